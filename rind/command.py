@@ -1,0 +1,121 @@
+"""What to execute: the user's words, and the pre-step around them. Pure.
+
+Without a pre-step the words go to the engine as they are, so a container with no shell works.
+With one, they become the positional parameters of a small shell script, and are never joined
+or quoted. The script must run in dash, busybox ash and bash, so:
+
+* The pre-step is a parameter too, and is run by ``eval``. Were it part of the script's text, an
+  open quote or a trailing ``||`` in it would swallow what follows.
+* It runs in a function, so that its ``set --`` changes the function's parameters and not the
+  command's words. bash has arrays, and a ``declare`` in a function would be local there: it
+  keeps the words in one instead.
+* Its stdout is stderr: stdout belongs to the command.
+* dash has no ``source``. Ours, like bash's, looks in the current directory when PATH has no such
+  file, and fails where dash's ``.`` would end the shell.
+* ``exec`` leaves the command in the shell's place: signals and status are its own. A function
+  that the pre-step defined cannot be exec'd, so it is called. ``type`` tells functions from
+  builtins, which must not hide a program of the container's (``rind echo``).
+* No variable of ours is left behind: the pre-step may have said ``set -a``.
+"""
+
+from collections.abc import Sequence
+from typing import Final, TypeGuard
+
+from rind.errors import UsageError
+
+__all__ = ["DEFAULT_SHELL", "wrap", "wrap_script"]
+
+DEFAULT_SHELL: Final = "/bin/sh"
+
+MAX_WORD: Final = 128 * 1024 - 1
+"""Bytes: Linux's MAX_ARG_STRLEN without the final NUL, the longest word that execve takes."""
+
+# $1 is the pre-step. When this is done, the words after it are $1… again.
+# The eval around our source is for busybox ash, which has its own and refuses to parse another.
+_PRELUDE: Final = r"""
+command -v source >/dev/null 2>&1 || eval 'source() {
+  case $1 in
+    */*) ;;
+    *) [ ! -f "./$1" ] || command -v -- "$1" >/dev/null || set -- "./$@" ;;
+  esac
+  local rind_file="$1"
+  shift
+  command . "$rind_file"
+}'
+rind_pre_step() { eval "shift
+$1"; }
+if [ "${BASH_VERSION-}" ]; then
+  eval 'rind_words=("$@"); set -- "$1"; eval "shift
+$1" >&2; set -- "$?" "${rind_words[@]}"; unset rind_words'
+else
+  rind_pre_step "$1" >&2
+  set -- "$?" "$@"
+fi
+[ "$1" = 0 ] || exit "$1"
+shift 2
+"""
+
+# bash's and ash's exec take options; dash's takes none, and would look for a program "--".
+_EXEC: Final = r"""
+case $1 in
+  -*) if (exec --) 2>/dev/null; then exec -- "$@"; else exec "$@"; fi ;;
+  */* | "") exec "$@" ;;
+esac
+case $(LC_ALL=C type "$1" 2>/dev/null) in
+  "$1 is a function"* | "$1 is a shell function"*) "$@" ;;
+  *) exec "$@" ;;
+esac
+"""
+
+
+def wrap(argv: Sequence[str], pre_step: str | None = None) -> list[str]:
+    """Return what the engine is to execute so that ``argv`` runs after ``pre_step``.
+
+    Raises:
+        UsageError: a word cannot be executed on any Linux, or the pre-step is incomplete in a
+            way that shells pass over.
+    """
+    if not _is_a_step(pre_step):
+        return _checked(argv)
+    return _checked([DEFAULT_SHELL, "-c", _PRELUDE + _EXEC, "sh", pre_step, *argv])
+
+
+def wrap_script(script: str, args: Sequence[str], pre_step: str | None = None) -> list[str]:
+    """Return what runs ``script`` in the container's shell, ``args`` being ``$1`` and so on.
+
+    With a pre-step, it is the pre-step's own shell, which knows its functions.
+
+    Raises:
+        UsageError: as :func:`wrap`.
+    """
+    # sh would take a first "-" or "+" for an option.
+    text = f"\n{script}"
+    if not _is_a_step(pre_step):
+        return _checked([DEFAULT_SHELL, "-c", text, "sh", *args])
+    return _checked([DEFAULT_SHELL, "-c", _PRELUDE + text, "sh", pre_step, *args])
+
+
+def _is_a_step(pre_step: str | None) -> TypeGuard[str]:
+    if pre_step is None or not pre_step.strip():
+        return False
+    body = pre_step.rstrip("\n")
+    if (len(body) - len(body.rstrip("\\"))) % 2:
+        raise UsageError("the pre-step (the label's value) is incomplete: it ends in a backslash")
+    return True
+
+
+def _checked(argv: Sequence[str]) -> list[str]:
+    for word in argv:
+        try:
+            encoded = word.encode()
+        except UnicodeEncodeError:
+            # The API is JSON, which has no place for other bytes.
+            raise UsageError(f"not valid UTF-8: {ascii(word)}") from None
+        if b"\0" in encoded:
+            raise UsageError(f"a word cannot hold a NUL byte: {ascii(word[:40])}")
+        if len(encoded) > MAX_WORD:
+            raise UsageError(
+                f"too long for Linux: a word of {len(encoded)} bytes, {MAX_WORD} being the most "
+                f"(it begins with {ascii(word[:40])})"
+            )
+    return list(argv)

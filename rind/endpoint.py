@@ -1,0 +1,95 @@
+"""Which engine: the endpoint's URL, found in the docker CLI's order of precedence.
+
+aiodocker lets a current context beat ``DOCKER_HOST`` and ignores ``DOCKER_CONFIG``; the docker
+CLI does neither, and people expect the CLI's engine.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rind.errors import UsageError
+
+__all__ = ["DEFAULT_HOST", "Endpoint", "resolve_endpoint"]
+
+DEFAULT_HOST: Final = "unix:///var/run/docker.sock"
+_SCHEMES: Final = ("unix://", "tcp://", "http://")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where the engine is.
+
+    Attributes:
+        url: ``unix:///path`` or ``tcp://host:port``.
+        source: what said so, for messages.
+    """
+
+    url: str
+    source: str
+
+
+def resolve_endpoint(
+    env: Mapping[str, str], *, host: str | None = None, context: str | None = None
+) -> Endpoint:
+    """Find the endpoint: ``host``, ``context``, ``DOCKER_HOST``, ``DOCKER_CONTEXT``,
+    docker's configuration file, the default socket.
+
+    Raises:
+        UsageError: the context does not exist, or the URL is of a kind that Rind has no
+            transport for.
+    """
+    if host and context:
+        raise UsageError("--host and --context exclude each other")
+    if host:
+        return _checked(host, "--host")
+    if not context and env.get("DOCKER_HOST"):
+        return _checked(env["DOCKER_HOST"], "DOCKER_HOST")
+    config = Path(env.get("DOCKER_CONFIG") or Path(env.get("HOME", "/")) / ".docker")
+    source = "--context" if context else "DOCKER_CONTEXT"
+    name = context or env.get("DOCKER_CONTEXT")
+    if not name:
+        source = str(config / "config.json")
+        name = _current_context(config / "config.json")
+    if not name or name == "default":
+        return Endpoint(DEFAULT_HOST, "the default")
+    return _checked(_context_host(config, name, source), f"the context {name}")
+
+
+def _current_context(path: Path) -> str | None:
+    try:
+        name = json.loads(path.read_bytes()).get("currentContext")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, AttributeError) as exc:
+        raise UsageError(f"cannot read docker's configuration file {path}: {exc}") from exc
+    return name if isinstance(name, str) else None
+
+
+def _context_host(config: Path, name: str, source: str) -> str:
+    # docker/cli, context/store: a context's directory is the SHA-256 of its name.
+    path = config / "contexts/meta" / hashlib.sha256(name.encode()).hexdigest() / "meta.json"
+    try:
+        host = json.loads(path.read_bytes())["Endpoints"]["docker"]["Host"]
+    except FileNotFoundError as exc:
+        raise UsageError(
+            f"there is no docker context {name} (named by {source}); see: docker context ls"
+        ) from exc
+    except (OSError, ValueError, LookupError, TypeError) as exc:
+        raise UsageError(f"cannot read the docker context {name} in {path}: {exc}") from exc
+    return str(host)
+
+
+def _checked(url: str, source: str) -> Endpoint:
+    # As the docker CLI has it, an address with no scheme is a TCP one.
+    if "://" not in url:
+        url = f"tcp://{url}"
+    if not url.startswith(_SCHEMES):
+        raise UsageError(
+            f"no transport for the engine {url} (from {source}): "
+            "Rind speaks unix:// and tcp://; for ssh, forward the socket with ssh -L"
+        )
+    return Endpoint(url, source)

@@ -1,0 +1,102 @@
+"""What can go wrong, and the exit statuses that are Rind's own.
+
+The tree:
+
+    RindError
+    ├── UsageError          the command line, an environment file
+    ├── SelectionError      no container, several, or one that is not running
+    ├── StartError          the engine could not start the command in the container
+    └── EngineError         everything between us and the engine
+        ├── Unreachable     no connection, or what answers is not a Docker Engine
+        ├── Refused         the engine answered with an error status
+        └── Broken          an open connection failed, or carried what the protocol forbids
+
+A message is one line, composed where the error is raised, without the leading ``rind:``.
+"""
+
+from enum import IntEnum
+
+__all__ = [
+    "Broken",
+    "EngineError",
+    "ExitStatus",
+    "Refused",
+    "RindError",
+    "SelectionError",
+    "StartError",
+    "Unreachable",
+    "UsageError",
+]
+
+
+class ExitStatus(IntEnum):
+    """Exit statuses that mean something of ours, not the command's.
+
+    They are those of ``docker exec``, coreutils' ``timeout`` and POSIX shells.
+    """
+
+    FAILED = 125
+    """Rind or the engine failed before or around the command."""
+    NOT_EXECUTABLE = 126
+    NOT_FOUND = 127
+    SIGNALLED = 128
+    """The base to which a signal's number is added."""
+    BROKEN_PIPE = 141
+    """The reader of our stdout went away: 128 + SIGPIPE."""
+
+
+class RindError(Exception):
+    """Base of all errors that Rind raises on purpose.
+
+    Attributes:
+        exit_status: what the ``rind`` command ends with for this error.
+    """
+
+    exit_status: int = ExitStatus.FAILED
+
+
+class UsageError(RindError):
+    """The user asked for something that has no meaning; nothing was done."""
+
+
+class SelectionError(RindError):
+    """There is not exactly one container to run in; nothing was executed."""
+
+
+class StartError(RindError):
+    """The engine created the exec instance, but its command never started.
+
+    Attributes:
+        exit_status: 127 where the command is not found, 126 where it cannot be executed,
+            125 for anything else, whatever number the engine's version gave it.
+    """
+
+    def __init__(self, message: str, exit_status: int) -> None:
+        super().__init__(message)
+        self.exit_status = exit_status
+
+
+class EngineError(RindError):
+    """The engine cannot be used as asked."""
+
+
+class Unreachable(EngineError):
+    """No engine answers at the endpoint."""
+
+
+class Refused(EngineError):
+    """The engine answered a request with an error.
+
+    Attributes:
+        http_status: the answer's HTTP status, such as 404 or 409.
+        text: the engine's own words.
+    """
+
+    def __init__(self, http_status: int, text: str) -> None:
+        super().__init__(f"the engine says: {text} (HTTP status {http_status})")
+        self.http_status = http_status
+        self.text = text
+
+
+class Broken(EngineError):
+    """An open connection to the engine failed; the command may still be running."""
