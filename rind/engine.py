@@ -89,6 +89,11 @@ class Engine:
         self.api_version: tuple[int, int] = API_NEWEST
         self._docker: aiodocker.Docker | None = None
 
+    @property
+    def takes_console_size(self) -> bool:
+        """Whether a window size can be given at start; otherwise, resize at once."""
+        return self.api_version >= API_CONSOLE_SIZE
+
     async def __aenter__(self) -> Self:
         """Connect.
 
@@ -173,14 +178,13 @@ class Engine:
         Args:
             exec_id: from :meth:`create_exec`.
             tty: as the exec instance was created.
-            size: the window size (rows, columns). An engine older than API 1.42 cannot be
-                told at start: there, resize at once.
+            size: the window size (rows, columns), where the engine takes one at start.
 
         Raises:
             Refused: the engine would not start it.
         """
         body: dict[str, object] = {"Detach": False, "Tty": tty}
-        if tty and size and self.api_version >= API_CONSOLE_SIZE:
+        if tty and size and self.takes_console_size:
             body["ConsoleSize"] = list(size)
         with self._errors():
             # Private: aiodocker's Exec.start can neither send ConsoleSize nor half-close.

@@ -1,12 +1,18 @@
 """The hijacked stream: an exec's connection after ``101 UPGRADED``, raw bytes both ways.
 
-aiodocker's own ``Stream`` cannot half-close and parses frames without a bound, so the transport
-is taken from aiohttp and given to asyncio's stream classes, which have backpressure in both
-directions and half-close. From then on aiohttp knows nothing of the connection: it counts
-towards no pool limit, and closing it is ours.
+aiodocker's own ``Stream`` cannot half-close and parses frames without a bound, and any asyncio
+transport closes both ways when a write fails: a command that ends before it has read its stdin
+would lose the last of its output. So the socket is taken from aiohttp and used as it is. Nothing
+is received before it is asked for, which makes the kernel's own buffers the backpressure in both
+directions, and reading goes on after writing has failed.
+
+From adoption on, aiohttp knows nothing of the connection: it counts towards no pool limit, and
+closing it is ours.
 """
 
 import asyncio
+import socket
+import warnings
 from typing import TYPE_CHECKING, Final
 
 from rind.errors import Broken
@@ -14,54 +20,52 @@ from rind.errors import Broken
 if TYPE_CHECKING:
     from aiohttp import ClientResponse
 
-__all__ = ["HijackedStream"]
+__all__ = ["READ_SIZE", "HijackedStream"]
 
 READ_SIZE: Final = 256 * 1024
-"""Bytes: what asyncio's transports receive at once at most."""
+"""Bytes received at once at most: what asyncio's own transports use."""
 
 
 class HijackedStream:
     """Raw bytes to and from one exec instance.
 
-    Reading stops the engine once about ``2 * READ_SIZE`` bytes are waiting here; :meth:`drain`
-    stops a writer while the engine does not take what has been written.
+    One task may read while another writes.
+
+    Attributes:
+        was_reset: the engine closed the connection without having read all that was sent. It
+            does so when a command ends before its stdin does, and when it is killed itself.
     """
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, sock: socket.socket, early: bytes = b"") -> None:
+        self._sock = sock
+        self._early = early
+        self._eof_sent = False
+        self.was_reset = False
 
     @classmethod
     def adopt(cls, response: "ClientResponse") -> "HijackedStream":
         """Take the connection of an upgraded response away from aiohttp.
 
         Raises:
-            Broken: the connection is already gone.
+            Broken: the connection is already gone, or is of a kind that has no plain socket.
         """
         connection = response.connection
         http = connection.protocol if connection is not None else None
         transport = http.transport if http is not None else None
-        if http is None or not isinstance(transport, asyncio.Transport):
+        if http is None or transport is None or transport.is_closing():
             response.close()
             raise Broken("the engine closed the connection right after upgrading it")
+        if transport.get_extra_info("sslcontext") is not None:
+            response.close()
+            raise Broken("commands cannot be run over TLS yet: forward the socket with ssh -L")
         # What the engine sent along with the 101 waits in the protocol's tail; set_parser hands
         # it over (aiohttp's own websocket client gets it in the same way).
         early = _Tail()
         http.set_parser(early, None)
-        # With no transport, releasing the connection only takes it out of the pool's books.
-        http.transport = None
+        sock: socket.socket = transport.get_extra_info("socket").dup()
+        sock.setblocking(False)
         response.close()
-
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(limit=READ_SIZE, loop=loop)
-        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
-        transport.set_protocol(protocol)
-        protocol.connection_made(transport)
-        if not transport.is_reading():
-            transport.resume_reading()
-        if early.data:
-            reader.feed_data(early.data)
-        return cls(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+        return cls(sock, early.data)
 
     async def read(self) -> bytes:
         """Receive what there is, ``READ_SIZE`` bytes at most; ``b""`` is the end of the stream.
@@ -69,35 +73,52 @@ class HijackedStream:
         Raises:
             Broken: the connection failed.
         """
+        if self._early:
+            early, self._early = self._early, b""
+            return early
+        # sock_recv does not wait while there is something: let the other pumps have their turn.
+        await asyncio.sleep(0)
         try:
-            return await self._reader.read(READ_SIZE)
+            return await asyncio.get_running_loop().sock_recv(self._sock, READ_SIZE)
+        except ConnectionResetError:
+            self.was_reset = True
+            return b""
         except OSError as exc:
             raise Broken(f"the connection to the engine broke: {exc}") from exc
 
     async def write(self, data: bytes) -> None:
-        """Send ``data``, and wait until the engine has taken most of what was sent.
+        """Send ``data``; return once the kernel has all of it.
 
         Raises:
-            Broken: the connection failed.
+            Broken: the engine takes no more. There may still be something to read.
         """
         try:
-            self._writer.write(data)
-            await self._writer.drain()
+            await asyncio.get_running_loop().sock_sendall(self._sock, data)
         except OSError as exc:
-            raise Broken(f"the connection to the engine broke: {exc}") from exc
+            raise Broken(f"the engine takes no more of the command's stdin: {exc}") from exc
 
     def write_eof(self) -> None:
         """Half-close: nothing more will be sent; receiving goes on. Idempotent.
 
         Never with a TTY: dockerd then drops the command's output.
         """
-        transport = self._writer.transport
-        if not transport.is_closing() and transport.can_write_eof():
-            transport.write_eof()
+        if self._eof_sent:
+            return
+        self._eof_sent = True
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            # The other side is gone already: reading will say so.
+            return
 
     def close(self) -> None:
-        """Close both ways at once, dropping what has not been sent. Idempotent."""
-        self._writer.transport.abort()
+        """Close both ways at once. Idempotent."""
+        self._sock.close()
+
+    def __del__(self) -> None:
+        if self._sock.fileno() >= 0:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=1)
+            self.close()
 
 
 class _Tail:
@@ -111,4 +132,4 @@ class _Tail:
         return False, b""
 
     def feed_eof(self) -> None:
-        """Nothing to do: the transport tells the new protocol itself."""
+        """The socket will say it again."""

@@ -1,0 +1,154 @@
+"""``rind``: argv in, exit status out. The only module that prints.
+
+What a mistake on the command line does not need is imported late: asyncio and aiodocker take
+longer to load than everything else together.
+"""
+
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from rind import __version__
+from rind.cli.options import HELP, Options, environment, parse
+from rind.cli.report import line
+from rind.command import DEFAULT_SHELL, wrap, wrap_script
+from rind.endpoint import resolve_endpoint
+from rind.errors import ExitStatus, Refused, RindError, SelectionError
+from rind.selection import Container, require_running, select
+
+if TYPE_CHECKING:
+    from rind.engine import Engine
+
+__all__ = ["main", "run"]
+
+_ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def main() -> int:
+    """Run the command that ``sys.argv`` asks for; return the exit status."""
+    _plug_standard_streams()
+    try:
+        options = parse(sys.argv[1:], os.environ)
+        if options.action != "run":
+            text = HELP if options.action == "help" else f"rind {__version__}\n"
+            os.write(1, text.encode())
+            return 0
+        return _run_until_signalled(options)
+    except RindError as exc:
+        _say(str(exc))
+        return exc.exit_status
+    except BrokenPipeError:
+        return ExitStatus.BROKEN_PIPE
+    except OSError as exc:
+        _say(f"cannot read stdin or write the output: {exc.strerror or exc}")
+        return ExitStatus.FAILED
+    except KeyboardInterrupt:
+        return ExitStatus.SIGNALLED + signal.SIGINT
+
+
+def _run_until_signalled(options: Options) -> int:
+    """Run; on a signal that ends us, cancel that, so that everything is given back first."""
+    import asyncio  # noqa: PLC0415 # see above
+
+    received: list[int] = []
+
+    async def run_cancellable() -> int:
+        loop = asyncio.get_running_loop()
+        running = asyncio.create_task(run(options, os.environ))
+
+        def cancel(number: int) -> None:
+            received.append(number)
+            running.cancel()
+
+        for number in _ENDING_SIGNALS:
+            # What our parent ignores, as nohup does, we go on ignoring.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, cancel, number)
+        return await running
+
+    try:
+        return asyncio.run(run_cancellable())
+    except asyncio.CancelledError:
+        return ExitStatus.SIGNALLED + received[0]
+
+
+async def run(options: Options, env: Mapping[str, str]) -> int:
+    """Do what the options ask for, on this process's own streams; return the exit status.
+
+    Raises:
+        RindError: with the message and the exit status that the user is to see.
+    """
+    from rind.attach import STDIN_FD, STDOUT_FD, attach, local_window_size  # noqa: PLC0415
+    from rind.local import is_null  # noqa: PLC0415
+    from rind.terminal import is_terminal  # noqa: PLC0415
+
+    variables = environment(options, env)
+    endpoint = resolve_endpoint(env, host=options.host, context=options.context)
+    stdin = not is_null(STDIN_FD)
+    tty = options.tty
+    if tty is None:
+        tty = is_terminal(STDIN_FD) and is_terminal(STDOUT_FD)
+
+    from rind.engine import Engine, ExecConfig  # noqa: PLC0415
+    from rind.process import Process  # noqa: PLC0415
+
+    async with Engine(endpoint) as engine:
+        container = await _find(engine, options)
+        config = ExecConfig(
+            argv=_argv(options, container.labels.get(options.label)),
+            tty=tty,
+            stdin=stdin,
+            env=variables,
+            user=options.user,
+            workdir=options.workdir,
+            privileged=options.privileged,
+        )
+        if options.verbosity > 0:
+            said = f"-c {options.script!r}" if options.script is not None else ""
+            words = shlex.join(options.command)
+            _say(f"in {container.name} on {endpoint.url}: {said}{words or DEFAULT_SHELL}")
+        size = local_window_size() if tty else None
+        async with await Process.start(engine, container, config, size) as process:
+            return await attach(process, stdin=stdin)
+
+
+async def _find(engine: "Engine", options: Options) -> Container:
+    if options.container is None:
+        up = await engine.containers(options.label, up=True)
+        down = [] if up else await engine.containers(options.label, up=False)
+        return select(up, down, options.label)
+    try:
+        return require_running(await engine.container(options.container))
+    except Refused as exc:
+        raise SelectionError(
+            f"{exc.text} on {engine.endpoint.url}; see: docker ps --all"
+        ) from exc
+
+
+def _argv(options: Options, pre_step: str | None) -> list[str]:
+    if options.script is not None:
+        return wrap_script(options.script, options.command, pre_step)
+    return wrap(options.command or [DEFAULT_SHELL], pre_step)
+
+
+def _plug_standard_streams() -> None:
+    """Keep a closed stdin, stdout or stderr from being taken by the first file that we open.
+
+    As coreutils do it: opened the wrong way round, so that using it is still an error.
+    """
+    for fd, flags in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_RDONLY)):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, flags)
+
+
+def _say(text: str) -> None:
+    # A stderr that is closed or gone cannot be told so.
+    with suppress(OSError, AttributeError):
+        sys.stderr.write(line(text))
+        sys.stderr.flush()

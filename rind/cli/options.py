@@ -1,0 +1,261 @@
+"""The command line's words, made into :class:`Options`. Pure but for reading environment files.
+
+argparse is not used. It cannot take an option's value that begins with a dash (``-c '-n'``,
+``-w -dir``), it would keep looking for options among the command's words, and importing it takes
+as long as the rest of this package.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from rind.errors import UsageError
+from rind.selection import DEFAULT_LABEL
+
+__all__ = ["HELP", "Options", "environment", "parse"]
+
+HELP: Final = """\
+Usage: rind [OPTIONS] [--] [COMMAND [ARG...]]
+
+Run COMMAND (default: /bin/sh) in the running container that has the label app.rind,
+in the environment that the label's value, a shell fragment, sets up.
+
+Options end at the first word that is not one; all words after it are the command's.
+
+Which container:
+      --container NAME|ID    that container, labelled or not (RIND_CONTAINER)
+      --label KEY            look for this label instead of app.rind (RIND_LABEL)
+  -H, --host URL             the engine: unix:///path or tcp://host:port
+      --context NAME         the engine of this docker context
+
+What to run, and how:
+  -c, --command SCRIPT       run SCRIPT in the container's shell; ARGs become $1, $2...
+  -e, --env NAME[=VALUE]     set a variable; NAME alone hands over the value it has here
+      --env-file FILE        set the variables that FILE lists
+  -u, --user USER[:GROUP]    run as this user
+  -w, --workdir DIR          run in this directory of the container
+      --privileged           give the command extended privileges
+
+Streams:
+  -t, --tty                  allocate a TTY (default: when stdin and stdout are terminals)
+  -T, --no-tty               allocate none
+  -i, --interactive          taken for docker exec's sake: stdin is attached anyway
+
+  -q, --quiet                print nothing but errors
+  -v, --verbose              say what is run and where
+  -V, --version              print the version
+  -h, --help                 print this
+
+The exit status is the command's own; 125 when Rind or the engine failed, 126 when the
+command cannot be executed, 127 when it is not found, 128+N when signal N ended it.
+"""
+
+
+@dataclass(slots=True)
+class Options:
+    """What the command line asks for.
+
+    Attributes:
+        action: "run", "help" or "version".
+        command: the words after the options; empty for the default command.
+        script: the shell script of ``-c``; then ``command`` holds its arguments.
+        env: ``NAME`` or ``NAME=value``, in order.
+        tty: None to decide by what stdin and stdout are.
+        verbosity: -1 quiet, 0, 1 verbose.
+    """
+
+    action: str = "run"
+    command: list[str] = field(default_factory=list)
+    script: str | None = None
+    container: str | None = None
+    label: str = DEFAULT_LABEL
+    host: str | None = None
+    context: str | None = None
+    env: list[str] = field(default_factory=list)
+    env_files: list[str] = field(default_factory=list)
+    user: str = ""
+    workdir: str = ""
+    privileged: bool = False
+    tty: bool | None = None
+    verbosity: int = 0
+
+
+_Setter = Callable[[Options, str], None]
+
+
+def _set(name: str, value: object) -> _Setter:
+    return lambda options, _: setattr(options, name, value)
+
+
+def _take(name: str) -> _Setter:
+    return lambda options, value: setattr(options, name, value)
+
+
+def _not_empty(name: str) -> _Setter:
+    def take(options: Options, value: str) -> None:
+        if not value:
+            raise UsageError(f"--{name} needs a value, but got an empty one")
+        setattr(options, name, value)
+
+    return take
+
+
+def _add_env(options: Options, value: str) -> None:
+    options.env.append(_checked_variable(value, f"-e {value!r}"))
+
+
+def _workdir(options: Options, value: str) -> None:
+    if value and not value.startswith("/"):
+        raise UsageError(
+            f"--workdir needs an absolute path of the container, but got {value!r}"
+        )
+    options.workdir = value
+
+
+_FLAGS: Final[dict[str, _Setter]] = {
+    "--help": _set("action", "help"),
+    "--interactive": lambda _options, _value: None,
+    "--no-tty": _set("tty", value=False),
+    "--privileged": _set("privileged", value=True),
+    "--quiet": _set("verbosity", -1),
+    "--tty": _set("tty", value=True),
+    "--verbose": _set("verbosity", 1),
+    "--version": _set("action", "version"),
+}
+_VALUED: Final[dict[str, _Setter]] = {
+    "--command": _take("script"),
+    "--container": _not_empty("container"),
+    "--context": _not_empty("context"),
+    "--env": _add_env,
+    "--env-file": lambda options, value: options.env_files.append(value),
+    "--host": _not_empty("host"),
+    "--label": _not_empty("label"),
+    "--user": _take("user"),
+    "--workdir": _workdir,
+}
+_SHORT: Final = {
+    "-H": "--host",
+    "-T": "--no-tty",
+    "-V": "--version",
+    "-c": "--command",
+    "-e": "--env",
+    "-h": "--help",
+    "-i": "--interactive",
+    "-q": "--quiet",
+    "-t": "--tty",
+    "-u": "--user",
+    "-v": "--verbose",
+    "-w": "--workdir",
+}
+
+
+def parse(argv: Sequence[str], env: Mapping[str, str]) -> Options:
+    """Translate the words after the program's name; ``env`` gives the defaults.
+
+    Raises:
+        UsageError: an option is unknown, or its value is missing or has no meaning.
+    """
+    options = Options(container=env.get("RIND_CONTAINER") or None)
+    options.label = env.get("RIND_LABEL") or DEFAULT_LABEL
+    words = list(argv)
+    while words and words[0].startswith("-") and words[0] != "-":
+        word = words.pop(0)
+        if word == "--":
+            break
+        if word.startswith("--"):
+            _long(word, words, options)
+        else:
+            _shorts(word, words, options)
+    options.command = words
+    return options
+
+
+def _long(word: str, words: list[str], options: Options) -> None:
+    name, equals, value = word.partition("=")
+    if name in _FLAGS:
+        if equals:
+            raise UsageError(f"{name} takes no value, but got {value!r}")
+        _FLAGS[name](options, "")
+    elif name in _VALUED:
+        _VALUED[name](options, value if equals else _next(name, words))
+    else:
+        raise UsageError(_unknown(name))
+
+
+def _shorts(word: str, words: list[str], options: Options) -> None:
+    """Take ``-it``, ``-uroot``, ``-u root`` and, as docker does, ``-u=root``."""
+    rest = word[1:]
+    while rest:
+        short, rest = f"-{rest[0]}", rest[1:]
+        name = _SHORT.get(short)
+        if name is None:
+            raise UsageError(_unknown(short))
+        if name in _FLAGS:
+            _FLAGS[name](options, "")
+        else:
+            value = rest.removeprefix("=") if rest else _next(short, words)
+            _VALUED[name](options, value)
+            return
+
+
+def _next(name: str, words: list[str]) -> str:
+    if not words:
+        raise UsageError(f"{name} needs a value, but is the last word; see: rind --help")
+    return words.pop(0)
+
+
+def _unknown(name: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 # only a mistake needs it
+
+    near = get_close_matches(name, [*_FLAGS, *_VALUED], 1) if len(name) > 2 else []
+    hint = f"did you mean {near[0]}?" if near else "see: rind --help"
+    return f"unknown option {name}: {hint} (a command that begins with a dash goes after --)"
+
+
+def environment(options: Options, env: Mapping[str, str]) -> list[str]:
+    """Return the ``NAME=value`` strings for the command: files first, then ``-e``, in order.
+
+    A name with no value takes it from ``env``, and is left out where that has none.
+
+    Raises:
+        UsageError: a file cannot be read, or has a line that is not a variable.
+    """
+    variables = [line for path in options.env_files for line in _read_env_file(path)]
+    settled: dict[str, str] = {}
+    for variable in [*variables, *options.env]:
+        name, equals, value = variable.partition("=")
+        if equals:
+            settled[name] = value
+        elif name in env:
+            settled[name] = env[name]
+    return [f"{name}={value}" for name, value in settled.items()]
+
+
+def _read_env_file(path: str) -> list[str]:
+    """Read a file as docker's --env-file does (docker/cli, opts/file.go)."""
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as exc:
+        raise UsageError(f"cannot read the environment file {path}: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise UsageError(
+            f"the environment file {path} is not UTF-8: byte {exc.start} is {exc.object[exc.start]:#x}"
+        ) from exc
+    lines = []
+    for number, line in enumerate(text.split("\n"), 1):
+        variable = line.removesuffix("\r").lstrip()
+        if variable and not variable.startswith("#"):
+            lines.append(_checked_variable(variable, f"{path}, line {number}"))
+    return lines
+
+
+def _checked_variable(variable: str, where: str) -> str:
+    name = variable.partition("=")[0]
+    if not name:
+        raise UsageError(f"{where}: a variable needs a name before the equals sign")
+    if name.split() != [name]:
+        raise UsageError(f"{where}: the variable name {name!r} has white space in it")
+    if "\0" in variable:
+        raise UsageError(f"{where}: a variable cannot hold a NUL byte")
+    return variable

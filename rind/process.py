@@ -1,0 +1,231 @@
+"""The handle on one command that is executed in a container."""
+
+import asyncio
+import re
+from collections import deque
+from types import TracebackType
+from typing import Final, Self
+
+from rind.engine import Engine, ExecConfig, ExecState
+from rind.errors import Broken, ExitStatus, Refused, StartError, Unreachable
+from rind.frames import STDOUT, SYSTEM_ERROR, FrameDecoder
+from rind.selection import Container
+from rind.stream import HijackedStream
+
+__all__ = ["Process", "start_failure"]
+
+POLL_FIRST: Final = 0.001
+POLL_LONGEST: Final = 0.25
+"""Seconds between inspections after the end of the stream. The engine settles an exit code within
+a few milliseconds; only a command that closed its own output is waited for any longer."""
+
+RESET_GRACE: Final = 1.0
+"""Seconds that a command may still be said to run after its connection was reset."""
+
+# What the engine puts before and after the runtime's own words (seen on 20.10, 26.1 and 28.5).
+_NOISE: Final = re.compile(
+    r"OCI runtime exec failed: |exec failed: |unable to start container process: "
+    r"|container_linux\.go:\d+: starting container process caused: |: unknown\Z"
+)
+_NOT_FOUND: Final = re.compile(
+    r"executable file not found|no such file or directory|not a directory", re.IGNORECASE
+)
+_NOT_EXECUTABLE: Final = re.compile(
+    r"permission denied|exec format error|is a directory|argument list too long", re.IGNORECASE
+)
+_AROUND: Final = re.compile(
+    r"unable to find user|unable to find group|no matching entries|chdir to cwd", re.IGNORECASE
+)
+
+
+def start_failure(text: str) -> StartError:
+    """Make one error of what an engine says when a command did not start.
+
+    The exit code that comes with it is no help: 126 before Engine 28.0 and 127 from there on,
+    whatever the reason.
+    """
+    said = _NOISE.sub("", text.strip()).strip() or "the engine does not say why"
+    if _AROUND.search(said):
+        status = ExitStatus.FAILED
+    elif _NOT_FOUND.search(said):
+        status = ExitStatus.NOT_FOUND
+    elif _NOT_EXECUTABLE.search(said):
+        status = ExitStatus.NOT_EXECUTABLE
+    else:
+        status = ExitStatus.FAILED
+    return StartError(f"cannot start the command: {said}", status)
+
+
+class Process:
+    """A command that is executed in a container, and its streams.
+
+    Read until :meth:`read` gives None, then :meth:`wait` for the exit status. Closing leaves the
+    command to itself; an async context manager closes at its end.
+
+    Attributes:
+        container: where it runs.
+        exec_id: the engine's name for it.
+        tty: whether it has a TTY; then stdout and stderr are one raw stream.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        container: Container,
+        exec_id: str,
+        stream: HijackedStream,
+        *,
+        tty: bool,
+    ) -> None:
+        self.container = container
+        self.exec_id = exec_id
+        self.tty = tty
+        self._engine = engine
+        self._stream = stream
+        self._decoder = FrameDecoder()
+        self._parts: deque[tuple[int, bytes]] = deque()
+        self._seen_started = False
+
+    @classmethod
+    async def start(
+        cls,
+        engine: Engine,
+        container: Container,
+        config: ExecConfig,
+        size: tuple[int, int] | None = None,
+    ) -> Self:
+        """Create and start an exec instance in ``container``.
+
+        Args:
+            engine: an open engine, which must stay open for the process's life.
+            container: a running one.
+            config: what to execute.
+            size: the window size (rows, columns) that the command begins with.
+
+        Raises:
+            StartError: the engine would not create or start it.
+            EngineError: the engine failed.
+        """
+        try:
+            exec_id = await engine.create_exec(container.id, config)
+            stream = await engine.start_exec(exec_id, tty=config.tty, size=size)
+        except Refused as exc:
+            raise start_failure(exc.text) from exc
+        process = cls(engine, container, exec_id, stream, tty=config.tty)
+        if config.tty and size and not engine.takes_console_size:
+            try:
+                await process.resize(size)
+            except BaseException:
+                process.close()
+                raise
+        return process
+
+    async def read(self) -> tuple[int, bytes] | None:
+        """Return the next part of the output, as ``(STDOUT or STDERR, bytes)``; None at its end.
+
+        Raises:
+            StartError: the command never started.
+            Broken: the connection failed, or output is missing.
+        """
+        while not self._parts:
+            data = await self._stream.read()
+            if not data:
+                self._decoder.close()
+                return None
+            self._take(data)
+            if not self._seen_started:
+                await self._see_started()
+        stream, part = self._parts.popleft()
+        if stream == SYSTEM_ERROR:
+            raise Broken(f"the engine says: {part.decode(errors='replace')}")
+        return stream, part
+
+    async def write(self, data: bytes) -> None:
+        """Send ``data`` to the command's stdin; return once it is on its way.
+
+        Raises:
+            Broken: the command or the engine takes no more.
+        """
+        await self._stream.write(data)
+
+    def send_eof(self) -> None:
+        """End the command's stdin, without a TTY. Idempotent.
+
+        With a TTY there is no such thing: half-closing would make the engine drop the output.
+        """
+        if not self.tty:
+            self._stream.write_eof()
+
+    async def resize(self, size: tuple[int, int]) -> None:
+        """Set the TTY's window size (rows, columns). A command that has ended is let be."""
+        try:
+            await self._engine.resize_exec(self.exec_id, size)
+        except Refused:
+            # It has ended, or was never started: reading tells which, and why.
+            return
+
+    async def wait(self) -> int:
+        """Return the exit status, once the output has ended.
+
+        Raises:
+            StartError: the command never started.
+            Broken: the connection was reset while the command runs on.
+            EngineError: the engine is gone.
+        """
+        clock = asyncio.get_running_loop().time
+        reset_until = clock() + RESET_GRACE
+        delay = POLL_FIRST
+        while True:
+            state = await self._inspect()
+            if not state.running and state.exit_code is not None:
+                if state.pid == 0:
+                    raise start_failure("")
+                return state.exit_code
+            if self._stream.was_reset and clock() > reset_until:
+                raise Broken(self._lost("the connection to the engine was reset"))
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, POLL_LONGEST)
+
+    def close(self) -> None:
+        """Let go of the command's streams. Idempotent."""
+        self._stream.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _take(self, data: bytes) -> None:
+        if self.tty:
+            self._parts.append((STDOUT, data))
+        else:
+            self._parts.extend(self._decoder.feed(data))
+
+    async def _see_started(self) -> None:
+        """Find out whether the first output is the command's.
+
+        An engine that could not start it says so on the stream, as if the command had printed
+        it. By then the exec instance is settled, with no process.
+        """
+        state = await self._inspect()
+        if not state.running and state.pid == 0:
+            while data := await self._stream.read():
+                self._take(data)
+            text = b"".join(part for _, part in self._parts).decode(errors="replace")
+            raise start_failure(text)
+        self._seen_started = True
+
+    async def _inspect(self) -> ExecState:
+        try:
+            return await self._engine.inspect_exec(self.exec_id)
+        except Unreachable as exc:
+            raise Broken(self._lost("the engine went away")) from exc
+
+    def _lost(self, what: str) -> str:
+        return f"{what}: the command may still be running in {self.container.name}"
