@@ -110,12 +110,12 @@ def _checked(argv: Sequence[str]) -> list[str]:
             encoded = word.encode()
         except UnicodeEncodeError:
             # The API is JSON, which has no place for other bytes.
-            raise UsageError(f"not valid UTF-8: {ascii(word)}") from None
+            raise UsageError(f"not valid UTF-8: {word!a}") from None
         if b"\0" in encoded:
-            raise UsageError(f"a word cannot hold a NUL byte: {ascii(word[:40])}")
+            raise UsageError(f"a word cannot hold a NUL byte: {word[:40]!a}")
         if len(encoded) > MAX_WORD:
             raise UsageError(
                 f"too long for Linux: a word of {len(encoded)} bytes, {MAX_WORD} being the most "
-                f"(it begins with {ascii(word[:40])})"
+                f"(it begins with {word[:40]!a})"
             )
     return list(argv)

@@ -35,8 +35,10 @@ class Endpoint:
 def resolve_endpoint(
     env: Mapping[str, str], *, host: str | None = None, context: str | None = None
 ) -> Endpoint:
-    """Find the endpoint: ``host``, ``context``, ``DOCKER_HOST``, ``DOCKER_CONTEXT``,
-    docker's configuration file, the default socket.
+    """Find the engine's endpoint.
+
+    In this order: ``host``, ``context``, ``DOCKER_HOST``, ``DOCKER_CONTEXT``, docker's
+    configuration file, the default socket.
 
     Raises:
         UsageError: the context does not exist, or the URL is of a kind that Rind has no

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -195,7 +196,7 @@ class Engine:
                 headers={"Connection": "Upgrade", "Upgrade": "tcp"},
                 read_until_eof=False,
             )
-            if response.status != 101:
+            if response.status != HTTPStatus.SWITCHING_PROTOCOLS:
                 response.close()
                 raise Broken(
                     "the engine did not upgrade the connection: it answered "
@@ -229,9 +230,14 @@ class Engine:
         return self._docker
 
     async def _ping(self) -> str:
-        async with self._client._query("_ping", versioned_api=False) as response:  # noqa: SLF001
-            await response.read()
-            return response.headers.get("Api-Version", "")
+        try:
+            async with self._client._query("_ping", versioned_api=False) as response:  # noqa: SLF001
+                await response.read()
+                return response.headers.get("Api-Version", "")
+        except aiodocker.DockerError as exc:
+            if exc.status == _NO_ENGINE:
+                raise
+            raise ValueError(f"HTTP status {exc.status} {exc.message}") from exc
 
     @staticmethod
     def _parse_version(header: str) -> tuple[int, int]:
@@ -240,7 +246,7 @@ class Engine:
             raise ValueError("no Api-Version in its answer")
         return int(match[1]), int(match[2])
 
-    async def _list(self, **params: object) -> list[Container]:
+    async def _list(self, **params: str | bool) -> list[Container]:
         listed = await self._json("GET", "containers/json", params)
         return [
             Container(
@@ -257,7 +263,7 @@ class Engine:
         self,
         method: str,
         path: str,
-        params: Mapping[str, object] | None = None,
+        params: Mapping[str, str | bool] | None = None,
         *,
         body: object = None,
     ) -> Any:
@@ -287,7 +293,7 @@ class Engine:
         except (aiohttp.ClientError, ValueError, LookupError, TypeError) as exc:
             raise Unreachable(
                 f"{url} (from {self.endpoint.source}) does not answer as a Docker Engine does: "
-                f"{exc or type(exc).__name__}"
+                f"{str(exc) or type(exc).__name__}"
             ) from exc
 
     def _unreachable(self, reason: OSError | None) -> str:

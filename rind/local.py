@@ -18,6 +18,7 @@ import select
 import socket
 import stat
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 __all__ = ["Sink", "Source", "is_null"]
@@ -33,7 +34,7 @@ def is_null(fd: int) -> bool:
     """Tell whether ``fd`` is closed or /dev/null: there is nothing to attach."""
     try:
         status = os.fstat(fd)
-        return stat.S_ISCHR(status.st_mode) and status.st_rdev == os.stat(os.devnull).st_rdev
+        return stat.S_ISCHR(status.st_mode) and status.st_rdev == Path(os.devnull).stat().st_rdev
     except OSError:
         return True
 
@@ -68,9 +69,7 @@ class _Descriptor:
             self._owned = False
             os.close(self._fd)
 
-    async def _ready(
-        self, add: Callable[..., object], remove: Callable[[int], object]
-    ) -> None:
+    async def _ready(self, add: Callable[..., object], remove: Callable[[int], object]) -> None:
         if self._always_ready:
             # Nothing will ever make this task wait: let the others have their turn.
             await asyncio.sleep(0)

@@ -73,7 +73,7 @@ def shown(words: list[str]) -> bytes:
 
 
 @pytest.mark.parametrize("pre_step", [None, "", "  \n\t"])
-def test_without_a_pre_step_the_words_go_as_they_are(pre_step: str | None):
+def test_without_a_pre_step_the_words_go_as_they_are(pre_step: str | None) -> None:
     assert wrap(["ls", "-la", ""], pre_step) == ["ls", "-la", ""]
 
 
@@ -104,31 +104,31 @@ def test_without_a_pre_step_the_words_go_as_they_are(pre_step: str | None):
         "source /dev/null",
     ],
 )
-def test_the_words_stay_whatever_the_pre_step_does(shell: list[str], pre_step: str):
+def test_the_words_stay_whatever_the_pre_step_does(shell: list[str], pre_step: str) -> None:
     done = run(shell, wrap([*SHOW, *HOSTILE], pre_step))
     assert done.stdout == shown(HOSTILE), done.stderr
     assert done.returncode == 0
 
 
-def test_words_without_a_pre_step_reach_a_script(shell: list[str]):
+def test_words_without_a_pre_step_reach_a_script(shell: list[str]) -> None:
     done = run(shell, wrap_script('printf "[%s]\\0" "$@"', HOSTILE))
     assert done.stdout == shown(HOSTILE), done.stderr
 
 
-def test_words_with_a_pre_step_reach_a_script(shell: list[str]):
+def test_words_with_a_pre_step_reach_a_script(shell: list[str]) -> None:
     script = 'printf "[%s]\\0" "$@"; hello | cat'
     done = run(shell, wrap_script(script, HOSTILE, "set -- z; hello() { echo hi; }"))
     assert done.stdout == shown(HOSTILE) + b"hi\n", done.stderr
 
 
 @pytest.mark.parametrize("script", ["-n", "+x"])
-def test_a_script_is_not_taken_for_an_option(shell: list[str], script: str):
+def test_a_script_is_not_taken_for_an_option(shell: list[str], script: str) -> None:
     done = run(shell, wrap_script(script, []))
     assert done.returncode == 127
 
 
 @pytest.mark.parametrize("pre_step", ["export A=1", "set -a; A=1", "A=1; export A"])
-def test_exports_reach_the_command_and_nothing_else_does(shell: list[str], pre_step: str):
+def test_exports_reach_the_command_and_nothing_else_does(shell: list[str], pre_step: str) -> None:
     done = run(shell, wrap(["env"], pre_step))
     names = {line.split(b"=")[0] for line in done.stdout.splitlines()}
     assert b"A=1" in done.stdout.splitlines()
@@ -136,13 +136,13 @@ def test_exports_reach_the_command_and_nothing_else_does(shell: list[str], pre_s
     assert names <= {b"A", b"PATH", b"PWD", b"OLDPWD", b"SHLVL", b"_", b"IFS"}
 
 
-def test_declare_at_the_top_is_not_local():
+def test_declare_at_the_top_is_not_local() -> None:
     # `declare -x` is what bash's own `export -p` writes into environment files.
     done = run(["/bin/bash"], wrap(["printenv", "A"], "declare -x A=1"))
     assert done.stdout == b"1\n", done.stderr
 
 
-def test_cd_and_umask_reach_the_command(shell: list[str]):
+def test_cd_and_umask_reach_the_command(shell: list[str]) -> None:
     done = run(shell, wrap(["sh", "-c", "pwd; umask"], "cd /usr\numask 027"))
     assert done.stdout.split() == [b"/usr", b"0027"]
 
@@ -159,7 +159,7 @@ def test_cd_and_umask_reach_the_command(shell: list[str]):
 )
 def test_a_failing_pre_step_is_our_status_and_nothing_starts(
     shell: list[str], pre_step: str, status: int
-):
+) -> None:
     done = run(shell, wrap(["echo", "started"], pre_step))
     assert (done.returncode, done.stdout) == (status, b"")
 
@@ -187,7 +187,7 @@ def test_a_failing_pre_step_is_our_status_and_nothing_starts(
 )
 def test_an_ill_formed_pre_step_is_an_error_and_never_swallows_the_command(
     shell: list[str], pre_step: str
-):
+) -> None:
     done = run(shell, wrap(["echo", "started"], pre_step))
     assert done.returncode != 0
     assert b"started" not in done.stdout + done.stderr
@@ -195,33 +195,33 @@ def test_an_ill_formed_pre_step_is_an_error_and_never_swallows_the_command(
 
 
 @pytest.mark.parametrize("pre_step", ["true \\", "true \\\n", "export A=1\\\\\\"])
-def test_a_trailing_backslash_is_refused(pre_step: str):
+def test_a_trailing_backslash_is_refused(pre_step: str) -> None:
     with pytest.raises(UsageError, match="incomplete: it ends in a backslash"):
         wrap(["true"], pre_step)
 
 
-def test_an_escaped_backslash_at_the_end_is_complete(shell: list[str]):
+def test_an_escaped_backslash_at_the_end_is_complete(shell: list[str]) -> None:
     done = run(shell, wrap(["printenv", "A"], "export A=x\\\\"))
     assert done.stdout == b"x\\\n"
 
 
-def test_an_unended_here_document_does_not_swallow_the_command(shell: list[str]):
+def test_an_unended_here_document_does_not_swallow_the_command(shell: list[str]) -> None:
     done = run(shell, wrap(["echo", "started"], "cat <<X >/dev/null\ntext"))
     assert done.stdout == b"started\n"
 
 
-def test_a_function_can_be_the_command(shell: list[str]):
+def test_a_function_can_be_the_command(shell: list[str]) -> None:
     pre_step = 'greet() { printf "hi %s\\n" "$2"; return 3; }'
     done = run(shell, wrap(["greet", "a b", "c d"], pre_step))
     assert (done.stdout, done.returncode) == (b"hi c d\n", 3)
 
 
-def test_a_function_may_hide_a_program(shell: list[str]):
+def test_a_function_may_hide_a_program(shell: list[str]) -> None:
     done = run(shell, wrap(["ls", "-x"], 'ls() { echo "mine $1"; }'))
     assert done.stdout == b"mine -x\n"
 
 
-def test_a_builtin_does_not_hide_a_program(shell: list[str], tmp_path: Path):
+def test_a_builtin_does_not_hide_a_program(shell: list[str], tmp_path: Path) -> None:
     program = tmp_path / "type"  # a builtin everywhere, and no applet of busybox's
     program.write_text("#!/bin/sh\necho program $1\n")
     program.chmod(0o755)
@@ -229,7 +229,7 @@ def test_a_builtin_does_not_hide_a_program(shell: list[str], tmp_path: Path):
     assert done.stdout == b"program a\n"
 
 
-def test_an_odd_name_is_executed(shell: list[str], tmp_path: Path):
+def test_an_odd_name_is_executed(shell: list[str], tmp_path: Path) -> None:
     for name in ["-odd", "with space", "-c", "$x"]:
         program = tmp_path / name
         program.write_text('#!/bin/sh\necho "$0 $1"\n')
@@ -241,13 +241,13 @@ def test_an_odd_name_is_executed(shell: list[str], tmp_path: Path):
 @pytest.mark.parametrize(("argv", "status"), [(["nope-x"], 127), (["/nope/x"], 127), (["/"], 126)])
 def test_what_cannot_be_executed_has_the_shells_status(
     shell: list[str], argv: list[str], status: int
-):
+) -> None:
     done = run(shell, wrap(argv, ":"))
     assert done.returncode == status, done.stderr
     assert done.stdout == b""
 
 
-def test_the_command_takes_the_shells_place(shell: list[str]):
+def test_the_command_takes_the_shells_place(shell: list[str]) -> None:
     # $$ of the command is the process that the engine started: no shell is left above it.
     with subprocess.Popen(
         [*shell, *wrap(["sh", "-c", "echo $$"], "true")[1:]], stdout=subprocess.PIPE
@@ -256,7 +256,7 @@ def test_the_command_takes_the_shells_place(shell: list[str]):
     assert int(out) == process.pid
 
 
-def test_what_the_pre_step_prints_is_not_on_stdout(shell: list[str]):
+def test_what_the_pre_step_prints_is_not_on_stdout(shell: list[str]) -> None:
     done = run(shell, wrap(["echo", "out"], "echo pre; echo err >&2"))
     assert done.stdout == b"out\n"
     assert done.stderr.split() == [b"pre", b"err"]
@@ -269,13 +269,13 @@ def test_what_the_pre_step_prints_is_not_on_stdout(shell: list[str]):
     + [(name, "source env.sh") for name in ("dash", "bash")]
     + [(name, "source missing || source env.sh") for name in ("dash", "bash")],
 )
-def test_source_works_as_in_bash(name: str, pre_step: str, tmp_path: Path):
+def test_source_works_as_in_bash(name: str, pre_step: str, tmp_path: Path) -> None:
     (tmp_path / "env.sh").write_text('A="${1-none}"; export A\n')
     done = run(SHELLS[name], wrap(["printenv", "A"], pre_step), tmp_path)
     assert done.stdout == b"none\n", done.stderr
 
 
-def test_a_pre_step_of_100_kb(shell: list[str]):
+def test_a_pre_step_of_100_kb(shell: list[str]) -> None:
     pre_step = "\n".join(f"export V{i}={'x' * 80}" for i in range(1100))
     assert len(pre_step) > 90_000
     done = run(shell, wrap(["printenv", "V1099"], pre_step))
@@ -290,7 +290,7 @@ def test_a_pre_step_of_100_kb(shell: list[str]):
         ("a\0b", "NUL"),
     ],
 )
-def test_a_word_that_cannot_be_handed_over_is_refused(word: str, said: str):
+def test_a_word_that_cannot_be_handed_over_is_refused(word: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         wrap(["echo", word])
     with pytest.raises(UsageError, match=said):
@@ -299,7 +299,7 @@ def test_a_word_that_cannot_be_handed_over_is_refused(word: str, said: str):
         wrap_script(word, [])
 
 
-def test_the_longest_word_passes(shell: list[str]):
+def test_the_longest_word_passes(shell: list[str]) -> None:
     word = "x" * MAX_WORD
     done = run(shell, wrap(["printf", "%s", word], ":"))
     assert done.stdout == word.encode()

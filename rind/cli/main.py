@@ -124,9 +124,7 @@ async def _find(engine: "Engine", options: Options) -> Container:
     try:
         return require_running(await engine.container(options.container))
     except Refused as exc:
-        raise SelectionError(
-            f"{exc.text} on {engine.endpoint.url}; see: docker ps --all"
-        ) from exc
+        raise SelectionError(f"{exc.text} on {engine.endpoint.url}; see: docker ps --all") from exc
 
 
 def _argv(options: Options, pre_step: str | None) -> list[str]:

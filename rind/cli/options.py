@@ -107,9 +107,7 @@ def _add_env(options: Options, value: str) -> None:
 
 def _workdir(options: Options, value: str) -> None:
     if value and not value.startswith("/"):
-        raise UsageError(
-            f"--workdir needs an absolute path of the container, but got {value!r}"
-        )
+        raise UsageError(f"--workdir needs an absolute path of the container, but got {value!r}")
     options.workdir = value
 
 
@@ -208,7 +206,7 @@ def _next(name: str, words: list[str]) -> str:
 def _unknown(name: str) -> str:
     from difflib import get_close_matches  # noqa: PLC0415 # only a mistake needs it
 
-    near = get_close_matches(name, [*_FLAGS, *_VALUED], 1) if len(name) > 2 else []
+    near = get_close_matches(name, [*_FLAGS, *_VALUED], 1) if name.startswith("--") else []
     hint = f"did you mean {near[0]}?" if near else "see: rind --help"
     return f"unknown option {name}: {hint} (a command that begins with a dash goes after --)"
 
@@ -239,9 +237,8 @@ def _read_env_file(path: str) -> list[str]:
     except OSError as exc:
         raise UsageError(f"cannot read the environment file {path}: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
-        raise UsageError(
-            f"the environment file {path} is not UTF-8: byte {exc.start} is {exc.object[exc.start]:#x}"
-        ) from exc
+        byte = f"byte {exc.start} is {exc.object[exc.start]:#x}"
+        raise UsageError(f"the environment file {path} is not UTF-8: {byte}") from exc
     lines = []
     for number, line in enumerate(text.split("\n"), 1):
         variable = line.removesuffix("\r").lstrip()

@@ -1,0 +1,206 @@
+"""Real engines, real containers, and the installed ``rind`` as a user starts it.
+
+``./tests/run`` says in ``RIND_TEST_ENGINES`` which engines there are. Every container of these
+tests has a label key of its own, so that none is in the way of another's selection.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pexpect
+import pytest
+
+RIND = str(Path(sys.executable).with_name("rind"))
+TIMEOUT = 60.0
+
+
+@dataclass(frozen=True)
+class TestEngine:
+    """An engine that is up, and the docker CLI to prepare things on it with."""
+
+    __test__ = False
+
+    name: str
+    host: str
+    images: dict[str, str]
+    docker: str
+    config: str
+
+    def cli(self, *args: str, check: bool = True, cwd: Path | None = None) -> str:
+        done = subprocess.run(
+            [self.docker, *args],
+            env={**os.environ, "DOCKER_HOST": self.host, "DOCKER_CONFIG": self.config},
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=cwd,
+            timeout=TIMEOUT,
+        )
+        assert not check or done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+@dataclass(frozen=True)
+class TestContainer:
+    """A running container that only its own label key selects."""
+
+    __test__ = False
+
+    engine: TestEngine
+    name: str
+    label: str
+    env: dict[str, str] = field(default_factory=dict)
+
+    def environ(self, **more: str) -> dict[str, str]:
+        """Give what a run of rind for this container starts with."""
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": "/nonexistent",
+            "TERM": "xterm",
+            "DOCKER_HOST": self.engine.host,
+            "RIND_LABEL": self.label,
+            # A leak or a deprecated call shows on stderr.
+            "PYTHONWARNINGS": "error",
+            **self.env,
+            **more,
+        }
+
+    def rind(
+        self,
+        *args: str | bytes,
+        stdin: bytes | int = subprocess.DEVNULL,
+        cwd: Path | None = None,
+        **env: str,
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run rind without a terminal."""
+        given = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
+        return subprocess.run(  # type: ignore[call-overload, no-any-return] # input or stdin
+            [RIND, *args],
+            env=self.environ(**env),
+            capture_output=True,
+            timeout=TIMEOUT,
+            check=False,
+            cwd=cwd,
+            **given,
+        )
+
+    def spawn(
+        self, *args: str, size: tuple[int, int] = (24, 80), **env: str
+    ) -> "pexpect.spawn[bytes]":
+        """Run rind on a terminal of its own."""
+        return pexpect.spawn(
+            RIND,
+            list(args),
+            env=self.environ(**env),  # type: ignore[arg-type] # os._Environ is not meant
+            dimensions=size,
+            timeout=TIMEOUT,
+        )
+
+    def inside(self, script: str) -> str:
+        """Run a script in the container, past rind."""
+        return self.engine.cli("exec", self.name, "sh", "-c", script)
+
+
+def _engines() -> list[TestEngine]:
+    described = os.environ.get("RIND_TEST_ENGINES")
+    if not described:
+        pytest.exit("these tests need engines: start them with ./tests/run", returncode=2)
+    return [TestEngine(**it) for it in json.loads(described)]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run every test that uses an engine on each of them."""
+    if "engine" in metafunc.fixturenames:
+        engines = _engines()
+        metafunc.parametrize(
+            "engine", engines, ids=[it.name for it in engines], indirect=True, scope="session"
+        )
+
+
+@pytest.fixture(scope="session")
+def engine(request: pytest.FixtureRequest) -> TestEngine:
+    chosen: TestEngine = request.param
+    return chosen
+
+
+Containers = Callable[..., TestContainer]
+
+
+@pytest.fixture(scope="session")
+def session_containers(engine: TestEngine) -> Iterator[Containers]:
+    with _containers(engine) as make:
+        yield make
+
+
+@pytest.fixture
+def containers(engine: TestEngine) -> Iterator[Containers]:
+    """Give a function that starts containers; they are removed after the test."""
+    with _containers(engine) as make:
+        yield make
+
+
+class _containers:  # noqa: N801 # a context manager, used as a function
+    def __init__(self, engine: TestEngine) -> None:
+        self.engine = engine
+        self.names: list[str] = []
+
+    def __enter__(self) -> Containers:
+        return self.make
+
+    def make(
+        self,
+        image: str = "busybox",
+        pre_step: str | None = "",
+        *options: str,
+        name: str | None = None,
+        label: str | None = None,
+        command: Sequence[str] = ("sleep", "1000000"),
+    ) -> TestContainer:
+        name = name or f"rind-test-{uuid.uuid4().hex[:12]}"
+        label = label or f"test.{name}"
+        labelled = [] if pre_step is None else ["--label", f"{label}={pre_step}"]
+        self.names.append(name)
+        self.engine.cli(
+            *("run", "--detach", "--init", "--network", "none", "--name", name),
+            *labelled,
+            *options,
+            self.engine.images[image],
+            *command,
+        )
+        return TestContainer(self.engine, name, label)
+
+    def __exit__(self, *_: object) -> None:
+        if self.names:
+            self.engine.cli("rm", "--force", "--volumes", *self.names)
+
+
+@pytest.fixture(scope="session")
+def django(session_containers: Containers) -> TestContainer:
+    """Give a Django development container: sh is dash, and its label says `source`."""
+    return session_containers("django", "source /venv/bin/activate")
+
+
+@pytest.fixture(scope="session")
+def busybox(session_containers: Containers) -> TestContainer:
+    """Give a container whose sh is busybox ash, with an empty pre-step."""
+    return session_containers("busybox")
+
+
+@pytest.fixture(scope="session")
+def distroless(session_containers: Containers) -> TestContainer:
+    """Give a container with no shell at all."""
+    return session_containers("distroless")
+
+
+@pytest.fixture(params=["django", "busybox"])
+def container(request: pytest.FixtureRequest, engine: TestEngine) -> TestContainer:
+    """Give each of the containers that have a shell."""
+    assert engine
+    chosen: TestContainer = request.getfixturevalue(request.param)
+    return chosen
