@@ -34,6 +34,11 @@ PING_TIMEOUT: Final = 10.0
 """Seconds. A local engine answers within a millisecond, one behind a slow line within a second;
 what is silent for longer is not an engine, or not in a state to run anything."""
 
+NO_DETACH_KEYS: Final = ",".join(["ctrl-@", "ctrl-^"] * 8)
+"""Detach keys that nobody types. There is no way to have none: empty means ctrl-p,ctrl-q to the
+engine, which then holds back every Ctrl-P until the next key (moby/term, EscapeProxy). Whatever
+the first key of the sequence is suffers that; Ctrl-@ is what programs wait for least."""
+
 _UP: Final = ["running", "paused", "restarting"]
 _DOWN: Final = ["created", "exited", "dead"]
 _NAME: Final = "[a-zA-Z0-9][a-zA-Z0-9_.-]*"
@@ -51,7 +56,7 @@ class ExecConfig:
         env: ``NAME=value`` strings, added to the container's own environment.
         user: ``user[:group]``, by name or number; empty for the container's own.
         workdir: absolute; empty for the container's own.
-        detach_keys: in docker's syntax; empty means ctrl-p,ctrl-q to the engine.
+        detach_keys: in docker's syntax, for a TTY.
     """
 
     argv: Sequence[str]
@@ -61,7 +66,7 @@ class ExecConfig:
     user: str = ""
     workdir: str = ""
     privileged: bool = False
-    detach_keys: str = ""
+    detach_keys: str = NO_DETACH_KEYS
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -472,6 +473,30 @@ def test_permission_denied_on_the_socket(tmp_path: Path, other_user: Path) -> No
     assert "permission denied on unix://" in one_line(done.stderr)
 
 
+@contextmanager
+def answering(path: Path, answer: bytes) -> Iterator[str]:
+    """Serve a socket that says ``answer`` to whatever it is asked."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection:
+                        connection.recv(65536)
+                        connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"unix://{path}"
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -484,47 +509,20 @@ def test_permission_denied_on_the_socket(tmp_path: Path, other_user: Path) -> No
     ],
 )
 def test_a_socket_that_is_not_an_engine(tmp_path: Path, answer: bytes) -> None:
-    path = tmp_path / "docker.sock"
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(path))
-        server.listen()
-
-        def serve() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(65536)
-                connection.sendall(answer)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        done = rind_at(f"unix://{path}")
-        thread.join()
+    with answering(tmp_path / "docker.sock", answer) as url:
+        done = rind_at(url)
     assert done.returncode == 125
     line = one_line(done.stderr)
-    assert str(path) in line
+    assert url in line
     assert "Docker Engine" in line
 
 
 def test_a_text_of_the_engines_cannot_move_the_cursor(tmp_path: Path) -> None:
-    path = tmp_path / "docker.sock"
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(path))
-        server.listen()
-
-        def serve() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(65536)
-                body = b'{"message": "a\\u001b[2Jb\\nrind: c\\u009b"}'
-                connection.sendall(
-                    b"HTTP/1.1 500 No\r\nContent-Type: application/json\r\n"
-                    b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
-                )
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        done = rind_at(f"unix://{path}")
-        thread.join()
+    body = b'{"message": "a\\u001b[2Jb\\nrind: c\\u009b"}'
+    head = "HTTP/1.1 500 No\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n"
+    answer = head.format(len(body)).encode() + body
+    with answering(tmp_path / "docker.sock", answer) as url:
+        done = rind_at(url)
     assert done.returncode == 125
     assert one_line(done.stderr).isprintable()
     assert "a [2Jb rind: c" in one_line(done.stderr)
