@@ -1,0 +1,136 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rind.cli.options import HELP, Options, environment, parse
+from rind.errors import UsageError
+
+
+def test_nothing_is_the_default_command() -> None:
+    assert parse([], {}) == Options()
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["ls", "-la"], Options(command=["ls", "-la"])),
+        (["--", "-odd"], Options(command=["-odd"])),
+        (["--", "--", "x"], Options(command=["--", "x"])),
+        (["ls", "--", "x"], Options(command=["ls", "--", "x"])),
+        (["-"], Options(command=["-"])),
+        (["-t", ""], Options(tty=True, command=[""])),
+        (["-it", "sh"], Options(tty=True, command=["sh"])),
+        (["-T", "-t"], Options(tty=True)),
+        (["-t", "--no-tty"], Options(tty=False)),
+        (["-e", "A=1", "--env=B=2", "-eC", "-e=D"], Options(env=["A=1", "B=2", "C", "D"])),
+        (["-c", "-n", "x"], Options(script="-n", command=["x"])),
+        (["--command=a=b"], Options(script="a=b")),
+        (["-uroot"], Options(user="root")),
+        (["-u", "root"], Options(user="root")),
+        (["-tuapp", "id"], Options(tty=True, user="app", command=["id"])),
+        (["-w", "/x", "--privileged"], Options(workdir="/x", privileged=True)),
+        (["--container", "web", "-q"], Options(container="web", verbosity=-1)),
+        (["-H", "tcp://x", "--label=l"], Options(host="tcp://x", label="l")),
+        (["-h"], Options(action="help")),
+        (["--version"], Options(action="version")),
+    ],
+)
+def test_words(argv: list[str], expected: Options) -> None:
+    assert parse(argv, {}) == expected
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--nope"], "unknown option --nope: see: rind --help"),
+        (["--verbos"], "unknown option --verbos: did you mean --verbose?"),
+        (["-x"], "unknown option -x: see: rind --help (a command that begins with a dash goes"),
+        (["-tx"], "unknown option -x"),
+        (["--env"], "--env needs a value, but is the last word"),
+        (["-tu"], "-u needs a value"),
+        (["--quiet=1"], "--quiet takes no value, but got '1'"),
+        (["--host="], "--host needs a value, but got an empty one"),
+        (["-w", "a"], "--workdir needs an absolute path of the container, but got 'a'"),
+        (["-e", "A B=1"], "-e 'A B=1': the variable name 'A B' has white space in it"),
+    ],
+)
+def test_mistakes(argv: list[str], said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(argv, {})
+    assert str(caught.value).startswith(said)
+
+
+def test_defaults_from_the_environment() -> None:
+    assert parse([], {"RIND_CONTAINER": "web", "RIND_LABEL": "x"}) == Options(
+        container="web", label="x"
+    )
+    assert parse([], {"RIND_CONTAINER": "", "RIND_LABEL": ""}) == Options()
+    assert parse(["--label", "y"], {"RIND_LABEL": "x"}).label == "y"
+
+
+@given(st.lists(st.text()))
+def test_all_words_after_the_options_are_the_commands(words: list[str]) -> None:
+    assert parse(["--", *words], {}).command == words
+    assert parse(["-t", "cmd", *words], {}).command == ["cmd", *words]
+
+
+@given(st.lists(st.text() | st.sampled_from(["-e", "-c", "--", "--env", "-it", "--user=x"])))
+def test_any_words_parse_or_are_a_usage_error(words: list[str]) -> None:
+    try:
+        options = parse(words, {})
+    except UsageError as exc:
+        assert str(exc)
+    else:
+        assert options.command == words[len(words) - len(options.command) :]
+
+
+def test_help_names_every_option_of_the_table() -> None:
+    from rind.cli import options as module
+
+    for name in [*module._FLAGS, *module._VALUED, *module._SHORT]:
+        assert name in HELP
+
+
+# --- environment files ------------------------------------------------------------------------
+
+
+def test_files_first_then_options_and_the_last_one_wins(tmp_path: Path) -> None:
+    (tmp_path / "1").write_text("A=1\nB=1\n")
+    (tmp_path / "2").write_text("B=2\nC=2\n")
+    options = Options(env_files=[str(tmp_path / "1"), str(tmp_path / "2")], env=["C=3", "D"])
+    assert environment(options, {"D": "4"}) == ["A=1", "B=2", "C=3", "D=4"]
+
+
+def test_a_name_alone_that_is_not_set_here_is_left_out() -> None:
+    assert environment(Options(env=["NOPE"]), {}) == []
+
+
+def test_lines_of_a_file_are_taken_as_docker_takes_them(tmp_path: Path) -> None:
+    file = tmp_path / "env"
+    file.write_bytes(
+        b"\xef\xbb\xbf# comment\r\n  INDENTED=x  \r\nQUOTED=\"as it is\"\nEMPTY=\nE=a=b # no comment\n"
+    )
+    assert environment(Options(env_files=[str(file)]), {}) == [
+        "INDENTED=x  ",
+        'QUOTED="as it is"',
+        "EMPTY=",
+        "E=a=b # no comment",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"=x", "line 1: a variable needs a name"),
+        (b"A=1\nB C=2", "line 2: the variable name 'B C' has white space"),
+        (b"A=\xff", "is not UTF-8: byte 2 is 0xff"),
+        (b"A=\0", "line 1: a variable cannot hold a NUL byte"),
+    ],
+)
+def test_a_file_with_a_mistake(tmp_path: Path, content: bytes, said: str) -> None:
+    file = tmp_path / "env"
+    file.write_bytes(content)
+    with pytest.raises(UsageError, match=said):
+        environment(Options(env_files=[str(file)]), {})
