@@ -147,9 +147,10 @@ class Engine:
         """
         if not re.fullmatch(_NAME, name):
             raise Refused(404, f"No such container: {name}")
-        found = await self._json("GET", f"containers/{name}/json")
-        # Only the list has the status in words.
-        return (await self._list(all=True, filters=json.dumps({"id": [found["Id"]]})))[0]
+        with self._errors():
+            found = await self._json("GET", f"containers/{name}/json")
+            # Only the list has the status in words.
+            return (await self._list(all=True, filters=json.dumps({"id": [found["Id"]]})))[0]
 
     async def create_exec(self, container_id: str, config: ExecConfig) -> str:
         """Prepare a command in a running container; return the exec ID.
@@ -158,23 +159,21 @@ class Engine:
             Refused: the container is not running or paused (409), or gone (404), and whatever
                 the engine checks this early.
         """
-        created = await self._json(
-            "POST",
-            f"containers/{container_id}/exec",
-            body={
-                "AttachStdin": config.stdin,
-                "AttachStdout": True,
-                "AttachStderr": True,
-                "Cmd": list(config.argv),
-                "DetachKeys": config.detach_keys,
-                "Env": list(config.env),
-                "Privileged": config.privileged,
-                "Tty": config.tty,
-                "User": config.user,
-                "WorkingDir": config.workdir,
-            },
-        )
-        return str(created["Id"])
+        body = {
+            "AttachStdin": config.stdin,
+            "AttachStdout": True,
+            "AttachStderr": True,
+            "Cmd": list(config.argv),
+            "DetachKeys": config.detach_keys,
+            "Env": list(config.env),
+            "Privileged": config.privileged,
+            "Tty": config.tty,
+            "User": config.user,
+            "WorkingDir": config.workdir,
+        }
+        with self._errors():
+            created = await self._json("POST", f"containers/{container_id}/exec", body=body)
+            return str(created["Id"])
 
     async def start_exec(
         self, exec_id: str, *, tty: bool, size: tuple[int, int] | None = None
@@ -211,10 +210,9 @@ class Engine:
 
     async def resize_exec(self, exec_id: str, size: tuple[int, int]) -> None:
         """Set the window size (rows, columns) of a started exec's TTY."""
+        rows, columns = (str(number) for number in size)
         with self._errors():
-            await self._client._query_json(  # noqa: SLF001 # private: Exec.resize needs an Exec
-                f"exec/{exec_id}/resize", "POST", params={"h": size[0], "w": size[1]}
-            )
+            await self._json("POST", f"exec/{exec_id}/resize", {"h": rows, "w": columns})
 
     async def inspect_exec(self, exec_id: str) -> ExecState:
         """Ask for an exec instance's state.
@@ -222,11 +220,12 @@ class Engine:
         Raises:
             Refused: the engine no longer knows it (404), minutes after its end.
         """
-        state = await self._json("GET", f"exec/{exec_id}/json")
-        running = bool(state["Running"])
-        code = state.get("ExitCode")
-        # Podman says 0 while it runs.
-        return ExecState(running, None if running or code is None else int(code), int(state["Pid"]))
+        with self._errors():
+            state = await self._json("GET", f"exec/{exec_id}/json")
+            running, code = bool(state["Running"]), state["ExitCode"]
+            # Podman says 0 while it runs.
+            settled = None if running or code is None else int(code)
+            return ExecState(running, settled, int(state["Pid"]))
 
     @property
     def _client(self) -> aiodocker.Docker:
@@ -252,17 +251,17 @@ class Engine:
         return int(match[1]), int(match[2])
 
     async def _list(self, **params: str | bool) -> list[Container]:
-        listed = await self._json("GET", "containers/json", params)
-        return [
-            Container(
-                id=item["Id"],
-                name=item["Names"][0].removeprefix("/"),
-                state=item["State"],
-                status=item.get("Status", ""),
-                labels=item.get("Labels") or {},
-            )
-            for item in listed
-        ]
+        with self._errors():
+            return [
+                Container(
+                    id=item["Id"],
+                    name=item["Names"][0].removeprefix("/"),
+                    state=item["State"],
+                    status=item.get("Status", ""),
+                    labels=item.get("Labels") or {},
+                )
+                for item in await self._json("GET", "containers/json", params)
+            ]
 
     async def _json(
         self,
@@ -272,12 +271,9 @@ class Engine:
         *,
         body: object = None,
     ) -> Any:
-        with self._errors():
-            # Private: aiodocker has public methods for some of these requests only, and those
-            # return objects that ask for more than we need.
-            return await self._client._query_json(  # noqa: SLF001
-                path, method, params=params, data=body
-            )
+        # Private: aiodocker has public methods for some of these requests only, and those return
+        # objects that ask for more than we need.
+        return await self._client._query_json(path, method, params=params, data=body)  # noqa: SLF001
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -79,16 +79,16 @@ class TestContainer:
         **env: str,
     ) -> subprocess.CompletedProcess[bytes]:
         """Run rind without a terminal."""
-        given = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
-        return subprocess.run(  # type: ignore[call-overload, no-any-return] # input or stdin
+        with subprocess.Popen(
             [RIND, *args],
             env=self.environ(**env),
-            capture_output=True,
-            timeout=TIMEOUT,
-            check=False,
+            stdin=subprocess.PIPE if isinstance(stdin, bytes) else stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             cwd=cwd,
-            **given,
-        )
+        ) as process:
+            out, err = process.communicate(stdin if isinstance(stdin, bytes) else None, TIMEOUT)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def spawn(
         self, *args: str, size: tuple[int, int] = (24, 80), **env: str
@@ -97,10 +97,15 @@ class TestContainer:
         return pexpect.spawn(
             RIND,
             list(args),
-            env=self.environ(**env),  # type: ignore[arg-type] # os._Environ is not meant
+            env=self.environ(**env),
             dimensions=size,
             timeout=TIMEOUT,
         )
+
+    def kill(self) -> None:
+        """Kill the container, and wait until the engine knows it."""
+        self.engine.cli("kill", self.name)
+        self.engine.cli("wait", self.name)
 
     def inside(self, script: str) -> str:
         """Run a script in the container, past rind."""
@@ -199,8 +204,10 @@ def distroless(session_containers: Containers) -> TestContainer:
 
 
 @pytest.fixture(params=["django", "busybox"])
-def container(request: pytest.FixtureRequest, engine: TestEngine) -> TestContainer:
+def container(
+    request: pytest.FixtureRequest,
+    engine: TestEngine,  # noqa: ARG001 # what it is made for
+) -> TestContainer:
     """Give each of the containers that have a shell."""
-    assert engine
     chosen: TestContainer = request.getfixturevalue(request.param)
     return chosen

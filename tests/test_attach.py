@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import termios
 import time
@@ -295,12 +296,14 @@ def test_a_tty_needs_both_stdin_and_stdout(container: TestContainer, terminal: T
 
 
 def test_stdin_that_is_a_socket(container: TestContainer) -> None:
-    import socket
-
     ours, theirs = socket.socketpair()
-    with ours, theirs, subprocess.Popen(
-        [RIND, "cat"], env=container.environ(), stdin=theirs, stdout=theirs
-    ) as process:
+    with (
+        ours,
+        theirs,
+        subprocess.Popen(
+            [RIND, "cat"], env=container.environ(), stdin=theirs.fileno(), stdout=theirs.fileno()
+        ) as process,
+    ):
         theirs.close()
         data = os.urandom(100_000)
         ours.sendall(data)

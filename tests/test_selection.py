@@ -24,8 +24,7 @@ def refusal(running: list[Container], stopped: list[Container]) -> str:
 
 def test_several_are_named() -> None:
     assert refusal([WEB, DB], []) == (
-        "2 running containers have the label app.rind (db, web): "
-        "choose one with --container NAME"
+        "2 running containers have the label app.rind (db, web): choose one with --container NAME"
     )
 
 

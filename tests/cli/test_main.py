@@ -153,10 +153,10 @@ def test_thousands_of_words(busybox: TestContainer) -> None:
     [
         ("export A=1\nexport B=2 # why\n", ["sh", "-c", 'echo "$A"; echo "$B"'], "1\n2\n"),
         ("export A=1; export B='x y'", ["sh", "-c", 'echo "$A"; echo "$B"'], "1\nx y\n"),
-        ("false || export A=\"it's\"", ["sh", "-c", 'echo "$A"'], "it's\n"),
+        ('false || export A="it\'s"', ["sh", "-c", 'echo "$A"'], "it's\n"),
         ("export A=$(cat <<'X'\nhere \"doc\n\nX\n)", ["sh", "-c", 'echo "$A"'], 'here "doc\n'),
         ("cd /etc", ["pwd"], "/etc\n"),
-        ("greet() { echo hello \"$1\"; }", ["greet", "a b"], "hello a b\n"),
+        ('greet() { echo hello "$1"; }', ["greet", "a b"], "hello a b\n"),
         ("echo noise", ["echo", "command"], "command\n"),
         ("set -- other; IFS=.", ["echo", "a.b", "c"], "a.b c\n"),
         ("source /venv/bin/activate", ["sh", "-c", 'echo "$VIRTUAL_ENV"'], "/venv\n"),
@@ -166,7 +166,18 @@ def test_thousands_of_words(busybox: TestContainer) -> None:
             "x" * 80 + "\n",
         ),
     ],
-    ids=["lines", "semicolon", "or", "heredoc", "cd", "function", "prints", "set", "source", "100k"],
+    ids=[
+        "lines",
+        "semicolon",
+        "or",
+        "heredoc",
+        "cd",
+        "function",
+        "prints",
+        "set",
+        "source",
+        "100k",
+    ],
 )
 @pytest.mark.parametrize("image", ["django", "busybox"])
 def test_pre_step(
@@ -214,7 +225,7 @@ def test_no_shell_is_needed_without_a_pre_step(distroless: TestContainer) -> Non
 
 def test_environment(busybox: TestContainer, tmp_path: Path) -> None:
     file = tmp_path / "env"
-    file.write_text("# comment\n\nA=from file\nB=b=b \"q\"\nHERE\nGONE\n")
+    file.write_text('# comment\n\nA=from file\nB=b=b "q"\nHERE\nGONE\n')
     done = busybox.rind(
         *("--env-file", str(file), "-e", "A=from option", "--env=C=", "-e", "D", "env"),
         HERE="here",
@@ -349,7 +360,7 @@ def test_several_have_the_label_and_nothing_is_executed(containers: Containers) 
 
 def test_a_stopped_container(containers: Containers) -> None:
     target = containers("busybox")
-    target.engine.cli("kill", target.name)
+    target.kill()
     for args in (["true"], ["--container", target.name, "true"]):
         done = target.rind(*args)
         line = one_line(done.stderr)
@@ -438,16 +449,9 @@ def test_a_tcp_port_that_nobody_listens_at() -> None:
     assert "nothing listens at" in one_line(done.stderr)
 
 
-@pytest.fixture
-def other_user(tmp_path: Path) -> Iterator[Path]:
-    """Give a folder that root made and that others can look into."""
+def test_permission_denied_on_the_socket(tmp_path: Path) -> None:
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
-    yield tmp_path
-
-
-def test_permission_denied_on_the_socket(tmp_path: Path, other_user: Path) -> None:
-    assert other_user
     path = tmp_path / "docker.sock"
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(str(path))
@@ -456,7 +460,8 @@ def test_permission_denied_on_the_socket(tmp_path: Path, other_user: Path) -> No
         # Root may connect to anything: the connection is made as nobody, in a child.
         program = (
             # Not every user can read this Python's files: all is imported before.
-            "import asyncio, os, sys, rind.attach, rind.cli.main, rind.engine; os.setgroups([]); os.setgid(65534); os.setuid(65534);"
+            "import asyncio, os, sys, rind.attach, rind.cli.main, rind.engine;"
+            "os.setgroups([]); os.setgid(65534); os.setuid(65534);"
             "sys.argv[1:] = ['true']; sys.exit(rind.cli.main.main())"
         )
         drop = [sys.executable, "-c", program] if os.getuid() == 0 else [RIND, "true"]
@@ -597,7 +602,7 @@ def test_a_full_disk_is_an_error(busybox: TestContainer) -> None:
     assert "No space left on device" in one_line(done.stderr)
 
 
-def test_version_and_help(tmp_path: Path) -> None:
+def test_version_and_help() -> None:
     for args, said in [("-V", "rind 0.1.0\n"), ("--version", "rind 0.1.0\n")]:
         done = subprocess.run([RIND, args], capture_output=True, text=True, check=True)
         assert done.stdout == said
@@ -605,7 +610,6 @@ def test_version_and_help(tmp_path: Path) -> None:
         done = subprocess.run([RIND, args], capture_output=True, text=True, check=True)
         assert done.stdout.startswith("Usage: rind [OPTIONS] [--] [COMMAND [ARG...]]\n")
         assert max(map(len, done.stdout.splitlines())) <= 100
-    assert tmp_path
 
 
 def test_a_run_without_a_terminal_loads_no_prompt_toolkit(busybox: TestContainer) -> None:

@@ -1,0 +1,163 @@
+"""The requests, against real engines; the reaches into aiodocker; what only a fake can show."""
+
+import asyncio
+import inspect
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiodocker
+import pytest
+from conftest import Containers, TestContainer, TestEngine
+
+from rind.endpoint import Endpoint
+from rind.engine import API_NEWEST, Engine, ExecConfig
+from rind.errors import Broken, Refused, Unreachable
+
+
+@pytest.fixture
+async def client(engine: TestEngine) -> AsyncIterator[Engine]:
+    async with Engine(Endpoint(engine.host, "the test")) as opened:
+        yield opened
+
+
+async def test_the_api_version_is_the_engines(client: Engine, engine: TestEngine) -> None:
+    theirs = engine.cli("version", "--format", "{{.Server.APIVersion}}")
+    assert client.api_version == min(tuple(map(int, theirs.split("."))), API_NEWEST)
+    assert client.takes_console_size == (client.api_version >= (1, 42))
+
+
+async def test_listing_by_label(client: Engine, containers: Containers) -> None:
+    first = containers("busybox", "pre step", label="test.list")
+    second = containers("busybox", label="test.list")
+    second.kill()
+    (up,) = await client.containers("test.list", up=True)
+    assert (up.name, up.state, up.labels["test.list"]) == (first.name, "running", "pre step")
+    (down,) = await client.containers("test.list", up=False)
+    assert (down.name, down.state) == (second.name, "exited")
+    assert down.status.startswith("Exited (137)")
+
+
+async def test_a_container_by_name(client: Engine, busybox: TestContainer) -> None:
+    found = await client.container(busybox.name)
+    assert (found.name, len(found.id)) == (busybox.name, 64)
+    assert await client.container(found.id[:20]) == found
+    with pytest.raises(Refused) as caught:
+        await client.container("no-such-container")
+    assert caught.value.http_status == 404
+
+
+async def test_an_exec_from_creation_to_its_exit_code(
+    client: Engine, busybox: TestContainer
+) -> None:
+    container = await client.container(busybox.name)
+    exec_id = await client.create_exec(container.id, ExecConfig(argv=["sh", "-c", "cat; exit 4"]))
+    created = await client.inspect_exec(exec_id)
+    assert (created.running, created.exit_code, created.pid) == (False, None, 0)
+    stream = await client.start_exec(exec_id, tty=False)
+    await stream.write(b"x")
+    received = b""
+    while len(received) < 9:
+        received += await stream.read()
+    assert received[8:] == b"x"
+    running = await client.inspect_exec(exec_id)
+    assert (running.running, running.exit_code) == (True, None)
+    assert running.pid
+    stream.write_eof()
+    assert await stream.read() == b""
+    stream.close()
+    async with asyncio.timeout(20):
+        while (ended := await client.inspect_exec(exec_id)).running:
+            pass
+    assert ended.exit_code == 4
+    assert ended.pid == running.pid
+
+
+def test_the_reaches_into_aiodocker_are_still_there() -> None:
+    query = inspect.signature(aiodocker.Docker._do_query).parameters
+    assert {"path", "method", "data", "headers", "read_until_eof"} <= set(query)
+    json_query = inspect.signature(aiodocker.Docker._query_json).parameters
+    assert {"path", "method", "params", "data"} <= set(json_query)
+    assert "versioned_api" in inspect.signature(aiodocker.Docker._query).parameters
+
+
+# --- a fake engine, for what a real one does not do -------------------------------------------
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def fake(tmp_path: Path, *answers: bytes) -> AsyncIterator[Engine]:
+    """Give an engine that answers a ping, and then each request with the next of ``answers``."""
+    left = list(answers)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while request := await reader.readuntil(b"\r\n\r\n"):
+                if request.startswith(b"GET /_ping"):
+                    writer.write(b"HTTP/1.1 200 OK\r\nApi-Version: 1.51\r\n")
+                    writer.write(b"Content-Length: 2\r\n\r\nOK")
+                    continue
+                writer.write(left.pop(0))
+                break
+        except asyncio.IncompleteReadError:
+            pass
+        writer.close()
+        await writer.wait_closed()
+
+    path = tmp_path / "engine.sock"
+    server = await asyncio.start_unix_server(serve, path)
+    async with server, Engine(Endpoint(f"unix://{path}", "the test")) as engine:
+        yield engine
+
+
+def answer(body: object, status: str = "200 OK", kind: str = "application/json") -> bytes:
+    data = json.dumps(body).encode()
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(data)}\r\n\r\n"
+    return head.encode() + data
+
+
+@pytest.mark.parametrize(
+    "wrong", [answer([1]), answer({"a": 1}), answer([{"Id": "x"}]), answer("x", kind="text/html")]
+)
+async def test_an_answer_of_the_wrong_shape(tmp_path: Path, wrong: bytes) -> None:
+    async with fake(tmp_path, wrong) as engine:
+        with pytest.raises(Unreachable, match="does not answer as a Docker Engine does"):
+            await engine.containers("x", up=True)
+
+
+async def test_an_engine_that_goes_away_before_it_answers(tmp_path: Path) -> None:
+    async with fake(tmp_path, b"", b"") as engine:
+        with pytest.raises(Unreachable, match="closed the connection without an answer"):
+            await engine.containers("x", up=True)
+
+
+async def test_a_start_that_is_not_upgraded(tmp_path: Path) -> None:
+    async with fake(tmp_path, answer({})) as engine:
+        with pytest.raises(Broken, match="answered 200 OK; is a proxy in between"):
+            await engine.start_exec("x", tty=False)
+
+
+async def test_an_engine_that_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rind.engine.PING_TIMEOUT", 0.05)
+    path = tmp_path / "silent.sock"
+
+    served = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        served.set()
+
+    async with await asyncio.start_unix_server(serve, path):
+        with pytest.raises(Unreachable, match="does not answer"):
+            async with Engine(Endpoint(f"unix://{path}", "the test")):
+                raise AssertionError
+        await served.wait()
+
+
+async def test_a_closed_engine_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(RuntimeError, match="not open"):
+        await Engine(Endpoint("unix:///x", "the test")).containers("x", up=True)

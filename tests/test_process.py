@@ -1,0 +1,143 @@
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from conftest import TestContainer
+
+from rind.endpoint import Endpoint
+from rind.engine import Engine, ExecConfig
+from rind.errors import StartError
+from rind.frames import STDERR, STDOUT
+from rind.process import Process, start_failure
+
+RUNC = "OCI runtime exec failed: exec failed: unable to start container process: {}: unknown\r\n"
+
+
+OLD_RUNC = "container_linux.go:380: starting container process caused"
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "said"),
+    [
+        (RUNC.format('exec: "x": executable file not found in $PATH'), 127, 'exec: "x": exec'),
+        (RUNC.format('exec: "/x": stat /x: no such file or directory'), 127, 'exec: "/x": stat'),
+        (RUNC.format('exec: "/etc": permission denied'), 126, 'exec: "/etc": permission denied'),
+        (RUNC.format("exec /x: exec format error"), 126, "exec /x: exec format error"),
+        (RUNC.format("argument list too long"), 126, "argument list too long"),
+        (
+            RUNC.format('chdir to cwd ("/x") set in config.json failed: no such file or directory'),
+            125,
+            'chdir to cwd ("/x")',
+        ),
+        ("unable to find user x: no matching entries in passwd file", 125, "unable to find user x"),
+        (
+            RUNC.replace("unable to start container process", OLD_RUNC).format(
+                'exec: "x": executable file not found in $PATH'
+            ),
+            127,
+            'exec: "x": executable',
+        ),
+        ("Container 123 is paused, unpause the container before exec", 125, "Container 123"),
+        ("something new", 125, "something new"),
+        ("", 125, "the engine does not say why"),
+    ],
+)
+def test_start_failures_have_one_status_and_no_noise(text: str, status: int, said: str) -> None:
+    error = start_failure(text)
+    assert error.exit_status == status
+    assert str(error).startswith(f"cannot start the command: {said}")
+    assert "OCI" not in str(error)
+    assert not str(error).endswith("unknown")
+
+
+Start = Callable[..., Awaitable[Process]]
+
+
+@pytest.fixture
+async def start(busybox: TestContainer) -> AsyncIterator[Start]:
+    processes = []
+    async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
+        container = await engine.container(busybox.name)
+
+        async def start(
+            *argv: str, tty: bool = False, size: tuple[int, int] | None = None
+        ) -> Process:
+            process = await Process.start(engine, container, ExecConfig(argv=argv, tty=tty), size)
+            processes.append(process)
+            return process
+
+        yield start
+        for process in processes:
+            process.close()
+
+
+async def output(process: Process) -> dict[int, bytes]:
+    seen = {STDOUT: b"", STDERR: b""}
+    while (part := await process.read()) is not None:
+        seen[part[0]] += part[1]
+    return seen
+
+
+async def test_output_and_status(start: Start) -> None:
+    process = await start("sh", "-c", "echo out; echo err >&2; exit 6")
+    assert await output(process) == {STDOUT: b"out\n", STDERR: b"err\n"}
+    assert await process.wait() == 6
+    assert await process.wait() == 6
+    assert await process.read() is None
+
+
+async def test_stdin_and_its_end(start: Start) -> None:
+    async with await start("cat") as process:
+        await process.write(b"some bytes")
+        assert await process.read() == (STDOUT, b"some bytes")
+        process.send_eof()
+        process.send_eof()
+        assert await process.read() is None
+        assert await process.wait() == 0
+
+
+async def test_sending_eof_to_a_tty_drops_no_output(start: Start) -> None:
+    process = await start("sh", "-c", "read x; echo got $x", tty=True, size=(24, 80))
+    process.send_eof()
+    await process.write(b"line\r")
+    assert b"got line\r\n" in (await output(process))[STDOUT]
+    assert await process.wait() == 0
+
+
+async def test_a_resize_is_seen_and_a_late_one_ignored(start: Start) -> None:
+    process = await start("sh", "-c", "read x; stty size", tty=True, size=(24, 80))
+    await process.resize((33, 44))
+    await process.write(b"\r")
+    assert b"33 44" in (await output(process))[STDOUT]
+    assert await process.wait() == 0
+    await process.resize((50, 60))
+
+
+@pytest.mark.parametrize("tty", [False, True])
+async def test_a_command_that_is_not_found(start: Start, tty: bool) -> None:  # noqa: FBT001 # a case
+    process = await start("nope", tty=tty, size=(24, 80) if tty else None)
+    with pytest.raises(StartError, match="nope") as caught:
+        await output(process)
+    assert caught.value.exit_status == 127
+    with pytest.raises(StartError):
+        await process.wait()
+
+
+async def test_a_command_that_closes_its_output_is_waited_for(start: Start) -> None:
+    process = await start("sh", "-c", "exec >&- 2>&-; read x <&0; exit 3")
+    waiting = asyncio.create_task(process.wait())
+    await asyncio.sleep(0)
+    await process.write(b"\n")
+    assert await process.read() is None
+    assert await waiting == 3
+
+
+async def test_many_at_once(start: Start) -> None:
+    async def one(number: int) -> bool:
+        process = await start("sh", "-c", f"cat; exit {number}")
+        await process.write(f"number {number}".encode())
+        process.send_eof()
+        seen = await output(process)
+        return seen[STDOUT] == f"number {number}".encode() and await process.wait() == number
+
+    assert all(await asyncio.gather(*map(one, range(40))))
