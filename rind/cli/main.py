@@ -8,8 +8,8 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from rind import __version__
@@ -93,8 +93,9 @@ async def run(options: Options, env: Mapping[str, str]) -> int:
     if tty is None:
         tty = is_terminal(STDIN_FD) and is_terminal(STDOUT_FD)
 
-    from rind.engine import Engine, ExecConfig  # noqa: PLC0415
-    from rind.process import Process  # noqa: PLC0415
+    with _no_ca_certificates():
+        from rind.engine import Engine, ExecConfig  # noqa: PLC0415
+        from rind.process import Process  # noqa: PLC0415
 
     async with Engine(endpoint) as engine:
         container = await _find(engine, options)
@@ -114,6 +115,26 @@ async def run(options: Options, env: Mapping[str, str]) -> int:
         size = local_window_size() if tty else None
         async with await Process.start(engine, container, config, size) as process:
             return await attach(process, stdin=stdin)
+
+
+@contextmanager
+def _no_ca_certificates() -> Iterator[None]:
+    """Keep aiohttp from reading the system's CA certificates while it is imported.
+
+    It does so for the sake of HTTPS, a fifth of the time to import aiodocker, and no engine is
+    verified by them: one with TLS has a CA of its own. Only here, in our own process: in a
+    program that embeds the library, aiohttp may be wanted for the web.
+    """
+    saved = {name: os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
+    os.environ.update(dict.fromkeys(saved, os.devnull))
+    try:
+        yield
+    finally:
+        for name, value in saved.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 async def _find(engine: "Engine", options: Options) -> Container:
