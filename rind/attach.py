@@ -1,16 +1,18 @@
 """Joins our own stdin, stdout, stderr and terminal to a running command."""
 
 import asyncio
+import os
 import signal
-from collections.abc import Coroutine
 from contextlib import ExitStack, suppress
 from typing import Final
 
-from rind.errors import Broken
+from rind.errors import Broken, ExitStatus
 from rind.frames import STDERR
+from rind.keys import DetachKeys
 from rind.local import Sink, Source
+from rind.modes import TerminalModes
 from rind.process import Process
-from rind.terminal import is_terminal, raw_mode, window_size
+from rind.terminal import RawMode, in_foreground, is_terminal, window_size
 
 __all__ = ["STDERR_FD", "STDIN_FD", "STDOUT_FD", "attach", "local_window_size"]
 
@@ -27,57 +29,72 @@ def local_window_size() -> tuple[int, int] | None:
     return window_size(STDOUT_FD, STDIN_FD, STDERR_FD)
 
 
-async def attach(process: Process, *, stdin: bool) -> int:
-    """Move bytes and window sizes both ways until the command ends; return its exit status.
+async def attach(process: Process, *, stdin: bool, detach_keys: bytes = b"") -> int | None:
+    """Move bytes and window sizes both ways until the command ends.
 
     Args:
         process: just started; its streams are used up.
         stdin: whether the command's stdin was attached and is to be fed from ours.
+        detach_keys: with a TTY, what leaves the command to itself when it is typed.
+
+    Returns:
+        The exit status, or None where the detach keys were typed.
 
     Raises:
         BrokenPipeError: the reader of our stdout or stderr went away.
         StartError, EngineError: as :meth:`Process.read` and :meth:`Process.wait`.
     """
-    with ExitStack() as resources:
-        helpers: list[Coroutine[None, None, None]] = []
-        if process.tty:
-            helpers.append(_follow_size(process))
-        if stdin:
-            source = Source(STDIN_FD)
-            resources.callback(source.close)
-            if process.tty and is_terminal(STDIN_FD):
-                resources.enter_context(raw_mode(STDIN_FD))
-            helpers.append(_feed(source, process))
-        async with _Companions(helpers):
-            await _copy_output(process)
+    modes = TerminalModes()
+    try:
+        if await _pump(process, stdin=stdin, keys=DetachKeys(detach_keys), modes=modes):
+            return None
         # From here on, keys belong to the shell again, even where the status takes a while.
-    return await process.wait()
+        status = await process.wait()
+    except BaseException:
+        _undo(modes)
+        raise
+    if status > ExitStatus.SIGNALLED:
+        _undo(modes)
+    return status
 
 
-class _Companions:
-    """Tasks that serve a main one: cancelled when it ends, their errors raised in it."""
+async def _pump(process: Process, *, stdin: bool, keys: DetachKeys, modes: TerminalModes) -> bool:
+    """Serve the command until its output ends; tell whether it was a detach that ended it."""
+    with ExitStack() as resources:
+        raw = None
+        if process.tty and stdin and is_terminal(STDIN_FD):
+            raw = resources.enter_context(RawMode(STDIN_FD))
+        output = asyncio.create_task(_copy_output(process, modes))
+        tasks = {output}
+        if stdin:
+            # With a TTY it is ours to be stopped as any program on a terminal.
+            source = Source(STDIN_FD, wait_for_foreground=not process.tty)
+            resources.callback(source.close)
+            tasks.add(asyncio.create_task(_feed(source, process, keys)))
+        if process.tty:
+            tasks.add(asyncio.create_task(_follow_terminal(process, raw)))
+        left = set(tasks)
+        try:
+            while not (output.done() or keys.seen):
+                done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return keys.seen
 
-    def __init__(self, coroutines: list[Coroutine[None, None, None]]) -> None:
-        self._coroutines = coroutines
-        self._tasks: list[asyncio.Task[None]] = []
 
-    async def __aenter__(self) -> None:
-        self._tasks = [asyncio.create_task(it) for it in self._coroutines]
-
-    async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        for result in await asyncio.gather(*self._tasks, return_exceptions=True):
-            if isinstance(result, Exception):
-                raise result
-
-
-async def _feed(source: Source, process: Process) -> None:
+async def _feed(source: Source, process: Process, keys: DetachKeys) -> None:
     at_line_start = True
     # Where the command takes no more, its end is about to be seen on the output.
     with suppress(Broken):
-        while data := await source.read():
+        while typed := await source.read():
+            data = keys.feed(typed) if process.tty else typed
             await process.write(data)
+            if keys.seen:
+                return
             at_line_start = data.endswith(b"\n")
         if process.tty:
             # As ssh -tt does it. In the middle of a line, the first one only ends the line's read.
@@ -86,21 +103,42 @@ async def _feed(source: Source, process: Process) -> None:
             process.send_eof()
 
 
-async def _copy_output(process: Process) -> None:
+async def _copy_output(process: Process, modes: TerminalModes) -> None:
     stdout, stderr = Sink(STDOUT_FD), Sink(STDERR_FD)
+    follow = process.tty and is_terminal(STDOUT_FD)
     try:
         while (part := await process.read()) is not None:
             stream, data = part
+            if follow:
+                modes.feed(data)
             await (stderr if stream == STDERR else stdout).write(data)
     finally:
         stdout.close()
         stderr.close()
 
 
-async def _follow_size(process: Process) -> None:
-    changed = asyncio.Event()
+async def _follow_terminal(process: Process, raw: RawMode | None) -> None:
+    """Hand on window sizes, and give the terminal back while we are stopped."""
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGWINCH, changed.set)
+    changed = asyncio.Event()
+
+    def stop() -> None:
+        if raw is not None:
+            raw.suspend()
+        # Stopped by the signal itself, whatever was asked for before; the shell sees which.
+        loop.remove_signal_handler(signal.SIGTSTP)
+        os.kill(os.getpid(), signal.SIGTSTP)
+        loop.add_signal_handler(signal.SIGTSTP, stop)
+        go_on()
+
+    def go_on() -> None:
+        if raw is not None and in_foreground(STDIN_FD):
+            raw.resume()
+        changed.set()
+
+    handlers = {signal.SIGWINCH: changed.set, signal.SIGTSTP: stop, signal.SIGCONT: go_on}
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
     try:
         while True:
             await changed.wait()
@@ -108,4 +146,13 @@ async def _follow_size(process: Process) -> None:
             if size := local_window_size():
                 await process.resize(size)
     finally:
-        loop.remove_signal_handler(signal.SIGWINCH)
+        for number in handlers:
+            loop.remove_signal_handler(number)
+
+
+def _undo(modes: TerminalModes) -> None:
+    """Put the screen in order after a program that could not."""
+    if (sequence := modes.undo()) and is_terminal(STDOUT_FD):
+        # The terminal may be gone, which is why the program is.
+        with suppress(OSError):
+            os.write(STDOUT_FD, sequence)

@@ -13,7 +13,7 @@ from typing import Final
 
 from rind.errors import UsageError
 
-__all__ = ["DEFAULT_HOST", "Endpoint", "resolve_endpoint"]
+__all__ = ["DEFAULT_HOST", "Endpoint", "docker_setting", "resolve_endpoint"]
 
 DEFAULT_HOST: Final = "unix:///var/run/docker.sock"
 _SCHEMES: Final = ("unix://", "tcp://", "http://")
@@ -50,25 +50,35 @@ def resolve_endpoint(
         return _checked(host, "--host")
     if not context and env.get("DOCKER_HOST"):
         return _checked(env["DOCKER_HOST"], "DOCKER_HOST")
-    config = Path(env.get("DOCKER_CONFIG") or Path(env.get("HOME", "/")) / ".docker")
+    config = _config_folder(env)
     source = "--context" if context else "DOCKER_CONTEXT"
     name = context or env.get("DOCKER_CONTEXT")
     if not name:
         source = str(config / "config.json")
-        name = _current_context(config / "config.json")
+        name = docker_setting(env, "currentContext")
     if not name or name == "default":
         return Endpoint(DEFAULT_HOST, "the default")
     return _checked(_context_host(config, name, source), f"the context {name}")
 
 
-def _current_context(path: Path) -> str | None:
+def docker_setting(env: Mapping[str, str], name: str) -> str:
+    """Return a setting of docker's configuration file; empty where there is none.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    path = _config_folder(env) / "config.json"
     try:
-        name = json.loads(path.read_bytes()).get("currentContext")
-    except FileNotFoundError:
-        return None
+        value = json.loads(path.read_bytes()).get(name)
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
     except (OSError, ValueError, AttributeError) as exc:
         raise UsageError(f"cannot read docker's configuration file {path}: {exc}") from exc
-    return name if isinstance(name, str) else None
+    return value if isinstance(value, str) else ""
+
+
+def _config_folder(env: Mapping[str, str]) -> Path:
+    return Path(env.get("DOCKER_CONFIG") or Path(env.get("HOME", "/")) / ".docker")
 
 
 def _context_host(config: Path, name: str, source: str) -> str:

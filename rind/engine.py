@@ -9,8 +9,9 @@ import errno
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self
@@ -56,17 +57,25 @@ class ExecConfig:
         env: ``NAME=value`` strings, added to the container's own environment.
         user: ``user[:group]``, by name or number; empty for the container's own.
         workdir: absolute; empty for the container's own.
+        stdin, output: what will be attached.
         detach_keys: in docker's syntax, for a TTY.
     """
 
     argv: Sequence[str]
     tty: bool = False
     stdin: bool = True
+    output: bool = True
     env: Sequence[str] = ()
     user: str = ""
     workdir: str = ""
     privileged: bool = False
     detach_keys: str = NO_DETACH_KEYS
+
+    def with_defaults(self, variables: Mapping[str, str], *, unless: AbstractSet[str]) -> Self:
+        """Add environment variables, but none that is set here or named in ``unless``."""
+        taken = {it.partition("=")[0] for it in self.env} | unless
+        added = [f"{name}={value}" for name, value in variables.items() if name not in taken]
+        return replace(self, env=[*self.env, *added])
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +161,12 @@ class Engine:
             # Only the list has the status in words.
             return (await self._list(all=True, filters=json.dumps({"id": [found["Id"]]})))[0]
 
+    async def variables(self, container_id: str) -> set[str]:
+        """Return the names of the environment variables that a container sets itself."""
+        with self._errors():
+            found = await self._json("GET", f"containers/{container_id}/json")
+            return {str(it).partition("=")[0] for it in found["Config"]["Env"] or ()}
+
     async def create_exec(self, container_id: str, config: ExecConfig) -> str:
         """Prepare a command in a running container; return the exec ID.
 
@@ -161,8 +176,8 @@ class Engine:
         """
         body = {
             "AttachStdin": config.stdin,
-            "AttachStdout": True,
-            "AttachStderr": True,
+            "AttachStdout": config.output,
+            "AttachStderr": config.output,
             "Cmd": list(config.argv),
             "DetachKeys": config.detach_keys,
             "Env": list(config.env),
@@ -207,6 +222,15 @@ class Engine:
                     f"{response.status} {response.reason}; is a proxy in between?"
                 )
             return HijackedStream.adopt(response)
+
+    async def start_exec_detached(self, exec_id: str) -> None:
+        """Start a created command that nobody is attached to.
+
+        Raises:
+            Refused: it could not be started; the text is the engine's own.
+        """
+        with self._errors():
+            await self._json("POST", f"exec/{exec_id}/start", body={"Detach": True})
 
     async def resize_exec(self, exec_id: str, size: tuple[int, int]) -> None:
         """Set the window size (rows, columns) of a started exec's TTY."""

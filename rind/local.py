@@ -15,11 +15,14 @@ import asyncio
 import errno
 import os
 import select
+import signal
 import socket
 import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+
+from rind.terminal import in_foreground
 
 __all__ = ["Sink", "Source", "is_null"]
 
@@ -88,16 +91,27 @@ class _Descriptor:
 
 
 class Source(_Descriptor):
-    """Bytes from a local descriptor."""
+    """Bytes from a local descriptor.
 
-    def __init__(self, fd: int) -> None:
+    Args:
+        fd: an open one.
+        wait_for_foreground: leave a terminal's keys alone while they are the shell's. A local
+            command in the background is stopped when it reads one, but only then; we cannot know
+            whether the remote one reads, so it runs on until `fg` sends us SIGCONT.
+    """
+
+    def __init__(self, fd: int, *, wait_for_foreground: bool = False) -> None:
         super().__init__(fd, os.O_RDONLY)
+        self._waits = wait_for_foreground and os.isatty(fd)
 
     async def read(self) -> bytes:
         """Return what there is; ``b""`` at the end. Takes nothing when it is cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             await self._ready(loop.add_reader, loop.remove_reader)
+            if self._waits and not in_foreground(self._fd):
+                await _continued()
+                continue
             try:
                 if self._socket is not None:
                     return self._socket.recv(READ_SIZE, socket.MSG_DONTWAIT)
@@ -143,6 +157,17 @@ class Sink(_Descriptor):
         # A pipe that is ready takes PIPE_BUF bytes without blocking, no more.
         small = self._blocks and not self._always_ready
         return os.write(self._fd, data[: select.PIPE_BUF] if small else data)
+
+
+async def _continued() -> None:
+    """Wait for SIGCONT."""
+    loop = asyncio.get_running_loop()
+    continued: asyncio.Future[None] = loop.create_future()
+    loop.add_signal_handler(signal.SIGCONT, _set, continued)
+    try:
+        await continued
+    finally:
+        loop.remove_signal_handler(signal.SIGCONT)
 
 
 def _set(future: "asyncio.Future[None]") -> None:

@@ -12,7 +12,7 @@ from rind.frames import STDOUT, SYSTEM_ERROR, FrameDecoder
 from rind.selection import Container
 from rind.stream import HijackedStream
 
-__all__ = ["Process", "start_failure"]
+__all__ = ["Process", "start_detached", "start_failure"]
 
 POLL_FIRST: Final = 0.001
 POLL_LONGEST: Final = 0.25
@@ -54,6 +54,20 @@ def start_failure(text: str) -> StartError:
     else:
         status = ExitStatus.FAILED
     return StartError(f"cannot start the command: {said}", status)
+
+
+async def start_detached(engine: Engine, container: Container, config: ExecConfig) -> str:
+    """Start a command that nobody is attached to; return its exec ID.
+
+    Raises:
+        StartError, EngineError: as :meth:`Process.start`.
+    """
+    try:
+        exec_id = await engine.create_exec(container.id, config)
+        await engine.start_exec_detached(exec_id)
+    except Refused as exc:
+        raise start_failure(exc.text) from exc
+    return exec_id
 
 
 class Process:

@@ -1,16 +1,40 @@
-"""The local terminal: raw mode, its end, and the window size.
+"""The local terminal: raw mode, its end, job control, and the window size.
 
 The standard library's termios and tty do all of this; prompt_toolkit, whose raw mode leaves
 output processing on, would add 100 ms to the start of every interactive run.
 """
 
 import os
+import signal
 import termios
 import tty
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Final, Self
 
-__all__ = ["is_terminal", "raw_mode", "window_size"]
+__all__ = ["RawMode", "handed_over", "in_foreground", "is_terminal", "window_size"]
+
+# What both Debian's ncurses-base and Alpine's ncurses-terminfo-base describe.
+_TERMS: Final = frozenset(
+    [
+        "ansi",
+        "dumb",
+        "linux",
+        "rxvt",
+        "screen",
+        "screen-256color",
+        "tmux",
+        "tmux-256color",
+        "vt100",
+        "vt102",
+        "vt220",
+        "vt52",
+        "xterm",
+        "xterm-256color",
+        "xterm-color",
+        "xterm-xfree86",
+    ]
+)
 
 
 def is_terminal(fd: int) -> bool:
@@ -21,21 +45,46 @@ def is_terminal(fd: int) -> bool:
         return False
 
 
-@contextmanager
-def raw_mode(fd: int) -> Iterator[None]:
-    """Hand every key through as it is typed, and every byte of output as it is.
-
-    The attributes are given back bit for bit at the end. Keys that were typed before stay.
-    """
-    saved = termios.tcgetattr(fd)
-    tty.setraw(fd, termios.TCSADRAIN)
+def in_foreground(fd: int) -> bool:
+    """Tell whether keys typed on the terminal ``fd`` are for us, and not for a shell."""
     try:
-        yield
-    finally:
+        return os.tcgetpgrp(fd) == os.getpgrp()
+    except OSError:
+        return True  # not our controlling terminal: there is no job control on it
+
+
+class RawMode:
+    """A context in which every key is handed through as it is typed, and every byte of output.
+
+    The attributes are given back bit for bit at its end. Keys that were typed before stay.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._saved: list[int | list[bytes | int]] = []
+
+    def __enter__(self) -> Self:
+        if not in_foreground(self._fd):
+            # What a job is stopped with that sets the terminal from the background. Stopped now,
+            # and not at the first change: the attributes are still the shell's own.
+            os.kill(os.getpid(), signal.SIGTTOU)
+        self._saved = termios.tcgetattr(self._fd)
+        self.resume()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.suspend()
+
+    def resume(self) -> None:
+        """Take the terminal, at first or again. Idempotent."""
+        tty.setraw(self._fd, termios.TCSADRAIN)
+
+    def suspend(self) -> None:
+        """Give the terminal back as it was found. Idempotent."""
         # Not TCSADRAIN: where nobody reads the terminal any more, that would never return.
         # A terminal that has hung up has no attributes left to give back.
         with suppress(termios.error):
-            termios.tcsetattr(fd, termios.TCSANOW, saved)
+            termios.tcsetattr(self._fd, termios.TCSANOW, self._saved)
 
 
 def window_size(*fds: int) -> tuple[int, int] | None:
@@ -48,3 +97,19 @@ def window_size(*fds: int) -> tuple[int, int] | None:
         if size.lines and size.columns:
             return size.lines, size.columns
     return None
+
+
+def handed_over(env: Mapping[str, str]) -> dict[str, str]:
+    """Choose what a program on a TTY should know of the local terminal, from our environment.
+
+    A ``TERM`` that the container cannot be expected to have a description of becomes
+    ``xterm-256color``, which what is newer than these descriptions is compatible with.
+    """
+    chosen = {
+        name: value
+        for name, value in env.items()
+        if name in {"COLORTERM", "LANG"} or name.startswith("LC_")
+    }
+    if term := env.get("TERM"):
+        chosen["TERM"] = term if term in _TERMS else "xterm-256color"
+    return chosen

@@ -137,6 +137,14 @@ def engine(request: pytest.FixtureRequest) -> TestEngine:
 Containers = Callable[..., TestContainer]
 
 
+def one_line(stderr: bytes) -> str:
+    """Return the only line of stderr, which must be Rind's own."""
+    lines = stderr.decode().splitlines()
+    assert len(lines) == 1, stderr
+    assert lines[0].startswith("rind: ")
+    return lines[0].removeprefix("rind: ")
+
+
 @pytest.fixture(scope="session")
 def session_containers(engine: TestEngine) -> Iterator[Containers]:
     with _containers(engine) as make:

@@ -7,13 +7,14 @@ PACKAGE = Path(__file__).parents[1] / "rind"
 
 # From the bottom up: a module imports from floors below its own only.
 FLOORS = [
-    {"errors"},
-    {"frames", "terminal", "local", "endpoint", "command", "selection"},
+    {"errors", "terminal", "modes"},
+    {"frames", "local", "endpoint", "command", "selection", "keys"},
     {"stream"},
     {"engine"},
     {"process"},
     {"attach"},
     {"cli.options", "cli.report"},
+    {"cli.session"},
     {"cli.main"},
 ]
 DOORS = {

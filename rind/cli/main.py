@@ -5,25 +5,18 @@ longer to load than everything else together.
 """
 
 import os
-import shlex
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rind import __version__
-from rind.cli.options import HELP, Options, environment, parse
+from rind.cli.options import HELP, Options, parse
 from rind.cli.report import line
-from rind.command import DEFAULT_SHELL, wrap, wrap_script
-from rind.endpoint import resolve_endpoint
-from rind.errors import ExitStatus, Refused, RindError, SelectionError
-from rind.selection import Container, require_running, select
+from rind.errors import ExitStatus, RindError
 
-if TYPE_CHECKING:
-    from rind.engine import Engine
-
-__all__ = ["main", "run"]
+__all__ = ["main"]
 
 _ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -54,11 +47,14 @@ def _run_until_signalled(options: Options) -> int:
     """Run; on a signal that ends us, cancel that, so that everything is given back first."""
     import asyncio  # noqa: PLC0415 # see above
 
+    with _no_ca_certificates():
+        from rind.cli.session import run  # noqa: PLC0415 # see above
+
     received: list[int] = []
 
     async def run_cancellable() -> int:
         loop = asyncio.get_running_loop()
-        running = asyncio.create_task(run(options, os.environ))
+        running = asyncio.create_task(run(options, os.environ, say=_say))
 
         def cancel(number: int) -> None:
             received.append(number)
@@ -74,47 +70,6 @@ def _run_until_signalled(options: Options) -> int:
         return asyncio.run(run_cancellable())
     except asyncio.CancelledError:
         return ExitStatus.SIGNALLED + received[0]
-
-
-async def run(options: Options, env: Mapping[str, str]) -> int:
-    """Do what the options ask for, on this process's own streams; return the exit status.
-
-    Raises:
-        RindError: with the message and the exit status that the user is to see.
-    """
-    from rind.attach import STDIN_FD, STDOUT_FD, attach, local_window_size  # noqa: PLC0415
-    from rind.local import is_null  # noqa: PLC0415
-    from rind.terminal import is_terminal  # noqa: PLC0415
-
-    variables = environment(options, env)
-    endpoint = resolve_endpoint(env, host=options.host, context=options.context)
-    stdin = not is_null(STDIN_FD)
-    tty = options.tty
-    if tty is None:
-        tty = is_terminal(STDIN_FD) and is_terminal(STDOUT_FD)
-
-    with _no_ca_certificates():
-        from rind.engine import Engine, ExecConfig  # noqa: PLC0415
-        from rind.process import Process  # noqa: PLC0415
-
-    async with Engine(endpoint) as engine:
-        container = await _find(engine, options)
-        config = ExecConfig(
-            argv=_argv(options, container.labels.get(options.label)),
-            tty=tty,
-            stdin=stdin,
-            env=variables,
-            user=options.user,
-            workdir=options.workdir,
-            privileged=options.privileged,
-        )
-        if options.verbosity > 0:
-            said = f"-c {options.script!r}" if options.script is not None else ""
-            words = shlex.join(options.command)
-            _say(f"in {container.name} on {endpoint.url}: {said}{words or DEFAULT_SHELL}")
-        size = local_window_size() if tty else None
-        async with await Process.start(engine, container, config, size) as process:
-            return await attach(process, stdin=stdin)
 
 
 @contextmanager
@@ -135,23 +90,6 @@ def _no_ca_certificates() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-async def _find(engine: "Engine", options: Options) -> Container:
-    if options.container is None:
-        up = await engine.containers(options.label, up=True)
-        down = [] if up else await engine.containers(options.label, up=False)
-        return select(up, down, options.label)
-    try:
-        return require_running(await engine.container(options.container))
-    except Refused as exc:
-        raise SelectionError(f"{exc.text} on {engine.endpoint.url}; see: docker ps --all") from exc
-
-
-def _argv(options: Options, pre_step: str | None) -> list[str]:
-    if options.script is not None:
-        return wrap_script(options.script, options.command, pre_step)
-    return wrap(options.command or [DEFAULT_SHELL], pre_step)
 
 
 def _plug_standard_streams() -> None:

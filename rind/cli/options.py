@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from rind.errors import UsageError
+from rind.keys import parse_keys
 from rind.selection import DEFAULT_LABEL
 
 __all__ = ["HELP", "Options", "environment", "parse"]
@@ -40,6 +41,10 @@ What to run, and how:
 Streams:
   -t, --tty                  allocate a TTY (default: when stdin and stdout are terminals)
   -T, --no-tty               allocate none
+  -n, --no-stdin             leave stdin alone, as in: while read x; do rind -n ...; done
+  -d, --detach               start the command, attach nothing, and return
+      --detach-keys KEYS     what leaves the command running when typed, such as ctrl-p,ctrl-q
+                             (default: none, or detachKeys in docker's config.json)
   -i, --interactive          taken for docker exec's sake: stdin is attached anyway
 
   -q, --quiet                print nothing but errors
@@ -62,6 +67,7 @@ class Options:
         script: the shell script of ``-c``; then ``command`` holds its arguments.
         env: ``NAME`` or ``NAME=value``, in order.
         tty: None to decide by what stdin and stdout are.
+        detach_keys: None for what docker's configuration file says.
         verbosity: -1 quiet, 0, 1 verbose.
     """
 
@@ -78,6 +84,9 @@ class Options:
     workdir: str = ""
     privileged: bool = False
     tty: bool | None = None
+    stdin: bool = True
+    detach: bool = False
+    detach_keys: str | None = None
     verbosity: int = 0
 
 
@@ -111,9 +120,16 @@ def _workdir(options: Options, value: str) -> None:
     options.workdir = value
 
 
+def _detach_keys(options: Options, value: str) -> None:
+    parse_keys(value)
+    options.detach_keys = value
+
+
 _FLAGS: Final[dict[str, _Setter]] = {
+    "--detach": _set("detach", value=True),
     "--help": _set("action", "help"),
     "--interactive": lambda _options, _value: None,
+    "--no-stdin": _set("stdin", value=False),
     "--no-tty": _set("tty", value=False),
     "--privileged": _set("privileged", value=True),
     "--quiet": _set("verbosity", -1),
@@ -125,6 +141,7 @@ _VALUED: Final[dict[str, _Setter]] = {
     "--command": _take("script"),
     "--container": _not_empty("container"),
     "--context": _not_empty("context"),
+    "--detach-keys": _detach_keys,
     "--env": _add_env,
     "--env-file": lambda options, value: options.env_files.append(value),
     "--host": _not_empty("host"),
@@ -137,9 +154,11 @@ _SHORT: Final = {
     "-T": "--no-tty",
     "-V": "--version",
     "-c": "--command",
+    "-d": "--detach",
     "-e": "--env",
     "-h": "--help",
     "-i": "--interactive",
+    "-n": "--no-stdin",
     "-q": "--quiet",
     "-t": "--tty",
     "-u": "--user",

@@ -1,0 +1,62 @@
+"""What a program has changed in the terminal that it must change back itself. Pure.
+
+A program that is killed leaves the alternate screen on, the mouse reporting, the cursor hidden.
+Resetting all of that blindly would do harm (leaving an alternate screen that is not on moves the
+cursor), so what the program switches is followed in its output: xterm's control sequences
+(invisible-island.net/xterm/ctlseqs), DECSET and DECRST.
+"""
+
+import re
+from typing import Final
+
+__all__ = ["TerminalModes"]
+
+# The modes that spoil a shell, and whether each is on in a terminal that nobody has changed.
+_DEFAULTS: Final = {
+    1: False,  # application cursor keys
+    7: True,  # wraparound
+    9: False,  # mouse: X10
+    25: True,  # cursor shown
+    47: False,  # alternate screen
+    1000: False,  # mouse: clicks
+    1002: False,  # mouse: drags
+    1003: False,  # mouse: every move
+    1004: False,  # focus events
+    1005: False,  # mouse: UTF-8 coordinates
+    1006: False,  # mouse: SGR coordinates
+    1015: False,  # mouse: urxvt coordinates
+    1047: False,  # alternate screen
+    1049: False,  # alternate screen, and the cursor's place
+    2004: False,  # bracketed paste
+}
+_SEQUENCE: Final = re.compile(rb"\x1b\[\?([\d;]{1,64})([hl])")
+_BEGUN: Final = re.compile(rb"\x1b(\[(\?[\d;]{0,64})?)?\Z")
+
+
+class TerminalModes:
+    """Follows a program's output, and knows what undoes the modes that it has left changed."""
+
+    def __init__(self) -> None:
+        self._changed: dict[int, None] = {}
+        self._tail = b""
+
+    def feed(self, output: bytes) -> None:
+        """Look at the next part of the output, wherever it is cut."""
+        output = self._tail + output
+        for numbers, letter in _SEQUENCE.findall(output):
+            for number in map(int, filter(None, numbers.split(b";"))):
+                self._changed.pop(number, None)
+                if _DEFAULTS.get(number) is (letter == b"l"):
+                    self._changed[number] = None
+        begun = _BEGUN.search(output, max(0, len(output) - 70))
+        self._tail = begun[0] if begun else b""
+
+    def undo(self) -> bytes:
+        """Return what puts the terminal in order: nothing where all is as it was.
+
+        The last change is undone first.
+        """
+        return b"".join(
+            b"\x1b[?%d%c" % (number, b"h" if _DEFAULTS[number] else b"l")
+            for number in reversed(self._changed)
+        )
