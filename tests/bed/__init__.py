@@ -1,0 +1,19 @@
+"""The test bed: real engines and real images, made from Debian packages.
+
+Goal: on a bare Debian machine, with nothing but Python and git, give `tests/run` two Docker
+engines of different ages and `tests/demo` one, and leave the machine as it was.
+
+Plan, one module a step:
+
+- `checkout`: where things are, locks, and files that are made once;
+- `say`: progress and failure on standard error, programs run with their output in a log;
+- `packages`: Debian packages fetched and unpacked, never installed;
+- `venv`: the virtual environment;
+- `engines`: private engines started and ended, an existing one borrowed;
+- `images`: root file systems composed as tar files, imported into an engine;
+- `demo` and `suite`: what the two scripts do.
+
+What lasts is in `.bed/` and `.venv/` of the checkout, and is reused; what lives only as long as
+an engine does is in a short directory of `/tmp`, because the path of a socket is limited to 108
+bytes. No registry is needed: images are composed of packages.
+"""

@@ -1,0 +1,90 @@
+"""Where things are in this checkout, who may change them, and things made once."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bed.say import Trouble, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+BED = ROOT / ".bed"
+VENV = ROOT / ".venv"
+
+# What is locked is a file that is always there, rather than a lock file, which `--down` would have
+# to remove under the feet of whoever waits for it.
+DEMO = ROOT / "tests" / "demo"
+SUITE = ROOT / "tests" / "run"
+SHARED = ROOT / "tests" / "bed"
+
+
+def digest(*parts: object) -> str:
+    """Name a recipe: 8 hex digits that change when any of its parts does."""
+    return f"{zlib.crc32(repr(parts).encode()):08x}"
+
+
+# Tells this checkout's engines, cgroups and run-time files from those of any other.
+NAME = f"rind-{digest(str(ROOT))}"
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold *path* against every other process of this checkout.
+
+    A forked child holds it too, until both have let go. Within itself it has no effect.
+
+    Raises:
+        Trouble: it is held by another, and *wait* is false.
+    """
+    if path in _held:
+        yield
+        return
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not wait:
+                raise Trouble(f"{path.relative_to(ROOT)} is at work in this checkout") from None
+            say(f"waiting for another one at work on {path.relative_to(ROOT)} in this checkout")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        _held.add(path)
+        yield
+    finally:
+        _held.discard(path)
+        os.close(handle)
+
+
+_held: set[Path] = set()
+
+
+def once(path: Path, make: Callable[[Path], None]) -> Path:
+    """Give *path*, made by *make* unless it is there; interrupted, it is not there.
+
+    *make* is given another name beside it to make it under.
+    """
+    if not path.exists():
+        with locked(SHARED):
+            if not path.exists():
+                partial = path.with_name(f"{path.name}.partial")
+                remove(partial)
+                partial.parent.mkdir(parents=True, exist_ok=True)
+                make(partial)
+                partial.rename(path)
+    return path
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a tree, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

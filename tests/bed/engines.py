@@ -1,0 +1,295 @@
+"""Docker engines: private ones, started and ended, and an existing one, borrowed.
+
+A private engine leaves nothing on the machine, and does not depend on what is installed there:
+
+- Its mounts are in a mount namespace of its own, its bridges and its `ip_forward` in a network
+  namespace: they go when the last process does. Process numbers are the machine's, since rind may
+  signal by them.
+- Its cgroups are under a parent of its own, with the cgroupfs driver even beside systemd: they are
+  removed by name.
+- dockerd, containerd and runc bring a library path with the few libraries that a minimal Debian
+  lacks. Containers don't inherit it.
+- containerd makes /run/containerd and /opt/containerd wherever it runs: these are tmpfs of its own.
+
+However an engine ends, `Engine.stop` puts it right: it finds the processes by the program that they
+run and the containers' by their cgroup, and trusts no file of process numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bed.checkout import BED, NAME, ROOT, remove
+from bed.packages import Pack, is_debian
+from bed.say import Trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The oldest suite's libraries and runc run on its libc and on any newer one.
+_RUNTIME = Pack(
+    "bookworm",
+    (
+        "runc",
+        *("libcap2", "libdevmapper1.02.1", "libgcrypt20", "libgpg-error0", "liblz4-1", "liblzma5"),
+        *("libpcre2-8-0", "libseccomp2", "libselinux1", "libsystemd0", "libudev1", "libzstd1"),
+    ),
+)
+_CLIENT = Pack("sid", ("docker-cli",))
+_COMPOSE = Pack("sid", ("docker-compose",))
+DAEMONS = {
+    "bookworm": Pack("bookworm", ("docker.io", "containerd", "tini")),  # 20.10
+    "sid": Pack("sid", ("docker.io", "containerd", "tini-static")),  # 28.5
+}
+
+# Seconds. dockerd is ready in 0.1 to 1.1, a slow machine's first start allowed for; told to end
+# with containers running, it gives them 10.
+_START_LIMIT = 60
+_STOP_LIMIT = 20
+
+# /opt and /run as the engine sees them: see above. A checkout in there must stay visible.
+_PRIVATE = "".join(
+    f"mount -t tmpfs tmpfs {directory}; "
+    for directory in ("/opt", "/run")
+    if not ROOT.is_relative_to(directory)
+)
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+class Docker:
+    """The docker command line, pointed at one engine and at no configuration of the user's."""
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+        self.program = client()
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("DOCKER_")},
+            "DOCKER_HOST": host,
+            "DOCKER_CONFIG": str(configuration()),
+        }
+
+    def __call__(self, *words: str | os.PathLike[str]) -> str:
+        """Run a docker command and give what it printed; Trouble when it fails."""
+        try:
+            return self._run(*words)
+        except subprocess.CalledProcessError as exc:
+            said = " ".join(str(exc.stderr).split())
+            raise Trouble(f"docker {words[0]} failed on {self.host}: {said}") from None
+
+    def succeeds(self, *words: str) -> bool:
+        """Run a docker command and tell whether it succeeded."""
+        try:
+            self._run(*words)
+        except subprocess.CalledProcessError:
+            return False
+        return True
+
+    def _run(self, *words: str | os.PathLike[str]) -> str:
+        return subprocess.run(
+            [self.program, *words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=True,
+            env=self.environment,
+        ).stdout.strip()
+
+
+def client() -> Path:
+    """Give the docker command line: Debian's, or on another machine its own."""
+    if is_debian():
+        return _CLIENT.ready() / "bin" / "docker"
+    if own := shutil.which("docker"):
+        return Path(own)
+    raise Trouble("there is neither apt-get and dpkg to fetch a docker command with, nor one here")
+
+
+def configuration(*, compose: bool = False) -> Path:
+    """Give a configuration directory for the docker command line, with Compose if wanted."""
+    directory = BED / "docker"
+    plugins = directory / "cli-plugins"
+    plugins.mkdir(parents=True, exist_ok=True)
+    if compose and is_debian():
+        link = plugins / "docker-compose"
+        link.unlink(missing_ok=True)
+        link.symlink_to(_COMPOSE.ready() / "cli-plugins" / "docker-compose")
+    return directory
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A private engine of this checkout."""
+
+    name: str
+    suite: str
+
+    @property
+    def data(self) -> Path:
+        """Images and containers; outlasts the engine."""
+        return BED / "data" / self.name
+
+    @property
+    def run_time(self) -> Path:
+        """Sockets and state; goes with the engine."""
+        return Path("/tmp", f"{NAME}-{self.name}")
+
+    @property
+    def socket(self) -> Path:
+        """Where it listens."""
+        return self.run_time / "docker.sock"
+
+    @property
+    def host(self) -> str:
+        """Where it listens, as in DOCKER_HOST."""
+        return f"unix://{self.socket}"
+
+    def prepare(self) -> None:
+        """Have its programs ready."""
+        for pack in (DAEMONS[self.suite], _RUNTIME, _CLIENT):
+            pack.ready()
+
+    def start(self, *, tied: bool = False) -> None:
+        """Start it and wait until it answers; `prepare` comes first.
+
+        What an earlier one left behind, killed, is put right first.
+
+        Args:
+            tied: it is told to end when this process ends.
+        """
+        self.stop()
+        self.run_time.mkdir(mode=0o700)
+        self.data.mkdir(parents=True, exist_ok=True)
+        # In place of the user's own. 20.10 would keep its identity in /etc/docker; newer ones keep
+        # it in their data, and accept the option.
+        options = {"deprecated-key-path": str(self.data / "key.json")}
+        (self.run_time / "daemon.json").write_text(json.dumps(options))
+        path = [str(pack.path / "bin") for pack in (DAEMONS[self.suite], _RUNTIME)]
+        log = self.run_time / "log"
+        with log.open("wb") as output:
+            daemon = subprocess.Popen(
+                [
+                    # A signal ignored here would be ignored in the containers too.
+                    *("env", "--default-signal"),
+                    *(("setpriv", "--pdeathsig", "TERM") if tied else ()),
+                    *("unshare", "--mount", "--net", "sh", "-c", f'{_PRIVATE}exec "$@"', "sh"),
+                    *("dockerd", "--config-file", self.run_time / "daemon.json"),
+                    *("--data-root", self.data, "--exec-root", self.run_time / "exec"),
+                    *("--pidfile", self.run_time / "pid", "--host", self.host),
+                    *("--iptables=false", "--ip6tables=false", "--bridge=none"),
+                    *("--exec-opt", "native.cgroupdriver=cgroupfs"),
+                    *("--cgroup-parent", f"/{self.run_time.name}"),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                env={
+                    **os.environ,
+                    "PATH": os.pathsep.join([*path, os.environ.get("PATH", os.defpath)]),
+                    "LD_LIBRARY_PATH": str(_RUNTIME.path / "lib"),
+                    "TMPDIR": str(self.run_time),
+                },
+            )
+        deadline = time.monotonic() + _START_LIMIT
+        while not answers(self.socket, "/_ping"):
+            if daemon.poll() is not None or time.monotonic() > deadline:
+                kept = BED / "log" / f"dockerd-{self.suite}.log"
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                kept.write_bytes(log.read_bytes())
+                self.stop()
+                last = kept.read_text(errors="replace").strip().splitlines()[-1:]
+                raise Trouble(f"dockerd did not start: {''.join(last)} (all of it is in {kept})")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End it and its containers, and remove all but its data; idempotent."""
+        if answers(self.socket, "/_ping"):
+            with suppress(Trouble):  # what it won't do, is done below
+                self.clear()
+        self._end_processes()
+        for parent in self._cgroups():
+            for directory, _, _ in os.walk(parent, topdown=False):
+                _remove_cgroup(Path(directory))
+        remove(self.run_time)
+
+    def clear(self) -> None:
+        """Remove all its containers, networks and volumes, but no image."""
+        docker = Docker(self.host)
+        if containers := docker("ps", "--all", "--quiet").split():
+            docker("rm", "--force", "--volumes", *containers)
+        docker("network", "prune", "--force")
+        docker("volume", "prune", "--force")
+
+    def _end_processes(self) -> None:
+        deadline = time.monotonic() + _STOP_LIMIT
+        told: set[int] = set()
+        while ours := dict(self._processes()):
+            late = time.monotonic() > deadline
+            # dockerd, told to end, ends the others; without it, there is no one to tell.
+            orderly = "dockerd" in ours.values() and not late
+            for pid, program in ours.items():
+                with suppress(ProcessLookupError):
+                    if not orderly:
+                        os.kill(pid, signal.SIGKILL)
+                    elif program == "dockerd" and pid not in told:
+                        told.add(pid)
+                        os.kill(pid, signal.SIGTERM)
+            time.sleep(0.02)
+
+    def _processes(self) -> Iterator[tuple[int, str]]:
+        """Find every process of this engine: its number and the name of its program."""
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with suppress(OSError):
+                    program = (entry / "exe").readlink()
+                    words = (entry / "cmdline").read_bytes()
+                    if program.is_relative_to(BED) and os.fsencode(f"{self.run_time}/") in words:
+                        yield int(entry.name), program.name.removesuffix(" (deleted)")
+        for parent in self._cgroups():
+            for members in parent.rglob("cgroup.procs"):
+                with suppress(OSError):
+                    for pid in members.read_text().split():
+                        yield int(pid), "container"
+
+    def _cgroups(self) -> list[Path]:
+        """Give the parents of its cgroups: one, or with cgroup v1 one in each hierarchy."""
+        name = self.run_time.name
+        return [path for path in (_CGROUPS / name, *_CGROUPS.glob(f"*/{name}")) if path.is_dir()]
+
+
+def answers(path: Path, request: str, expected: bytes = b" 200 ") -> bool:
+    """Tell whether the engine at a socket answers a GET request with what is expected.
+
+    Without http.client: the demo asks on every call, and importing that would take 25 ms.
+    """
+    answer = b""
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(5)
+        connection.connect(str(path))
+        connection.sendall(f"GET {request} HTTP/1.0\r\n\r\n".encode())
+        while chunk := connection.recv(65536):
+            answer += chunk
+    return expected in answer
+
+
+def _remove_cgroup(directory: Path) -> None:
+    """Remove a cgroup, which the kernel refuses for a moment after its last process has gone."""
+    for _ in range(50):
+        try:
+            directory.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return

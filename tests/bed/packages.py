@@ -1,0 +1,201 @@
+"""Debian packages, fetched with apt's own configuration and unpacked, never installed.
+
+apt gets a state of its own, so that the machine's lists stay as they are, may be absent, and
+need not name the suites wanted here; where to fetch from, and through which proxy, is the
+machine's own configuration.
+"""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING
+
+from bed.checkout import BED, digest, once, remove
+from bed.say import Trouble, run, step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SUITES = ("bookworm", "sid")
+# A configured source counts as Debian's own when it names one of Debian's releases.
+_RELEASES = {"bookworm", "trixie", "forky", "sid", "oldstable", "stable", "testing", "unstable"}
+_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
+_CONFIGURATION = """
+Dir::Etc "{apt}/etc";
+Dir::Etc::SourceList "{apt}/sources.list";
+Dir::Etc::TrustedParts "/etc/apt/trusted.gpg.d";
+Dir::Etc::Netrc "/etc/apt/auth.conf";
+Dir::Etc::NetrcParts "/etc/apt/auth.conf.d";
+Dir::State "{apt}/state";
+Dir::State::Status "{apt}/status";
+Dir::Cache "{apt}/cache";
+Acquire::Languages "none";
+Acquire::Retries "3";
+// A mirror may be a snapshot, and a machine's clock wrong.
+Acquire::Check-Valid-Until "false";
+Acquire::Check-Date "false";
+// Its unprivileged user could not write into a directory of root's.
+APT::Sandbox::User "";
+"""
+
+
+def is_debian() -> bool:
+    """Tell whether this machine has what packages are fetched and unpacked with."""
+    return all(map(shutil.which, ("apt-get", "dpkg")))
+
+
+def fetch(suite: str, names: tuple[str, ...], into: Path) -> list[Path]:
+    """Download packages of a suite into a directory that does not exist yet."""
+    if not is_debian():
+        raise Trouble("apt-get and dpkg are lacking, to fetch packages with")
+    configuration = _updated()
+    into.mkdir(parents=True)
+    fetched = 0
+
+    def count(line: str) -> None:
+        nonlocal fetched
+        if line.startswith("Get:"):
+            fetched += 1
+            progress(f"{fetched} of {len(names)}")
+
+    with step(f"fetching {_counted(names)} of Debian {suite}") as progress:
+        run(
+            *("env", f"APT_CONFIG={configuration}", "apt-get", "download", "-q"),
+            *(f"{name}/{suite}" for name in names),
+            cwd=into,
+            line_seen=count,
+        )
+    return sorted(into.iterdir())
+
+
+def members(package: Path) -> Iterator[tuple[PurePosixPath, tarfile.TarInfo, IO[bytes] | None]]:
+    """Give each file of a package: its path from the root, its header, its content if regular."""
+    with subprocess.Popen(
+        ["dpkg", "--fsys-tarfile", package], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    ) as unpacking:
+        with tarfile.open(fileobj=unpacking.stdout, mode="r|") as files:
+            for member in files:
+                content = files.extractfile(member) if member.isfile() else None
+                yield PurePosixPath(member.name), member, content
+        assert unpacking.stdout is not None
+        unpacking.stdout.read()  # the padding, or dpkg would die of a broken pipe
+    if unpacking.returncode:
+        raise Trouble(f"dpkg could not unpack {package.name}")
+
+
+@dataclass(frozen=True)
+class Pack:
+    """The programs, plugins and libraries of some packages, unpacked side by side.
+
+    Those who need one call `ready` first.
+    """
+
+    suite: str
+    packages: tuple[str, ...]
+
+    @property
+    def path(self) -> Path:
+        """Where it is, in directories by kind (see `_PLACES`)."""
+        return BED / "packs" / f"{self.suite}-{digest(self.suite, self.packages)}"
+
+    def ready(self) -> Path:
+        """Unpack it, unless that was done before."""
+        return once(self.path, self._unpack)
+
+    def _unpack(self, into: Path) -> None:
+        fetched = fetch(self.suite, self.packages, into / "packages")
+        with step(f"unpacking {_counted(self.packages)}") as progress:
+            for number, package in enumerate(fetched, 1):
+                progress(f"{number} of {len(fetched)}")
+                _unpack(package, into)
+        remove(into / "packages")
+
+
+def _unpack(package: Path, into: Path) -> None:
+    for path, member, content in members(package):
+        place = "lib" if ".so" in path.suffixes else _PLACES.get(path.parent.name)
+        if place is None or member.isdir():
+            continue
+        target = into / place / _RENAMED.get(path.name, path.name)
+        target.parent.mkdir(exist_ok=True)
+        if content is not None:
+            with target.open("xb") as file:
+                shutil.copyfileobj(content, file)
+            target.chmod(member.mode)
+        elif member.issym() and place == "lib":
+            target.symlink_to(PurePosixPath(member.linkname).name)
+
+
+def _counted(packages: tuple[str, ...]) -> str:
+    return packages[0] if len(packages) == 1 else f"{len(packages)} packages"
+
+
+# What is worth keeping, by the directory that it is in; libraries are told by their names.
+_PLACES = {
+    "bin": "bin",
+    "sbin": "bin",
+    "cli-plugins": "cli-plugins",
+    "python-wheels": "wheels",
+    "mozilla": "certificates",
+}
+_RENAMED = {"tini-static": "docker-init"}  # the name that dockerd looks for
+
+
+@cache
+def _updated() -> Path:
+    """Fetch the lists of packages, once a process; gives apt's configuration file."""
+    apt = BED / "apt"
+    remove(apt)
+    atexit.register(remove, apt)  # 180 MB of lists, which are old by the next time
+    for directory in ("etc/apt.conf.d", "etc/preferences.d", "state/lists/partial", "cache"):
+        (apt / directory).mkdir(parents=True)
+    (apt / "status").touch()
+    signed = f"signed-by={_KEYRING} " if _KEYRING.exists() else ""
+    mirror = _mirror()
+    (apt / "sources.list").write_text(
+        # Only the lists of packages, whatever else the machine's apt is set up to fetch.
+        "".join(f"deb [{signed}target=Packages] {mirror} {suite} main\n" for suite in _SUITES)
+    )
+    # How to fetch is the machine's to say (a proxy, certificates), but not what to run afterwards.
+    fetching = [line for line in _asked("apt-config", "dump") if line.startswith("Acquire::")]
+    configuration = apt / "apt.conf"
+    configuration.write_text("\n".join(fetching) + _CONFIGURATION.format(apt=apt))
+    with step("fetching Debian's lists of packages"):
+        # Without --error-on any=…, an unreachable mirror is only a warning.
+        run("env", f"APT_CONFIG={configuration}", "apt-get", "update", "-q", "--error-on=any")
+    return configuration
+
+
+def _mirror() -> str:
+    """Find the Debian mirror that this machine's own apt uses."""
+    targets = _asked(
+        *("apt-get", "indextargets", "--no-release-info"),  # which a fresh machine has none of
+        *("--format", "$(CREATED_BY) $(COMPONENT) $(RELEASE) $(REPO_URI)"),
+        *("-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="),  # write nothing
+    )
+    found = [
+        uri
+        for kind, component, release, uri in map(str.split, targets)
+        if (kind, component) == ("Packages", "main")
+        if release in _RELEASES and not uri.startswith("cdrom:")
+    ]
+    if not found:
+        raise Trouble("apt has no Debian mirror configured (apt-get indextargets shows none)")
+    # Other vendors name Debian's releases too, but end their addresses otherwise.
+    return max(found, key=lambda uri: uri.rstrip("/").endswith("/debian"))
+
+
+def _asked(*argv: str) -> list[str]:
+    try:
+        return subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+    except subprocess.CalledProcessError as exc:
+        raise Trouble(f"{argv[0]} failed: {' '.join(exc.stderr.split())}") from None

@@ -1,0 +1,146 @@
+"""The tests: lint, format and types, then the tests themselves against every engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, NoReturn
+
+from bed import images, machine, venv
+from bed.checkout import ROOT, SUITE, VENV, locked
+from bed.engines import DAEMONS, Docker, Engine, configuration
+from bed.keeper import kept
+from bed.say import Trouble, say, step
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+_EXISTING = "RIND_TEST_DOCKER_HOST"
+_ENGINES = "RIND_TEST_ENGINES"
+_ELSEWHERE = f"point the tests at an existing engine with {_EXISTING}=unix:///path/of/its/socket"
+_SCRIPTS = ("tests/demo", "tests/run")  # which the linter would not take for Python by their names
+_CHECKS = {
+    "lint": ("ruff", "check", ".", *_SCRIPTS),
+    "format": ("ruff", "format", "--check", ".", *_SCRIPTS),
+    "types": ("mypy",),
+}
+# Seconds for pytest to end by itself after Ctrl-C, which the terminal has told it too; then, told
+# by us, to take down its fixtures.
+_PATIENCE = (3, 15)
+
+
+class Existing:
+    """A user's engine: nothing is changed in it but for images that were not there before."""
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+
+    def prepare(self) -> None:
+        """Find out whether it can be reached."""
+        Docker(self.host)("version")
+
+    def start(self, *, tied: bool = False) -> None:
+        """Do nothing: it runs already."""
+
+    def stop(self) -> None:
+        """Remove the images that were made in it, and what the tests left of them."""
+        images.discard_own(Docker(self.host))
+
+
+def main(words: Sequence[str]) -> NoReturn:
+    """Do what `./tests/run` followed by these words does."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
+    started = time.monotonic()
+    try:
+        with locked(SUITE):
+            failed = _run(words)
+    except (Trouble, OSError) as exc:
+        say(str(exc))
+        sys.exit(1)
+    verdict = f"failed: {', '.join(failed)}" if failed else "all passed"
+    say(f"{verdict} ({time.monotonic() - started:.0f} s)")
+    sys.exit(bool(failed))
+
+
+def _leave(number: int, _: FrameType | None) -> NoReturn:
+    say(f"clearing up after {signal.Signals(number).name}")
+    raise SystemExit(128 + number)
+
+
+def _run(words: Sequence[str]) -> list[str]:
+    """Run every stage, whichever fails; gives the names of those that did."""
+    existing = os.environ.get(_EXISTING)
+    if not existing and (lack := machine.lacking()):
+        raise Trouble(f"cannot start engines here: {lack}; {_ELSEWHERE}")
+    venv.make("dev")
+    failed = [stage for stage, command in _CHECKS.items() if not _passes(stage, *command)]
+    engines = [Existing(existing)] if existing else [Engine(suite, suite) for suite in DAEMONS]
+    for engine in engines:
+        engine.prepare()
+    with ExitStack() as stack:
+        with step("starting engines"):
+            stack.enter_context(kept(engines))
+        described = json.dumps([_furnished(engine) for engine in engines])
+        if not _passes("tests", "pytest", *words, **{_ENGINES: described}):
+            failed.append("tests")
+        say("ending engines")
+    return failed
+
+
+def _furnished(engine: Existing | Engine) -> dict[str, object]:
+    """Have an engine's images ready; gives what a test must know of it."""
+    docker = Docker(engine.host)
+    borrowed = isinstance(engine, Existing)
+    if isinstance(engine, Engine):
+        engine.clear()  # what is left of a run whose keeper was killed too
+        images.discard_outdated(docker)
+    loaded = {name: image.load(docker, borrowed=borrowed) for name, image in images.IMAGES.items()}
+    version = docker("version", "--format", "{{.Server.Version}}")
+    return {
+        "name": ".".join(version.split(".")[:2]),
+        "host": engine.host,
+        "images": loaded,
+        "docker": str(docker.program),
+        "config": str(configuration(compose=True)),
+    }
+
+
+def _passes(stage: str, program: str, *words: str, **variables: str) -> bool:
+    """Run a program of the virtual environment; tells whether it succeeded."""
+    say(" ".join([f"{stage}:", program, *words]))
+    rest = {name: value for name, value in os.environ.items() if not name.startswith("DOCKER_")}
+    programs = VENV / "bin"
+    path = os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)])
+    # It ends when we do, by whatever cause, where there is a program to see to that.
+    tie = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
+    process = subprocess.Popen(
+        [*tie, programs / program, *words],
+        cwd=ROOT,
+        env={**rest, "PATH": path, "VIRTUAL_ENV": str(VENV), **variables},
+    )
+    try:
+        return process.wait() == 0
+    except SystemExit as exc:
+        _end(process, told=exc.code == 128 + signal.SIGINT)
+        raise
+    finally:
+        process.kill()  # no effect on one that has ended
+
+
+def _end(process: subprocess.Popen[bytes], *, told: bool) -> None:
+    """Have a program end in order, if it has not been *told* to by the terminal."""
+    for patience in _PATIENCE:
+        if not told:
+            process.send_signal(signal.SIGINT)
+        told = False
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+            return
