@@ -5,12 +5,14 @@ engines of different ages and `tests/demo` one, and leave the machine as it was.
 
 Plan, one module a step:
 
-- `checkout`: where things are, locks, and files that are made once;
 - `say`: progress and failure on standard error, programs run with their output in a log;
+- `checkout`: where things are, locks, and files that are made once;
 - `packages`: Debian packages fetched and unpacked, never installed;
+- `machine`: what a machine must have for all this;
 - `venv`: the virtual environment;
-- `engines`: private engines started and ended, an existing one borrowed;
+- `engines`: private engines, started and ended;
 - `images`: root file systems composed as tar files, imported into an engine;
+- `keeper`: ends engines when the process that wanted them has gone, however it went;
 - `demo` and `suite`: what the two scripts do.
 
 What lasts is in `.bed/` and `.venv/` of the checkout, and is reused; what lives only as long as

@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from bed import images, machine, venv
-from bed.checkout import BED, DEMO, ROOT, SHARED, SUITE, VENV, digest, locked, remove
-from bed.engines import Docker, Engine, answers
+from bed.checkout import BED, DEMO, ROOT, SHARED, SUITE, digest, locked, remove
+from bed.engines import Docker, Engine, answers, environment
 from bed.say import Trouble, say, step
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ _CONTAINER = "web"
 _LABEL = "app.rind=source /venv/bin/activate"
 _ENGINE = Engine("demo", "sid")
 _STAMP = BED / "demo"  # says what was set up
-_RIND = VENV / "bin" / "rind"
 
 
 def main(words: Sequence[str]) -> NoReturn:
@@ -41,9 +40,8 @@ def main(words: Sequence[str]) -> NoReturn:
             sys.exit()
         if not _is_up():
             _set_up_apart()
-        rest = {name: value for name, value in os.environ.items() if not name.startswith("DOCKER_")}
-        argv = [str(_RIND), *(words or _COMMAND)]
-        os.execve(_RIND, argv, {**rest, "DOCKER_HOST": _ENGINE.host})
+        argv = [str(venv.RIND), *(words or _COMMAND)]
+        os.execve(venv.RIND, argv, {**environment(), "DOCKER_HOST": _ENGINE.host})
     except (Trouble, OSError) as exc:
         say(str(exc))
         sys.exit(1)
@@ -57,8 +55,8 @@ def _is_up() -> bool:
     return (
         _STAMP.exists()
         and _STAMP.read_text() == _recipe()
-        and os.access(_RIND, os.X_OK)
-        and (VENV / "bin" / "python").exists()
+        and venv.RIND.exists()
+        and venv.RIND.with_name("python").exists()  # which may be a link to a Python long gone
         and answers(_ENGINE.socket, f"/containers/{_CONTAINER}/json", b'"Running":true')
     )
 

@@ -73,7 +73,7 @@ class Docker:
         self.host = host
         self.program = client()
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("DOCKER_")},
+            **environment(),
             "DOCKER_HOST": host,
             "DOCKER_CONFIG": str(configuration()),
         }
@@ -103,6 +103,11 @@ class Docker:
             check=True,
             env=self.environment,
         ).stdout.strip()
+
+
+def environment() -> dict[str, str]:
+    """Give this process's environment without what points docker, or rind, to some engine."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("DOCKER_")}
 
 
 def client() -> Path:
@@ -172,44 +177,46 @@ class Engine:
         # In place of the user's own. 20.10 would keep its identity in /etc/docker; newer ones keep
         # it in their data, and accept the option.
         options = {"deprecated-key-path": str(self.data / "key.json")}
-        (self.run_time / "daemon.json").write_text(json.dumps(options))
-        path = [str(pack.path / "bin") for pack in (DAEMONS[self.suite], _RUNTIME)]
+        self._configuration.write_text(json.dumps(options))
         log = self.run_time / "log"
         with log.open("wb") as output:
             daemon = subprocess.Popen(
-                [
-                    # A signal ignored here would be ignored in the containers too.
-                    *("env", "--default-signal"),
-                    *(("setpriv", "--pdeathsig", "TERM") if tied else ()),
-                    *("unshare", "--mount", "--net", "sh", "-c", f'{_PRIVATE}exec "$@"', "sh"),
-                    *("dockerd", "--config-file", self.run_time / "daemon.json"),
-                    *("--data-root", self.data, "--exec-root", self.run_time / "exec"),
-                    *("--pidfile", self.run_time / "pid", "--host", self.host),
-                    *("--iptables=false", "--ip6tables=false", "--bridge=none"),
-                    *("--exec-opt", "native.cgroupdriver=cgroupfs"),
-                    *("--cgroup-parent", f"/{self.run_time.name}"),
-                ],
+                self._command(tied=tied),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                env={
-                    **os.environ,
-                    "PATH": os.pathsep.join([*path, os.environ.get("PATH", os.defpath)]),
-                    "LD_LIBRARY_PATH": str(_RUNTIME.path / "lib"),
-                    "TMPDIR": str(self.run_time),
-                },
             )
         deadline = time.monotonic() + _START_LIMIT
         while not answers(self.socket, "/_ping"):
             if daemon.poll() is not None or time.monotonic() > deadline:
-                kept = BED / "log" / f"dockerd-{self.suite}.log"
+                kept = BED / "log" / f"dockerd-{self.name}.log"
                 kept.parent.mkdir(parents=True, exist_ok=True)
-                kept.write_bytes(log.read_bytes())
+                shutil.copyfile(log, kept)
                 self.stop()
                 last = kept.read_text(errors="replace").strip().splitlines()[-1:]
                 raise Trouble(f"dockerd did not start: {''.join(last)} (all of it is in {kept})")
             time.sleep(0.02)
+
+    @property
+    def _configuration(self) -> Path:
+        return self.run_time / "daemon.json"
+
+    def _command(self, *, tied: bool) -> list[str]:
+        programs = [str(pack.path / "bin") for pack in (DAEMONS[self.suite], _RUNTIME)]
+        path = os.pathsep.join([*programs, os.environ.get("PATH", os.defpath)])
+        return [
+            # A signal ignored here would be ignored in the containers too.
+            *("env", "--default-signal"),
+            *(("setpriv", "--pdeathsig", "TERM") if tied else ()),
+            *("unshare", "--mount", "--net", "sh", "-c", f'{_PRIVATE}exec "$@"', "sh"),
+            *("env", f"PATH={path}", f"LD_LIBRARY_PATH={_RUNTIME.path / 'lib'}"),
+            *(f"TMPDIR={self.run_time}", "dockerd"),
+            *(f"--config-file={self._configuration}", f"--pidfile={self.run_time / 'pid'}"),
+            *(f"--data-root={self.data}", f"--exec-root={self.run_time / 'exec'}"),
+            *(f"--host={self.host}", "--bridge=none", "--iptables=false", "--ip6tables=false"),
+            *("--exec-opt=native.cgroupdriver=cgroupfs", f"--cgroup-parent=/{self.run_time.name}"),
+        ]
 
     def stop(self) -> None:
         """End it and its containers, and remove all but its data; idempotent."""
@@ -231,10 +238,12 @@ class Engine:
         docker("volume", "prune", "--force")
 
     def _end_processes(self) -> None:
-        deadline = time.monotonic() + _STOP_LIMIT
+        began = time.monotonic()
         told: set[int] = set()
         while ours := dict(self._processes()):
-            late = time.monotonic() > deadline
+            late = time.monotonic() - began > _STOP_LIMIT
+            if time.monotonic() - began > 2 * _STOP_LIMIT:
+                raise Trouble(f"processes of an engine do not end: {sorted(ours)}")
             # dockerd, told to end, ends the others; without it, there is no one to tell.
             orderly = "dockerd" in ours.values() and not late
             for pid, program in ours.items():
@@ -244,7 +253,7 @@ class Engine:
                     elif program == "dockerd" and pid not in told:
                         told.add(pid)
                         os.kill(pid, signal.SIGTERM)
-            time.sleep(0.02)
+            time.sleep(0.05)
 
     def _processes(self) -> Iterator[tuple[int, str]]:
         """Find every process of this engine: its number and the name of its program."""

@@ -14,9 +14,9 @@ _PROGRAMS = ("mount", "setpriv", "sh", "unshare")  # of packages that every Debi
 def lacking() -> str:
     """Say what this machine lacks, or nothing."""
     if not is_debian():
-        return "it is not a Debian machine (no apt-get and dpkg)"
+        return "not a Debian machine (no apt-get and dpkg)"
     if os.geteuid() != 0:
-        return "not root, which it takes to start an engine"
+        return "not root"
     if missing := [program for program in _PROGRAMS if shutil.which(program) is None]:
         return f"no {', '.join(missing)}"
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()

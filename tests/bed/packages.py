@@ -8,6 +8,7 @@ machine's own configuration.
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import subprocess
 import tarfile
@@ -67,8 +68,8 @@ def fetch(suite: str, names: tuple[str, ...], into: Path) -> list[Path]:
 
     with step(f"fetching {_counted(names)} of Debian {suite}") as progress:
         run(
-            *("env", f"APT_CONFIG={configuration}", "apt-get", "download", "-q"),
-            *(f"{name}/{suite}" for name in names),
+            *("apt-get", "download", "-q", *(f"{name}/{suite}" for name in names)),
+            env={**os.environ, "APT_CONFIG": str(configuration)},
             cwd=into,
             line_seen=count,
         )
@@ -168,8 +169,11 @@ def _updated() -> Path:
     configuration = apt / "apt.conf"
     configuration.write_text("\n".join(fetching) + _CONFIGURATION.format(apt=apt))
     with step("fetching Debian's lists of packages"):
-        # Without --error-on any=…, an unreachable mirror is only a warning.
-        run("env", f"APT_CONFIG={configuration}", "apt-get", "update", "-q", "--error-on=any")
+        run(
+            # Without --error-on, an unreachable mirror is only a warning.
+            *("apt-get", "update", "-q", "--error-on=any"),
+            env={**os.environ, "APT_CONFIG": str(configuration)},
+        )
     return configuration
 
 

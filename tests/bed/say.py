@@ -53,7 +53,10 @@ def step(what: str) -> Iterator[Callable[[str], None]]:
         _write(f"{clear}\n" if live else "\n")
         raise
     seconds = f"{time.monotonic() - started:.1f} s"
-    say(f"{what} … {seconds}{clear}") if live else _write(f"{seconds}\n")
+    if live:
+        say(f"{what} … {seconds}{clear}")
+    else:
+        _write(f"{seconds}\n")
 
 
 def run(
@@ -92,4 +95,5 @@ def run(
                 process.terminate()
                 raise
     if process.returncode:
-        raise Trouble(f"{Path(words[0]).name} failed: {last[:200]} (all of it is in {_LOG})")
+        program = words[2] if words[1:2] == ["-m"] else Path(words[0]).name
+        raise Trouble(f"{program} failed: {last[:200]} (all of it is in {_LOG})")

@@ -1,4 +1,16 @@
-"""The tests: lint, format and types, then the tests themselves against every engine."""
+"""The tests: lint, format and types, then the tests themselves against every engine.
+
+The tests find the engines in the variable RIND_TEST_ENGINES, a JSON list of objects:
+
+- `name`: its version, as `28.5`;
+- `host`: where it listens, as in DOCKER_HOST;
+- `images`: the names there of the images `django`, `busybox` and `distroless`;
+- `docker`: the path of a docker command;
+- `config`: a DOCKER_CONFIG directory for that command, with Compose in it.
+
+RIND_TEST_DOCKER_HOST, set by the user, names one existing engine to use instead of private ones. It
+takes no root then.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +26,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from bed import images, machine, venv
 from bed.checkout import ROOT, SUITE, VENV, locked
-from bed.engines import DAEMONS, Docker, Engine, configuration
+from bed.engines import DAEMONS, Docker, Engine, configuration, environment
 from bed.keeper import kept
 from bed.say import Trouble, say, step
 
@@ -116,7 +128,6 @@ def _furnished(engine: Existing | Engine) -> dict[str, object]:
 def _passes(stage: str, program: str, *words: str, **variables: str) -> bool:
     """Run a program of the virtual environment; tells whether it succeeded."""
     say(" ".join([f"{stage}:", program, *words]))
-    rest = {name: value for name, value in os.environ.items() if not name.startswith("DOCKER_")}
     programs = VENV / "bin"
     path = os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)])
     # It ends when we do, by whatever cause, where there is a program to see to that.
@@ -124,7 +135,7 @@ def _passes(stage: str, program: str, *words: str, **variables: str) -> bool:
     process = subprocess.Popen(
         [*tie, programs / program, *words],
         cwd=ROOT,
-        env={**rest, "PATH": path, "VIRTUAL_ENV": str(VENV), **variables},
+        env={**environment(), "PATH": path, "VIRTUAL_ENV": str(VENV), **variables},
     )
     try:
         return process.wait() == 0

@@ -15,22 +15,24 @@ from bed.checkout import BED, ROOT, SHARED, VENV, digest, locked, once, remove
 from bed.packages import Pack
 from bed.say import Trouble, run, step
 
+RIND = VENV / "bin" / "rind"
 _PIP = Pack("sid", ("python3-pip-whl",))  # the newest, which works with the newest Python
 # Only recommended by Debian's git, so a machine may have none; pip looks for them there.
 _CERTIFICATES = Pack("bookworm", ("ca-certificates",))
 _SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 _BUNDLE = BED / "certificates.pem"
-# Ours to remove, and what was installed in it; absent from one that the user made.
-_STAMP = VENV / "made-by-the-bed"
+_OURS = VENV / "made-by-the-bed"  # so ours to remove; not in one that the user made
+_INSTALLED = BED / "installed"  # says what was installed in it
 
 
 def make(extra: str = "") -> None:
     """Make it, with the project and one of its extras, unless that was done before."""
     recipe = digest(str(ROOT), sys.version, (ROOT / "pyproject.toml").read_bytes())
-    if _installed() in ({recipe, f"{recipe} dev"} if not extra else {f"{recipe} {extra}"}):
-        return
-    ensurepip = importlib.util.find_spec("ensurepip") is not None
-    wheels = None if ensurepip else _PIP.ready() / "wheels"
+    if _installed() in {f"{recipe} {extra}".strip(), f"{recipe} dev"}:
+        return  # the extra dev has all that there is
+    wheels = None
+    if importlib.util.find_spec("ensurepip") is None or not _SYSTEM_BUNDLE.exists():
+        wheels = _PIP.ready() / "wheels"
     if not _SYSTEM_BUNDLE.exists():
         certificates = _CERTIFICATES.ready() / "certificates"
         once(_BUNDLE, lambda path: _concatenate(certificates, path))
@@ -54,22 +56,28 @@ def make(extra: str = "") -> None:
                 cwd=ROOT,
                 line_seen=count,
             )
-        if _STAMP.exists():
-            _STAMP.write_text(f"{recipe} {extra}".strip())
+        _INSTALLED.write_text(f"{recipe} {extra}".strip())
 
 
 def environment() -> dict[str, str]:
-    """Give pip's environment: the machine's own, with pip's cache where `--down` removes it."""
+    """Give pip's environment: the machine's own, but for what `--down` is to remove."""
+    temporary = BED / "pip" / "tmp"  # where it leaves things when interrupted
+    temporary.mkdir(parents=True, exist_ok=True)
     ours = {"PIP_CACHE_DIR": str(BED / "pip"), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     if _BUNDLE.exists():
-        ours["PIP_CERT"] = str(_BUNDLE)
-    return {**ours, **os.environ}
+        # By its newer way with certificates, Debian's pip would want the system's all the same.
+        ours |= {"PIP_CERT": str(_BUNDLE), "PIP_USE_DEPRECATED": "legacy-certs"}
+    return {**ours, **os.environ, "TMPDIR": str(temporary)}
 
 
 def discard() -> None:
     """Remove it, if it is the bed's."""
-    if _STAMP.exists():
-        remove(VENV)
+    if _OURS.exists():
+        # In one piece first: half-removed, it might not be known for ours any more.
+        discarded = BED / "discarded"
+        remove(discarded)
+        VENV.rename(discarded)
+        remove(discarded)
 
 
 def _concatenate(certificates: Path, into: Path) -> None:
@@ -77,7 +85,7 @@ def _concatenate(certificates: Path, into: Path) -> None:
 
 
 def _installed() -> str:
-    return _STAMP.read_text() if _STAMP.exists() else ""
+    return _INSTALLED.read_text() if _INSTALLED.exists() and RIND.exists() else ""
 
 
 def _usable() -> bool:
@@ -89,11 +97,11 @@ def _usable() -> bool:
 
 
 def _create(wheels: Path | None) -> None:
-    if VENV.exists() and not _STAMP.exists():
+    if VENV.exists() and not _OURS.exists():
         raise Trouble(f"there is a virtual environment without a working pip: remove {VENV}")
-    remove(VENV)
+    discard()
     VENV.mkdir()
-    _STAMP.touch()  # first of all, so that it is known for ours even half-made
+    _OURS.touch()  # first of all, so that it is known for ours even half-made
     run(sys.executable, "-m", "venv", *(["--without-pip"] if wheels else []), VENV)
     if wheels:
         wheel = next(wheels.glob("pip-*.whl"))
