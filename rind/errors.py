@@ -9,7 +9,8 @@ The tree:
     └── EngineError         everything between us and the engine
         ├── Unreachable     no connection, or what answers is not a Docker Engine
         ├── Refused         the engine answered with an error status
-        └── Broken          an open connection failed, or carried what the protocol forbids
+        ├── Broken          an open connection failed, or carried what the protocol forbids
+        └── ContainerGone   the container was removed under the running command
 
 A message is one line, composed where the error is raised, without the leading ``rind:``.
 """
@@ -18,6 +19,7 @@ from enum import IntEnum
 
 __all__ = [
     "Broken",
+    "ContainerGone",
     "EngineError",
     "ExitStatus",
     "Refused",
@@ -96,6 +98,12 @@ class Refused(EngineError):
         super().__init__(f"the engine says: {text} (HTTP status {http_status})")
         self.http_status = http_status
         self.text = text
+
+
+class ContainerGone(EngineError):
+    """The container was removed, and its processes killed, while the command ran."""
+
+    exit_status = 137
 
 
 class Broken(EngineError):

@@ -3,11 +3,12 @@
 import asyncio
 import re
 from collections import deque
+from http import HTTPStatus
 from types import TracebackType
 from typing import Final, Self
 
 from rind.engine import Engine, ExecConfig, ExecState
-from rind.errors import Broken, ExitStatus, Refused, StartError, Unreachable
+from rind.errors import Broken, ContainerGone, ExitStatus, Refused, StartError, Unreachable
 from rind.frames import STDOUT, SYSTEM_ERROR, FrameDecoder
 from rind.selection import Container
 from rind.stream import HijackedStream
@@ -99,6 +100,8 @@ class Process:
         self._decoder = FrameDecoder()
         self._parts: deque[tuple[int, bytes]] = deque()
         self._seen_started = False
+        self._has_written = False
+        self._settled: ExecState | None = None
 
     @classmethod
     async def start(
@@ -145,6 +148,9 @@ class Process:
             data = await self._stream.read()
             if not data:
                 self._decoder.close()
+                if self._stream.was_reset and not self._has_written:
+                    # Else it is how a command ends that leaves some of its stdin unread.
+                    raise Broken(self._lost("the connection to the engine was reset"))
                 return None
             self._take(data)
             if not self._seen_started:
@@ -160,6 +166,7 @@ class Process:
         Raises:
             Broken: the command or the engine takes no more.
         """
+        self._has_written = True
         await self._stream.write(data)
 
     def send_eof(self) -> None:
@@ -190,7 +197,7 @@ class Process:
         reset_until = clock() + RESET_GRACE
         delay = POLL_FIRST
         while True:
-            state = await self._inspect()
+            state = await self.poll()
             if not state.running and state.exit_code is not None:
                 if state.pid == 0:
                     raise start_failure("")
@@ -199,6 +206,23 @@ class Process:
                 raise Broken(self._lost("the connection to the engine was reset"))
             await asyncio.sleep(delay)
             delay = min(delay * 2, POLL_LONGEST)
+
+    async def poll(self) -> ExecState:
+        """Ask for the command's state, and remember it once it is settled.
+
+        The engine forgets an exec instance five to ten minutes after its end (moby, daemon/exec.go,
+        execCommandGC). Whoever reads the output slower than that must have asked before.
+
+        Raises:
+            ContainerGone: the container was removed.
+            Broken: the engine is gone.
+        """
+        if self._settled is None:
+            state = await self._inspect()
+            if state.running or state.exit_code is None:
+                return state
+            self._settled = state
+        return self._settled
 
     def close(self) -> None:
         """Let go of the command's streams. Idempotent."""
@@ -227,7 +251,7 @@ class Process:
         An engine that could not start it says so on the stream, as if the command had printed
         it. By then the exec instance is settled, with no process.
         """
-        state = await self._inspect()
+        state = await self.poll()
         if not state.running and state.pid == 0:
             while data := await self._stream.read():
                 self._take(data)
@@ -240,6 +264,12 @@ class Process:
             return await self._engine.inspect_exec(self.exec_id)
         except Unreachable as exc:
             raise Broken(self._lost("the engine went away")) from exc
+        except Refused as exc:
+            if exc.http_status != HTTPStatus.NOT_FOUND:
+                raise
+            raise ContainerGone(
+                f"the container {self.container.name} was removed, and the command with it"
+            ) from exc
 
     def _lost(self, what: str) -> str:
         return f"{what}: the command may still be running in {self.container.name}"

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -91,13 +92,13 @@ class TestContainer:
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def spawn(
-        self, *args: str, size: tuple[int, int] = (24, 80), **env: str
+        self, *args: str, size: tuple[int, int] = (24, 80), env: dict[str, str] | None = None
     ) -> "pexpect.spawn[bytes]":
         """Run rind on a terminal of its own."""
         return pexpect.spawn(
             RIND,
             list(args),
-            env=self.environ(**env),
+            env=self.environ(**(env or {})),
             dimensions=size,
             timeout=TIMEOUT,
         )
@@ -135,6 +136,14 @@ def engine(request: pytest.FixtureRequest) -> TestEngine:
 
 
 Containers = Callable[..., TestContainer]
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Wait for what has no event of its own."""
+    deadline = time.monotonic() + TIMEOUT
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def one_line(stderr: bytes) -> str:

@@ -7,12 +7,13 @@ import subprocess
 import termios
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pexpect
 import pyte
 import pytest
-from conftest import RIND, TIMEOUT, Containers, TestContainer
+from conftest import RIND, TIMEOUT, Containers, TestContainer, one_line, wait_until
 
 CTRL = {"C": "\x03", "D": "\x04", "Z": "\x1a"}
 PROMPT = r"[#$] "
@@ -190,6 +191,10 @@ class Terminal:
             seen += os.read(self.master, 65536)
         return seen
 
+    def foreground(self) -> int:
+        """Give the process group that has the terminal."""
+        return os.tcgetpgrp(self.master)
+
     def close(self) -> None:
         os.close(self.master)
         os.close(self.slave)
@@ -202,15 +207,23 @@ def terminal() -> Iterator[Terminal]:
     it.close()
 
 
-def start(container: TestContainer, terminal: Terminal, *args: str) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        [RIND, *args],
+@contextmanager
+def start(
+    container: TestContainer, terminal: Terminal, *args: str, shell: bool = False
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run rind, or a shell with job control, on the terminal; nothing of it survives."""
+    process = subprocess.Popen(
+        ["setsid", "--ctty", "bash", "-c", *args] if shell else ["setsid", RIND, *args],
         env=container.environ(),
         stdin=terminal.slave,
         stdout=terminal.slave,
         stderr=terminal.slave,
-        start_new_session=True,
     )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_the_terminal_is_raw_while_it_runs_and_as_before_after(
@@ -323,3 +336,163 @@ def test_stdin_that_is_a_file(container: TestContainer, tmp_path: Path) -> None:
             [RIND, "cat"], env=container.environ(), stdin=stdin, stdout=stdout, check=True
         )
     assert (tmp_path / "out").read_bytes() == data
+
+
+# --- detaching --------------------------------------------------------------------------------
+
+
+def test_detach_keys_leave_the_command_running(busybox: TestContainer) -> None:
+    script = "trap '' HUP; echo ready; read x; echo $x >/tmp/left; sleep 1000"
+    child = busybox.spawn("--detach-keys", "ctrl-x,x", "-c", script)
+    child.expect_exact("ready")
+    child.send("typed\x18")  # the first key alone is held back, and given with the next
+    child.send("y\r")
+    child.send("\x18x")
+    child.expect_exact(
+        f"rind: detached: the command runs on; find it with: docker top {busybox.name}"
+    )
+    child.expect(pexpect.EOF)
+    child.wait()
+    assert child.exitstatus == 0
+    wait_until(lambda: busybox.inside("cat /tmp/left 2>/dev/null || true") == "typed\x18y")
+    assert "sleep 1000" in busybox.engine.cli("top", busybox.name)
+
+
+def test_detach_keys_from_dockers_configuration(busybox: TestContainer, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"detachKeys": "ctrl-a,d"}')
+    env = {"DOCKER_CONFIG": str(tmp_path)}
+    child = busybox.spawn("-c", "echo ready; read x", env=env)
+    child.expect_exact("ready")
+    child.send("\x01d")
+    child.expect_exact("rind: detached")
+    child.expect(pexpect.EOF)
+    child = busybox.spawn("--detach-keys", "", "-c", "echo ready; head -c 2 | od -An -tx1", env=env)
+    child.expect_exact("ready")
+    child.send("\x01d\r")
+    child.expect_exact(" 01 64")
+    child.expect(pexpect.EOF)
+    (tmp_path / "config.json").write_text('{"detachKeys": "nope"}')
+    done = busybox.rind("true", DOCKER_CONFIG=str(tmp_path))
+    assert done.returncode == 125
+    assert "no such detach key: 'nope'" in one_line(done.stderr)
+
+
+def test_detach_returns_at_once_with_nothing_on_stdout(container: TestContainer) -> None:
+    done = container.rind("-d", "-c", "echo lost; read x; echo done >/tmp/detached; exit 5")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    wait_until(lambda: container.inside("cat /tmp/detached 2>/dev/null || true") == "done")
+    done = container.rind("-d", "-u", "nosuch", "true")
+    assert (done.returncode, done.stdout) == (125, b"")
+    assert "unable to find user nosuch" in one_line(done.stderr)
+
+
+# --- what the program knows of the terminal ---------------------------------------------------
+
+
+def test_term_and_locale_are_handed_over_with_a_tty_only(container: TestContainer) -> None:
+    show = 'echo "$TERM/$COLORTERM/$LANG/$LC_TIME"'
+    env = {"TERM": "screen", "COLORTERM": "truecolor", "LANG": "C.UTF-8", "LC_TIME": "C"}
+    child = container.spawn("-c", show, env=env)
+    child.expect_exact("screen/truecolor/C.UTF-8/C\r\n")
+    child.expect(pexpect.EOF)
+    child = container.spawn("-e", "TERM=vt220", "-e", "LANG=", "-c", show, env=env)
+    child.expect_exact("vt220/truecolor//C\r\n")
+    child.expect(pexpect.EOF)
+    assert container.rind("-c", show, TERM="screen", LANG="C.UTF-8").stdout == b"///\n"
+
+
+def test_what_the_container_sets_itself_stays(containers: Containers) -> None:
+    target = containers("busybox", "", "--env", "LANG=here", "--env", "TERM=linux")
+    child = target.spawn("-c", 'echo "$TERM/$LANG"', env={"TERM": "screen", "LANG": "there"})
+    child.expect_exact("linux/here\r\n")
+    child.expect(pexpect.EOF)
+
+
+# --- ends of other kinds ----------------------------------------------------------------------
+
+
+def test_a_killed_programs_screen_is_put_in_order(
+    busybox: TestContainer, terminal: Terminal
+) -> None:
+    left = "printf '\\033[?1049h\\033[?25l\\033[?2004hready'; "
+    with start(busybox, terminal, "-c", left + "kill -KILL $$") as process:
+        seen = terminal.read_until(b"\x1b[?2004l\x1b[?25h\x1b[?1049l")
+        assert b"ready" in seen
+        assert process.wait(TIMEOUT) == 137
+    with start(busybox, terminal, "-c", left + "read x") as process:
+        terminal.read_until(b"ready")
+        process.terminate()
+        terminal.read_until(b"\x1b[?2004l\x1b[?25h\x1b[?1049l")
+        assert process.wait(TIMEOUT) == 143
+    with start(busybox, terminal, "-c", left + "exit 3") as process:
+        terminal.read_until(b"ready")
+        assert process.wait(TIMEOUT) == 3
+    os.write(terminal.slave, b"END")
+    assert terminal.read_until(b"END") == b"END"
+
+
+@pytest.mark.parametrize("how", ["kill", "rm"])
+def test_a_container_that_dies_under_a_command_is_told(containers: Containers, how: str) -> None:
+    target = containers("busybox")
+    with subprocess.Popen(
+        [RIND, "-c", "echo ready; sleep 1000"],
+        env=target.environ(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline() == b"ready\n"
+        if how == "kill":
+            target.engine.cli("kill", target.name)
+        else:
+            target.engine.cli("rm", "--force", target.name)
+        assert process.wait(TIMEOUT) == 137
+        said = one_line(process.stderr.read())
+    assert said.startswith("the command was killed with its container: ")
+    assert target.name in said
+    if how == "rm":
+        target.engine.cli("run", "--detach", "--name", target.name, target.engine.images["busybox"])
+
+
+def test_a_stop_gives_the_terminal_back_and_a_continue_takes_it_again(
+    busybox: TestContainer, terminal: Terminal
+) -> None:
+    # A job of a shell's: its group has the terminal, and is not orphaned when it is stopped.
+    run = f"set -m; {RIND} -c 'echo ready; read x; exit 4'; echo st=$?; fg; echo =$?"
+    with start(busybox, terminal, run, shell=True) as shell:
+        terminal.read_until(b"ready\r\n")
+        assert terminal.is_raw()
+        os.killpg(terminal.foreground(), signal.SIGTSTP)
+        terminal.read_until(b"st=148")
+        wait_until(terminal.is_raw)  # fg has continued it
+        os.write(terminal.master, b"\r")
+        terminal.read_until(b"=4")
+        assert shell.wait(TIMEOUT) == 0
+    assert terminal.is_as_before()
+
+
+def test_in_the_background_it_takes_no_keys(busybox: TestContainer, terminal: Terminal) -> None:
+    command = f"{RIND} -T -c 'echo ready; until [ -e /tmp/go ]; do sleep 0.1; done; echo done'"
+    run = f"set -m; {command} & read -r line; echo got $line; wait"
+    with start(busybox, terminal, run, shell=True) as shell:
+        terminal.read_until(b"ready")
+        os.write(terminal.master, b"for the shell\n")
+        terminal.read_until(b"got for the shell")
+        busybox.inside("touch /tmp/go")
+        terminal.read_until(b"done")
+        assert shell.wait(TIMEOUT) == 0
+
+
+def test_no_stdin_leaves_a_loops_list_alone(container: TestContainer) -> None:
+    loop = f"while read x; do {RIND} $OPTION -c 'cat; echo in'; echo $x; done"
+    for option, seen in [("-n", b"in\na\nin\nb\n"), ("", b"b\nin\na\n")]:
+        done = subprocess.run(
+            ["sh", "-c", loop],
+            input=b"a\nb\n",
+            env=container.environ(OPTION=option),
+            capture_output=True,
+            check=True,
+        )
+        assert done.stdout == seen

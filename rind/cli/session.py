@@ -1,7 +1,9 @@
 """One run of a command on this process's own streams, as the options ask for it."""
 
+import asyncio
 import shlex
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from rind.attach import STDIN_FD, STDOUT_FD, attach, local_window_size
 from rind.cli.options import Options, environment
@@ -17,7 +19,10 @@ from rind.terminal import handed_over, is_terminal
 
 __all__ = ["run"]
 
-_KILLED = ExitStatus.SIGNALLED + 9
+_KILLED: Final = ExitStatus.SIGNALLED + 9
+
+_STOP_SEEN_WITHIN: Final = 0.3
+"""Seconds after its processes' end in which the engine says of a container that it has stopped."""
 
 
 async def run(options: Options, env: Mapping[str, str], *, say: Callable[[str], None]) -> int:
@@ -100,9 +105,15 @@ def _argv(options: Options, pre_step: str | None) -> list[str]:
 
 async def _explain_kill(engine: Engine, container: Container, say: Callable[[str], None]) -> None:
     """Say so where it was not the command that was killed, but its container."""
+    killed = "the command was killed with its container"
     try:
-        require_running(await engine.container(container.id))
+        async with asyncio.timeout(_STOP_SEEN_WITHIN):
+            while True:
+                require_running(await engine.container(container.id))
+                await asyncio.sleep(_STOP_SEEN_WITHIN / 10)
+    except TimeoutError:
+        return
     except SelectionError as exc:
-        say(f"the command was killed with its container: {exc}")
+        say(f"{killed}: {exc}")
     except Refused:
-        say(f"the command was killed with its container: {container.name} was removed")
+        say(f"{killed}: {container.name} was removed")

@@ -1,0 +1,123 @@
+"""A man in the middle: between Rind and a real engine's socket, with faults to order.
+
+It relays every connection both ways, and counts what it has relayed in all, in bytes. At a chosen
+count it does what it was told, which makes a fault at every point of an exchange repeatable.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from pathlib import Path
+
+
+class Fault(Enum):
+    """What happens at the chosen point."""
+
+    NONE = auto()
+    RESET = auto()
+    """Every connection is closed abruptly; new ones are accepted again."""
+    GONE = auto()
+    """Every connection is closed abruptly, and there is no new one: the engine has died."""
+    TRUNCATE = auto()
+    """Every connection is ended as if all had been said."""
+
+
+@dataclass
+class FaultProxy:
+    """The proxy's orders, and what it has seen.
+
+    Attributes:
+        at: how many relayed bytes, both ways together, bring about the fault.
+        piece: the size that what is relayed is cut into; None leaves it as it comes.
+        hold_until: an event before which the engine's bytes are not handed on.
+        relayed: bytes so far.
+    """
+
+    upstream: str
+    fault: Fault = Fault.NONE
+    at: int = 0
+    piece: int | None = None
+    hold_until: asyncio.Event | None = None
+    relayed: int = 0
+    struck: bool = False
+    sockets: list[socket.socket] = field(default_factory=list)
+
+    async def serve(self, ours: socket.socket) -> None:
+        """Relay one connection."""
+        loop = asyncio.get_running_loop()
+        if self.struck and self.fault is Fault.GONE:
+            ours.close()
+            return
+        theirs = socket.socket(socket.AF_UNIX)
+        theirs.setblocking(False)
+        await loop.sock_connect(theirs, self.upstream)
+        self.sockets += [ours, theirs]
+        with ours, theirs:
+            await asyncio.gather(
+                self._relay(ours, theirs, None), self._relay(theirs, ours, self.hold_until)
+            )
+
+    async def _relay(
+        self, source: socket.socket, sink: socket.socket, hold: asyncio.Event | None
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        with suppress(OSError):
+            while data := await loop.sock_recv(source, 65536):
+                if hold is not None:
+                    await hold.wait()
+                for start in range(0, len(data), self.piece or len(data)):
+                    await self._hand_on(data[start : start + (self.piece or len(data))], sink)
+            sink.shutdown(socket.SHUT_WR)
+
+    async def _hand_on(self, data: bytes, sink: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        left = self.at - self.relayed
+        if self.fault is not Fault.NONE and not self.struck and left <= len(data):
+            await loop.sock_sendall(sink, data[:left])
+            self.struck = True
+            self._strike()
+            return
+        await loop.sock_sendall(sink, data)
+        self.relayed += len(data)
+
+    def _strike(self) -> None:
+        for sock in self.sockets:
+            with suppress(OSError):
+                if self.fault is Fault.TRUNCATE:
+                    sock.shutdown(socket.SHUT_RDWR)
+                else:
+                    # What is unread in a closing unix socket is a reset to its peer.
+                    sock.shutdown(socket.SHUT_RD)
+                    sock.shutdown(socket.SHUT_WR)
+
+
+@asynccontextmanager
+async def fault_proxy(
+    upstream: str, folder: Path, configure: Callable[[FaultProxy], None] = lambda _: None
+) -> AsyncIterator[tuple[str, FaultProxy]]:
+    """Serve a proxy for the engine at ``upstream`` (``unix://…``); give its URL and its orders."""
+    proxy = FaultProxy(upstream.removeprefix("unix://"))
+    configure(proxy)
+    path = folder / "proxy.sock"
+    tasks: set[asyncio.Task[None]] = set()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.setblocking(False)
+        server.bind(str(path))
+        server.listen(64)
+
+        async def accept() -> None:
+            while True:
+                connection, _ = await asyncio.get_running_loop().sock_accept(server)
+                tasks.add(asyncio.create_task(proxy.serve(connection)))
+
+        tasks.add(asyncio.create_task(accept()))
+        try:
+            yield f"unix://{path}", proxy
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            path.unlink()

@@ -1,0 +1,112 @@
+"""Faults between us and a real engine, at every point of the exchange."""
+
+import asyncio
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import RIND, TestContainer
+from faults import Fault, FaultProxy, fault_proxy
+
+from rind.endpoint import Endpoint
+from rind.engine import Engine, ExecConfig
+from rind.errors import RindError
+from rind.frames import STDERR, STDOUT
+from rind.process import Process
+
+BOUND = 10.0
+"""Seconds in which every run must have ended, one way or the other."""
+
+SCRIPT = "cat; echo err >&2; exit 3"
+SENT = b"some bytes\n"
+Result = tuple[int, dict[int, bytes]]
+
+
+async def run(url: str, name: str, *, tty: bool) -> Result:
+    async with asyncio.timeout(BOUND), Engine(Endpoint(url, "the test")) as engine:
+        container = await engine.container(name)
+        config = ExecConfig(argv=["sh", "-c", SCRIPT], tty=tty)
+        async with await Process.start(engine, container, config, (24, 80) if tty else None) as it:
+            await it.write(SENT + (b"\x04" if tty else b""))
+            it.send_eof()
+            seen = {STDOUT: b"", STDERR: b""}
+            while (part := await it.read()) is not None:
+                seen[part[0]] += part[1]
+            return await it.wait(), seen
+
+
+EXPECTED: Result = (3, {STDOUT: SENT, STDERR: b"err\n"})
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1000])
+async def test_it_does_not_matter_how_the_exchange_is_cut(
+    busybox: TestContainer, tmp_path: Path, piece: int
+) -> None:
+    def configure(proxy: FaultProxy) -> None:
+        proxy.piece = piece
+
+    async with fault_proxy(busybox.engine.host, tmp_path, configure) as (url, _):
+        assert await run(url, busybox.name, tty=False) == EXPECTED
+
+
+@pytest.mark.parametrize("fault", [Fault.RESET, Fault.GONE, Fault.TRUNCATE])
+@pytest.mark.parametrize("tty", [False, True], ids=["pipes", "tty"])
+async def test_every_fault_ends_with_the_truth_or_a_clear_error(
+    busybox: TestContainer,
+    tmp_path: Path,
+    fault: Fault,
+    tty: bool,  # noqa: FBT001 # a case
+) -> None:
+    async with fault_proxy(busybox.engine.host, tmp_path) as (url, whole):
+        status, _ = await run(url, busybox.name, tty=tty)
+        assert status == 3
+    points = range(0, whole.relayed, 41)
+    told: list[RindError] = []
+    for point in points:
+
+        def configure(proxy: FaultProxy, point: int = point) -> None:
+            proxy.fault, proxy.at = fault, point
+
+        async with fault_proxy(busybox.engine.host, tmp_path, configure) as (url, proxy):
+            try:
+                status, seen = await run(url, busybox.name, tty=tty)
+            except RindError as exc:
+                told.append(exc)
+            else:
+                # The fault struck where it no longer mattered, or at a frame's very end.
+                assert status == 3, point
+                assert tty or seen[STDOUT] in {SENT, b""}, point
+            assert proxy.struck
+    assert len(told) > len(points) / 2
+    assert {error.exit_status for error in told} == {125}
+    assert not [error for error in told if "\n" in str(error)]
+
+
+async def test_an_engine_that_dies_under_a_command_is_told_at_once(
+    busybox: TestContainer, tmp_path: Path
+) -> None:
+    def configure(proxy: FaultProxy) -> None:
+        proxy.fault, proxy.at = Fault.GONE, 10**9
+
+    async with fault_proxy(busybox.engine.host, tmp_path, configure) as (url, proxy):
+        process = await asyncio.create_subprocess_exec(
+            *(RIND, "-c", "echo ready; read x"),
+            env=busybox.environ(DOCKER_HOST=url),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stdout
+        assert process.stderr
+        assert process.stdin
+        assert await process.stdout.readline() == b"ready\n"
+        proxy.at = proxy.relayed + 1
+        process.stdin.write(b"xx")
+        await process.stdin.drain()
+        async with asyncio.timeout(BOUND):
+            said = await process.stderr.read()
+            assert await process.wait() == 125
+        assert said.startswith(b"rind: ")
+        assert said.count(b"\n") == 1
+        assert f"may still be running in {busybox.name}".encode() in said
+        process.stdin.close()

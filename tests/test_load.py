@@ -1,0 +1,268 @@
+"""Nothing lost: large, slow and many, by digest and by size, on real engines."""
+
+import asyncio
+import gc
+import hashlib
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from conftest import RIND, TIMEOUT, TestContainer, wait_until
+
+from rind.endpoint import Endpoint
+from rind.engine import Engine, ExecConfig
+from rind.process import Process
+
+MIB = 1024 * 1024
+LARGE = 256 * MIB
+"""Bytes: more than all buffers on the way together, many times over."""
+
+MOST_MEMORY = 32 * MIB
+"""Bytes that a run may take more than one that moves nothing."""
+
+
+def resident(pid: int) -> int:
+    """Give a process's largest resident size so far, in bytes."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError(pid)
+
+
+@contextmanager
+def rind(
+    container: TestContainer, *args: str, stdin: int | None = subprocess.PIPE
+) -> Iterator["subprocess.Popen[bytes]"]:
+    process = subprocess.Popen(
+        [RIND, "-T", *args],
+        env=container.environ(),
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def idle(container: TestContainer) -> int:
+    """Give the resident size of a run that moves nothing."""
+    with rind(container, "-c", "echo ready; read x") as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
+        return resident(process.pid)
+
+
+# A stream of bytes that is quickly made on both sides: a counted line, 64 bytes each.
+PATTERN = "yes 0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+LINE = PATTERN.split()[1].encode() + b"\n"
+
+
+def test_a_large_output_is_exact_in_bounded_memory(container: TestContainer) -> None:
+    expected = hashlib.sha256(LINE * (LARGE // len(LINE))).hexdigest()
+    size = LARGE // len(LINE) * len(LINE)
+    before = idle(container)
+    digest = hashlib.sha256()
+    with rind(container, "-c", f"{PATTERN} | head -c {size}", stdin=subprocess.DEVNULL) as process:
+        assert process.stdout
+        peak = 0
+        while data := os.read(process.stdout.fileno(), MIB):
+            digest.update(data)
+            peak = resident(process.pid) if process.poll() is None else peak
+        assert process.wait(TIMEOUT) == 0
+    assert digest.hexdigest() == expected
+    assert peak - before < MOST_MEMORY
+
+
+def test_a_large_input_comes_back_exact_in_bounded_memory(container: TestContainer) -> None:
+    before = idle(container)
+    block = os.urandom(MIB)
+    sent, received = hashlib.sha256(), hashlib.sha256()
+    with rind(container, "cat") as process:
+        stdin, stdout = process.stdin, process.stdout
+        assert stdin
+        assert stdout
+
+        def send() -> None:
+            for _ in range(LARGE // 2 // MIB):
+                sent.update(block)
+                stdin.write(block)
+            stdin.close()
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        peak = 0
+        while data := os.read(stdout.fileno(), MIB):
+            received.update(data)
+            peak = resident(process.pid) if process.poll() is None else peak
+        thread.join()
+        process.stdin = None
+        assert process.wait(TIMEOUT) == 0
+    assert received.hexdigest() == sent.hexdigest()
+    assert peak - before < MOST_MEMORY
+
+
+@pytest.mark.parametrize("child", ["", "sleep 1000 &"], ids=["alone", "with-a-child"])
+def test_a_slow_reader_loses_nothing(busybox: TestContainer, child: str) -> None:
+    # 1.5 MB, at a rate that leaves the reader busy for long after the command has ended.
+    size, runs = 1_500_000, 6
+    script = f"{child} {PATTERN} | head -c {size}"
+    expected = (LINE * (size // len(LINE) + 1))[:size]
+
+    def read_slowly(results: list[bool]) -> None:
+        with rind(busybox, "-c", script, stdin=subprocess.DEVNULL) as process:
+            assert process.stdout
+            received = b""
+            while data := os.read(process.stdout.fileno(), 8192):
+                received += data
+                time.sleep(8192 / 250_000)
+            results.append(received == expected and process.wait(TIMEOUT) == 0)
+
+    results: list[bool] = []
+    threads = [threading.Thread(target=read_slowly, args=[results]) for _ in range(runs)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [True] * runs
+
+
+def test_a_reader_that_stops_holds_an_endless_writer_back(busybox: TestContainer) -> None:
+    before = idle(busybox)
+    with rind(busybox, "yes", stdin=subprocess.DEVNULL) as process:
+        assert process.stdout
+        assert process.stdout.read(2) == b"y\n"
+        pid = busybox.engine.cli("exec", busybox.name, "pidof", "yes").split()[0]
+
+        def written() -> str:
+            return busybox.inside(f"grep wchar /proc/{pid}/io")
+
+        def is_held_back() -> bool:
+            seen = written()
+            time.sleep(0.5)
+            return seen == written()
+
+        wait_until(is_held_back)
+        assert resident(process.pid) - before < MOST_MEMORY
+        received = process.stdout.read(1_000_000)
+        assert received == b"y\n" * 500_000
+    busybox.inside(f"kill {pid} 2>/dev/null || true")
+
+
+def test_stdin_is_not_read_faster_than_the_command_does(
+    busybox: TestContainer, tmp_path: Path
+) -> None:
+    before = idle(busybox)
+    path = tmp_path / "huge"
+    path.touch()
+    os.truncate(path, 2 * 1024 * MIB)
+    stdin = os.open(path, os.O_RDONLY)
+    with rind(busybox, "sleep", "1000", stdin=stdin) as process:
+
+        def stands_still() -> bool:
+            position = os.lseek(stdin, 0, os.SEEK_CUR)
+            time.sleep(0.3)
+            return 0 < position == os.lseek(stdin, 0, os.SEEK_CUR)
+
+        wait_until(stands_still)
+        assert os.lseek(stdin, 0, os.SEEK_CUR) < 64 * MIB
+        assert resident(process.pid) - before < MOST_MEMORY
+    os.close(stdin)
+
+
+def test_fifty_at_once(busybox: TestContainer) -> None:
+    processes = [
+        subprocess.Popen(
+            [RIND, "-c", f"cat; exit {number}"],
+            env=busybox.environ(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for number in range(50)
+    ]
+    for number, process in enumerate(processes):
+        out, _ = process.communicate(str(number).encode() * 1000, timeout=TIMEOUT)
+        assert out == str(number).encode() * 1000
+        assert process.returncode == number
+
+
+# --- in one process ---------------------------------------------------------------------------
+
+
+def descriptors() -> int:
+    """Count what is open; the folder that is looked into is one of them each time."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_a_thousand_runs_leak_nothing(busybox: TestContainer) -> None:
+    async def many(times: int) -> None:
+        async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
+            container = await engine.container(busybox.name)
+
+            async def one() -> None:
+                config = ExecConfig(argv=["echo", "x"], stdin=False)
+                async with await Process.start(engine, container, config) as process:
+                    received = b""
+                    while (part := await process.read()) is not None:
+                        received += part[1]
+                    assert received == b"x\n"
+                    assert await process.wait() == 0
+
+            for _ in range(times):
+                await asyncio.gather(*(one() for _ in range(20)))
+        await asyncio.sleep(0)
+
+    await many(1)
+    open_before, tasks, threads = descriptors(), asyncio.all_tasks(), threading.enumerate()
+    await many(50)
+    gc.collect()
+    assert descriptors() == open_before
+    assert asyncio.all_tasks() == tasks
+    assert threading.enumerate() == threads
+
+
+async def test_cancelling_in_every_phase_leaves_nothing(busybox: TestContainer) -> None:
+    """Cancel after each number of the event loop's turns, until a whole run fits in."""
+    script = ["sh", "-c", "cat; exit 3"]
+
+    async def one() -> int:
+        async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
+            container = await engine.container(busybox.name)
+            config = ExecConfig(argv=script)
+            async with await Process.start(engine, container, config) as process:
+                await process.write(b"x")
+                process.send_eof()
+                while await process.read() is not None:
+                    pass
+                return await process.wait()
+
+    await one()
+    gc.collect()
+    before = descriptors()
+    cancelled = 0
+    while True:
+        task = asyncio.create_task(one())
+        for _ in range(cancelled):
+            if task.done():
+                break
+            # A turn of the loop is a moment in which the engine may answer.
+            await asyncio.sleep(0.001)
+        if task.done():
+            assert task.result() == 3
+            break
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        cancelled += 1
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+    await asyncio.sleep(0)
+    gc.collect()
+    assert cancelled > 10
+    assert descriptors() <= before
