@@ -10,7 +10,8 @@ The tree:
         ├── Unreachable     no connection, or what answers is not a Docker Engine
         ├── Refused         the engine answered with an error status
         ├── Broken          an open connection failed, or carried what the protocol forbids
-        └── ContainerGone   the container was removed under the running command
+        ├── ContainerGone   the container was removed under the running command
+        └── LeftRunning     a command's processes could not be ended
 
 A message is one line, composed where the error is raised, without the leading ``rind:``.
 """
@@ -22,6 +23,7 @@ __all__ = [
     "ContainerGone",
     "EngineError",
     "ExitStatus",
+    "LeftRunning",
     "Refused",
     "RindError",
     "SelectionError",
@@ -104,6 +106,10 @@ class ContainerGone(EngineError):
     """The container was removed, and its processes killed, while the command ran."""
 
     exit_status = 137
+
+
+class LeftRunning(EngineError):
+    """Processes of a command may be left in the container: they cannot be reached."""
 
 
 class Broken(EngineError):

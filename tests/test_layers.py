@@ -11,6 +11,7 @@ FLOORS = [
     {"frames", "local", "endpoint", "command", "selection", "keys"},
     {"stream"},
     {"engine"},
+    {"reaper"},
     {"process"},
     {"attach"},
     {"cli.options", "cli.report"},
