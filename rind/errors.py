@@ -39,6 +39,7 @@ class ExitStatus(IntEnum):
     They are those of ``docker exec``, coreutils' ``timeout`` and POSIX shells.
     """
 
+    TIMED_OUT = 124
     FAILED = 125
     """Rind or the engine failed before or around the command."""
     NOT_EXECUTABLE = 126

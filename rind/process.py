@@ -2,14 +2,27 @@
 
 import asyncio
 import re
+import signal
 from collections import deque
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from http import HTTPStatus
 from types import TracebackType
 from typing import Final, Self
 
 from rind.engine import Engine, ExecConfig, ExecState
-from rind.errors import Broken, ContainerGone, ExitStatus, Refused, StartError, Unreachable
+from rind.errors import (
+    Broken,
+    ContainerGone,
+    ExitStatus,
+    LeftRunning,
+    Refused,
+    StartError,
+    Unreachable,
+)
 from rind.frames import STDOUT, SYSTEM_ERROR, FrameDecoder
+from rind.reaper import Reaper
 from rind.selection import Container
 from rind.stream import HijackedStream
 
@@ -22,6 +35,9 @@ a few milliseconds; only a command that closed its own output is waited for any 
 
 RESET_GRACE: Final = 1.0
 """Seconds that a command may still be said to run after its connection was reset."""
+
+CLEAN_UP_GRACE: Final = 1.0
+"""Seconds between SIGTERM and SIGKILL for a command that nobody waits for any more."""
 
 # What the engine puts before and after the runtime's own words (seen on 20.10, 26.1 and 28.5).
 _NOISE: Final = re.compile(
@@ -71,30 +87,46 @@ async def start_detached(engine: Engine, container: Container, config: ExecConfi
     return exec_id
 
 
+async def _shielded(cleaning: Coroutine[None, None, object]) -> None:
+    """Run a bounded clean-up to its end, even where we are cancelled meanwhile."""
+    task = asyncio.ensure_future(cleaning)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise
+
+
 class Process:
     """A command that is executed in a container, and its streams.
 
-    Read until :meth:`read` gives None, then :meth:`wait` for the exit status. Closing leaves the
-    command to itself; an async context manager closes at its end.
+    Use it as an async context manager. Read until :meth:`read` gives None, then :meth:`wait` for
+    the exit status. Leaving the context normally leaves alone what may still run; leaving it with
+    an exception, cancellation among them, ends the command's whole tree first.
 
     Attributes:
         container: where it runs.
         exec_id: the engine's name for it.
         tty: whether it has a TTY; then stdout and stderr are one raw stream.
+        left_running: after leaving with an exception, why the tree could not be ended, if so.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 # only start() calls it
         self,
         engine: Engine,
         container: Container,
         exec_id: str,
         stream: HijackedStream,
+        reaper: Reaper,
         *,
         tty: bool,
     ) -> None:
         self.container = container
         self.exec_id = exec_id
         self.tty = tty
+        self.left_running: LeftRunning | None = None
+        self._reaper = reaper
+        self._leash = asyncio.create_task(reaper.hold_leash())
         self._engine = engine
         self._stream = stream
         self._decoder = FrameDecoder()
@@ -123,18 +155,24 @@ class Process:
             StartError: the engine would not create or start it.
             EngineError: the engine failed.
         """
+        reaper = Reaper(engine, container.id, config.user)
+        config = replace(config, env=[*config.env, reaper.variable])
         try:
             exec_id = await engine.create_exec(container.id, config)
-            stream = await engine.start_exec(exec_id, tty=config.tty, size=size)
+            try:
+                stream = await engine.start_exec(exec_id, tty=config.tty, size=size)
+            except asyncio.CancelledError:
+                # It may have been started all the same.
+                await _shielded(reaper.end(signal.SIGTERM, CLEAN_UP_GRACE))
+                raise
         except Refused as exc:
             raise start_failure(exc.text) from exc
-        process = cls(engine, container, exec_id, stream, tty=config.tty)
+        process = cls(engine, container, exec_id, stream, reaper, tty=config.tty)
         if config.tty and size and not engine.takes_console_size:
-            try:
+            async with AsyncExitStack() as undo:
+                undo.push_async_exit(process)
                 await process.resize(size)
-            except BaseException:
-                process.close()
-                raise
+                undo.pop_all()
         return process
 
     async def read(self) -> tuple[int, bytes] | None:
@@ -224,9 +262,34 @@ class Process:
             self._settled = state
         return self._settled
 
-    def close(self) -> None:
-        """Let go of the command's streams. Idempotent."""
-        self._stream.close()
+    async def send_signal(self, number: int) -> None:
+        """Send a signal to the command and all that it has started.
+
+        Raises:
+            LeftRunning: they cannot be reached.
+        """
+        await self._reaper.signal(number)
+
+    async def end(self, number: int, kill_after: float) -> bool:
+        """Signal the command's whole tree, and return once it is gone.
+
+        The output must go on being read meanwhile: a command may have to write in order to end.
+
+        Args:
+            number: the signal that the tree gets first.
+            kill_after: seconds until SIGKILL for what is left; :meth:`hurry` makes it now.
+
+        Returns:
+            Whether it took SIGKILL.
+
+        Raises:
+            LeftRunning: some of it is still there.
+        """
+        return await self._reaper.end(number, kill_after)
+
+    def hurry(self) -> None:
+        """Let an :meth:`end` that is under way go on to SIGKILL."""
+        self._reaper.hurry()
 
     async def __aenter__(self) -> Self:
         return self
@@ -237,7 +300,20 @@ class Process:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        ended = self._settled is not None or isinstance(exc, StartError | ContainerGone)
+        await _shielded(self._clean_up(kill=exc is not None and not ended))
+
+    async def _clean_up(self, *, kill: bool) -> None:
+        self._leash.cancel()
+        await asyncio.gather(self._leash, return_exceptions=True)
+        # What the command has left to say, nobody wants any more; unread, it would block it.
+        self._stream.close()
+        if kill:
+            try:
+                await self._reaper.end(signal.SIGTERM, CLEAN_UP_GRACE)
+            except LeftRunning as left:
+                self.left_running = left
+        await self._reaper.release_leash()
 
     def _take(self, data: bytes) -> None:
         if self.tty:

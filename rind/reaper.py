@@ -34,6 +34,8 @@ __all__ = ["COOKIE", "LEASH_SCRIPT", "SIGNAL_SCRIPT", "Reaper"]
 
 COOKIE: Final = "RIND_EXEC_ID"
 
+SHELL: Final = "/bin/sh"
+
 LEASH_AFTER: Final = 1.0
 """Seconds that a command has run when its leash is armed: short ones do not pay for it."""
 
@@ -141,15 +143,14 @@ class Reaper:
     """Signals one command's tree, and holds its leash.
 
     Attributes:
-        cookie: the value of the tree's :data:`COOKIE`, as of :func:`new_cookie`.
+        cookie: the value of the tree's :data:`COOKIE`, made for it.
     """
 
-    def __init__(self, engine: Engine, container_id: str, user: str, shell: str) -> None:
+    def __init__(self, engine: Engine, container_id: str, user: str) -> None:
         self.cookie = uuid.uuid4().hex
         self._engine = engine
         self._container_id = container_id
         self._user = user
-        self._shell = shell
         self._leash: HijackedStream | None = None
         self._urgent = asyncio.Event()
 
@@ -236,7 +237,7 @@ class Reaper:
 
     async def _start(self, script: str, *args: str) -> HijackedStream:
         config = ExecConfig(
-            argv=[self._shell, "-c", script, "sh", *args],
+            argv=[SHELL, "-c", script, "sh", *args],
             env=[f"RIND_REAPER={self.cookie}"],
             user=self._user,
             workdir="/",

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 
 import pytest
 from conftest import TestContainer
@@ -55,20 +56,20 @@ Start = Callable[..., Awaitable[Process]]
 
 @pytest.fixture
 async def start(busybox: TestContainer) -> AsyncIterator[Start]:
-    processes = []
-    async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
+    async with (
+        AsyncExitStack() as processes,
+        Engine(Endpoint(busybox.engine.host, "the test")) as engine,
+    ):
         container = await engine.container(busybox.name)
 
         async def start(
             *argv: str, tty: bool = False, size: tuple[int, int] | None = None
         ) -> Process:
             process = await Process.start(engine, container, ExecConfig(argv=argv, tty=tty), size)
-            processes.append(process)
-            return process
+            return await processes.enter_async_context(process)
 
         yield start
-        for process in processes:
-            process.close()
+        await processes.aclose()
 
 
 async def output(process: Process) -> dict[int, bytes]:

@@ -18,7 +18,8 @@ from rind.errors import ExitStatus, RindError
 
 __all__ = ["main"]
 
-_ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_FORWARDED: Final = (signal.SIGUSR1, signal.SIGUSR2)
 
 
 def main() -> int:
@@ -30,7 +31,7 @@ def main() -> int:
             text = HELP if options.action == "help" else f"rind {__version__}\n"
             os.write(1, text.encode())
             return 0
-        return _run_until_signalled(options)
+        return _run(options)
     except RindError as exc:
         _say(str(exc))
         return exc.exit_status
@@ -43,33 +44,29 @@ def main() -> int:
         return ExitStatus.SIGNALLED + signal.SIGINT
 
 
-def _run_until_signalled(options: Options) -> int:
-    """Run; on a signal that ends us, cancel that, so that everything is given back first."""
+def _run(options: Options) -> int:
+    """Run the command, and let it have the signals that we get."""
     import asyncio  # noqa: PLC0415 # see above
 
     with _no_ca_certificates():
-        from rind.cli.session import run  # noqa: PLC0415 # see above
+        from rind.cli.session import Session  # noqa: PLC0415 # see above
 
-    received: list[int] = []
-
-    async def run_cancellable() -> int:
+    async def run() -> int:
+        session = Session(options, os.environ, _say)
         loop = asyncio.get_running_loop()
-        running = asyncio.create_task(run(options, os.environ, say=_say))
-
-        def cancel(number: int) -> None:
-            received.append(number)
-            running.cancel()
-
-        for number in _ENDING_SIGNALS:
-            # What our parent ignores, as nohup does, we go on ignoring.
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                loop.add_signal_handler(number, cancel, number)
-        return await running
+        for numbers, take in ((_ENDING, session.interrupt), (_FORWARDED, session.forward)):
+            for number in numbers:
+                # What our parent ignores, as nohup does, we go on ignoring.
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    loop.add_signal_handler(number, take, number)
+        return await session.run()
 
     try:
-        return asyncio.run(run_cancellable())
-    except asyncio.CancelledError:
-        return ExitStatus.SIGNALLED + received[0]
+        return asyncio.run(run())
+    finally:
+        # The status is settled: one more Ctrl-C from an impatient user does not change it.
+        for number in _ENDING:
+            signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
@@ -105,7 +102,6 @@ def _plug_standard_streams() -> None:
 
 
 def _say(text: str) -> None:
-    # A stderr that is closed or gone cannot be told so.
-    with suppress(OSError, AttributeError):
-        sys.stderr.write(line(text))
-        sys.stderr.flush()
+    # A stderr that is gone cannot be told so. Not sys.stderr: it would try once more at exit.
+    with suppress(OSError):
+        os.write(2, line(text).encode())

@@ -5,6 +5,7 @@ argparse is not used. It cannot take an option's value that begins with a dash (
 as long as the rest of this package.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,11 @@ What to run, and how:
   -w, --workdir DIR          run in this directory of the container
       --privileged           give the command extended privileges
 
+How long:
+      --timeout DURATION     SIGTERM for the command and all that it started; status 124.
+                             DURATION is a number and s (default), m or h
+      --kill-after DURATION  then, or after a signal to rind, SIGKILL (default: 10s)
+
 Streams:
   -t, --tty                  allocate a TTY (default: when stdin and stdout are terminals)
   -T, --no-tty               allocate none
@@ -67,6 +73,7 @@ class Options:
         script: the shell script of ``-c``; then ``command`` holds its arguments.
         env: ``NAME`` or ``NAME=value``, in order.
         tty: None to decide by what stdin and stdout are.
+        timeout, kill_after: in seconds.
         detach_keys: None for what docker's configuration file says.
         verbosity: -1 quiet, 0, 1 verbose.
     """
@@ -87,6 +94,8 @@ class Options:
     stdin: bool = True
     detach: bool = False
     detach_keys: str | None = None
+    timeout: float | None = None
+    kill_after: float = 10.0
     verbosity: int = 0
 
 
@@ -120,10 +129,25 @@ def _workdir(options: Options, value: str) -> None:
     options.workdir = value
 
 
+def _duration(name: str) -> _Setter:
+    def take(options: Options, value: str) -> None:
+        match = re.fullmatch(r"(\d+\.?\d*|\.\d+)([smh]?)", value, re.ASCII)
+        if match is None:
+            option = name.replace("_", "-")
+            raise UsageError(
+                f"--{option} needs a duration such as 30s, 1.5m or 2h, but got {value!r}"
+            )
+        setattr(options, name, float(match[1]) * _SECONDS[match[2]])
+
+    return take
+
+
 def _detach_keys(options: Options, value: str) -> None:
     parse_keys(value)
     options.detach_keys = value
 
+
+_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 _FLAGS: Final[dict[str, _Setter]] = {
     "--detach": _set("detach", value=True),
@@ -145,7 +169,9 @@ _VALUED: Final[dict[str, _Setter]] = {
     "--env": _add_env,
     "--env-file": lambda options, value: options.env_files.append(value),
     "--host": _not_empty("host"),
+    "--kill-after": _duration("kill_after"),
     "--label": _not_empty("label"),
+    "--timeout": _duration("timeout"),
     "--user": _take("user"),
     "--workdir": _workdir,
 }
