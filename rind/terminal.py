@@ -77,7 +77,9 @@ class RawMode:
 
     def resume(self) -> None:
         """Take the terminal, at first or again. Idempotent."""
-        tty.setraw(self._fd, termios.TCSADRAIN)
+        # One that has hung up has nothing to take; its SIGHUP comes with a SIGCONT.
+        with suppress(termios.error):
+            tty.setraw(self._fd, termios.TCSADRAIN)
 
     def suspend(self) -> None:
         """Give the terminal back as it was found. Idempotent."""

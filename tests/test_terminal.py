@@ -38,8 +38,9 @@ def test_the_terminal_is_given_back_after_an_exception(pty: tuple[int, int]) -> 
 
 def test_a_terminal_that_hangs_up_meanwhile(pty: tuple[int, int]) -> None:
     master, slave = pty
-    with RawMode(slave):
+    with RawMode(slave) as raw:
         os.close(master)
+        raw.resume()
     os.close(slave)
 
 
