@@ -5,7 +5,7 @@ import re
 import signal
 from collections import deque
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from http import HTTPStatus
 from types import TracebackType
@@ -89,7 +89,7 @@ async def start_detached(engine: Engine, container: Container, config: ExecConfi
 
 async def _shielded(cleaning: Coroutine[None, None, object]) -> None:
     """Run a bounded clean-up to its end, even where we are cancelled meanwhile."""
-    task = asyncio.ensure_future(cleaning)
+    task = asyncio.create_task(cleaning)
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
@@ -161,9 +161,10 @@ class Process:
             exec_id = await engine.create_exec(container.id, config)
             try:
                 stream = await engine.start_exec(exec_id, tty=config.tty, size=size)
-            except asyncio.CancelledError:
+            except (asyncio.CancelledError, Broken, Unreachable):
                 # It may have been started all the same.
-                await _shielded(reaper.end(signal.SIGTERM, CLEAN_UP_GRACE))
+                with suppress(LeftRunning):
+                    await _shielded(reaper.end(signal.SIGTERM, CLEAN_UP_GRACE))
                 raise
         except Refused as exc:
             raise start_failure(exc.text) from exc

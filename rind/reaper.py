@@ -151,7 +151,7 @@ class Reaper:
         self._engine = engine
         self._container_id = container_id
         self._user = user
-        self._leash: HijackedStream | None = None
+        self._leash: asyncio.Task[HijackedStream] | None = None
         self._urgent = asyncio.Event()
 
     @property
@@ -205,21 +205,27 @@ class Reaper:
         self._urgent.set()
 
     async def hold_leash(self) -> None:
-        """Arm the leash once the command has run for a while. Cancel it before that at will.
+        """Arm the leash once the command has run for a while. Cancel this at will.
 
-        Where the container has no shell there is none, which is not an error.
+        What it has begun by then is a task of its own: a leash that is dropped while it is being
+        armed may be there all the same, and would end the tree.
         """
         await asyncio.sleep(LEASH_AFTER)
-        with suppress(EngineError):
-            self._leash = await self._start(LEASH_SCRIPT, self.cookie)
+        self._leash = asyncio.create_task(self._start(LEASH_SCRIPT, self.cookie))
 
     async def release_leash(self) -> None:
-        """Leave what still runs of the tree to itself. Idempotent."""
+        """Leave what still runs of the tree to itself. Idempotent.
+
+        Where the engine refused the leash, or is gone, there is none to release.
+        """
         leash, self._leash = self._leash, None
         if leash is not None:
             with suppress(EngineError):
-                await leash.write(b"\n")
-            leash.close()
+                stream = await leash
+                try:
+                    await stream.write(b"\n")
+                finally:
+                    stream.close()
 
     async def _signal_from_inside(self, number: int) -> int:
         stream = await self._start(SIGNAL_SCRIPT, self.cookie, str(number))

@@ -381,3 +381,19 @@ def test_many_runs_leave_no_process_behind(busybox: TestContainer) -> None:
     for _ in range(10):
         assert busybox.rind("--timeout", "0.2", "sleep", "1000").returncode == 124
     wait_until(lambda: busybox.engine.cli("top", busybox.name).count("\n") <= before)
+
+
+def test_ending_while_the_leash_is_being_armed_releases_it(busybox: TestContainer) -> None:
+    marks = [str(uuid.uuid4().int % 10**8 + 10**8) for _ in range(24)]
+    runs = [
+        subprocess.Popen(
+            [RIND, "-c", f"sleep {mark} >/dev/null 2>&1 & sleep {0.90 + number / 100:.2f}"],
+            env=busybox.environ(),
+            stdin=subprocess.DEVNULL,
+        )
+        for number, mark in enumerate(marks)
+    ]
+    for process in runs:
+        assert process.wait(TIMEOUT) == 0
+    wait_until(lambda: not is_leashed(busybox))
+    assert [mark for mark in marks if sleepers(busybox, mark) != 1] == []

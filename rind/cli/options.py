@@ -211,6 +211,8 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Options:
         else:
             _shorts(word, words, options)
     options.command = words
+    if options.detach and options.timeout:
+        raise UsageError("--timeout needs somebody to wait for the command: it excludes --detach")
     return options
 
 

@@ -86,10 +86,18 @@ class Session:
     def forward(self, number: int) -> None:
         """Take a signal that was sent to us: hand it on."""
         if self._process is not None:
-            self._forwarding.add(task := asyncio.create_task(self._process.send_signal(number)))
+            self._forwarding.add(task := asyncio.create_task(self._hand_on(self._process, number)))
             task.add_done_callback(self._forwarding.discard)
 
+    async def _hand_on(self, process: Process, number: int) -> None:
+        try:
+            await process.send_signal(number)
+        except LeftRunning as exc:
+            self._say(f"cannot hand on signal {number}: {exc}")
+
     def _expire(self) -> None:
+        if self._ending is not None:
+            return  # a signal was faster
         self._status = ExitStatus.TIMED_OUT
         self._end(signal.SIGTERM)
 

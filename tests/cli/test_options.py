@@ -34,6 +34,10 @@ def test_nothing_is_the_default_command() -> None:
         (["--container", "web", "-q"], Options(container="web", verbosity=-1)),
         (["-H", "tcp://x", "--label=l"], Options(host="tcp://x", label="l")),
         (["-h"], Options(action="help")),
+        (["-nd"], Options(stdin=False, detach=True)),
+        (["--detach-keys", ""], Options(detach_keys="")),
+        (["--timeout", "30"], Options(timeout=30)),
+        (["--timeout=.5m", "--kill-after", "1.5h"], Options(timeout=30, kill_after=5400)),
         (["--version"], Options(action="version")),
     ],
 )
@@ -53,6 +57,13 @@ def test_words(argv: list[str], expected: Options) -> None:
         (["--quiet=1"], "--quiet takes no value, but got '1'"),
         (["--host="], "--host needs a value, but got an empty one"),
         (["-w", "a"], "--workdir needs an absolute path of the container, but got 'a'"),
+        (
+            ["--timeout", "soon"],
+            "--timeout needs a duration such as 30s, 1.5m or 2h, but got 'soon'",
+        ),
+        (["--kill-after=-1"], "--kill-after needs a duration"),
+        (["--detach-keys", "ctrl-"], "no such detach key: 'ctrl-'"),
+        (["-d", "--timeout", "1"], "--timeout needs somebody to wait for the command"),
         (["-e", "A B=1"], "-e 'A B=1': the variable name 'A B' has white space in it"),
     ],
 )
