@@ -37,9 +37,9 @@ def sleepers() -> int:
 
 
 def leashed() -> bool:
-    for path in Path("/proc").glob("[0-9]*/environ"):
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
-            if b"RIND_REAPER=" in path.read_bytes():
+            if b"find_tree" in path.read_bytes():
                 return True
     return False
 
@@ -62,7 +62,7 @@ def seconds(tty: str, end: Callable[[Process], object]) -> float:
     assert process.stdout is not None
     while b"ready" not in process.stdout.readline():
         pass
-    while sleepers() < 3 or not leashed():
+    while sleepers() != TREE.count(" 868686") or not leashed():
         pass
     start = time.perf_counter()
     end(process)
@@ -81,7 +81,8 @@ def main() -> None:
             times = [seconds(tty, end) for _ in range(runs)]
             print(
                 f"{name:28} {tty}  gone after {statistics.median(times):.2f} s "
-                f"(from {min(times):.2f} to {max(times):.2f}, {runs} runs)"
+                f"(from {min(times):.2f} to {max(times):.2f}, {runs} runs)",
+                flush=True,
             )
 
 

@@ -363,7 +363,7 @@ def test_a_paused_container_is_told_within_bounds(containers: Containers) -> Non
 def test_a_closed_window_takes_the_tree_with_it(busybox: TestContainer) -> None:
     terminal = Terminal()
     process = subprocess.Popen(
-        ["setsid", "--ctty", RIND, "-c", IN_CONTAINER],
+        ["setsid", "--ctty", RIND, "--kill-after", "0.3", "-c", IN_CONTAINER],
         env=busybox.environ(),
         stdin=terminal.slave,
         stdout=terminal.slave,
