@@ -6,7 +6,7 @@ import signal
 from contextlib import ExitStack, suppress
 from typing import Final
 
-from rind.errors import Broken, EngineError, ExitStatus
+from rind.errors import Broken, ExitStatus
 from rind.frames import STDERR
 from rind.keys import DetachKeys
 from rind.local import Sink, Source
@@ -19,9 +19,6 @@ __all__ = ["STDERR_FD", "STDIN_FD", "STDOUT_FD", "attach", "local_window_size"]
 STDIN_FD: Final = 0
 STDOUT_FD: Final = 1
 STDERR_FD: Final = 2
-
-STATUS_INTERVAL: Final = 60.0
-"""Seconds; the engine remembers an ended command for at least 300."""
 
 END_OF_TRANSMISSION: Final = b"\x04"
 """Ctrl-D, a terminal's default VEOF character: it ends the input of a program in cooked mode."""
@@ -74,7 +71,6 @@ async def _pump(process: Process, *, stdin: bool, keys: DetachKeys, modes: Termi
             source = Source(STDIN_FD, wait_for_foreground=not process.tty)
             resources.callback(source.close)
             tasks.add(asyncio.create_task(_feed(source, process, keys)))
-        tasks.add(asyncio.create_task(_remember_status(process)))
         if process.tty:
             tasks.add(asyncio.create_task(_follow_terminal(process, raw)))
         left = set(tasks)
@@ -119,14 +115,6 @@ async def _copy_output(process: Process, modes: TerminalModes) -> None:
     finally:
         stdout.close()
         stderr.close()
-
-
-async def _remember_status(process: Process) -> None:
-    """Learn the exit code before the engine forgets it, where our reader is that slow."""
-    with suppress(EngineError):  # what is wrong is seen on the output, or at the end
-        while True:
-            await asyncio.sleep(STATUS_INTERVAL)
-            await process.poll()
 
 
 async def _follow_terminal(process: Process, raw: RawMode | None) -> None:

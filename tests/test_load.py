@@ -134,6 +134,29 @@ def test_a_slow_reader_loses_nothing(busybox: TestContainer, child: str) -> None
     assert results == [True] * runs
 
 
+def test_a_reader_that_stops_as_the_command_ends_loses_nothing(busybox: TestContainer) -> None:
+    # Two seconds after a command's end, the engine drops what it could not hand on by then. These
+    # sizes are about what it and the sockets hold: some of the commands end with all of that full.
+    sizes = range(900_000, 2_000_000, 48_000)
+
+    def read_late(size: int, results: dict[int, int]) -> None:
+        with rind(busybox, "head", "-c", str(size), "/dev/zero", stdin=subprocess.DEVNULL) as it:
+            assert it.stdout
+            received = len(os.read(it.stdout.fileno(), 1))
+            time.sleep(5)
+            while data := os.read(it.stdout.fileno(), 65536):
+                received += len(data)
+            results[size] = received if it.wait(TIMEOUT) == 0 else -1
+
+    results: dict[int, int] = {}
+    threads = [threading.Thread(target=read_late, args=[size, results]) for size in sizes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == {size: size for size in sizes}
+
+
 def test_a_reader_that_stops_holds_an_endless_writer_back(busybox: TestContainer) -> None:
     before = idle(busybox)
     with rind(busybox, "yes", stdin=subprocess.DEVNULL) as process:
