@@ -1,7 +1,6 @@
 """The handle on one command that is executed in a container."""
 
 import asyncio
-import re
 import signal
 from collections import deque
 from collections.abc import Coroutine
@@ -16,18 +15,18 @@ from rind.errors import (
     Broken,
     ContainerGone,
     EngineError,
-    ExitStatus,
     LeftRunning,
     Refused,
     StartError,
     Unreachable,
 )
+from rind.failures import start_failure
 from rind.frames import STDOUT, SYSTEM_ERROR, FrameDecoder
 from rind.reaper import Reaper
 from rind.selection import Container
 from rind.stream import HijackedStream
 
-__all__ = ["Process", "start_detached", "start_failure"]
+__all__ = ["Process", "start_detached"]
 
 POLL_FIRST: Final = 0.001
 POLL_LONGEST: Final = 0.25
@@ -46,39 +45,6 @@ writing, and must be held back again."""
 
 CLEAN_UP_GRACE: Final = 1.0
 """Seconds between SIGTERM and SIGKILL for a command that nobody waits for any more."""
-
-# What the engine puts before and after the runtime's own words (seen on 20.10, 26.1 and 28.5).
-_NOISE: Final = re.compile(
-    r"OCI runtime exec failed: |exec failed: |unable to start container process: "
-    r"|container_linux\.go:\d+: starting container process caused: |: unknown\Z"
-)
-_NOT_FOUND: Final = re.compile(
-    r"executable file not found|no such file or directory|not a directory", re.IGNORECASE
-)
-_NOT_EXECUTABLE: Final = re.compile(
-    r"permission denied|exec format error|is a directory|argument list too long", re.IGNORECASE
-)
-_AROUND: Final = re.compile(
-    r"unable to find user|unable to find group|no matching entries|chdir to cwd", re.IGNORECASE
-)
-
-
-def start_failure(text: str) -> StartError:
-    """Make one error of what an engine says when a command did not start.
-
-    The exit code that comes with it is no help: 126 before Engine 28.0 and 127 from there on,
-    whatever the reason.
-    """
-    said = _NOISE.sub("", text.strip()).strip() or "the engine does not say why"
-    if _AROUND.search(said):
-        status = ExitStatus.FAILED
-    elif _NOT_FOUND.search(said):
-        status = ExitStatus.NOT_FOUND
-    elif _NOT_EXECUTABLE.search(said):
-        status = ExitStatus.NOT_EXECUTABLE
-    else:
-        status = ExitStatus.FAILED
-    return StartError(f"cannot start the command: {said}", status)
 
 
 async def start_detached(engine: Engine, container: Container, config: ExecConfig) -> str:

@@ -8,7 +8,7 @@ PACKAGE = Path(__file__).parents[1] / "rind"
 # From the bottom up: a module imports from floors below its own only.
 FLOORS = [
     {"errors", "terminal", "modes"},
-    {"frames", "local", "endpoint", "command", "selection", "keys"},
+    {"frames", "local", "endpoint", "command", "selection", "keys", "failures"},
     {"stream"},
     {"engine"},
     {"reaper"},
