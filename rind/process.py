@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from http import HTTPStatus
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from rind.engine import Engine, ExecConfig, ExecState
 from rind.errors import (
@@ -45,6 +45,9 @@ writing, and must be held back again."""
 
 CLEAN_UP_GRACE: Final = 1.0
 """Seconds between SIGTERM and SIGKILL for a command that nobody waits for any more."""
+
+
+_T = TypeVar("_T")
 
 
 async def start_detached(engine: Engine, container: Container, config: ExecConfig) -> str:
@@ -100,10 +103,9 @@ class Process:
         self.tty = tty
         self.left_running: LeftRunning | None = None
         self._reaper = reaper
-        self._tasks = [
-            asyncio.create_task(reaper.hold_leash()),
-            asyncio.create_task(self._save_the_rest()),
-        ]
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._spawn(reaper.hold_leash())
+        self._spawn(self._save_the_rest())
         self._engine = engine
         self._stream = stream
         self._decoder = FrameDecoder()
@@ -111,7 +113,9 @@ class Process:
         self._receiving = asyncio.Lock()
         self._received = 0  # bytes
         self._at_end = False
+        self._failure: Broken | None = None
         self._reader_is_away = asyncio.Event()
+        self._reader_is_away.set()
         self._seen_started = False
         self._has_written = False
         self._settled: ExecState | None = None
@@ -296,26 +300,50 @@ class Process:
                 self.left_running = left
         await self._reaper.release_leash()
 
+    def _spawn(self, work: Coroutine[None, None, _T]) -> asyncio.Task[_T]:
+        """Run something beside the reader, no longer than the process is used."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
     async def _receive(self) -> None:
         """Receive once, unless another has just done so."""
         received = self._received
         async with self._receiving:
             if self._at_end or self._received != received:
                 return
-            data = await self._stream.read()
-            self._received += len(data)
-            if not data:
-                self._at_end = True
-            elif self.tty:
-                self._parts.append((STDOUT, data))
-            else:
-                self._parts.extend(self._decoder.feed(data))
+            try:
+                data = await self._stream.read()
+                self._received += len(data)
+                self._at_end = not data
+                for part in [(STDOUT, data)] if self.tty and data else self._decoder.feed(data):
+                    self._parts.append(part)
+            except Broken as exc:
+                self._failure, self._at_end = exc, True
 
     def _check_end(self) -> None:
+        if self._failure is not None:
+            raise self._failure
         self._decoder.close()
         if self._stream.was_reset and not self._has_written:
             # Else it is how a command ends that leaves some of its stdin unread.
             raise Broken(self._lost("the connection to the engine was reset"))
+
+    async def _poll_taking_output(self) -> ExecState:
+        """Ask for the state, and where the engine is too full to answer, take what it holds.
+
+        While it cannot hand on an ended command's output, it answers no question about the command
+        (it holds the exec's lock). Seen on 28.5.
+        """
+        polling = self._spawn(self.poll())
+        await asyncio.wait({polling}, timeout=SLOW_READER)
+        limit = self._received + MOST_SAVED
+        while not polling.done() and not self._at_end and self._received < limit:
+            # Not cancelled when the answer is there first: what it receives would be lost.
+            receiving = self._spawn(self._receive())
+            await asyncio.wait({polling, receiving}, return_when=asyncio.FIRST_COMPLETED)
+        return await polling
 
     async def _save_the_rest(self) -> None:
         """Where the reader is slow, look after what the engine would drop or forget.
@@ -332,7 +360,7 @@ class Process:
             if not self._reader_is_away.is_set():
                 continue
             with suppress(EngineError):  # the reader will meet it too
-                if (await self.poll()).running:
+                if (await self._poll_taking_output()).running:
                     continue
                 limit = self._received + MOST_SAVED
                 while not self._at_end and self._received < limit:
@@ -345,7 +373,7 @@ class Process:
         An engine that could not start it says so on the stream, as if the command had printed
         it. By then the exec instance is settled, with no process.
         """
-        state = await self.poll()
+        state = await self._poll_taking_output()
         if not state.running and state.pid == 0:
             while not self._at_end:
                 await self._receive()

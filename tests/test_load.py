@@ -142,7 +142,7 @@ def test_a_reader_that_stops_as_the_command_ends_loses_nothing(busybox: TestCont
     def read_late(size: int, results: dict[int, int]) -> None:
         with rind(busybox, "head", "-c", str(size), "/dev/zero", stdin=subprocess.DEVNULL) as it:
             assert it.stdout
-            received = len(os.read(it.stdout.fileno(), 1))
+            received = 0
             time.sleep(5)
             while data := os.read(it.stdout.fileno(), 65536):
                 received += len(data)
@@ -155,6 +155,25 @@ def test_a_reader_that_stops_as_the_command_ends_loses_nothing(busybox: TestCont
     for thread in threads:
         thread.join()
     assert results == {size: size for size in sizes}
+
+
+async def test_output_that_nobody_read_until_the_end_is_all_there(busybox: TestContainer) -> None:
+    """Ask for the first of the output only when the engine is full of it."""
+    async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
+        container = await engine.container(busybox.name)
+
+        async def one(size: int) -> int:
+            config = ExecConfig(argv=["head", "-c", str(size), "/dev/zero"], stdin=False)
+            async with await Process.start(engine, container, config) as process:
+                await asyncio.sleep(4)
+                received = 0
+                while (part := await process.read()) is not None:
+                    received += len(part[1])
+                return received if await process.wait() == 0 else -1
+
+        sizes = list(range(900_000, 2_000_000, 48_000))
+        async with asyncio.timeout(TIMEOUT):
+            assert await asyncio.gather(*map(one, sizes)) == sizes
 
 
 def test_a_reader_that_stops_holds_an_endless_writer_back(busybox: TestContainer) -> None:

@@ -102,3 +102,37 @@ async def test_many_at_once(start: Start) -> None:
         return seen[STDOUT] == f"number {number}".encode() and await process.wait() == number
 
     assert all(await asyncio.gather(*map(one, range(40))))
+
+
+@pytest.mark.parametrize("how", [asyncio.CancelledError, ZeroDivisionError])
+async def test_leaving_with_an_exception_ends_the_tree(
+    busybox: TestContainer, how: type[BaseException]
+) -> None:
+    mark = "616161"
+    script = f"trap '' HUP INT TERM; sleep {mark} & setsid sleep {mark} & echo ready; wait; wait"
+
+    def is_running() -> bool:
+        return mark in busybox.engine.cli("top", busybox.name)
+
+    async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
+        container = await engine.container(busybox.name)
+        with pytest.raises(how):  # noqa: PT012 # it is the leaving that is tested
+            async with await Process.start(
+                engine, container, ExecConfig(argv=["sh", "-c", script])
+            ) as process:
+                assert await process.read() == (STDOUT, b"ready\n")
+                assert await asyncio.to_thread(is_running)
+                raise how
+    assert not await asyncio.to_thread(is_running)
+    assert process.left_running is None
+
+
+async def test_leaving_normally_leaves_the_command_alone(busybox: TestContainer) -> None:
+    async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
+        container = await engine.container(busybox.name)
+        config = ExecConfig(argv=["sh", "-c", "echo ready; sleep 626262"])
+        async with await Process.start(engine, container, config) as process:
+            assert await process.read() == (STDOUT, b"ready\n")
+        assert "626262" in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
+        await process.end(9, 0)
+    assert "626262" not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
