@@ -10,7 +10,7 @@ The tree:
         ├── Unreachable     no connection, or what answers is not a Docker Engine
         ├── Refused         the engine answered with an error status
         ├── Broken          an open connection failed, or carried what the protocol forbids
-        ├── ContainerGone   the container was removed under the running command
+        ├── ContainerGone   the container was stopped or removed under the running command
         └── LeftRunning     a command's processes could not be ended
 
 A message is one line, composed where the error is raised, without the leading ``rind:``.
@@ -104,7 +104,7 @@ class Refused(EngineError):
 
 
 class ContainerGone(EngineError):
-    """The container was removed, and its processes killed, while the command ran."""
+    """The container was stopped or removed, and its processes killed, while the command ran."""
 
     exit_status = 137
 

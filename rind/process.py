@@ -387,11 +387,12 @@ class Process:
         except Unreachable as exc:
             raise Broken(self._lost("the engine went away")) from exc
         except Refused as exc:
-            if exc.http_status != HTTPStatus.NOT_FOUND:
+            # Of a stopped container, an engine may say 409 in the moment before it knows the code.
+            stopped = exc.http_status == HTTPStatus.CONFLICT and "paused" not in exc.text.lower()
+            if exc.http_status != HTTPStatus.NOT_FOUND and not stopped:
                 raise
-            raise ContainerGone(
-                f"the container {self.container.name} was removed, and the command with it"
-            ) from exc
+            name, how = self.container.name, "was stopped" if stopped else "was removed"
+            raise ContainerGone(f"the command was killed with its container: {name} {how}") from exc
 
     def _lost(self, what: str) -> str:
         return f"{what}: the command may still be running in {self.container.name}"
