@@ -159,7 +159,10 @@ class Engine:
         with self._errors():
             found = await self._json("GET", f"containers/{name}/json")
             # Only the list has the status in words.
-            return (await self._list(all=True, filters=json.dumps({"id": [found["Id"]]})))[0]
+            listed = await self._list(all=True, filters=json.dumps({"id": [found["Id"]]}))
+            if not listed:  # removed in between
+                raise Refused(HTTPStatus.NOT_FOUND, f"No such container: {name}")
+            return listed[0]
 
     async def variables(self, container_id: str) -> set[str]:
         """Return the names of the environment variables that a container sets itself."""

@@ -127,6 +127,13 @@ async def test_an_answer_of_the_wrong_shape(tmp_path: Path, wrong: bytes) -> Non
             await engine.containers("x", up=True)
 
 
+async def test_a_container_that_is_removed_between_two_requests(tmp_path: Path) -> None:
+    async with fake(tmp_path, answer({"Id": "x"}), answer([])) as engine:
+        with pytest.raises(Refused, match="No such container: web") as caught:
+            await engine.container("web")
+    assert caught.value.http_status == 404
+
+
 async def test_an_engine_that_goes_away_before_it_answers(tmp_path: Path) -> None:
     async with fake(tmp_path, b"", b"") as engine:
         with pytest.raises(Unreachable, match="closed the connection without an answer"):
