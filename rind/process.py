@@ -143,7 +143,7 @@ class Process:
         reaper = Reaper(engine, container.id, config.user)
         config = replace(config, env=[*config.env, reaper.variable])
         try:
-            exec_id = await engine.create_exec(container.id, config)
+            reaper.exec_id = exec_id = await engine.create_exec(container.id, config)
             try:
                 stream = await engine.start_exec(exec_id, tty=config.tty, size=size)
             except (asyncio.CancelledError, Broken, Unreachable):

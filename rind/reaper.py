@@ -4,9 +4,11 @@ The Engine API cannot signal an exec'd command (moby#9098, moby#35703), and a co
 whoever started it. So every command carries a cookie in its environment, which its descendants
 inherit, and a second exec, a small shell script, signals all that bear it:
 
-* A process is of the tree when its environment has the cookie, or when its session has such a
-  process in it: every exec'd command leads a session of its own, so one that clears its
-  environment is still found. One that clears it *and* starts a session of its own escapes.
+* A process is of the tree when its environment has the cookie, when its session has such a
+  process in it (every exec'd command leads a session of its own), or when its parent is of the
+  tree. So one that clears its environment is still found, unless it also starts a session of its
+  own and its parent has ended. Where the engine is on this machine, the command's own session is
+  known from outside, and it needs no bearer.
 * The script needs nothing but ``sh`` and ``/proc``: what it uses besides builtins of dash, busybox
   ash and bash, it can do without. It has no ``sleep``, so waiting is done from here.
 * Where a container has no shell, but the engine is on this machine and we may, the processes are
@@ -19,8 +21,10 @@ it: what a command leaves running on purpose lives on.
 
 import asyncio
 import os
+import re
 import signal
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -46,9 +50,11 @@ BOUND: Final = 5.0
 """Seconds in which SIGKILL must have had its effect, and in which each look must be done."""
 
 _TREE: Final = r"""
-# Sets $tree to the numbers of the living processes that have the cookie $1, or are in the
-# session of one that has. Reading is where a shell is slow, a system call for each byte: where the
-# usual programs are there, and are seen to find our own mark, they do it; else builtins do.
+# find_tree COOKIE [SESSION START] sets $tree to the numbers of the living processes that have the
+# cookie, and of what is theirs: see above. SESSION is the command's own, START its leader's time.
+#
+# Reading is where a shell is slow, a system call for each byte: where the usual programs are there,
+# and are seen to find our own mark, they do it; else builtins do.
 fast_environs() {
   set +f
   head -c 1000000 /proc/[0-9]*/environ | tr '\0' '\n' | grep -e '^==> /proc/' -e "RIND_.*=$1"
@@ -61,22 +67,35 @@ slow_environs() {
     done <"$proc/environ"
   done
 }
-# A line of stat is: pid (name) state ppid pgrp session ... The name may hold anything.
+# A line of stat is: pid (name) state parent group session ... The name may hold anything. Gives:
+# pid state parent session.
 fast_stats() {
   set +f
-  sed -n 's/^\([0-9]*\) (.*) \([A-Z]\) [0-9]* [0-9]* \([0-9]*\) .*/\1 \2 \3/p' /proc/[0-9]*/stat
+  sed -n 's/^\([0-9]*\) (.*) \([A-Z]\) \([0-9]*\) [0-9]* \([0-9]*\) .*/\1 \2 \3 \4/p' \
+    /proc/[0-9]*/stat
 }
 slow_stats() {
   set +f
   for proc in /proc/[0-9]*; do
     IFS= read -r line <"$proc/stat" || continue
     line=${line##*) } pid=${proc#/proc/}
-    state=${line%% *} line=${line#* * * }
-    echo "$pid $state ${line%% *}"
+    state=${line%% *} line=${line#* }
+    parent=${line%% *} line=${line#* * }
+    echo "$pid $state $parent ${line%% *}"
   done
 }
+# A number is used again, but not one of a session that has processes in it: the session $1 is the
+# one that was meant unless its leader was started at another time than $2.
+is_session() {
+  [ "$1" ] || return 1
+  IFS= read -r line <"/proc/$1/stat" || return 0
+  line=${line##*) } start=$2
+  set -- $line
+  [ "${20}" = "$start" ]
+}
 find_tree() {
-  cookie=$1 bearers=' ' sessions=' ' tree= speed=fast
+  cookie=$1 bearers=' ' sessions=' ' tree=' ' speed=fast
+  if is_session "$2" "$3"; then sessions=" $2 "; fi
   environs=$(fast_environs "$cookie")
   case $environs in
     *"RIND_REAPER=$cookie"*) ;;
@@ -88,19 +107,28 @@ find_tree() {
       *"RIND_EXEC_ID=$cookie"*) bearers="$bearers$pid " ;;
     esac
   done
-  [ "$bearers" != ' ' ] || return 0
-  stats=$(${speed}_stats)
-  for pass in 1 2; do
+  case $bearers$sessions in *[0-9]*) ;; *) tree=; return 0 ;; esac
+  stats=$(${speed}_stats) grown=yes
+  while [ "$grown" ]; do
+    grown=
     set -- $stats
-    while [ "${3-}" ]; do
-      case $pass$2$bearers in
-        ?[XZ]*) ;;
-        1*" $1 "*) sessions="$sessions$3 " ;;
-        2*) case $sessions in *" $3 "*) tree="$tree $1" ;; esac ;;
+    while [ "${4-}" ]; do
+      case $tree in
+        *" $1 "*) ;;
+        *)
+          case "$2 $bearers/$sessions/$tree" in
+            [XZ]*) ;;
+            *" $1 "*/*/* | */*" $4 "*/* | */*/*" $3 "*)
+              tree="$tree$1 " grown=yes
+              [ "$4" = 0 ] || sessions="$sessions$4 "  # 0 is any session from outside
+              ;;
+          esac
+          ;;
       esac
-      shift 3
+      shift 4
     done
   done
+  tree=${tree% }
 } 2>/dev/null
 # What is read is split into words, and they are not patterns; the readers look for files.
 set -f
@@ -109,9 +137,12 @@ set -f
 SIGNAL_SCRIPT: Final = (
     _TREE
     + r"""
-# $1 is the cookie, $2 the signal's number; 0 only looks. Prints how many processes there are.
-find_tree "$1"
-[ "$2" = 0 ] || [ -z "$tree" ] || kill "-$2" $tree 2>/dev/null
+# $1 is the signal's number, 0 only looks; the others are find_tree's. Prints how many processes
+# there are.
+number=$1
+shift
+find_tree "$@"
+[ "$number" = 0 ] || [ -z "$tree" ] || kill "-$number" $tree 2>/dev/null
 set -- $tree
 echo $#
 """
@@ -120,19 +151,19 @@ echo $#
 LEASH_SCRIPT: Final = (
     _TREE
     + r"""
-# $1 is the cookie. Released by a line; without one, the tree is ended: SIGTERM, a few looks for
-# those that end by themselves, then SIGKILL until nobody is left to start others.
+# The parameters are find_tree's. Released by a line; without one, the tree is ended: SIGTERM, a few
+# looks for those that end by themselves, then SIGKILL until nobody is left to start others.
 trap '' HUP INT TERM PIPE
 if read -r line; then exit 0; fi
-find_tree "$1"
+find_tree "$@"
 kill -15 $tree 2>/dev/null
 for look in 1 2 3 4; do
-  find_tree "$1"
+  find_tree "$@"
   [ "$tree" ] || exit 0
 done
 for look in 1 2 3 4 5 6 7 8 9; do
   kill -9 $tree 2>/dev/null
-  find_tree "$1"
+  find_tree "$@"
   [ "$tree" ] || exit 0
 done
 """
@@ -144,10 +175,12 @@ class Reaper:
 
     Attributes:
         cookie: the value of the tree's :data:`COOKIE`, made for it.
+        exec_id: the command's, once it is known.
     """
 
     def __init__(self, engine: Engine, container_id: str, user: str) -> None:
         self.cookie = uuid.uuid4().hex
+        self.exec_id: str | None = None
         self._engine = engine
         self._container_id = container_id
         self._user = user
@@ -211,7 +244,7 @@ class Reaper:
         armed may be there all the same, and would end the tree.
         """
         await asyncio.sleep(LEASH_AFTER)
-        self._leash = asyncio.create_task(self._start(LEASH_SCRIPT, self.cookie))
+        self._leash = asyncio.create_task(self._start(LEASH_SCRIPT))
 
     async def release_leash(self) -> None:
         """Leave what still runs of the tree to itself. Idempotent.
@@ -228,7 +261,7 @@ class Reaper:
                     stream.close()
 
     async def _signal_from_inside(self, number: int) -> int:
-        stream = await self._start(SIGNAL_SCRIPT, self.cookie, str(number))
+        stream = await self._start(SIGNAL_SCRIPT, str(number))
         try:
             decoder, said = FrameDecoder(), b""
             while data := await stream.read():
@@ -239,11 +272,11 @@ class Reaper:
             return int(said)
         except ValueError:
             # It is the engine that speaks: there is no shell.
-            return self._signal_from_outside(number)
+            return self._signal_from_outside(number, await self._root())
 
     async def _start(self, script: str, *args: str) -> HijackedStream:
         config = ExecConfig(
-            argv=[SHELL, "-c", script, "sh", *args],
+            argv=[SHELL, "-c", script, "sh", *args, self.cookie, *await self._session()],
             env=[f"RIND_REAPER={self.cookie}"],
             user=self._user,
             workdir="/",
@@ -251,21 +284,76 @@ class Reaper:
         exec_id = await self._engine.create_exec(self._container_id, config)
         return await self._engine.start_exec(exec_id, tty=False)
 
-    def _signal_from_outside(self, number: int) -> int:
+    async def _root(self) -> Path | None:
+        """Find the command's own process among those of this machine, while it runs."""
+        if self.exec_id is not None:
+            with suppress(EngineError, OSError):
+                state = await self._engine.inspect_exec(self.exec_id)
+                folder = Path("/proc", str(state.pid))
+                # It might be the number of another machine's process.
+                if state.running and self._container_id in (folder / "cgroup").read_text():
+                    return folder
+        return None
+
+    async def _session(self) -> tuple[str, str]:
+        """Give the command's session as the container numbers it, and its leader's start time.
+
+        Where the engine is not on this machine, both are empty: it knows only its own numbers.
+        """
+        folder = await self._root()
+        if folder is not None:
+            with suppress(OSError):
+                status = (folder / "status").read_text()
+                if found := re.search(r"^NSpid:.*\t(\d+)$", status, re.MULTILINE):
+                    return found[1], _stat(folder)[_START_TIME]
+        return "", ""
+
+    def _signal_from_outside(self, number: int, root: Path | None) -> int:
         """Find the tree among the processes of this machine, and signal it.
+
+        Args:
+            number: the signal; 0 for none.
+            root: the command's own process, if known.
 
         Raises:
             Refused: the engine's processes are not among them, or are not ours to look at.
         """
         wanted = self.variable.encode()
-        tree = []
+        bearers = set() if root is None else {int(root.name)}
+        stats = {}
         for folder in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
+                stats[int(folder.name)] = _stat(folder)
                 if wanted in (folder / "environ").read_bytes().split(b"\0"):
-                    tree.append(int(folder.name))
-        if not tree and os.geteuid() != 0:
+                    bearers.add(int(folder.name))
+        if not bearers and os.geteuid() != 0:
             raise Refused(0, "the container has no shell to signal it with, and we are not root")
+        tree = _tree(stats, bearers)
         for pid in tree:
             with suppress(OSError):
                 os.kill(pid, number)
         return len(tree)
+
+
+_STATE, _PARENT, _SESSION, _START_TIME = 0, 1, 3, 19
+
+
+def _stat(folder: Path) -> list[str]:
+    """Give the fields of a process's stat after its name, which may hold anything."""
+    return (folder / "stat").read_text().rpartition(") ")[2].split()
+
+
+def _tree(stats: Mapping[int, list[str]], bearers: set[int]) -> set[int]:
+    """Add to processes those in their sessions and their children: as ``find_tree`` does it."""
+    living = {pid: stat for pid, stat in stats.items() if stat[_STATE] not in "XZ"}
+    tree = bearers & living.keys()
+    while True:
+        sessions = {living[pid][_SESSION] for pid in tree}
+        grown = {
+            pid
+            for pid, stat in living.items()
+            if pid in tree or stat[_SESSION] in sessions or int(stat[_PARENT]) in tree
+        }
+        if grown == tree:
+            return tree
+        tree = grown

@@ -19,6 +19,14 @@ import pytest
 
 RIND = str(Path(sys.executable).with_name("rind"))
 TIMEOUT = 60.0
+BUSYBOX = os.environ.get("RIND_TEST_BUSYBOX", "busybox")
+SHELLS = {
+    "dash": ["/bin/dash"],
+    "bash": ["/bin/bash"],
+    "bash-as-sh": ["/bin/bash", "--posix"],
+    "ash": [BUSYBOX, "sh"],
+}
+"""The shells of this machine, by what they are."""
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,14 @@
 """Interactive runs: a real PTY on this side, a real TTY on the other, a screen where it matters."""
 
+import asyncio
 import os
 import signal
 import socket
 import subprocess
+import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pexpect
 import pyte
 import pytest
 from conftest import RIND, TIMEOUT, Containers, TestContainer, one_line, wait_until
+from faults import Fault, FaultProxy, fault_proxy
 
 CTRL = {"C": "\x03", "D": "\x04", "Z": "\x1a"}
 PROMPT = r"[#$] "
@@ -207,14 +210,22 @@ def terminal() -> Iterator[Terminal]:
     it.close()
 
 
+SHELL = ("--ctty", "bash", "-c")
+"""A program for :func:`start`: a shell with job control."""
+
+
 @contextmanager
 def start(
-    container: TestContainer, terminal: Terminal, *args: str, shell: bool = False
+    container: TestContainer,
+    terminal: Terminal,
+    *args: str,
+    program: Sequence[str] = (RIND,),
+    **env: str,
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run rind, or a shell with job control, on the terminal; nothing of it survives."""
+    """Run rind, or another program, on the terminal; nothing of it survives."""
     process = subprocess.Popen(
-        ["setsid", "--ctty", "bash", "-c", *args] if shell else ["setsid", RIND, *args],
-        env=container.environ(),
+        ["setsid", *program, *args],
+        env=container.environ(**env),
         stdin=terminal.slave,
         stdout=terminal.slave,
         stderr=terminal.slave,
@@ -258,6 +269,47 @@ def test_the_terminal_is_as_before_when_the_container_dies(
         terminal.read_until(b"ready\r\n")
         target.engine.cli("kill", target.name)
         assert process.wait(TIMEOUT) == 137
+    assert terminal.is_as_before()
+
+
+ALTERNATE = "printf '\\033[?1049h'; echo ready; read x"
+"""A program that leaves the terminal on its alternate screen."""
+
+
+async def test_the_terminal_is_as_before_when_the_engine_dies(
+    busybox: TestContainer, terminal: Terminal, tmp_path: Path
+) -> None:
+    def configure(proxy: FaultProxy) -> None:
+        proxy.fault, proxy.at = Fault.GONE, 10**9
+
+    async with fault_proxy(busybox.engine.host, tmp_path, configure) as (url, proxy):
+        with start(busybox, terminal, "-c", ALTERNATE, DOCKER_HOST=url) as process:
+            await asyncio.to_thread(terminal.read_until, b"ready\r\n")
+            proxy.at = proxy.relayed + 1
+            os.write(terminal.master, b"xx")
+            said = await asyncio.to_thread(terminal.read_until, b"may still be running")
+            assert await asyncio.to_thread(process.wait, TIMEOUT) == 125
+    assert b"\033[?1049l" in said
+    assert terminal.is_as_before()
+
+
+def test_the_terminal_is_as_before_when_rind_itself_fails(
+    busybox: TestContainer, terminal: Terminal
+) -> None:
+    broken = (
+        "import rind.attach, rind.cli.main, sys\n"
+        "class Modes(rind.attach.TerminalModes):\n"
+        "    def feed(self, data):\n"
+        "        super().feed(data)\n"
+        "        if b'ready' in data: raise RuntimeError('a mistake')\n"
+        "rind.attach.TerminalModes = Modes\n"
+        "sys.exit(rind.cli.main.main())\n"
+    )
+    program = [sys.executable, "-c", broken]
+    with start(busybox, terminal, "-c", ALTERNATE, program=program) as process:
+        said = terminal.read_until(b"RuntimeError: a mistake")
+        assert process.wait(TIMEOUT) == 1
+    assert b"\033[?1049l" in said
     assert terminal.is_as_before()
 
 
@@ -462,7 +514,7 @@ def test_a_stop_gives_the_terminal_back_and_a_continue_takes_it_again(
 ) -> None:
     # A job of a shell's: its group has the terminal, and is not orphaned when it is stopped.
     run = f"set -m; {RIND} -c 'echo ready; read x; exit 4'; echo st=$?; fg; echo =$?"
-    with start(busybox, terminal, run, shell=True) as shell:
+    with start(busybox, terminal, run, program=SHELL) as shell:
         terminal.read_until(b"ready\r\n")
         assert terminal.is_raw()
         os.killpg(terminal.foreground(), signal.SIGTSTP)
@@ -477,7 +529,7 @@ def test_a_stop_gives_the_terminal_back_and_a_continue_takes_it_again(
 def test_in_the_background_it_takes_no_keys(busybox: TestContainer, terminal: Terminal) -> None:
     command = f"{RIND} -T -c 'echo ready; until [ -e /tmp/go ]; do sleep 0.1; done; echo done'"
     run = f"set -m; {command} & read -r line; echo got $line; wait"
-    with start(busybox, terminal, run, shell=True) as shell:
+    with start(busybox, terminal, run, program=SHELL) as shell:
         terminal.read_until(b"ready")
         os.write(terminal.master, b"for the shell\n")
         terminal.read_until(b"got for the shell")

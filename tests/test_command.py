@@ -5,16 +5,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from conftest import SHELLS
 
 from rind.command import MAX_WORD, wrap, wrap_script
 from rind.errors import UsageError
 
-SHELLS = {
-    "dash": ["/bin/dash"],
-    "bash": ["/bin/bash"],
-    "bash-as-sh": ["/bin/bash", "--posix"],
-    "ash": ["/bin/busybox", "sh"],
-}
 HOSTILE = [
     "",
     " ",

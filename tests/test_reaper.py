@@ -1,8 +1,11 @@
 """The scripts under real shells, on this machine's own processes; the reaper on real engines."""
 
+import asyncio
 import os
 import re
 import signal as signals
+import socket
+import struct
 import subprocess
 import time
 import uuid
@@ -11,12 +14,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from conftest import RIND, TIMEOUT, Containers, TestContainer, one_line, wait_until
+from conftest import RIND, SHELLS, TIMEOUT, Containers, TestContainer, one_line, wait_until
+from faults import Fault, FaultProxy, fault_proxy
 from test_attach import Terminal
 
+from rind.endpoint import Endpoint
+from rind.engine import Engine, ExecConfig
+from rind.frames import STDOUT
+from rind.process import Process
 from rind.reaper import LEASH_SCRIPT, SIGNAL_SCRIPT
-
-SHELLS = {"dash": ["/bin/dash"], "bash": ["/bin/bash"], "ash": ["/bin/busybox", "sh"]}
 
 # Ignores all that can be ignored; a child in the background, one in a session of its own, one
 # with no environment, and a grandchild.
@@ -77,9 +83,15 @@ def victim(cookie: str, script: str = STUBBORN) -> Iterator[list[int]]:
         process.wait()
 
 
-def signal(shell: list[str], cookie: str, number: int, path: str | None = None) -> int:
+def signal(
+    shell: list[str],
+    cookie: str,
+    number: int,
+    path: str | None = None,
+    session: tuple[str, str] = ("", ""),
+) -> int:
     done = subprocess.run(
-        [*shell, "-c", SIGNAL_SCRIPT, "sh", cookie, str(number)],
+        [*shell, "-c", SIGNAL_SCRIPT, "sh", str(number), cookie, *session],
         env={"RIND_REAPER": cookie, "PATH": path or os.environ["PATH"]},
         capture_output=True,
         check=True,
@@ -118,7 +130,7 @@ def test_the_whole_tree_is_counted_and_killed_and_no_other(shell: list[str]) -> 
 
 
 def test_builtins_alone_do(shell: list[str], tmp_path: Path) -> None:
-    if shell[0] == "/bin/busybox":
+    if shell == SHELLS["ash"]:
         shell = ["/bin/dash"]  # this ash has its applets without looking for them
     cookie = uuid.uuid4().hex
     with victim(cookie) as pids:
@@ -126,6 +138,41 @@ def test_builtins_alone_do(shell: list[str], tmp_path: Path) -> None:
         while signal(shell, cookie, 9, path=str(tmp_path)):
             pass
         assert gone(pids)
+
+
+# Escaped by its environment and its session; its parent is all that tells whose it is.
+CHILD_OF_A_BEARER = """
+setsid env -i sh -c 'trap "" HUP INT QUIT TERM; sleep 1000; :' &
+echo ready; wait
+"""
+
+
+def test_the_children_of_the_tree_are_of_the_tree(shell: list[str]) -> None:
+    cookie = uuid.uuid4().hex
+    with victim(cookie, CHILD_OF_A_BEARER) as pids:
+        wait_until(lambda: len(descendants(pids[0])) == 3)
+        tree = descendants(pids[0])
+        assert signal(shell, cookie, 9) == len(tree)
+        assert gone(tree)
+
+
+@pytest.mark.parametrize("tools", [True, False], ids=["tools", "builtins"])
+def test_the_commands_own_session_needs_no_bearer(
+    shell: list[str],
+    tmp_path: Path,
+    tools: bool,  # noqa: FBT001 # a case
+) -> None:
+    cookie = uuid.uuid4().hex
+    path = None if tools else str(tmp_path)
+    with victim("another", "sleep 1000 & echo ready; wait") as pids:
+        start = Path(f"/proc/{pids[0]}/stat").read_text().rpartition(") ")[2].split()[19]
+        later = str(int(start) + 1)
+        # A session of the same number that came later is not the one that was meant.
+        assert signal(shell, cookie, 9, path, (str(pids[0]), later)) == 0
+        assert alive(pids) == pids
+        assert signal(shell, cookie, 15, path, (str(pids[0]), start)) == len(pids)
+        assert gone(pids)
+        assert signal(shell, cookie, 9, path, (str(pids[0]), start)) == 0
 
 
 def test_the_leash_ends_the_tree_when_its_stdin_ends(shell: list[str]) -> None:
@@ -230,6 +277,90 @@ def test_a_signal_takes_the_stubborn_tree_with_it(
         assert process.stderr.read() == b""
 
 
+@pytest.mark.parametrize("how", [signals.SIGTERM, signals.SIGKILL])
+def test_a_command_with_no_environment_at_all_is_found(
+    busybox: TestContainer, how: signals.Signals
+) -> None:
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    process = subprocess.Popen([RIND, "env", "-i", "sleep", mark], env=busybox.environ())
+    wait_until(lambda: sleepers(busybox, mark) == 1 and is_leashed(busybox))
+    process.send_signal(how)
+    process.wait(TIMEOUT)
+    wait_until(lambda: sleepers(busybox, mark) == 0)
+
+
+@pytest.mark.parametrize("user", ["root", "app"])
+def test_with_proc_mounted_hidepid(containers: Containers, user: str) -> None:
+    target = containers("busybox")
+    pid = target.engine.cli("inspect", "--format", "{{.State.Pid}}", target.name)
+    mount = ["mount", "-o", "remount,hidepid=2", "/proc"]
+    subprocess.run(["nsenter", "--mount", "--pid", "--target", pid, *mount], check=True)
+    for how in (signals.SIGTERM, signals.SIGKILL):
+        with stubborn(target, "-u", user, "--kill-after", "0.2") as process:
+            wait_until(lambda: is_leashed(target))
+            process.send_signal(how)
+            process.wait(TIMEOUT)
+            wait_until(lambda: sleepers(target) == 0)
+
+
+@pytest.mark.parametrize("pre_step", ["", "source /venv/bin/activate"], ids=["", "pre-step"])
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_with_each_shell_as_sh(containers: Containers, pre_step: str, shell: str) -> None:
+    target = containers("django", pre_step)
+    target.inside(f"ln -sf {shell} /usr/bin/sh")
+    for how in (signals.SIGTERM, signals.SIGKILL):
+        with stubborn(target, "--kill-after", "0.2") as process:
+            wait_until(lambda: is_leashed(target))
+            process.send_signal(how)
+            process.wait(TIMEOUT)
+            wait_until(lambda: sleepers(target) == 0)
+
+
+@pytest.mark.parametrize("how", ["restart", "rm"])
+def test_a_container_that_goes_while_it_is_signalled(containers: Containers, how: str) -> None:
+    target = containers("busybox")
+    with stubborn(target) as process:
+        process.terminate()
+        if how == "restart":
+            target.engine.cli("restart", "--time", "0", target.name)
+        else:
+            target.engine.cli("rm", "--force", target.name)
+            target.engine.cli(
+                *("run", "--detach", "--name", target.name, target.engine.images["busybox"])
+            )
+        assert process.wait(TIMEOUT) == 137
+        assert process.stderr
+        said = one_line(process.stderr.read())
+    assert said.startswith("the command was killed with its container: ")
+
+
+async def test_an_engine_that_goes_while_the_tree_is_signalled(
+    busybox: TestContainer, tmp_path: Path
+) -> None:
+    def configure(proxy: FaultProxy) -> None:
+        proxy.fault, proxy.at = Fault.GONE, 10**9
+
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    async with fault_proxy(busybox.engine.host, tmp_path, configure) as (url, proxy):
+        process = await asyncio.create_subprocess_exec(
+            *(RIND, "-c", f"trap '' TERM; echo ready; sleep {mark}; sleep {mark}"),
+            env=busybox.environ(DOCKER_HOST=url),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stdout
+        assert process.stderr
+        assert await process.stdout.readline() == b"ready\n"
+        proxy.at = proxy.relayed + 1
+        process.terminate()
+        async with asyncio.timeout(TIMEOUT):
+            said = await process.stderr.read()
+            assert await process.wait() == 143
+    assert "may be left running in the container" in one_line(said)
+    busybox.inside(f"pkill -9 -f {mark}; true")
+
+
 def test_a_second_interrupt_does_not_wait(container: TestContainer, tty: str) -> None:
     with stubborn(container, tty, "--kill-after", "1h") as process:
         process.send_signal(signals.SIGINT)
@@ -328,6 +459,20 @@ def test_what_is_left_on_purpose_lives_on(container: TestContainer, tty: str) ->
     assert sleepers(container, str(mark)) == 1
 
 
+@pytest.mark.parametrize("tty", ["-T", "-t"])
+def test_a_child_that_holds_stdout_does_not_hold_the_status(
+    container: TestContainer, tty: str
+) -> None:
+    mark = uuid.uuid4().int % 10**8 + 10**8
+    started = time.monotonic()
+    done = container.rind(tty, "-c", f"trap '' HUP; sleep {mark} & echo out; exit 3")
+    assert done.returncode == 3
+    assert done.stdout.split() == [b"out"]
+    # Nor is it there to be waited for: two seconds is what the engine gives it.
+    assert time.monotonic() - started < TIMEOUT / 2
+    assert sleepers(container, str(mark)) == 1
+
+
 def test_as_another_user_with_a_read_only_root(containers: Containers) -> None:
     target = containers("busybox", "", "--read-only")
     with stubborn(target, "-u", "app", "--kill-after", "0.2") as process:
@@ -376,11 +521,49 @@ def test_a_closed_window_takes_the_tree_with_it(busybox: TestContainer) -> None:
     wait_until(lambda: sleepers(busybox) == 0)
 
 
-def test_many_runs_leave_no_process_behind(busybox: TestContainer) -> None:
-    before = busybox.engine.cli("top", busybox.name).count("\n")
-    for _ in range(10):
-        assert busybox.rind("--timeout", "0.2", "sleep", "1000").returncode == 124
-    wait_until(lambda: busybox.engine.cli("top", busybox.name).count("\n") <= before)
+def engine_has(container: TestContainer) -> tuple[int, int, int]:
+    """Count a container's processes and exec instances, and the engine's open connections."""
+    path = container.engine.host.removeprefix("unix://")
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(path)
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        pid, _, _ = struct.unpack("3i", credentials)
+    sockets = Path(f"/proc/{pid}/net/unix").read_text().splitlines()
+    return (
+        container.engine.cli("top", container.name).count("\n"),
+        int(container.engine.cli("inspect", "--format", "{{len .ExecIDs}}", container.name)),
+        sum(line.endswith(f" {path}") for line in sockets),
+    )
+
+
+async def test_two_hundred_runs_leave_nothing_of_the_reaper(containers: Containers) -> None:
+    target = containers("busybox")
+    before = await asyncio.to_thread(engine_has, target)
+    stubborn = "trap '' TERM; sleep 1000 & echo ready; wait; wait"
+
+    async with Engine(Endpoint(target.engine.host, "the test")) as engine:
+        container = await engine.container(target.name)
+
+        async def one(number: int) -> None:
+            config = ExecConfig(argv=["sh", "-c", stubborn if number % 4 else "echo ready"])
+            async with await Process.start(engine, container, config) as process:
+                assert await process.read() == (STDOUT, b"ready\n")
+                match number % 4:
+                    case 0:
+                        assert await process.wait() == 0
+                    case 1:
+                        assert await process.end(signals.SIGTERM, 0.1)
+                    case 2:
+                        await asyncio.sleep(1.5)  # for the leash to be there
+                        assert await process.end(signals.SIGKILL, 0)
+                    case _:
+                        raise ZeroDivisionError
+
+        for batch in range(0, 200, 20):
+            tasks = [one(number) for number in range(batch, batch + 20)]
+            failed = [it for it in await asyncio.gather(*tasks, return_exceptions=True) if it]
+            assert [type(it) for it in failed] == [ZeroDivisionError] * 5
+    await asyncio.to_thread(wait_until, lambda: engine_has(target) == before)
 
 
 def test_ending_while_the_leash_is_being_armed_releases_it(busybox: TestContainer) -> None:

@@ -240,7 +240,7 @@ def _compose_django(root: RootFileSystem) -> None:
 
 
 def _compose_busybox(root: RootFileSystem) -> None:
-    program = _busybox()
+    program = busybox()
     root.directory("bin")
     root.file("bin/busybox", program.read_bytes(), 0o755)
     listed = subprocess.run([program, "--list"], capture_output=True, text=True, check=True)
@@ -254,14 +254,15 @@ def _compose_busybox(root: RootFileSystem) -> None:
 
 def _compose_distroless(root: RootFileSystem) -> None:
     # Busybox is what it is called; by these names it is no shell.
-    root.file("bin/sleep", _busybox().read_bytes(), 0o755)
+    root.file("bin/sleep", busybox().read_bytes(), 0o755)
     for name in ("cat", "echo", "env", "true"):
         root.link(f"bin/{name}", "sleep")
     root.file("etc/passwd", _USERS.format(shell="/bin/false", home="/tmp"))
     root.file("etc/group", _GROUPS)
 
 
-def _busybox() -> Path:
+def busybox() -> Path:
+    """Give the program that the image of this name is made of."""
     return packages.Pack("bookworm", ("busybox-static",)).ready() / "bin" / "busybox"
 
 

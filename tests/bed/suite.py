@@ -8,6 +8,8 @@ The tests find the engines in the variable RIND_TEST_ENGINES, a JSON list of obj
 - `docker`: the path of a docker command;
 - `config`: a DOCKER_CONFIG directory for that command, with Compose in it.
 
+They find a busybox, whose shell is ash, in RIND_TEST_BUSYBOX.
+
 RIND_TEST_DOCKER_HOST, set by the user, names one existing engine to use instead of private ones. It
 takes no root then.
 """
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 _EXISTING = "RIND_TEST_DOCKER_HOST"
 _ENGINES = "RIND_TEST_ENGINES"
+_BUSYBOX = "RIND_TEST_BUSYBOX"
 _ELSEWHERE = f"point the tests at an existing engine with {_EXISTING}=unix:///path/of/its/socket"
 _SCRIPTS = ("tests/demo", "tests/run")  # which the linter would not take for Python by their names
 _CHECKS = {
@@ -101,7 +104,8 @@ def _run(words: Sequence[str]) -> list[str]:
         with step("starting engines"):
             stack.enter_context(kept(engines))
         described = json.dumps([_furnished(engine) for engine in engines])
-        if not _passes("tests", "pytest", *words, **{_ENGINES: described}):
+        variables = {_ENGINES: described, _BUSYBOX: str(images.busybox())}
+        if not _passes("tests", "pytest", *words, **variables):
             failed.append("tests")
         say("ending engines")
     return failed
