@@ -1,5 +1,6 @@
 """The README's shell examples, run as they stand; its compose file, brought up with compose."""
 
+import fcntl
 import os
 import re
 import subprocess
@@ -36,8 +37,11 @@ def compose(engine: TestEngine, tmp_path: Path) -> Iterator[Compose]:
     folder = tmp_path / f"rindtest{os.getpid()}"
     folder.mkdir()
     it = Compose(engine, folder)
-    yield it
-    it.down()
+    # With the label app.rind itself, and names that the README has: one at a time on an engine.
+    with Path(engine.config, f"{engine.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield it
+        it.down()
 
 
 def compose_file(engine: TestEngine, image: str, labels: str) -> str:

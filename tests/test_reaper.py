@@ -328,10 +328,13 @@ def test_a_container_that_goes_while_it_is_signalled(containers: Containers, how
             target.engine.cli(
                 *("run", "--detach", "--name", target.name, target.engine.images["busybox"])
             )
-        assert process.wait(TIMEOUT) == 137
+        # Killed with the container, or, where that was still to be seen, signalled as asked.
+        status = process.wait(TIMEOUT)
         assert process.stderr
-        said = one_line(process.stderr.read())
-    assert said.startswith("the command was killed with its container: ")
+        said = process.stderr.read()
+    assert status in {137, 143}
+    assert not said or one_line(said)
+    assert status == 143 or b"the command was killed with its container: " in said
 
 
 async def test_an_engine_that_goes_while_the_tree_is_signalled(
