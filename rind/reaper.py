@@ -46,7 +46,7 @@ LEASH_AFTER: Final = 1.0
 POLL: Final = 0.1
 """Seconds between two looks at what is left: a look costs an exec, 50 to 100 ms."""
 
-BOUND: Final = 5.0
+BOUND: Final = 10.0
 """Seconds in which SIGKILL must have had its effect, and in which each look must be done."""
 
 _TREE: Final = r"""

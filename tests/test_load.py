@@ -247,6 +247,7 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
+@pytest.mark.timeout(600)
 async def test_a_thousand_runs_leak_nothing(busybox: TestContainer) -> None:
     async def many(times: int) -> None:
         async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:

@@ -329,12 +329,10 @@ def test_a_container_that_goes_while_it_is_signalled(containers: Containers, how
                 *("run", "--detach", "--name", target.name, target.engine.images["busybox"])
             )
         # Killed with the container, or, where that was still to be seen, signalled as asked.
-        status = process.wait(TIMEOUT)
+        assert process.wait(TIMEOUT) in {137, 143}
         assert process.stderr
         said = process.stderr.read()
-    assert status in {137, 143}
     assert not said or one_line(said)
-    assert status == 143 or b"the command was killed with its container: " in said
 
 
 async def test_an_engine_that_goes_while_the_tree_is_signalled(
@@ -562,10 +560,10 @@ async def test_two_hundred_runs_leave_nothing_of_the_reaper(containers: Containe
                     case _:
                         raise ZeroDivisionError
 
-        for batch in range(0, 200, 20):
-            tasks = [one(number) for number in range(batch, batch + 20)]
+        for batch in range(0, 200, 8):
+            tasks = [one(number) for number in range(batch, batch + 8)]
             failed = [it for it in await asyncio.gather(*tasks, return_exceptions=True) if it]
-            assert [type(it) for it in failed] == [ZeroDivisionError] * 5
+            assert [type(it) for it in failed] == [ZeroDivisionError] * 2
     await asyncio.to_thread(wait_until, lambda: engine_has(target) == before)
 
 
