@@ -22,10 +22,9 @@ from collections.abc import Sequence
 from typing import Final, TypeGuard
 
 from rind.errors import UsageError
+from rind.profile import DEFAULT_SHELL
 
-__all__ = ["DEFAULT_SHELL", "wrap", "wrap_script"]
-
-DEFAULT_SHELL: Final = "/bin/sh"
+__all__ = ["wrap", "wrap_script"]
 
 MAX_WORD: Final = 128 * 1024 - 1
 """Bytes: Linux's MAX_ARG_STRLEN without the final NUL, the longest word that execve takes."""
@@ -68,7 +67,7 @@ esac
 """
 
 
-def wrap(argv: Sequence[str], pre_step: str | None = None) -> list[str]:
+def wrap(argv: Sequence[str], pre_step: str | None = None, shell: str = DEFAULT_SHELL) -> list[str]:
     """Return what the engine is to execute so that ``argv`` runs after ``pre_step``.
 
     Raises:
@@ -77,10 +76,15 @@ def wrap(argv: Sequence[str], pre_step: str | None = None) -> list[str]:
     """
     if not _is_a_step(pre_step):
         return _checked(argv)
-    return _checked([DEFAULT_SHELL, "-c", _PRELUDE + _EXEC, "sh", pre_step, *argv])
+    return _checked([shell, "-c", _PRELUDE + _EXEC, "sh", pre_step, *argv])
 
 
-def wrap_script(script: str, args: Sequence[str], pre_step: str | None = None) -> list[str]:
+def wrap_script(
+    script: str,
+    args: Sequence[str],
+    pre_step: str | None = None,
+    shell: str = DEFAULT_SHELL,
+) -> list[str]:
     """Return what runs ``script`` in the container's shell, ``args`` being ``$1`` and so on.
 
     With a pre-step, it is the pre-step's own shell, which knows its functions.
@@ -91,8 +95,8 @@ def wrap_script(script: str, args: Sequence[str], pre_step: str | None = None) -
     # sh would take a first "-" or "+" for an option.
     text = f"\n{script}"
     if not _is_a_step(pre_step):
-        return _checked([DEFAULT_SHELL, "-c", text, "sh", *args])
-    return _checked([DEFAULT_SHELL, "-c", _PRELUDE + text, "sh", pre_step, *args])
+        return _checked([shell, "-c", text, "sh", *args])
+    return _checked([shell, "-c", _PRELUDE + text, "sh", pre_step, *args])
 
 
 def _is_a_step(pre_step: str | None) -> TypeGuard[str]:

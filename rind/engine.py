@@ -9,9 +9,8 @@ import errno
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self
@@ -21,10 +20,12 @@ import aiohttp
 
 from rind.endpoint import Endpoint
 from rind.errors import Broken, Refused, Unreachable
-from rind.selection import Container
+from rind.plan import ExecConfig
+from rind.selection import COMPOSE, Container
 from rind.stream import HijackedStream
+from rind.workdir import Mount
 
-__all__ = ["Engine", "ExecConfig", "ExecState"]
+__all__ = ["Engine", "ExecState"]
 
 API_NEWEST: Final = (1, 51)
 """The newest API version that the tests have seen; a newer engine is asked for this one."""
@@ -35,11 +36,6 @@ PING_TIMEOUT: Final = 10.0
 """Seconds. A local engine answers within a millisecond, one behind a slow line within a second;
 what is silent for longer is not an engine, or not in a state to run anything."""
 
-NO_DETACH_KEYS: Final = ",".join(["ctrl-@", "ctrl-^"] * 8)
-"""Detach keys that nobody types. There is no way to have none: empty means ctrl-p,ctrl-q to the
-engine, which then holds back every Ctrl-P until the next key (moby/term, EscapeProxy). Whatever
-the first key of the sequence is suffers that; Ctrl-@ is what programs wait for least."""
-
 _UP: Final = ["running", "paused", "restarting"]
 _DOWN: Final = ["created", "exited", "dead"]
 _NAME: Final = "[a-zA-Z0-9][a-zA-Z0-9_.-]*"
@@ -47,35 +43,6 @@ _NAME: Final = "[a-zA-Z0-9][a-zA-Z0-9_.-]*"
 
 _NO_ENGINE: Final = 900
 """The status that aiodocker gives an error for which there was no answer at all."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecConfig:
-    """What an exec instance is created from (API: ``POST /containers/{id}/exec``).
-
-    Attributes:
-        env: ``NAME=value`` strings, added to the container's own environment.
-        user: ``user[:group]``, by name or number; empty for the container's own.
-        workdir: absolute; empty for the container's own.
-        stdin, output: what will be attached.
-        detach_keys: in docker's syntax, for a TTY.
-    """
-
-    argv: Sequence[str]
-    tty: bool = False
-    stdin: bool = True
-    output: bool = True
-    env: Sequence[str] = ()
-    user: str = ""
-    workdir: str = ""
-    privileged: bool = False
-    detach_keys: str = NO_DETACH_KEYS
-
-    def with_defaults(self, variables: Mapping[str, str], *, unless: AbstractSet[str]) -> Self:
-        """Add environment variables, but none that is set here or named in ``unless``."""
-        taken = {it.partition("=")[0] for it in self.env} | unless
-        added = [f"{name}={value}" for name, value in variables.items() if name not in taken]
-        return replace(self, env=[*self.env, *added])
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +110,14 @@ class Engine:
         if docker is not None:
             await docker.close()
 
-    async def containers(self, label: str, *, up: bool) -> list[Container]:
-        """List the containers with ``label``: those that are up (paused ones too), or the rest."""
-        filters = {"label": [label], "status": _UP if up else _DOWN}
+    async def containers(self, labels: Sequence[str], *, up: bool) -> list[Container]:
+        """List the containers with all of ``labels``: those that are up (paused too), or the rest.
+
+        Args:
+            labels: each ``KEY`` or ``KEY=value``.
+            up: which of the two.
+        """
+        filters = {"label": list(labels), "status": _UP if up else _DOWN}
         return await self._list(all=True, filters=json.dumps(filters))
 
     async def container(self, name: str) -> Container:
@@ -286,6 +258,14 @@ class Engine:
                     state=item["State"],
                     status=item.get("Status", ""),
                     labels=item.get("Labels") or {},
+                    image=item.get("Image", ""),
+                    created=int(item.get("Created", 0)),
+                    mounts=[
+                        Mount(mount["Source"], mount["Destination"])
+                        for mount in item.get("Mounts") or ()
+                        if mount.get("Type") == "bind"
+                    ],
+                    folder=(item.get("Labels") or {}).get(f"{COMPOSE}.project.working_dir", ""),
                 )
                 for item in await self._json("GET", "containers/json", params)
             ]

@@ -4,7 +4,8 @@ The tree:
 
     RindError
     ├── UsageError          the command line, an environment file
-    ├── SelectionError      no container, several, or one that is not running
+    ├── SelectionError      no container, or one that is not running; a label with no meaning
+    │   └── AmbiguousError  several containers, and no reason to choose one (rind.selection)
     ├── StartError          the engine could not start the command in the container
     └── EngineError         everything between us and the engine
         ├── Unreachable     no connection, or what answers is not a Docker Engine

@@ -1,7 +1,7 @@
 """Detach keys: docker's syntax, and the recognition of them among what is typed. Pure.
 
 They are looked for here and not by the engine, which cannot be told to have none
-(:data:`rind.engine.NO_DETACH_KEYS`), and does not say whether the stream's end was a detach.
+(:data:`rind.plan.NO_DETACH_KEYS`), and does not say whether the stream's end was a detach.
 """
 
 from typing import Final

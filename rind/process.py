@@ -10,7 +10,7 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from rind.engine import Engine, ExecConfig, ExecState
+from rind.engine import Engine, ExecState
 from rind.errors import (
     Broken,
     ContainerGone,
@@ -22,6 +22,7 @@ from rind.errors import (
 )
 from rind.failures import start_failure
 from rind.frames import STDOUT, SYSTEM_ERROR, FrameDecoder
+from rind.plan import ExecConfig
 from rind.reaper import Reaper
 from rind.selection import Container
 from rind.stream import HijackedStream

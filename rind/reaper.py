@@ -29,9 +29,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from rind.engine import Engine, ExecConfig
+from rind.engine import Engine
 from rind.errors import EngineError, LeftRunning, Refused
 from rind.frames import STDOUT, FrameDecoder
+from rind.plan import ExecConfig
 from rind.stream import HijackedStream
 
 __all__ = ["COOKIE", "LEASH_SCRIPT", "SIGNAL_SCRIPT", "Reaper"]

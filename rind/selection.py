@@ -1,14 +1,30 @@
-"""Which container to run in: a pure decision over what the engine listed."""
+"""Which container to run in: a pure decision over what the engine listed and where we stand."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
+from pathlib import PurePosixPath
 from typing import Final
 
 from rind.errors import SelectionError
+from rind.profile import DEFAULT_LABEL
+from rind.workdir import Mount
 
-__all__ = ["DEFAULT_LABEL", "Container", "require_running", "select"]
+__all__ = [
+    "COMPOSE",
+    "AmbiguousError",
+    "Container",
+    "Place",
+    "Wanted",
+    "narrow",
+    "options_for",
+    "require_running",
+    "select",
+    "stands_elsewhere",
+]
 
-DEFAULT_LABEL: Final = "app.rind"
+COMPOSE: Final = "com.docker.compose"
+"""The prefix of the labels that Compose puts on its containers (compose-go, labels.go)."""
 
 _MENDS: Final = {
     "paused": "resume it with: docker unpause {name}",
@@ -23,6 +39,10 @@ class Container:
     Attributes:
         state: the engine's one word: running, paused, restarting, exited, created, dead.
         status: the same for people, such as ``Exited (3) 5 minutes ago``.
+        image: its name, or its ID.
+        created: in seconds since 1970.
+        mounts: the bind mounts.
+        folder: the working directory of its Compose project; empty for none.
     """
 
     id: str
@@ -30,34 +50,155 @@ class Container:
     state: str
     status: str
     labels: Mapping[str, str]
+    image: str = ""
+    created: int = 0
+    mounts: Sequence[Mount] = ()
+    folder: str = ""
+
+    @property
+    def service(self) -> str:
+        """Its Compose service; empty for none."""
+        return self.labels.get(f"{COMPOSE}.service", "")
+
+    @property
+    def project(self) -> str:
+        """Its Compose project; empty for none."""
+        return self.labels.get(f"{COMPOSE}.project", "")
+
+    @property
+    def index(self) -> str:
+        """Its number among the replicas of its service, from 1; empty for none."""
+        return self.labels.get(f"{COMPOSE}.container-number", "")
 
 
-def select(running: Sequence[Container], stopped: Sequence[Container], label: str) -> Container:
-    """Choose the one container among those that bear ``label``.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is asked of a container.
+
+    Attributes:
+        label: the key that it has; one that is asked for by its service need not have it.
+        container: its name, its ID or a unique prefix of that; then nothing else matters.
+        service, project, index: as Compose knows it.
+    """
+
+    label: str = DEFAULT_LABEL
+    container: str | None = None
+    service: str | None = None
+    project: str | None = None
+    index: int | None = None
+
+    @property
+    def filters(self) -> list[str]:
+        """The engine's label filters, which leave all that could be wanted."""
+        asked = {"service": self.service, "project": self.project}
+        found = [f"{COMPOSE}.{name}={value}" for name, value in asked.items() if value is not None]
+        return found if self.service is not None else [self.label, *found]
+
+    def __str__(self) -> str:
+        """Say it for the user, as in ``the label app.rind and the project shop``."""
+        asked = {"service": self.service, "project": self.project, "index": self.index}
+        parts = [f"the {name} {value}" for name, value in asked.items() if value is not None]
+        return " and ".join(
+            parts if self.service is not None else [f"the label {self.label}", *parts]
+        )
+
+
+class AmbiguousError(SelectionError):
+    """Several containers fit.
+
+    Attributes:
+        candidates: the containers, by name.
+    """
+
+    def __init__(self, message: str, candidates: Sequence[Container]) -> None:
+        super().__init__(message)
+        self.candidates = candidates
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where we stand.
+
+    Attributes:
+        cwd: the working directory, symbolic links resolved, as are the containers' folders.
+        engine: the endpoint, for messages.
+        compose_folder: the nearest one, from there up, that has a Compose file.
+    """
+
+    cwd: PurePosixPath
+    engine: str
+    compose_folder: PurePosixPath | None = None
+
+
+def narrow(containers: Sequence[Container], wanted: Wanted, place: Place) -> list[Container]:
+    """Leave those that fit, and of several the one whose project or mount we stand in."""
+    fit = [it for it in containers if wanted.index is None or it.index == str(wanted.index)]
+    fit = [it for it in fit if wanted.label in it.labels] or fit
+    nearness = {it.id: _nearness(it, place.cwd) for it in fit}
+    nearest = max(nearness.values(), default=0)
+    return [it for it in fit if nearness[it.id] == nearest]
+
+
+def select(
+    up: Sequence[Container],
+    down: Sequence[Container],
+    wanted: Wanted,
+    place: Place,
+    neighbours: Sequence[Container] = (),
+) -> Container:
+    """Choose one container among those that :attr:`Wanted.filters` left.
 
     Args:
-        running: those that the engine lists as up, paused ones included.
-        stopped: the others with the label; they only serve the explanation.
-        label: the label's key.
+        up: those that the engine lists as up, paused ones included.
+        down: the others. Like what follows, they only serve the explanation, where none is up.
+        wanted: what is asked of it.
+        place: where we stand.
+        neighbours: what is up of any Compose project.
 
     Raises:
-        SelectionError: none or several are up, or the one that is cannot be used.
+        AmbiguousError: several fit.
+        SelectionError: none is up, or the one that is cannot be used.
     """
-    if len(running) == 1:
-        return require_running(running[0])
-    if running:
-        names = ", ".join(sorted(container.name for container in running))
-        raise SelectionError(
-            f"{len(running)} running containers have the label {label} ({names}): "
-            "choose one with --container NAME"
+    found = sorted(narrow(up, wanted, place), key=lambda it: it.name)
+    if len(found) == 1:
+        return require_running(found[0])
+    if found:
+        named = ", ".join(f"{options_for(it, found)} ({it.name})" for it in found)
+        raise AmbiguousError(
+            f"{len(found)} running containers have {wanted}: choose one with {named}", found
         )
+    stopped = sorted(narrow(down, wanted, place), key=lambda it: it.name)
     if stopped:
         seen = "; ".join(f"{it.name} has it, but {_explain(it)}" for it in stopped)
-        raise SelectionError(f"no running container has the label {label} ({seen})")
-    raise SelectionError(
-        f"no container has the label {label}: "
-        f"put it on one (in a compose file, under labels:), or choose one with --container NAME"
-    )
+        raise SelectionError(f"no running container has {wanted} ({seen})")
+    folder = place.compose_folder
+    if folder is not None and str(folder) not in {it.folder for it in neighbours}:
+        mend = f"the project in {folder} is not up; start it with: docker compose up --detach"
+    elif wanted.service is None:
+        mend = (
+            "put it on one (in a compose file, under labels:), or choose one with --container NAME"
+        )
+    else:
+        mend = "see: docker ps --all"
+    raise SelectionError(f"no container on {place.engine} has {wanted}: {mend}")
+
+
+def stands_elsewhere(container: Container, place: Place) -> bool:
+    """Tell whether we are in a Compose project's folder, and the container is of another's."""
+    folder = place.compose_folder
+    other = bool(container.folder) and folder is not None and str(folder) != container.folder
+    return other and not _nearness(container, place.cwd)
+
+
+def options_for(container: Container, others: Sequence[Container]) -> str:
+    """Return the shortest options that choose one container among several."""
+    for number in range(1, 4):
+        for names in combinations(("service", "project", "index"), number):
+            mine = [getattr(container, name) for name in names]
+            alike = [it for it in others if [getattr(it, name) for name in names] == mine]
+            if all(mine) and len(alike) == 1:
+                return " ".join(f"--{name} {getattr(container, name)}" for name in names)
+    return f"--container {container.name}"
 
 
 def require_running(container: Container) -> Container:
@@ -69,6 +210,14 @@ def require_running(container: Container) -> Container:
     if container.state != "running":
         raise SelectionError(f"the container {container.name} {_explain(container)}")
     return container
+
+
+def _nearness(container: Container, cwd: PurePosixPath) -> int:
+    """Count the parts of the container's deepest folder that we are in; 0 for none."""
+    folders = [PurePosixPath(it.source) for it in container.mounts]
+    if container.folder:
+        folders.append(PurePosixPath(container.folder))
+    return max((len(it.parts) for it in folders if cwd.is_relative_to(it)), default=0)
 
 
 def _explain(container: Container) -> str:

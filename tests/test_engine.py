@@ -12,8 +12,9 @@ import pytest
 from conftest import Containers, TestContainer, TestEngine
 
 from rind.endpoint import Endpoint
-from rind.engine import API_NEWEST, Engine, ExecConfig
+from rind.engine import API_NEWEST, Engine
 from rind.errors import Broken, Refused, Unreachable
+from rind.plan import ExecConfig
 
 
 @pytest.fixture
@@ -32,9 +33,9 @@ async def test_listing_by_label(client: Engine, containers: Containers) -> None:
     first = containers("busybox", "pre step", label="test.list")
     second = containers("busybox", label="test.list")
     second.kill()
-    (up,) = await client.containers("test.list", up=True)
+    (up,) = await client.containers(["test.list"], up=True)
     assert (up.name, up.state, up.labels["test.list"]) == (first.name, "running", "pre step")
-    (down,) = await client.containers("test.list", up=False)
+    (down,) = await client.containers(["test.list"], up=False)
     assert (down.name, down.state) == (second.name, "exited")
     assert down.status.startswith("Exited (137)")
 
@@ -124,7 +125,7 @@ def answer(body: object, status: str = "200 OK", kind: str = "application/json")
 async def test_an_answer_of_the_wrong_shape(tmp_path: Path, wrong: bytes) -> None:
     async with fake(tmp_path, wrong) as engine:
         with pytest.raises(Unreachable, match="does not answer as a Docker Engine does"):
-            await engine.containers("x", up=True)
+            await engine.containers(["x"], up=True)
 
 
 async def test_a_container_that_is_removed_between_two_requests(tmp_path: Path) -> None:
@@ -137,7 +138,7 @@ async def test_a_container_that_is_removed_between_two_requests(tmp_path: Path) 
 async def test_an_engine_that_goes_away_before_it_answers(tmp_path: Path) -> None:
     async with fake(tmp_path, b"", b"") as engine:
         with pytest.raises(Unreachable, match="closed the connection without an answer"):
-            await engine.containers("x", up=True)
+            await engine.containers(["x"], up=True)
 
 
 async def test_a_start_that_is_not_upgraded(tmp_path: Path) -> None:
@@ -167,4 +168,4 @@ async def test_an_engine_that_says_nothing(tmp_path: Path, monkeypatch: pytest.M
 
 async def test_a_closed_engine_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(RuntimeError, match="not open"):
-        await Engine(Endpoint("unix:///x", "the test")).containers("x", up=True)
+        await Engine(Endpoint("unix:///x", "the test")).containers(["x"], up=True)

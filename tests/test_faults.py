@@ -9,9 +9,10 @@ from conftest import RIND, TestContainer
 from faults import Fault, FaultProxy, fault_proxy
 
 from rind.endpoint import Endpoint
-from rind.engine import Engine, ExecConfig
+from rind.engine import Engine
 from rind.errors import RindError
 from rind.frames import STDERR, STDOUT
+from rind.plan import ExecConfig
 from rind.process import Process
 
 BOUND = 10.0

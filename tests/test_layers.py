@@ -7,13 +7,15 @@ PACKAGE = Path(__file__).parents[1] / "rind"
 
 # From the bottom up: a module imports from floors below its own only.
 FLOORS = [
-    {"errors", "terminal", "modes"},
-    {"frames", "local", "endpoint", "command", "selection", "keys", "failures"},
+    {"errors", "terminal", "modes", "workdir"},
+    {"frames", "local", "endpoint", "profile", "keys", "failures"},
+    {"command", "selection"},
+    {"plan"},
     {"stream"},
     {"engine"},
     {"reaper"},
     {"process"},
-    {"attach"},
+    {"attach", "api"},
     {"cli.options", "cli.report"},
     {"cli.session"},
     {"cli.main"},

@@ -15,7 +15,8 @@ import pytest
 from conftest import RIND, TIMEOUT, TestContainer, wait_until
 
 from rind.endpoint import Endpoint
-from rind.engine import Engine, ExecConfig
+from rind.engine import Engine
+from rind.plan import ExecConfig
 from rind.process import Process
 
 MIB = 1024 * 1024

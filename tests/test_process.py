@@ -6,9 +6,10 @@ import pytest
 from conftest import TestContainer
 
 from rind.endpoint import Endpoint
-from rind.engine import Engine, ExecConfig
+from rind.engine import Engine
 from rind.errors import StartError
 from rind.frames import STDERR, STDOUT
+from rind.plan import ExecConfig
 from rind.process import Process
 
 Start = Callable[..., Awaitable[Process]]

@@ -19,8 +19,9 @@ from faults import Fault, FaultProxy, fault_proxy
 from test_attach import Terminal
 
 from rind.endpoint import Endpoint
-from rind.engine import Engine, ExecConfig
+from rind.engine import Engine
 from rind.frames import STDOUT
+from rind.plan import ExecConfig
 from rind.process import Process
 from rind.reaper import LEASH_SCRIPT, SIGNAL_SCRIPT
 

@@ -1,31 +1,134 @@
 from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Any
 
 import pytest
 
 from rind.errors import SelectionError
-from rind.selection import Container, require_running, select
+from rind.selection import (
+    AmbiguousError,
+    Container,
+    Place,
+    Wanted,
+    narrow,
+    require_running,
+    select,
+    stands_elsewhere,
+)
+from rind.workdir import Mount
 
 WEB = Container("1" * 64, "web", "running", "Up 5 minutes", {"app.rind": ""})
 DB = replace(WEB, id="2" * 64, name="db")
 GONE = replace(WEB, state="exited", status="Exited (3) 5 minutes ago")
+NOWHERE = Place(PurePosixPath("/elsewhere"), "unix:///x")
+ANY = Wanted()
+
+
+def service(project: str, name: str, index: int = 1, **fields: Any) -> Container:
+    labels = {
+        "com.docker.compose.service": name,
+        "com.docker.compose.project": project,
+        "com.docker.compose.container-number": str(index),
+        "app.rind": "",
+    }
+    full = f"{project}-{name}-{index}"
+    return Container(full, full, "running", "Up", labels, **fields)
+
+
+def bare(container: Container) -> Container:
+    """Take its label away."""
+    labels = {name: value for name, value in container.labels.items() if name != "app.rind"}
+    return replace(container, labels=labels)
+
+
+def at(folder: str, compose: str | None = None) -> Place:
+    return Place(PurePosixPath(folder), "unix:///x", PurePosixPath(compose) if compose else None)
 
 
 def test_one_is_chosen() -> None:
-    assert select([WEB], [], "app.rind") is WEB
-    assert select([WEB], [GONE], "app.rind") is WEB
+    assert select([WEB], [], ANY, NOWHERE) is WEB
+    assert select([WEB], [GONE], ANY, NOWHERE) is WEB
 
 
-def refusal(running: list[Container], stopped: list[Container]) -> str:
+def refusal(
+    up: list[Container], down: list[Container], wanted: Wanted = ANY, place: Place = NOWHERE
+) -> str:
     with pytest.raises(SelectionError) as caught:
-        select(running, stopped, "app.rind")
+        select(up, down, wanted, place)
     assert caught.value.exit_status == 125
     return str(caught.value)
 
 
-def test_several_are_named() -> None:
+def test_several_are_named_with_what_chooses_each() -> None:
     assert refusal([WEB, DB], []) == (
-        "2 running containers have the label app.rind (db, web): choose one with --container NAME"
+        "2 running containers have the label app.rind: "
+        "choose one with --container db (db), --container web (web)"
     )
+
+
+@pytest.mark.parametrize(
+    ("containers", "options"),
+    [
+        ([service("p", "a"), service("p", "b")], ["--service a", "--service b"]),
+        ([service("p", "a"), service("q", "a")], ["--project p", "--project q"]),
+        ([service("p", "a", 1), service("p", "a", 2)], ["--index 1", "--index 2"]),
+        (
+            [service("p", "a", 1), service("p", "a", 2), service("p", "b", 1)],
+            ["--service a --index 1", "--index 2", "--service b"],
+        ),
+        (
+            [service("p", "a"), service("p", "b"), service("q", "a"), service("q", "b")],
+            ["--service a --project p", "--service b --project p", "--service a --project q"],
+        ),
+        ([service("p", "a"), WEB], ["--service a", "--container web"]),
+    ],
+)
+def test_the_options_that_are_offered_choose(
+    containers: list[Container], options: list[str]
+) -> None:
+    with pytest.raises(AmbiguousError) as caught:
+        select(containers, [], ANY, NOWHERE)
+    assert list(caught.value.candidates) == sorted(containers, key=lambda it: it.name)
+    for option in options:
+        assert f"{option} (" in str(caught.value)
+
+
+def test_service_project_and_index_narrow() -> None:
+    containers = [service("p", "a", 1), service("p", "a", 2)]
+    assert narrow(containers, Wanted(index=2), NOWHERE) == containers[1:]
+    assert Wanted(service="a", project="p").filters == [
+        "com.docker.compose.service=a",
+        "com.docker.compose.project=p",
+    ]
+    assert Wanted(project="p").filters == ["app.rind", "com.docker.compose.project=p"]
+
+
+def test_a_service_needs_no_label_but_one_that_has_it_comes_first() -> None:
+    other, labelled = bare(service("p", "a")), service("q", "a")
+    assert narrow([other], Wanted(service="a"), NOWHERE) == [other]
+    assert narrow([other, labelled], Wanted(service="a"), NOWHERE) == [labelled]
+
+
+def test_the_one_whose_project_or_mount_we_stand_in() -> None:
+    here = service("shop", "web", folder="/home/me/shop")
+    there = service("shop2", "web", folder="/home/me/shop2")
+    api = service(
+        "shop", "api", folder="/home/me/shop", mounts=[Mount("/home/me/shop/api", "/app")]
+    )
+    assert select([here, there], [], ANY, at("/home/me/shop/src/x")) is here
+    assert select([here, there], [], ANY, at("/home/me/shop2")) is there
+    assert select([here, there, api], [], ANY, at("/home/me/shop/api/src")) is api
+    assert len(narrow([here, there, api], ANY, at("/home/me"))) == 3
+    assert narrow([here, there, api], ANY, at("/home/me/shop")) == [here, api]
+
+
+def test_standing_in_another_project() -> None:
+    web = service("shop", "web", folder="/home/me/shop", mounts=[Mount("/srv/shared", "/app")])
+    assert stands_elsewhere(web, at("/home/me/other/src", "/home/me/other"))
+    assert not stands_elsewhere(web, at("/home/me/shop", "/home/me/shop"))
+    assert not stands_elsewhere(web, at("/srv/shared/x", "/srv/shared"))
+    assert not stands_elsewhere(web, at("/home/me/other"))
+    assert not stands_elsewhere(WEB, at("/home/me/other", "/home/me/other"))
 
 
 def test_a_stopped_one_is_named_with_how_to_start_it() -> None:
@@ -36,7 +139,20 @@ def test_a_stopped_one_is_named_with_how_to_start_it() -> None:
 
 
 def test_none_says_what_to_do() -> None:
-    assert refusal([], []).startswith("no container has the label app.rind: put it on one")
+    assert refusal([], []) == (
+        "no container on unix:///x has the label app.rind: put it on one "
+        "(in a compose file, under labels:), or choose one with --container NAME"
+    )
+    assert refusal([], [], Wanted(service="a", index=3)) == (
+        "no container on unix:///x has the service a and the index 3: see: docker ps --all"
+    )
+
+
+def test_a_project_that_is_not_up_is_named() -> None:
+    place = at("/home/me/shop/src", "/home/me/shop")
+    assert "the project in /home/me/shop is not up; start it" in refusal([], [], place=place)
+    with pytest.raises(SelectionError, match="put it on one"):
+        select([], [], ANY, place, [bare(service("shop", "db", folder="/home/me/shop"))])
 
 
 @pytest.mark.parametrize(

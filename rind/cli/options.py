@@ -13,7 +13,7 @@ from typing import Final
 
 from rind.errors import UsageError
 from rind.keys import parse_keys
-from rind.selection import DEFAULT_LABEL
+from rind.profile import DEFAULT_LABEL
 
 __all__ = ["HELP", "Options", "environment", "parse"]
 
@@ -25,7 +25,11 @@ in the environment that the label's value, a shell fragment, sets up.
 
 Options end at the first word that is not one; all words after it are the command's.
 
-Which container:
+Which container (by default the one with the label; of several, the one whose Compose
+project or bind mount the working directory is in):
+  -s, --service NAME         of this Compose service, labelled or not (RIND_SERVICE)
+  -p, --project NAME         of this Compose project (RIND_PROJECT)
+      --index N              this replica of the service
       --container NAME|ID    that container, labelled or not (RIND_CONTAINER)
       --label KEY            look for this label instead of app.rind (RIND_LABEL)
   -H, --host URL             the engine: unix:///path or tcp://host:port
@@ -35,9 +39,12 @@ What to run, and how:
   -c, --command SCRIPT       run SCRIPT in the container's shell; ARGs become $1, $2...
   -e, --env NAME[=VALUE]     set a variable; NAME alone hands over the value it has here
       --env-file FILE        set the variables that FILE lists
-  -u, --user USER[:GROUP]    run as this user
-  -w, --workdir DIR          run in this directory of the container
+  -u, --user USER[:GROUP]    run as this user; "host" is the uid:gid that you have here
+  -w, --workdir DIR          run in this directory of the container; "auto" is where it has
+                             the working directory that you have here
       --privileged           give the command extended privileges
+      --shell PATH           the shell that runs the pre-step, and SCRIPT (default: /bin/sh)
+      --no-pre-step          run the command without the pre-step
 
 How long:
       --timeout DURATION     SIGTERM for the command and all that it started; status 124.
@@ -82,13 +89,18 @@ class Options:
     command: list[str] = field(default_factory=list)
     script: str | None = None
     container: str | None = None
+    service: str | None = None
+    project: str | None = None
+    index: int | None = None
     label: str = DEFAULT_LABEL
     host: str | None = None
     context: str | None = None
     env: list[str] = field(default_factory=list)
     env_files: list[str] = field(default_factory=list)
-    user: str = ""
-    workdir: str = ""
+    user: str | None = None
+    workdir: str | None = None
+    shell: str | None = None
+    pre_step: bool = True
     privileged: bool = False
     tty: bool | None = None
     stdin: bool = True
@@ -124,9 +136,21 @@ def _add_env(options: Options, value: str) -> None:
 
 
 def _workdir(options: Options, value: str) -> None:
-    if value and not value.startswith("/"):
+    if value not in {"", "auto"} and not value.startswith("/"):
         raise UsageError(f"--workdir needs an absolute path of the container, but got {value!r}")
     options.workdir = value
+
+
+def _shell(options: Options, value: str) -> None:
+    if not value.startswith("/"):
+        raise UsageError(f"--shell needs an absolute path of the container, but got {value!r}")
+    options.shell = value
+
+
+def _index(options: Options, value: str) -> None:
+    if not re.fullmatch("[1-9][0-9]{0,8}", value):
+        raise UsageError(f"--index needs a number from 1 on, but got {value!r}")
+    options.index = int(value)
 
 
 def _duration(name: str) -> _Setter:
@@ -153,6 +177,7 @@ _FLAGS: Final[dict[str, _Setter]] = {
     "--detach": _set("detach", value=True),
     "--help": _set("action", "help"),
     "--interactive": lambda _options, _value: None,
+    "--no-pre-step": _set("pre_step", value=False),
     "--no-stdin": _set("stdin", value=False),
     "--no-tty": _set("tty", value=False),
     "--privileged": _set("privileged", value=True),
@@ -169,8 +194,12 @@ _VALUED: Final[dict[str, _Setter]] = {
     "--env": _add_env,
     "--env-file": lambda options, value: options.env_files.append(value),
     "--host": _not_empty("host"),
+    "--index": _index,
     "--kill-after": _duration("kill_after"),
     "--label": _not_empty("label"),
+    "--project": _not_empty("project"),
+    "--service": _not_empty("service"),
+    "--shell": _shell,
     "--timeout": _duration("timeout"),
     "--user": _take("user"),
     "--workdir": _workdir,
@@ -185,7 +214,9 @@ _SHORT: Final = {
     "-h": "--help",
     "-i": "--interactive",
     "-n": "--no-stdin",
+    "-p": "--project",
     "-q": "--quiet",
+    "-s": "--service",
     "-t": "--tty",
     "-u": "--user",
     "-v": "--verbose",
@@ -199,8 +230,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Options:
     Raises:
         UsageError: an option is unknown, or its value is missing or has no meaning.
     """
-    options = Options(container=env.get("RIND_CONTAINER") or None)
-    options.label = env.get("RIND_LABEL") or DEFAULT_LABEL
+    options = Options(label=env.get("RIND_LABEL") or DEFAULT_LABEL)
     words = list(argv)
     while words and words[0].startswith("-") and words[0] != "-":
         word = words.pop(0)
@@ -213,6 +243,13 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Options:
     options.command = words
     if options.detach and options.timeout:
         raise UsageError("--timeout needs somebody to wait for the command: it excludes --detach")
+    narrowed = options.service or options.project or options.index
+    if options.container and narrowed:
+        raise UsageError("--container excludes --service, --project and --index")
+    if not options.container:
+        options.container = None if narrowed else env.get("RIND_CONTAINER") or None
+        options.service = options.service or env.get("RIND_SERVICE") or None
+        options.project = options.project or env.get("RIND_PROJECT") or None
     return options
 
 
@@ -258,8 +295,8 @@ def _unknown(name: str) -> str:
     return f"unknown option {name}: {hint} (a command that begins with a dash goes after --)"
 
 
-def environment(options: Options, env: Mapping[str, str]) -> list[str]:
-    """Return the ``NAME=value`` strings for the command: files first, then ``-e``, in order.
+def environment(options: Options, env: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables for the command: files first, then ``-e``, the last of a name counts.
 
     A name with no value takes it from ``env``, and is left out where that has none.
 
@@ -274,7 +311,7 @@ def environment(options: Options, env: Mapping[str, str]) -> list[str]:
             settled[name] = value
         elif name in env:
             settled[name] = env[name]
-    return [f"{name}={value}" for name, value in settled.items()]
+    return settled
 
 
 def _read_env_file(path: str) -> list[str]:

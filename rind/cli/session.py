@@ -6,16 +6,17 @@ import signal
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from rind.api import Target, connect
 from rind.attach import STDIN_FD, STDOUT_FD, attach, local_window_size
 from rind.cli.options import Options, environment
-from rind.command import DEFAULT_SHELL, wrap, wrap_script
-from rind.endpoint import docker_setting, resolve_endpoint
-from rind.engine import Engine, ExecConfig
+from rind.endpoint import docker_setting
 from rind.errors import EngineError, ExitStatus, LeftRunning, Refused, SelectionError
 from rind.keys import parse_keys
 from rind.local import is_null
-from rind.process import Process, start_detached
-from rind.selection import Container, require_running, select
+from rind.plan import Command
+from rind.process import Process
+from rind.profile import DEFAULT_SHELL
+from rind.selection import Wanted, require_running
 from rind.terminal import handed_over, is_terminal
 
 __all__ = ["Session"]
@@ -118,34 +119,21 @@ class Session:
 
     async def _run(self) -> int:
         options, env = self._options, self._env
-        variables = environment(options, env)
-        endpoint = resolve_endpoint(env, host=options.host, context=options.context)
+        command = _command(options, env)
         keys = options.detach_keys
         detach_keys = parse_keys(docker_setting(env, "detachKeys") if keys is None else keys)
-        async with Engine(endpoint) as engine:
-            container = await _find(engine, options)
-            config = ExecConfig(
-                argv=_argv(options, container.labels.get(options.label)),
-                tty=_wants_tty(options),
-                stdin=options.stdin and not options.detach and not is_null(STDIN_FD),
-                output=not options.detach,
-                env=variables,
-                user=options.user,
-                workdir=options.workdir,
-                privileged=options.privileged,
-            )
-            if config.tty:
-                taken = await engine.variables(container.id)
-                config = config.with_defaults(handed_over(env), unless=taken)
+        async with connect(options.host, context=options.context, environ=env) as client:
+            target = await client.find(_wanted(options))
+            name = target.container.name
             if options.verbosity > 0:
-                self._say(f"in {container.name} on {endpoint.url}: {_described(options)}")
+                self._say(f"in {name} on {client.endpoint.url}: {_described(options)}")
             if options.detach:
-                await start_detached(engine, container, config)
+                await target.detach(command)
                 return 0
-            size = local_window_size() if config.tty else None
-            async with await Process.start(engine, container, config, size) as process:
+            size = local_window_size() if command.tty else None
+            async with await target.start(command, size) as process:
                 self._process = process
-                status = await attach(process, stdin=config.stdin, detach_keys=detach_keys)
+                status = await attach(process, stdin=command.stdin, detach_keys=detach_keys)
                 if self._ending is not None and self._status is not None:
                     # The command has ended; what it started may still have to.
                     if await self._ending:
@@ -153,11 +141,11 @@ class Session:
                     return self._status if self._status == ExitStatus.TIMED_OUT else status or 0
             if status is None:
                 if options.verbosity >= 0:
-                    top = f"docker top {container.name}"
+                    top = f"docker top {name}"
                     self._say(f"detached: the command runs on; find it with: {top}")
                 return 0
             if status == _KILLED:
-                await _explain_kill(engine, container, self._say)
+                await _explain_kill(target, self._say)
             return status
 
     def _tell(self, why: LeftRunning) -> None:
@@ -181,34 +169,45 @@ def _described(options: Options) -> str:
     return shlex.join([*script, *options.command]) or DEFAULT_SHELL
 
 
-async def _find(engine: Engine, options: Options) -> Container:
-    if options.container is None:
-        up = await engine.containers(options.label, up=True)
-        down = [] if up else await engine.containers(options.label, up=False)
-        return select(up, down, options.label)
-    try:
-        return require_running(await engine.container(options.container))
-    except Refused as exc:
-        raise SelectionError(f"{exc.text} on {engine.endpoint.url}; see: docker ps --all") from exc
+def _wanted(options: Options) -> Wanted:
+    return Wanted(
+        label=options.label,
+        container=options.container,
+        service=options.service,
+        project=options.project,
+        index=options.index,
+    )
 
 
-def _argv(options: Options, pre_step: str | None) -> list[str]:
-    if options.script is not None:
-        return wrap_script(options.script, options.command, pre_step)
-    return wrap(options.command or [DEFAULT_SHELL], pre_step)
+def _command(options: Options, env: Mapping[str, str]) -> Command:
+    tty = _wants_tty(options)
+    return Command(
+        argv=options.command,
+        script=options.script,
+        env=environment(options, env),
+        env_defaults=handed_over(env) if tty else {},
+        user=options.user,
+        workdir=options.workdir,
+        shell=options.shell,
+        pre_step=options.pre_step,
+        privileged=options.privileged,
+        tty=tty,
+        stdin=options.stdin and not options.detach and not is_null(STDIN_FD),
+        output=not options.detach,
+    )
 
 
-async def _explain_kill(engine: Engine, container: Container, say: Callable[[str], None]) -> None:
+async def _explain_kill(target: Target, say: Callable[[str], None]) -> None:
     """Say so where it was not the command that was killed, but its container."""
     killed = "the command was killed with its container"
     try:
         async with asyncio.timeout(_STOP_SEEN_WITHIN):
             while True:
-                require_running(await engine.container(container.id))
+                require_running(await target.refresh())
                 await asyncio.sleep(_STOP_SEEN_WITHIN / 10)
     except TimeoutError:
         return
     except SelectionError as exc:
         say(f"{killed}: {exc}")
     except Refused:
-        say(f"{killed}: {container.name} was removed")
+        say(f"{killed}: {target.container.name} was removed")

@@ -48,7 +48,7 @@ def test_words(argv: list[str], expected: Options) -> None:
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["--nope"], "unknown option --nope: see: rind --help"),
+        (["--xyzzy"], "unknown option --xyzzy: see: rind --help"),
         (["--verbos"], "unknown option --verbos: did you mean --verbose?"),
         (["-x"], "unknown option -x: see: rind --help (a command that begins with a dash goes"),
         (["-tx"], "unknown option -x"),
@@ -63,6 +63,9 @@ def test_words(argv: list[str], expected: Options) -> None:
         ),
         (["--kill-after=-1"], "--kill-after needs a duration"),
         (["--detach-keys", "ctrl-"], "no such detach key: 'ctrl-'"),
+        (["--container", "x", "-s", "y"], "--container excludes --service, --project and --index"),
+        (["--index", "0"], "--index needs a number from 1 on, but got '0'"),
+        (["--shell", "bash"], "--shell needs an absolute path of the container, but got 'bash'"),
         (["-d", "--timeout", "1"], "--timeout needs somebody to wait for the command"),
         (["-e", "A B=1"], "-e 'A B=1': the variable name 'A B' has white space in it"),
     ],
@@ -79,6 +82,12 @@ def test_defaults_from_the_environment() -> None:
     )
     assert parse([], {"RIND_CONTAINER": "", "RIND_LABEL": ""}) == Options()
     assert parse(["--label", "y"], {"RIND_LABEL": "x"}).label == "y"
+    env = {"RIND_CONTAINER": "c", "RIND_SERVICE": "s", "RIND_PROJECT": "p"}
+    assert parse([], env).container == "c"
+    # What is typed is meant, whatever the environment says.
+    assert parse(["-s", "web"], env) == Options(service="web", project="p")
+    assert parse(["--index", "2"], env) == Options(service="s", project="p", index=2)
+    assert parse(["--container", "x"], env) == Options(container="x")
 
 
 @given(st.lists(st.text()))
@@ -108,11 +117,11 @@ def test_files_first_then_options_and_the_last_one_wins(tmp_path: Path) -> None:
     (tmp_path / "1").write_text("A=1\nB=1\n")
     (tmp_path / "2").write_text("B=2\nC=2\n")
     options = Options(env_files=[str(tmp_path / "1"), str(tmp_path / "2")], env=["C=3", "D"])
-    assert environment(options, {"D": "4"}) == ["A=1", "B=2", "C=3", "D=4"]
+    assert environment(options, {"D": "4"}) == {"A": "1", "B": "2", "C": "3", "D": "4"}
 
 
 def test_a_name_alone_that_is_not_set_here_is_left_out() -> None:
-    assert environment(Options(env=["NOPE"]), {}) == []
+    assert environment(Options(env=["NOPE"]), {}) == {}
 
 
 def test_lines_of_a_file_are_taken_as_docker_takes_them(tmp_path: Path) -> None:
@@ -121,12 +130,12 @@ def test_lines_of_a_file_are_taken_as_docker_takes_them(tmp_path: Path) -> None:
         b"\xef\xbb\xbf# comment\r\n  INDENTED=x  \r\n"
         b'QUOTED="as it is"\nEMPTY=\nE=a=b # no comment\n'
     )
-    assert environment(Options(env_files=[str(file)]), {}) == [
-        "INDENTED=x  ",
-        'QUOTED="as it is"',
-        "EMPTY=",
-        "E=a=b # no comment",
-    ]
+    assert environment(Options(env_files=[str(file)]), {}) == {
+        "INDENTED": "x  ",
+        "QUOTED": '"as it is"',
+        "EMPTY": "",
+        "E": "a=b # no comment",
+    }
 
 
 @pytest.mark.parametrize(

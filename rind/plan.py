@@ -1,0 +1,136 @@
+"""From what a caller asks and a container's labels say, to what the engine is to execute. Pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import Final, Self
+
+from rind.command import wrap, wrap_script
+from rind.profile import Profile
+from rind.selection import Container
+from rind.workdir import container_path
+
+__all__ = ["Command", "ExecConfig", "Host", "plan"]
+
+NO_DETACH_KEYS: Final = ",".join(["ctrl-@", "ctrl-^"] * 8)
+"""Detach keys that nobody types. There is no way to have none: empty means ctrl-p,ctrl-q to the
+engine, which then holds back every Ctrl-P until the next key (moby/term, EscapeProxy). Whatever
+the first key of the sequence is suffers that; Ctrl-@ is what programs wait for least."""
+
+
+_WORDS: Final = re.compile(r"[\w@%+:,./-]+( +[\w@%+=:,./-]+)*")
+"""Text that means the same to every shell: words between spaces."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecConfig:
+    """What an exec instance is created from (API: ``POST /containers/{id}/exec``).
+
+    Attributes:
+        env: ``NAME=value`` strings, added to the container's own environment.
+        user: ``user[:group]``, by name or number; empty for the container's own.
+        workdir: absolute; empty for the container's own.
+        stdin, output: what will be attached.
+        detach_keys: in docker's syntax, for a TTY.
+    """
+
+    argv: Sequence[str]
+    tty: bool = False
+    stdin: bool = True
+    output: bool = True
+    env: Sequence[str] = ()
+    user: str = ""
+    workdir: str = ""
+    privileged: bool = False
+    detach_keys: str = NO_DETACH_KEYS
+
+    def with_defaults(self, variables: Mapping[str, str], *, unless: AbstractSet[str]) -> Self:
+        """Add environment variables, but none that is set here or named in ``unless``."""
+        taken = {it.partition("=")[0] for it in self.env} | unless
+        added = [f"{name}={value}" for name, value in variables.items() if name not in taken]
+        return replace(self, env=[*self.env, *added])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What a caller asks for. What is None is left to the container's profile.
+
+    Attributes:
+        argv: the words; none for the profile's command. With a script, its parameters.
+        script: for the container's shell.
+        env: variables by name.
+        env_defaults: variables that are set unless the container or something else sets them.
+        user: ``user[:group]``, ``host`` for our own numbers, or empty for the container's.
+        workdir: an absolute path, ``auto`` for where the container has our working directory, or
+            empty for the container's.
+        shell: an absolute path.
+        pre_step: whether to run it.
+        tty, stdin, output: what is attached.
+    """
+
+    argv: Sequence[str] = ()
+    script: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    env_defaults: Mapping[str, str] = field(default_factory=dict)
+    user: str | None = None
+    workdir: str | None = None
+    shell: str | None = None
+    pre_step: bool = True
+    privileged: bool = False
+    tty: bool = False
+    stdin: bool = True
+    output: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What this process may lend to a command: its working directory, variables and numbers."""
+
+    cwd: PurePosixPath
+    environ: Mapping[str, str]
+    uid: int
+    gid: int
+
+
+def plan(command: Command, profile: Profile, container: Container, host: Host) -> ExecConfig:
+    """Settle what the engine is to execute; the command's own wishes beat the profile's.
+
+    ``env_defaults`` are left to :meth:`ExecConfig.with_defaults`: only the engine knows what else
+    is set.
+
+    Raises:
+        UsageError: as :func:`rind.command.wrap`.
+    """
+    passed = {name: host.environ[name] for name in profile.pass_env if name in host.environ}
+    env = {**profile.env, **passed, **command.env}
+    user = profile.user if command.user is None else command.user
+    workdir = profile.workdir if command.workdir is None else command.workdir
+    if workdir == "auto":
+        workdir = container_path(host.cwd, container.mounts) or ""
+    return ExecConfig(
+        argv=_argv(command, profile),
+        tty=command.tty,
+        stdin=command.stdin,
+        output=command.output,
+        env=[f"{name}={value}" for name, value in env.items()],
+        user=f"{host.uid}:{host.gid}" if user == "host" else user,
+        workdir=workdir,
+        privileged=command.privileged,
+    )
+
+
+def _argv(command: Command, profile: Profile) -> list[str]:
+    shell = command.shell or profile.shell
+    pre_step = profile.pre_step if command.pre_step else None
+    script, argv = command.script, command.argv
+    if script is None and not argv:
+        # Words are executed as they are: a shell in between would be in the way of Ctrl-C.
+        if _WORDS.fullmatch(profile.command):
+            argv = profile.command.split()
+        else:
+            script = profile.command or None
+    if script is not None:
+        return wrap_script(script, argv, pre_step, shell)
+    return wrap(argv or [shell], pre_step, shell)

@@ -1,0 +1,99 @@
+"""What a container's labels say about running a command in it. Pure.
+
+With the default key, a container may have the labels
+
+    app.rind             the pre-step, which may be empty
+    app.rind.shell       the shell that runs it, an absolute path
+    app.rind.user        user[:group], or "host" for the uid:gid that rind runs with
+    app.rind.workdir     a path, or "auto" for where the container has our working directory
+    app.rind.command     what a bare rind runs
+    app.rind.env.NAME    a variable for the command
+    app.rind.pass-env    names of our variables to hand over, between spaces or commas
+
+A misspelt one would be passed over in silence, so an unknown one is an error.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from rind.errors import SelectionError
+
+__all__ = ["DEFAULT_LABEL", "DEFAULT_SHELL", "Profile", "read_profile"]
+
+DEFAULT_LABEL: Final = "app.rind"
+DEFAULT_SHELL: Final = "/bin/sh"
+
+_PLAIN: Final = ("shell", "user", "workdir", "command", "pass-env")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A container's own defaults for a command.
+
+    Attributes:
+        pre_step: a piece of shell to run before the command; None without the label.
+        shell: an absolute path.
+        user: ``user[:group]``, ``host``, or empty for the container's own.
+        workdir: an absolute path, ``auto``, or empty for the container's own.
+        command: a shell script; empty for the shell itself.
+        env: variables by name.
+        pass_env: names.
+    """
+
+    pre_step: str | None = None
+    shell: str = DEFAULT_SHELL
+    user: str = ""
+    workdir: str = ""
+    command: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    pass_env: tuple[str, ...] = ()
+
+
+def read_profile(labels: Mapping[str, str], key: str = DEFAULT_LABEL) -> Profile:
+    """Read a container's labels, those that begin with ``key``.
+
+    Raises:
+        SelectionError: a label is unknown, or its value has no meaning.
+    """
+    prefix, plain, env = f"{key}.", {}, {}
+    for label, value in labels.items():
+        if not label.startswith(prefix):
+            continue
+        name = label.removeprefix(prefix)
+        if name in _PLAIN:
+            plain[name] = value
+        elif name.startswith("env.") and name != "env.":
+            env[name.removeprefix("env.")] = value
+        else:
+            raise SelectionError(_unknown(name, prefix))
+    return Profile(
+        pre_step=labels.get(key),
+        shell=_absolute(plain.get("shell", ""), f"{prefix}shell") or DEFAULT_SHELL,
+        user=plain.get("user", ""),
+        workdir=_workdir(plain.get("workdir", ""), f"{prefix}workdir"),
+        command=plain.get("command", ""),
+        env=env,
+        pass_env=tuple(plain.get("pass-env", "").replace(",", " ").split()),
+    )
+
+
+def _unknown(name: str, prefix: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 # only a mistake needs it
+
+    known = [*_PLAIN, "env.NAME"]
+    near = get_close_matches(name, known, 1)
+    hint = f"did you mean {prefix}{near[0]}?" if near else None
+    return f"unknown label {prefix}{name}: " + (
+        hint or f"there are {', '.join(prefix + it for it in known)}"
+    )
+
+
+def _absolute(value: str, label: str, or_auto: str = "") -> str:
+    if value and not value.startswith("/"):
+        raise SelectionError(f"the label {label} needs an absolute path{or_auto}, but is {value!r}")
+    return value
+
+
+def _workdir(value: str, label: str) -> str:
+    return value if value == "auto" else _absolute(value, label, " or auto")

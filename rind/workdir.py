@@ -1,0 +1,55 @@
+"""Where a directory of this machine is in a container: through its bind mounts. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Final
+
+__all__ = ["Mount", "container_path", "host_path"]
+
+_DESKTOP: Final = (
+    # Docker Desktop runs the engine in a virtual machine, and names this machine's files as that
+    # has them: on macOS, and on Windows, whose drive C: is /mnt/c in WSL.
+    ("/host_mnt", "/"),
+    ("/run/desktop/mnt/host/wsl", "/"),
+    ("/run/desktop/mnt/host", "/mnt"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A bind mount.
+
+    Attributes:
+        source: the directory or file, as the engine's machine names it.
+        target: where the container has it.
+    """
+
+    source: str
+    target: str
+
+
+def host_path(source: str) -> PurePosixPath:
+    """Return a bind mount's source as this machine names it."""
+    path = PurePosixPath(source)
+    for prefix, replacement in _DESKTOP:
+        if path.is_relative_to(prefix):
+            return PurePosixPath(replacement, path.relative_to(prefix))
+    return path
+
+
+def container_path(cwd: PurePosixPath, mounts: Iterable[Mount]) -> str | None:
+    """Return where a container has ``cwd``, by the mount with the longest source.
+
+    None where no mount has it, and for a mount's own root: there, the container's own working
+    directory is as good or better.
+
+    >>> container_path(PurePosixPath("/home/me/shop/api"), [Mount("/home/me/shop", "/app")])
+    '/app/api'
+    """
+    found = [(host_path(it.source), it.target) for it in mounts]
+    found = [(source, target) for source, target in found if cwd.is_relative_to(source)]
+    if not found:
+        return None
+    source, target = max(found, key=lambda it: len(it[0].parts))
+    return None if cwd == source else str(PurePosixPath(target, cwd.relative_to(source)))

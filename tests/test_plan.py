@@ -1,0 +1,70 @@
+from pathlib import PurePosixPath
+
+import pytest
+
+from rind.command import wrap, wrap_script
+from rind.plan import Command, ExecConfig, Host, plan
+from rind.profile import Profile
+from rind.selection import Container
+from rind.workdir import Mount
+
+WEB = Container("1" * 64, "web", "running", "Up", {}, mounts=[Mount("/home/me/shop", "/app")])
+HOST = Host(PurePosixPath("/home/me/shop/api"), {"EDITOR": "vi", "A": "host"}, 1000, 100)
+
+
+def settle(profile: Profile = Profile(), command: Command = Command()) -> ExecConfig:  # noqa: B008 # frozen
+    return plan(command, profile, WEB, HOST)
+
+
+def test_bare_is_the_shell() -> None:
+    assert settle().argv == ["/bin/sh"]
+    assert settle(Profile(shell="/bin/bash")).argv == ["/bin/bash"]
+    assert settle(Profile(shell="/bin/bash"), Command(shell="/bin/ash")).argv == ["/bin/ash"]
+
+
+def test_bare_is_the_profiles_command() -> None:
+    profile = Profile(command="bash -l", pre_step="x=1")
+    assert settle(profile).argv == wrap(["bash", "-l"], "x=1")
+    script = Profile(command="cd /app && bash", shell="/bin/bash")
+    assert settle(script).argv == wrap_script("cd /app && bash", [], None, "/bin/bash")
+    assert settle(profile, Command(argv=["ls"])).argv == wrap(["ls"], "x=1")
+    assert settle(profile, Command(script="ls $1", argv=["x"])).argv == wrap_script(
+        "ls $1", ["x"], "x=1"
+    )
+
+
+@pytest.mark.parametrize("text", ["A=1 x", "a;b", "$X", "~/x", "a*", "a'b", "a\nb", "(a)", "!a"])
+def test_a_command_that_needs_a_shell_gets_one(text: str) -> None:
+    assert settle(Profile(command=text)).argv == wrap_script(text, [])
+
+
+def test_the_pre_step_can_be_left_out() -> None:
+    assert settle(Profile(pre_step="x=1"), Command(argv=["ls"], pre_step=False)).argv == ["ls"]
+
+
+def test_the_users_variables_beat_the_hosts_and_those_the_labels() -> None:
+    profile = Profile(env={"A": "label", "B": "label"}, pass_env=("A", "EDITOR", "ABSENT"))
+    assert settle(profile).env == ["A=host", "B=label", "EDITOR=vi"]
+    assert settle(profile, Command(env={"A": "user"})).env == ["A=user", "B=label", "EDITOR=vi"]
+
+
+def test_user() -> None:
+    assert settle().user == ""
+    assert settle(Profile(user="app")).user == "app"
+    assert settle(Profile(user="host")).user == "1000:100"
+    assert settle(Profile(user="app"), Command(user="host")).user == "1000:100"
+    assert settle(Profile(user="app"), Command(user="")).user == ""
+
+
+def test_workdir() -> None:
+    assert settle().workdir == ""
+    assert settle(Profile(workdir="auto")).workdir == "/app/api"
+    assert settle(Profile(workdir="/x")).workdir == "/x"
+    assert settle(Profile(workdir="/x"), Command(workdir="auto")).workdir == "/app/api"
+    assert settle(Profile(workdir="auto"), Command(workdir="/y")).workdir == "/y"
+
+
+def test_defaults_give_way_to_all_else() -> None:
+    config = ExecConfig(argv=["x"], env=["TERM=dumb"])
+    defaults = {"TERM": "xterm", "LANG": "C", "LC_ALL": "C"}
+    assert config.with_defaults(defaults, unless={"LANG"}).env == ["TERM=dumb", "LC_ALL=C"]
