@@ -329,7 +329,7 @@ def test_output_that_looks_like_a_start_failure_is_output(busybox: TestContainer
 def test_none_has_the_label(busybox: TestContainer) -> None:
     done = busybox.rind("true", RIND_LABEL="nobody-has-it")
     assert (done.returncode, done.stdout) == (125, b"")
-    assert "no container has the label nobody-has-it" in one_line(done.stderr)
+    assert "has the label nobody-has-it: put it on one" in one_line(done.stderr)
 
 
 def test_several_have_the_label_and_nothing_is_executed(containers: Containers) -> None:
