@@ -14,7 +14,7 @@ from rind.modes import TerminalModes
 from rind.process import Process
 from rind.terminal import RawMode, in_foreground, is_terminal, window_size
 
-__all__ = ["STDERR_FD", "STDIN_FD", "STDOUT_FD", "attach", "local_window_size"]
+__all__ = ["STDERR_FD", "STDIN_FD", "STDOUT_FD", "attach_terminal", "local_window_size"]
 
 STDIN_FD: Final = 0
 STDOUT_FD: Final = 1
@@ -29,8 +29,13 @@ def local_window_size() -> tuple[int, int] | None:
     return window_size(STDOUT_FD, STDIN_FD, STDERR_FD)
 
 
-async def attach(process: Process, *, stdin: bool, detach_keys: bytes = b"") -> int | None:
+async def attach_terminal(
+    process: Process, *, stdin: bool = True, detach_keys: bytes = b""
+) -> int | None:
     """Move bytes and window sizes both ways until the command ends.
+
+        async with await web.start(rind.Command(tty=True), size) as process:
+            status = await rind.attach_terminal(process)
 
     Args:
         process: just started; its streams are used up.

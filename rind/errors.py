@@ -7,6 +7,8 @@ The tree:
     ├── SelectionError      no container, or one that is not running; a label with no meaning
     │   └── AmbiguousError  several containers, and no reason to choose one (rind.selection)
     ├── StartError          the engine could not start the command in the container
+    ├── CommandFailed       a command that was to succeed ended with another status than 0
+    ├── TimedOut            a command did not end in time (a TimeoutError too)
     └── EngineError         everything between us and the engine
         ├── Unreachable     no connection, or what answers is not a Docker Engine
         ├── Refused         the engine answered with an error status
@@ -17,10 +19,13 @@ The tree:
 A message is one line, composed where the error is raised, without the leading ``rind:``.
 """
 
+import shlex
+from collections.abc import Sequence
 from enum import IntEnum
 
 __all__ = [
     "Broken",
+    "CommandFailed",
     "ContainerGone",
     "EngineError",
     "ExitStatus",
@@ -29,6 +34,7 @@ __all__ = [
     "RindError",
     "SelectionError",
     "StartError",
+    "TimedOut",
     "Unreachable",
     "UsageError",
 ]
@@ -80,6 +86,60 @@ class StartError(RindError):
     def __init__(self, message: str, exit_status: int) -> None:
         super().__init__(message)
         self.exit_status = exit_status
+
+
+class CommandFailed(RindError):
+    """A command that was to succeed ended with another exit status than 0.
+
+    Attributes:
+        argv: its words, or its script and the script's parameters.
+        returncode: the exit status; it is :attr:`exit_status` too.
+        stdout, stderr: what it wrote, as far as that was captured; None else.
+        container: the name of the container that it ran in.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        returncode: int,
+        stdout: str | bytes | None,
+        stderr: str | bytes | None,
+        container: str,
+    ) -> None:
+        super().__init__(f"{shlex.join(argv)} ended with exit status {returncode} in {container}")
+        self.argv = list(argv)
+        self.exit_status = self.returncode = returncode
+        self.stdout = stdout
+        self.stderr = stderr
+        self.container = container
+
+
+class TimedOut(RindError, TimeoutError):
+    """A command did not end in time, and was ended with all that it had started.
+
+    Attributes:
+        argv: its words, or its script and the script's parameters.
+        timeout: the time that it had, in seconds.
+        stdout, stderr: what it had written by then, as far as that was captured; None else.
+        container: the name of the container that it ran in.
+    """
+
+    exit_status = ExitStatus.TIMED_OUT
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        timeout: float,
+        stdout: str | bytes | None,
+        stderr: str | bytes | None,
+        container: str,
+    ) -> None:
+        super().__init__(f"{shlex.join(argv)} did not end within {timeout:g} s in {container}")
+        self.argv = list(argv)
+        self.timeout = timeout
+        self.stdout = stdout
+        self.stderr = stderr
+        self.container = container
 
 
 class EngineError(RindError):

@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
-from typing import Final, Self
+from typing import Final, Self, TypedDict
 
 from rind.command import wrap, wrap_script
 from rind.profile import Profile
 from rind.selection import Container
 from rind.workdir import container_path
 
-__all__ = ["Command", "ExecConfig", "Host", "plan"]
+__all__ = ["Command", "CommandOptions", "ExecConfig", "Host", "plan"]
 
 NO_DETACH_KEYS: Final = ",".join(["ctrl-@", "ctrl-^"] * 8)
 """Detach keys that nobody types. There is no way to have none: empty means ctrl-p,ctrl-q to the
@@ -82,6 +82,19 @@ class Command:
     tty: bool = False
     stdin: bool = True
     output: bool = True
+
+
+class CommandOptions(TypedDict, total=False):
+    """The fields of a :class:`Command` that an embedder gives by keyword."""
+
+    script: str | None
+    env: Mapping[str, str]
+    user: str | None
+    workdir: str | None
+    shell: str | None
+    pre_step: bool
+    privileged: bool
+    tty: bool
 
 
 @dataclass(frozen=True, slots=True)

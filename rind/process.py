@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Literal, Self, TypeVar
 
 from rind.engine import Engine, ExecState
 from rind.errors import (
@@ -79,14 +79,15 @@ class Process:
     """A command that is executed in a container, and its streams.
 
     Use it as an async context manager. Read until :meth:`read` gives None, then :meth:`wait` for
-    the exit status. Leaving the context normally leaves alone what may still run; leaving it with
-    an exception, cancellation among them, ends the command's whole tree first.
+    the exit status. Leaving the context while the command runs ends its whole tree first. What a
+    command that has ended left in the background is left alone.
 
     Attributes:
+        on_exit: "kill", or "detach" for leaving alone a command that runs.
         container: where it runs.
         exec_id: the engine's name for it.
         tty: whether it has a TTY; then stdout and stderr are one raw stream.
-        left_running: after leaving with an exception, why the tree could not be ended, if so.
+        left_running: after leaving, why the tree could not be ended, if so.
     """
 
     def __init__(  # noqa: PLR0913 # only start() calls it
@@ -102,6 +103,7 @@ class Process:
         self.container = container
         self.exec_id = exec_id
         self.tty = tty
+        self.on_exit: Literal["kill", "detach"] = "kill"
         self.left_running: LeftRunning | None = None
         self._reaper = reaper
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -120,6 +122,7 @@ class Process:
         self._seen_started = False
         self._has_written = False
         self._settled: ExecState | None = None
+        self._has_ended = asyncio.Event()
 
     @classmethod
     async def start(
@@ -245,6 +248,8 @@ class Process:
             if state.running or state.exit_code is None:
                 return state
             self._settled = state
+            if state.pid:
+                self._has_ended.set()
         return self._settled
 
     async def send_signal(self, number: int) -> None:
@@ -285,8 +290,8 @@ class Process:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        ended = self._settled is not None or isinstance(exc, StartError | ContainerGone)
-        await _shielded(self._clean_up(kill=exc is not None and not ended))
+        ended = isinstance(exc, StartError | ContainerGone)
+        await _shielded(self._clean_up(kill=self.on_exit == "kill" and not ended))
 
     async def _clean_up(self, *, kill: bool) -> None:
         for task in self._tasks:
@@ -294,19 +299,30 @@ class Process:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         # What the command has left to say, nobody wants any more; unread, it would block it.
         self._stream.close()
-        if kill:
+        if kill and await self._may_run():
             try:
                 await self._reaper.end(signal.SIGTERM, CLEAN_UP_GRACE)
             except LeftRunning as left:
                 self.left_running = left
         await self._reaper.release_leash()
 
+    async def _may_run(self) -> bool:
+        with suppress(EngineError, TimeoutError):
+            async with asyncio.timeout(CLEAN_UP_GRACE):
+                return (await self.poll()).running
+        return True
+
     def _spawn(self, work: Coroutine[None, None, _T]) -> asyncio.Task[_T]:
         """Run something beside the reader, no longer than the process is used."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._forget)
         return task
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen by whoever awaits it; asyncio is not to complain for others
 
     async def _receive(self) -> None:
         """Receive once, unless another has just done so."""

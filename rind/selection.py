@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Final, TypedDict
 
 from rind.errors import SelectionError
 from rind.profile import DEFAULT_LABEL
@@ -16,6 +16,7 @@ __all__ = [
     "Container",
     "Place",
     "Wanted",
+    "WantedFields",
     "narrow",
     "options_for",
     "require_running",
@@ -101,6 +102,16 @@ class Wanted:
         return " and ".join(
             parts if self.service is not None else [f"the label {self.label}", *parts]
         )
+
+
+class WantedFields(TypedDict, total=False):
+    """The fields of a :class:`Wanted`, to be given by keyword."""
+
+    label: str
+    container: str | None
+    service: str | None
+    project: str | None
+    index: int | None
 
 
 class AmbiguousError(SelectionError):

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from typing import Literal
 
 import pytest
 from conftest import TestContainer
@@ -128,12 +129,29 @@ async def test_leaving_with_an_exception_ends_the_tree(
     assert process.left_running is None
 
 
-async def test_leaving_normally_leaves_the_command_alone(busybox: TestContainer) -> None:
+@pytest.mark.parametrize("on_exit", ["kill", "detach"])
+async def test_leaving_normally_ends_the_command_or_not(
+    busybox: TestContainer, on_exit: Literal["kill", "detach"]
+) -> None:
     async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
         container = await engine.container(busybox.name)
         config = ExecConfig(argv=["sh", "-c", "echo ready; sleep 626262"])
         async with await Process.start(engine, container, config) as process:
+            process.on_exit = on_exit
             assert await process.read() == (STDOUT, b"ready\n")
-        assert "626262" in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
+        runs = "626262" in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
+        assert runs == (on_exit == "detach")
         await process.end(9, 0)
     assert "626262" not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
+
+
+async def test_leaving_before_the_status_is_asked_for_leaves_a_child_alone(
+    busybox: TestContainer,
+) -> None:
+    async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
+        container = await engine.container(busybox.name)
+        config = ExecConfig(argv=["sh", "-c", "sleep 636363 >/dev/null 2>&1 &"])
+        async with await Process.start(engine, container, config) as process:
+            assert await process.read() is None
+        assert "636363" in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
+        await process.end(9, 0)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from rind.api import Target, connect
-from rind.attach import STDIN_FD, STDOUT_FD, attach, local_window_size
+from rind.attach import STDIN_FD, STDOUT_FD, attach_terminal, local_window_size
 from rind.cli.options import Options, environment
 from rind.endpoint import docker_setting
 from rind.errors import EngineError, ExitStatus, LeftRunning, Refused, SelectionError
@@ -133,7 +133,11 @@ class Session:
             size = local_window_size() if command.tty else None
             async with await target.start(command, size) as process:
                 self._process = process
-                status = await attach(process, stdin=command.stdin, detach_keys=detach_keys)
+                status = await attach_terminal(
+                    process, stdin=command.stdin, detach_keys=detach_keys
+                )
+                if status is None:
+                    process.on_exit = "detach"
                 if self._ending is not None and self._status is not None:
                     # The command has ended; what it started may still have to.
                     if await self._ending:

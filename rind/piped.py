@@ -1,0 +1,168 @@
+"""A command whose streams are there to be used, as :mod:`asyncio.subprocess` has them."""
+
+import asyncio
+import signal
+from contextlib import suppress
+from typing import Final
+
+from rind.errors import RindError
+from rind.frames import STDERR as STDERR_STREAM
+from rind.process import Process
+from rind.streams import (
+    DEFAULT_LIMIT,
+    PIPE,
+    STDOUT,
+    LocalFile,
+    Output,
+    Pipe,
+    StdinWriter,
+    copy_in,
+    has_fileno,
+    output,
+)
+
+__all__ = ["PipedProcess"]
+
+END_OF_TRANSMISSION: Final = b"\x04"
+
+
+class PipedProcess(Process):
+    """A command and its streams. Made by :meth:`rind.api.Target.open_process`.
+
+    Attributes:
+        stdin: a writer, with ``stdin=PIPE``.
+        stdout, stderr: readers, with ``PIPE``. A command with a TTY has no stderr of its own.
+        returncode: the exit status, once :meth:`wait` or :meth:`communicate` has returned; 128+n
+            where signal n ended the command.
+    """
+
+    stdin: StdinWriter | None = None
+    stdout: asyncio.StreamReader | None = None
+    stderr: asyncio.StreamReader | None = None
+    returncode: int | None = None
+    _pump: asyncio.Task[None] | None = None
+
+    def connect_streams(
+        self,
+        stdin: int | bytes | LocalFile,
+        stdout: int | LocalFile,
+        stderr: int | LocalFile,
+        limit: int = DEFAULT_LIMIT,
+    ) -> None:
+        """Begin to move bytes, once, right after the start."""
+        if isinstance(stdin, bytes) or stdin == PIPE:
+            writer = StdinWriter(self.write, self._end_stdin, limit)
+            self._spawn(writer.pump())
+            if isinstance(stdin, bytes):
+                writer.write(stdin)
+                writer.write_eof()
+            else:
+                self.stdin = writer
+        elif not isinstance(stdin, bytes) and has_fileno(stdin):
+            self._spawn(copy_in(stdin, self.write, self._end_stdin))
+        out = output(stdout, limit)
+        err = out if self.tty or stderr == STDOUT else output(stderr, limit)
+        self.stdout = out.reader if isinstance(out, Pipe) else None
+        self.stderr = err.reader if isinstance(err, Pipe) and err is not out else None
+        self._pump = self._spawn(self._move_output(out, err))
+
+    async def wait(self) -> int:
+        """Wait for the command's end; return its exit status.
+
+        As with asyncio, a command may wait for its output to be read: use :meth:`communicate`.
+
+        Raises:
+            StartError: the command never started.
+            EngineError: the connection failed, or the container was stopped or removed.
+        """
+        if self._pump is not None:
+            ended = self._spawn(self._has_ended.wait())
+            try:
+                await asyncio.wait({self._pump, ended}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                ended.cancel()
+            if self._pump.done() and not self._pump.cancelled():
+                self._pump.result()
+        self.returncode = await super().wait()
+        return self.returncode
+
+    async def communicate(
+        self,
+        input: bytes | None = None,  # noqa: A002 # as asyncio calls it
+    ) -> tuple[bytes | None, bytes | None]:
+        """Send ``input`` and the end of stdin, read all output, and wait for the end.
+
+        Returns:
+            Stdout and stderr; None for what is not a PIPE.
+
+        Raises:
+            StartError, EngineError: as :meth:`wait`.
+        """
+        stdout, stderr = bytearray(), bytearray()
+        await self.exchange(input, stdout, stderr)
+        return (
+            None if self.stdout is None else bytes(stdout),
+            None if self.stderr is None else bytes(stderr),
+        )
+
+    async def exchange(self, data: bytes | None, stdout: bytearray, stderr: bytearray) -> None:
+        """Communicate, and have what was read so far even where it is cut short."""
+        async with asyncio.TaskGroup() as group:
+            if self.stdin is not None:
+                group.create_task(_send(self.stdin, data))
+            for reader, into in ((self.stdout, stdout), (self.stderr, stderr)):
+                if reader is not None:
+                    group.create_task(_collect(reader, into))
+        await self.wait()
+
+    async def terminate(self) -> None:
+        """Send SIGTERM to the command and all that it has started.
+
+        Raises:
+            LeftRunning: they cannot be reached.
+        """
+        await self.send_signal(signal.SIGTERM)
+
+    async def kill(self) -> None:
+        """Send SIGKILL to the command and all that it has started.
+
+        Raises:
+            LeftRunning: they cannot be reached.
+        """
+        await self.send_signal(signal.SIGKILL)
+
+    async def _end_stdin(self) -> None:
+        if self.tty:
+            await self.write(END_OF_TRANSMISSION)
+        else:
+            self.send_eof()
+
+    async def _move_output(self, stdout: Output, stderr: Output) -> None:
+        failure: Exception | None = None
+        try:
+            while (part := await self.read()) is not None:
+                stream, data = part
+                await (stderr if stream == STDERR_STREAM else stdout).write(data)
+        except (RindError, OSError) as exc:
+            failure = exc
+            raise
+        finally:
+            stdout.close(failure)
+            if stderr is not stdout:
+                stderr.close(failure)
+
+
+async def _send(writer: StdinWriter, data: bytes | None) -> None:
+    # A command need not read its stdin.
+    with suppress(BrokenPipeError):
+        if data and not writer.is_closing():
+            writer.write(data)
+        writer.write_eof()
+        await writer.wait_closed()
+
+
+async def _collect(reader: asyncio.StreamReader, into: bytearray) -> None:
+    # What a read raises, wait() raises too.
+    with suppress(RindError, OSError):
+        while data := await reader.read(DEFAULT_LIMIT):
+            into += data

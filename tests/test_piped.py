@@ -1,0 +1,181 @@
+"""What a reader of asyncio.subprocess expects, on real engines."""
+
+import asyncio
+import os
+import resource
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from conftest import TestContainer, wait_until
+
+import rind
+from rind import DEVNULL, PIPE, STDOUT, PipedProcess, Target
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+async def target(busybox: TestContainer) -> AsyncIterator[Target]:
+    async with rind.connect(busybox.engine.host) as client:
+        yield await client.find(container=busybox.name)
+
+
+async def test_lines_and_half_close(target: Target) -> None:
+    async with target.open_process(["cat"]) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(b"one\ntwo\n")
+        await process.stdin.drain()
+        assert await process.stdout.readline() == b"one\n"
+        process.stdin.write(b"three")
+        process.stdin.write_eof()
+        assert [line async for line in process.stdout] == [b"two\n", b"three"]
+        assert await process.wait() == process.returncode == 0
+        assert process.container.name == target.container.name
+        assert len(process.exec_id) == 64
+
+
+async def test_stdout_and_stderr(target: Target) -> None:
+    argv = ["sh", "-c", "echo out; echo err >&2; exit 3"]
+    async with target.open_process(argv) as process:
+        assert await process.communicate() == (b"out\n", b"err\n")
+        assert process.returncode == 3
+    async with target.open_process(argv, stderr=STDOUT) as process:
+        out, err = await process.communicate()
+        assert out is not None
+        assert sorted(out.splitlines()) == [b"err", b"out"]
+        assert err is None
+    async with target.open_process(argv, stdin=DEVNULL, stdout=DEVNULL) as process:
+        assert process.stdin is None
+        assert await process.communicate() == (None, b"err\n")
+
+
+async def test_local_files(target: Target, tmp_path: Path) -> None:
+    given = tmp_path / "in"
+    given.write_bytes(os.urandom(3 * MIB))
+    with given.open("rb") as stdin, (tmp_path / "out").open("wb") as stdout:
+        async with target.open_process(["cat"], stdin=stdin, stdout=stdout) as process:
+            assert await process.wait() == 0
+    assert (tmp_path / "out").read_bytes() == given.read_bytes()
+    async with target.open_process(["cat"], stdin=b"bytes") as process:
+        assert await process.communicate() == (b"bytes", b"")
+
+
+async def test_a_local_file_that_cannot_be_written_is_told(target: Target) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    async with target.open_process(["echo", "x"], stdout=full) as process:
+        with pytest.raises(OSError, match="No space left"):
+            await process.wait()
+    os.close(full)
+
+
+async def test_large_both_ways(target: Target) -> None:
+    data = os.urandom(20 * MIB)
+    async with target.open_process(["cat"]) as process:
+        out, _ = await process.communicate(data)
+        assert out == data
+
+
+async def test_a_command_that_reads_no_stdin_is_no_error(target: Target) -> None:
+    async with target.open_process(["echo", "x"]) as process:
+        assert await process.communicate(bytes(5 * MIB)) == (b"x\n", b"")
+    async with target.open_process(["true"]) as process:
+        assert process.stdin
+        await process.wait()
+        process.stdin.write(bytes(5 * MIB))
+        with pytest.raises(BrokenPipeError):
+            await process.stdin.drain()
+
+
+async def test_an_unread_pipe_holds_the_command_back(
+    target: Target, busybox: TestContainer
+) -> None:
+    async with target.open_process(["yes"], limit=1000) as process:
+        assert process.stdout
+        assert await process.stdout.readline() == b"y\n"
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        top = await asyncio.to_thread(busybox.engine.cli, "top", busybox.name, "-eo", "pid,args")
+        (pid,) = [it.split()[0] for it in top.splitlines() if it.endswith(" yes")]
+        path = Path(f"/proc/{pid}/io")
+
+        def stands_still() -> bool:
+            written = path.read_text()
+            os.sched_yield()
+            return path.read_text() == written
+
+        await asyncio.to_thread(wait_until, stands_still)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 16 * 1024
+        assert await process.stdout.readexactly(2 * MIB) == b"y\n" * MIB
+
+
+async def test_waiting_needs_no_reading(target: Target) -> None:
+    async with target.open_process(["head", "-c", "300000", "/dev/zero"], limit=1000) as process:
+        async with asyncio.timeout(30):
+            assert await process.wait() == 0
+        assert process.stdout
+        assert len(await process.stdout.read()) == 300000
+
+
+async def test_a_terminal(target: Target) -> None:
+    async with target.open_process(["sh"], tty=True, size=(40, 120)) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr is None
+        process.stdin.write(b"stty size\n")
+        await process.stdout.readuntil(b"40 120")
+        await process.resize((50, 132))
+        process.stdin.write(b"stty size\n")
+        await process.stdout.readuntil(b"50 132")
+        process.stdin.write(b"exit 7\n")
+        await process.stdout.read()
+        assert await process.wait() == 7
+    async with target.open_process(["cat"], tty=True) as process:
+        assert process.stdin
+        process.stdin.write(b"x\n")
+        process.stdin.write_eof()
+        out, _ = await process.communicate()
+        assert out == b"x\r\nx\r\n"
+
+
+@pytest.mark.parametrize(
+    ("send", "status"),
+    [
+        (PipedProcess.terminate, 143),
+        (PipedProcess.kill, 137),
+        (lambda process: process.send_signal(signal.SIGINT), 130),
+    ],
+)
+async def test_signals(
+    target: Target, send: Callable[[PipedProcess], Awaitable[None]], status: int
+) -> None:
+    async with target.open_process(["sh", "-c", "echo ready; sleep 1000"]) as process:
+        assert process.stdout
+        assert await process.stdout.readline() == b"ready\n"
+        await (
+            process.send_signal(signal.SIGINT) if how == "send_signal" else getattr(process, how)()
+        )
+        assert await process.wait() == status
+
+
+@pytest.mark.parametrize("streams", [PIPE, DEVNULL])
+async def test_a_command_that_cannot_start(target: Target, streams: int) -> None:
+    async with target.open_process(["nope"], stdout=streams, stderr=streams) as process:
+        with pytest.raises(rind.StartError) as caught:
+            await process.communicate()
+        assert caught.value.exit_status == 127
+        with pytest.raises(rind.StartError):
+            await process.wait()
+
+
+async def test_a_fault_that_the_engine_tells_is_raised_by_a_read(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with target.open_process(["cat"]) as process:
+        monkeypatch.setattr(process._decoder, "feed", lambda _: iter([(3, b"a fault")]))
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(b"x")
+        with pytest.raises(rind.Broken, match="a fault"):
+            await process.stdout.read()
