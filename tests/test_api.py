@@ -1,15 +1,24 @@
-"""Selection by where we stand, by service and project, on real Compose projects and mounts."""
+"""The embedding API; selection by where we stand, on real Compose projects and mounts."""
 
+import asyncio
+import gc
+import inspect
 import json
 import os
 import subprocess
+import sys
+import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 import pytest
-from conftest import RIND, TIMEOUT, Containers, TestEngine, one_line
+import uvloop
+from conftest import RIND, TIMEOUT, Containers, TestContainer, TestEngine, one_line
+
+import rind
 
 
 @dataclass(frozen=True)
@@ -178,3 +187,172 @@ def test_a_misspelt_label_is_told(containers: Containers) -> None:
     done = target.rind("true")
     assert done.returncode == 125
     assert one_line(done.stderr) == f"unknown label {key}.usr: did you mean {key}.user?"
+
+
+# --- embedded ---------------------------------------------------------------------------------
+
+
+class Where(TypedDict):
+    host: str
+    container: str
+
+
+def where(container: TestContainer) -> Where:
+    return {"host": container.engine.host, "container": container.name}
+
+
+async def test_run(busybox: TestContainer) -> None:
+    done = await rind.run(["sh", "-c", "cat; echo err >&2; exit 3"], input=b"x", **where(busybox))
+    assert done == rind.CompletedProcess(
+        ["sh", "-c", "cat; echo err >&2; exit 3"], 3, b"x", b"err\n", busybox.name
+    )
+    text = await rind.run(script="tr a-z A-Z", input="héllo", text=True, **where(busybox))
+    assert (text.args, text.stdout, text.stderr) == (["tr a-z A-Z"], "HéLLO", "")
+    done = await rind.run(
+        script="echo $A; id -un; pwd",
+        env={"A": "1 2"},
+        user="app",
+        workdir="/tmp",
+        **where(busybox),
+    )
+    assert done.stdout == b"1 2\napp\n/tmp\n"
+    quiet = await rind.run(["echo"], stdout=rind.DEVNULL, **where(busybox))
+    assert (quiet.stdout, quiet.stderr) == (None, b"")
+    assert (await rind.run(["cat"], **where(busybox))).stdout == b""
+
+
+def test_run_sync(busybox: TestContainer) -> None:
+    assert rind.run_sync(["echo", "x"], text=True, **where(busybox)).stdout == "x\n"
+
+
+async def test_a_failed_check_has_all_that_there_is_to_know(busybox: TestContainer) -> None:
+    argv = ["sh", "-c", "echo out; echo err >&2; exit 3"]
+    with pytest.raises(rind.CommandFailed) as caught:
+        await rind.run(argv, check=True, **where(busybox))
+    exc = caught.value
+    assert (exc.argv, exc.returncode, exc.exit_status) == (argv, 3, 3)
+    assert (exc.stdout, exc.stderr, exc.container) == (b"out\n", b"err\n", busybox.name)
+    assert str(exc).endswith(f"ended with exit status 3 in {busybox.name}")
+
+
+async def test_a_timeout_has_the_partial_output_and_leaves_nothing(busybox: TestContainer) -> None:
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    script = f"echo part; trap '' TERM; sleep {mark} & sleep {mark}; sleep {mark}"
+    with pytest.raises(rind.TimedOut) as caught:
+        await rind.run(script=script, timeout=0.5, text=True, **where(busybox))
+    exc = caught.value
+    assert isinstance(exc, TimeoutError)
+    assert (exc.stdout, exc.stderr, exc.timeout, exc.exit_status) == ("part\n", "", 0.5, 124)
+    assert mark not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
+
+
+async def test_a_cancelled_run_leaves_nothing(busybox: TestContainer) -> None:
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    async with rind.connect(busybox.engine.host) as client:
+        target = await client.find(container=busybox.name)
+        started = asyncio.Event()
+
+        async def fail() -> None:
+            await started.wait()
+            raise ZeroDivisionError
+
+        with pytest.raises(ExceptionGroup):  # noqa: PT012 # it is the group that is tested
+            async with asyncio.TaskGroup() as group:
+                group.create_task(target.run(["sleep", mark]))
+                group.create_task(fail())
+                async with target.open_process(["cat"]) as process:
+                    assert process.stdin
+                    assert process.stdout
+                    process.stdin.write(b"x\n")
+                    await process.stdout.readline()
+                    started.set()
+                    await process.wait()
+    assert mark not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
+
+
+async def test_mistakes_are_told(busybox: TestContainer) -> None:
+    with pytest.raises(rind.UsageError, match="a command is a list of words, but got 'ls -l'"):
+        await rind.run("ls -l", **where(busybox))
+    with pytest.raises(rind.SelectionError, match="No such container: nobody"):
+        await rind.run(["ls"], host=busybox.engine.host, container="nobody")
+    with pytest.raises(rind.Unreachable):
+        await rind.run(["ls"], host="unix:///nowhere", container="nobody")
+    with pytest.raises(rind.StartError):
+        await rind.run(["nope"], **where(busybox))
+
+
+async def test_two_hundred_at_once(busybox: TestContainer) -> None:
+    threads = threading.active_count()
+    async with rind.connect(busybox.engine.host) as client:
+        target = await client.find(container=busybox.name)
+
+        async def one(number: int) -> bool:
+            script = f"cat; echo {number} >&2; exit {number}"
+            done = await target.run(script=script, input=b"%d" % number * 1000)
+            expected = (number, b"%d" % number * 1000, b"%d\n" % number)
+            return (done.returncode, done.stdout, done.stderr) == expected
+
+        assert all(await asyncio.gather(*map(one, range(200))))
+    assert threading.active_count() == threads
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("eager", [False, True])
+def test_whatever_the_loop(
+    busybox: TestContainer,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop],
+    debug: bool,  # noqa: FBT001 # a case
+    eager: bool,  # noqa: FBT001 # a case
+) -> None:
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        loop.slow_callback_duration = 60
+        if eager and sys.version_info >= (3, 12):
+            loop.set_task_factory(asyncio.eager_task_factory)
+        async with rind.connect(busybox.engine.host) as client:
+            target = await client.find(container=busybox.name)
+            done = await target.run(["cat"], input=b"x" * 10**6)
+            assert done.stdout == b"x" * 10**6
+            async with target.open_process(["sh", "-c", "read x; exit 5"]) as process:
+                assert process.stdin
+                process.stdin.write(b"\n")
+                assert await process.wait() == 5
+            with pytest.raises(rind.TimedOut):
+                await target.run(["sleep", "1000"], timeout=0.1)
+
+    for _ in range(2):
+        with asyncio.Runner(debug=debug, loop_factory=loop_factory) as runner:
+            runner.run(work())
+    gc.collect()
+
+
+PUBLIC = """
+AmbiguousError Broken Client Command CommandFailed CompletedProcess Container ContainerGone DEVNULL
+EngineError ExitStatus LeftRunning PIPE PipedProcess Profile Refused RindError STDOUT SelectionError
+StartError StdinWriter Target TimedOut Unreachable UsageError Wanted attach_terminal connect run
+run_sync
+"""
+
+
+def test_the_public_names() -> None:
+    assert sorted(rind.__all__) == PUBLIC.split()
+    assert set(rind.__all__) <= set(dir(rind))
+    for name in rind.__all__:
+        it = getattr(rind, name)
+        assert not callable(it) or inspect.getdoc(it), name
+    with pytest.raises(AttributeError, match="has no attribute 'nope'"):
+        rind.nope  # noqa: B018 # that is what is tested
+
+
+def test_every_error_is_of_one_tree() -> None:
+    for name in rind.__all__:
+        it = getattr(rind, name)
+        if isinstance(it, type) and issubclass(it, BaseException):
+            assert issubclass(it, rind.RindError), name
+
+
+def test_importing_it_loads_nothing() -> None:
+    script = "import sys, rind; print([it for it in sys.modules if it.startswith('rind.')])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert done.stdout == b"[]\n"

@@ -153,9 +153,7 @@ async def test_signals(
     async with target.open_process(["sh", "-c", "echo ready; sleep 1000"]) as process:
         assert process.stdout
         assert await process.stdout.readline() == b"ready\n"
-        await (
-            process.send_signal(signal.SIGINT) if how == "send_signal" else getattr(process, how)()
-        )
+        await send(process)
         assert await process.wait() == status
 
 

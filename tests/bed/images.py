@@ -55,6 +55,8 @@ cd /app
 /venv/bin/python manage.py migrate
 rm db.sqlite3
 chmod +x manage.py
+printf '#!/venv/bin/python3\\nfrom pylsp.__main__ import main\\nmain()\\n' >/venv/bin/pylsp
+chmod +x /venv/bin/pylsp
 chown -R app:app /app
 """
 
@@ -220,7 +222,7 @@ def _compose_django(root: RootFileSystem) -> None:
         run(
             *(VENV / "bin" / "python", "-m", "pip", "install", "--no-compile", "--target"),
             *(fetched / "django", "--python-version", "3.11", "--implementation", "cp"),
-            *("--only-binary", ":all:", "django>=5.2,<5.3"),
+            *("--only-binary", ":all:", "django>=5.2,<5.3", "python-lsp-server>=1.12,<2"),
             env=venv.environment(),
         )
     with step("composing the image django"):
