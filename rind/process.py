@@ -23,7 +23,7 @@ from rind.errors import (
 from rind.failures import start_failure
 from rind.frames import STDOUT, SYSTEM_ERROR, FrameDecoder
 from rind.plan import ExecConfig
-from rind.reaper import Reaper
+from rind.reaper import BOUND, Reaper
 from rind.selection import Container
 from rind.stream import HijackedStream
 
@@ -63,6 +63,15 @@ async def start_detached(engine: Engine, container: Container, config: ExecConfi
     except Refused as exc:
         raise start_failure(exc.text) from exc
     return exec_id
+
+
+async def _abandon(starting: asyncio.Task[HijackedStream], reaper: Reaper) -> None:
+    """End a command that has been started, or is about to be: the request is on its way."""
+    with suppress(EngineError, TimeoutError):
+        async with asyncio.timeout(BOUND):
+            (await starting).close()
+    with suppress(LeftRunning):
+        await reaper.end(signal.SIGTERM, CLEAN_UP_GRACE)
 
 
 async def _shielded(cleaning: Coroutine[None, None, object]) -> None:
@@ -148,12 +157,11 @@ class Process:
         config = replace(config, env=[*config.env, reaper.variable])
         try:
             reaper.exec_id = exec_id = await engine.create_exec(container.id, config)
+            starting = asyncio.create_task(engine.start_exec(exec_id, tty=config.tty, size=size))
             try:
-                stream = await engine.start_exec(exec_id, tty=config.tty, size=size)
+                stream = await asyncio.shield(starting)
             except (asyncio.CancelledError, Broken, Unreachable):
-                # It may have been started all the same.
-                with suppress(LeftRunning):
-                    await _shielded(reaper.end(signal.SIGTERM, CLEAN_UP_GRACE))
+                await _shielded(_abandon(starting, reaper))
                 raise
         except Refused as exc:
             raise start_failure(exc.text) from exc

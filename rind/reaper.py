@@ -35,7 +35,7 @@ from rind.frames import STDOUT, FrameDecoder
 from rind.plan import ExecConfig
 from rind.stream import HijackedStream
 
-__all__ = ["COOKIE", "LEASH_SCRIPT", "SIGNAL_SCRIPT", "Reaper"]
+__all__ = ["BOUND", "COOKIE", "LEASH_SCRIPT", "SIGNAL_SCRIPT", "Reaper"]
 
 COOKIE: Final = "RIND_EXEC_ID"
 

@@ -33,6 +33,7 @@ class FaultProxy:
         at: how many relayed bytes, both ways together, bring about the fault.
         piece: the size that what is relayed is cut into; None leaves it as it comes.
         hold_until: an event before which the engine's bytes are not handed on.
+        hold_starts_until: an event before which requests to start a command are not.
         relayed: bytes so far.
     """
 
@@ -41,6 +42,7 @@ class FaultProxy:
     at: int = 0
     piece: int | None = None
     hold_until: asyncio.Event | None = None
+    hold_starts_until: asyncio.Event | None = None
     relayed: int = 0
     struck: bool = False
     sockets: list[socket.socket] = field(default_factory=list)
@@ -68,6 +70,8 @@ class FaultProxy:
             while data := await loop.sock_recv(source, 65536):
                 if hold is not None:
                     await hold.wait()
+                if self.hold_starts_until is not None and b"/start HTTP/" in data:
+                    await self.hold_starts_until.wait()
                 for start in range(0, len(data), self.piece or len(data)):
                     await self._hand_on(data[start : start + (self.piece or len(data))], sink)
             sink.shutdown(socket.SHUT_WR)

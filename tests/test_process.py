@@ -1,10 +1,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Literal
 
 import pytest
 from conftest import TestContainer
+from faults import FaultProxy, fault_proxy
 
 from rind.endpoint import Endpoint
 from rind.engine import Engine
@@ -155,3 +157,28 @@ async def test_leaving_before_the_status_is_asked_for_leaves_a_child_alone(
             assert await process.read() is None
         assert "636363" in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
         await process.end(9, 0)
+
+
+async def test_cancelled_while_the_request_to_start_is_on_its_way(
+    busybox: TestContainer, tmp_path: Path
+) -> None:
+    go_on = asyncio.Event()
+    mark = "646464"
+
+    def configure(proxy: FaultProxy) -> None:
+        proxy.hold_starts_until = go_on
+
+    async with (
+        fault_proxy(busybox.engine.host, tmp_path, configure) as (url, _),
+        Engine(Endpoint(url, "the test")) as engine,
+    ):
+        container = await engine.container(busybox.name)
+        config = ExecConfig(argv=["sh", "-c", f"sleep {mark}; true"])
+        starting = asyncio.create_task(Process.start(engine, container, config))
+        await asyncio.sleep(0.3)  # for the request to be there
+        starting.cancel()
+        await asyncio.sleep(0.3)  # for a clean-up that would be too early
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        assert mark not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
