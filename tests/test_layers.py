@@ -17,13 +17,14 @@ FLOORS = [
     {"process"},
     {"attach", "api"},
     {"cli.options", "cli.report"},
+    {"cli.picker"},
     {"cli.session"},
     {"cli.main"},
 ]
 DOORS = {
     "aiodocker": {"engine"},
     "aiohttp": {"engine", "stream"},
-    "prompt_toolkit": {"terminal", "cli.picker"},
+    "prompt_toolkit": {"cli.picker"},
 }
 
 
