@@ -7,40 +7,18 @@ import socket
 import subprocess
 import sys
 import termios
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pexpect
-import pyte
 import pytest
 from conftest import RIND, TIMEOUT, Containers, TestContainer, one_line, wait_until
 from faults import Fault, FaultProxy, fault_proxy
+from screen import Screen
 
 CTRL = {"C": "\x03", "D": "\x04", "Z": "\x1a"}
 PROMPT = r"[#$] "
-
-
-class Screen:
-    """What a user of a terminal of this size would see."""
-
-    def __init__(self, child: "pexpect.spawn[bytes]", rows: int, columns: int) -> None:
-        self.child = child
-        self.screen = pyte.Screen(columns, rows)
-        self.stream = pyte.ByteStream(self.screen)
-
-    def resize(self, rows: int, columns: int) -> None:
-        self.screen.resize(rows, columns)
-        self.child.setwinsize(rows, columns)
-
-    def wait_for(self, seen: Callable[[list[str]], bool]) -> list[str]:
-        """Read until the screen's lines are as wanted; give them."""
-        deadline = time.monotonic() + TIMEOUT
-        while not seen(lines := [line.rstrip() for line in self.screen.display]):
-            assert time.monotonic() < deadline, "\n".join(lines)
-            self.stream.feed(self.child.read_nonblocking(65536, timeout=TIMEOUT))
-        return lines
 
 
 @pytest.fixture

@@ -18,13 +18,14 @@ FLOORS = [
     {"piped", "attach"},
     {"api"},
     {"cli.options", "cli.report"},
+    {"cli.picker"},
     {"cli.session"},
     {"cli.main"},
 ]
 DOORS = {
     "aiodocker": {"engine"},
     "aiohttp": {"engine", "stream"},
-    "prompt_toolkit": {"terminal", "cli.picker"},
+    "prompt_toolkit": {"cli.picker"},
 }
 
 

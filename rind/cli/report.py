@@ -1,6 +1,21 @@
-"""What Rind itself says: one line on stderr, nothing that could move a cursor."""
+"""What Rind itself says: one line on stderr, nothing that could move a cursor; and its tables."""
 
-__all__ = ["clean", "line"]
+from collections.abc import Sequence
+from typing import Final
+
+__all__ = ["age", "clean", "cut", "line", "table"]
+
+_UNITS: Final = (
+    ("year", 365 * 24 * 3600),
+    ("month", 30 * 24 * 3600),
+    ("week", 7 * 24 * 3600),
+    ("day", 24 * 3600),
+    ("hour", 3600),
+    ("minute", 60),
+)
+
+_WIDEST: Final = 40
+"""Columns of the screen that one of a table's may have, unless it is the last."""
 
 
 def clean(text: str) -> str:
@@ -15,3 +30,57 @@ def clean(text: str) -> str:
 def line(text: str) -> str:
     """Return ``text`` as a line of ours."""
     return f"rind: {clean(text)}\n"
+
+
+def age(seconds: float) -> str:
+    """Say a time in the largest unit of which there are two, much as docker does."""
+    whole = max(0, int(seconds))
+    for unit, size in _UNITS:
+        if whole >= 2 * size:
+            return f"{whole // size} {unit}s"
+    return f"{whole} second{'' if whole == 1 else 's'}"
+
+
+def table(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
+    """Align the rows' cells, by the columns that they take on a screen.
+
+    Args:
+        rows: of clean text, the first one being the header. A column with nothing but that is
+            left out.
+        width: what no line may exceed.
+    """
+    columns = [[cut(it, _WIDEST) for it in column] for column in zip(*rows, strict=True)]
+    if columns:
+        columns[-1] = [row[-1] for row in rows]
+    columns = [column for column in columns if any(column[1:])]
+    widths = [max(map(_width, column)) for column in columns]
+    lines = []
+    for cells in zip(*columns, strict=True):
+        padded = [it + " " * (wide - _width(it)) for it, wide in zip(cells, widths, strict=True)]
+        text = "  ".join(padded).rstrip()
+        lines.append(text if width is None else cut(text, width))
+    return lines
+
+
+def cut(text: str, width: int) -> str:
+    """Return as much of ``text`` as fits, with an ellipsis in the place of what does not."""
+    if _width(text) <= width:
+        return text
+    kept, left = "", width - 1
+    for ch in text:
+        left -= _width(ch)
+        if left < 0:
+            break
+        kept += ch
+    return f"{kept}…" if width > 0 else ""
+
+
+def _width(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    from unicodedata import category, east_asian_width  # noqa: PLC0415 # a large table
+
+    return sum(
+        0 if category(ch) in {"Mn", "Me"} else 2 if east_asian_width(ch) in "WF" else 1
+        for ch in text
+    )

@@ -6,8 +6,8 @@ import signal
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from rind.api import Target, connect
-from rind.attach import STDIN_FD, STDOUT_FD, attach_terminal, local_window_size
+from rind.api import Client, Target, connect
+from rind.attach import STDERR_FD, STDIN_FD, STDOUT_FD, attach_terminal, local_window_size
 from rind.cli.options import Options, environment
 from rind.endpoint import docker_setting
 from rind.errors import EngineError, ExitStatus, LeftRunning, Refused, SelectionError
@@ -16,11 +16,12 @@ from rind.local import is_null
 from rind.plan import Command
 from rind.process import Process
 from rind.profile import DEFAULT_SHELL
-from rind.selection import Wanted, require_running
+from rind.selection import AmbiguousError, Wanted, require_running
 from rind.terminal import handed_over, is_terminal
 
 __all__ = ["Session"]
 
+_INTERRUPTED: Final = ExitStatus.SIGNALLED + signal.SIGINT
 _KILLED: Final = ExitStatus.SIGNALLED + 9
 
 _STOP_SEEN_WITHIN: Final = 0.3
@@ -123,7 +124,9 @@ class Session:
         keys = options.detach_keys
         detach_keys = parse_keys(docker_setting(env, "detachKeys") if keys is None else keys)
         async with connect(options.host, context=options.context, environ=env) as client:
-            target = await client.find(_wanted(options))
+            target = await self._find(client)
+            if target is None:
+                return _INTERRUPTED
             name = target.container.name
             if options.verbosity > 0:
                 self._say(f"in {name} on {client.endpoint.url}: {_described(options)}")
@@ -152,6 +155,22 @@ class Session:
                 await _explain_kill(target, self._say)
             return status
 
+    async def _find(self, client: Client) -> Target | None:
+        """Find the container to run in; None where several fit, and the user wants none of them."""
+        options = self._options
+        try:
+            return await client.find(_wanted(options))
+        except AmbiguousError as several:
+            if not _can_ask(self._env):
+                raise
+            candidates = several.candidates
+        from rind.cli.picker import pick  # noqa: PLC0415 # it takes 100 ms to load
+
+        picked = await pick(candidates, options.label)
+        if picked is None:
+            return None
+        return client.target(require_running(picked), options.label)
+
     def _tell(self, why: LeftRunning) -> None:
         self._say(f"processes of the command may be left running in the container: {why}")
 
@@ -166,6 +185,11 @@ def _wants_tty(options: Options) -> bool:
         return options.tty
     attached = options.stdin and not options.detach
     return attached and is_terminal(STDIN_FD) and is_terminal(STDOUT_FD)
+
+
+def _can_ask(env: Mapping[str, str]) -> bool:
+    able = env.get("TERM", "dumb") not in {"", "dumb", "unknown"}
+    return able and is_terminal(STDIN_FD) and is_terminal(STDERR_FD)
 
 
 def _described(options: Options) -> str:

@@ -1,6 +1,6 @@
 import pytest
 
-from rind.cli.report import clean, line
+from rind.cli.report import age, clean, cut, line, table
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,53 @@ def test_clean(text: str, cleaned: str) -> None:
 
 def test_a_line_is_one_line() -> None:
     assert line("a\nb") == "rind: a b\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (-5, "0 seconds"),
+        (1.9, "1 second"),
+        (119, "119 seconds"),
+        (120, "2 minutes"),
+        (3600, "60 minutes"),
+        (7200, "2 hours"),
+        (47.9 * 3600, "47 hours"),
+        (48 * 3600, "2 days"),
+        (13 * 86400, "13 days"),
+        (14 * 86400, "2 weeks"),
+        (59 * 86400, "8 weeks"),
+        (60 * 86400, "2 months"),
+        (729 * 86400, "24 months"),
+        (730 * 86400, "2 years"),
+    ],
+)
+def test_age(seconds: float, said: str) -> None:
+    assert age(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "left"),
+    [
+        ("four", 4, "four"),
+        ("fours", 4, "fou…"),
+        ("漢字", 4, "漢字"),
+        ("漢字", 3, "漢…"),
+        ("漢字", 2, "…"),
+        ("ne\u0301e", 3, "ne\u0301e"),
+        ("x", 0, ""),
+        ("x", -1, ""),
+        ("", 0, ""),
+    ],
+)
+def test_cut(text: str, width: int, left: str) -> None:
+    assert cut(text, width) == left
+
+
+def test_a_tables_columns_are_aligned_as_they_are_seen() -> None:
+    rows = [("A", "EMPTY", "C", "D"), ("漢字", "", "c", "dd"), ("abc", "", "", "d" * 60)]
+    assert table(rows) == ["A     C  D", "漢字  c  dd", f"abc      {'d' * 60}"]
+    assert table(rows, 12) == ["A     C  D", "漢字  c  dd", "abc      dd…"]
+    assert table([("A", "B"), ("a" * 50, "b")])[1] == f"{'a' * 39}…  b"
+    assert table([("A", "B")]) == []
+    assert table([]) == []

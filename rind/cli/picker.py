@@ -1,0 +1,247 @@
+"""The picker: several containers fit, and somebody at the terminal chooses one from a table.
+
+It is drawn on stderr, in place and not on a screen of its own, and erased when it is done: stdout
+is the command's. What is typed after Enter is the command's too, so keys are read byte by byte:
+whatever prompt_toolkit has not read waits in the terminal for the command.
+
+Imported only where there is something to pick: prompt_toolkit takes 100 ms to load.
+"""
+
+import os
+import sys
+import time
+from codecs import getincrementaldecoder
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from io import TextIOBase
+from typing import Final, TextIO, cast
+
+from prompt_toolkit.application import Application
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.input.posix_utils import PosixStdinReader
+from prompt_toolkit.input.vt100 import Vt100Input
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
+from prompt_toolkit.layout import FormattedTextControl, Layout, Window
+from prompt_toolkit.output.vt100 import Vt100_Output
+
+from rind.attach import STDERR_FD, STDIN_FD
+from rind.cli.report import age, clean, cut, table
+from rind.selection import Container
+from rind.terminal import RawMode, window_size
+
+__all__ = ["Choice", "draw", "pick", "row"]
+
+_HEADER: Final = ("NAME", "SERVICE", "PROJECT", "IMAGE", "AGE", "PRE-STEP")
+_HINT: Final = "(type to filter; Enter runs in it, Esc nowhere)"
+
+_LONGEST: Final = 15
+"""Rows of containers that are shown at once."""
+
+_ESCAPE: Final = 0.05
+"""Seconds in which the rest of a key's sequence follows its ESC, else it was the Esc key."""
+
+_SHORT_ID: Final = 12
+"""Digits of an image's ID, as docker shows it."""
+
+
+def row(container: Container, label: str, now: float) -> tuple[str, ...]:
+    """Give a container's cells, clean. ``now`` is in seconds since 1970."""
+    image = container.image
+    if image.startswith("sha256:"):
+        image = image.removeprefix("sha256:")[:_SHORT_ID]
+    pre_step = container.labels.get(label, "").strip()
+    cells = (
+        container.name,
+        container.service,
+        container.project,
+        image,
+        age(now - container.created),
+        pre_step.partition("\n")[0],
+    )
+    return tuple(map(clean, cells))
+
+
+class Choice:
+    """One row among those that fit a filter. Pure.
+
+    Attributes:
+        rows: all that there are to choose from.
+        typed: the filter: words, each of which must be somewhere in a row, in whatever case.
+        at: which of those that fit is the chosen one.
+    """
+
+    def __init__(self, rows: Sequence[Sequence[str]]) -> None:
+        self.rows = rows
+        self.typed = ""
+        self.at = 0
+
+    @property
+    def fitting(self) -> list[int]:
+        """The indices of the rows that fit."""
+        words = self.typed.casefold().split()
+        texts = ["\n".join(cells).casefold() for cells in self.rows]
+        return [index for index, text in enumerate(texts) if all(it in text for it in words)]
+
+    @property
+    def chosen(self) -> int | None:
+        """The index of the chosen row; None where none fits."""
+        return self.fitting[self.at] if self.fitting else None
+
+    def move(self, by: int) -> None:
+        """Choose a row further down, or up, no further than the last."""
+        self.at = max(0, min(self.at + by, len(self.fitting) - 1))
+
+    def type(self, text: str) -> None:
+        """Append to the filter, and choose the first row that fits."""
+        self.typed += "".join(ch for ch in text if ch.isprintable())
+        self.at = 0
+
+    def erase(self) -> None:
+        """Take the filter's last character away."""
+        self.typed = self.typed[:-1]
+        self.at = 0
+
+
+def draw(choice: Choice, size: tuple[int, int]) -> Iterator[tuple[str, str]]:
+    """Give what a terminal of this size, (rows, columns), shows: styles and text."""
+    _, columns = size
+    header, *lines = table([_HEADER, *choice.rows], columns - 2)
+    fitting = choice.fitting
+    question = cut(f"Which container ({len(fitting)}/{len(lines)})? ", columns - 1)
+    room = columns - 1 - len(question)
+    typed = choice.typed[-max(1, room) :]
+    while cut(typed, room) != typed:
+        typed = typed[1:]  # its end is where the cursor is
+    yield "", question + typed
+    yield "[SetCursorPosition]", " "
+    if not typed:
+        yield "", cut(_HINT, room)
+    yield "bold", f"\n  {header}"
+    shown = _shown(size)
+    top = max(0, min(choice.at - shown // 2, len(fitting) - shown))
+    for index in fitting[top : top + shown]:
+        if index == choice.chosen:
+            yield "reverse", f"\n> {lines[index]}"
+        else:
+            yield "", f"\n  {lines[index]}"
+
+
+async def pick(containers: Sequence[Container], label: str) -> Container | None:
+    """Let the user choose, on a terminal that both stdin and stderr are.
+
+    The terminal is as it was at the end, also where it is cancelled. No signal's handler is
+    changed but SIGWINCH's, until the end.
+
+    Args:
+        containers: at least one.
+        label: the key of the label that has the pre-step.
+
+    Returns:
+        None where the user wants none of them, or the terminal has gone.
+    """
+    choice = Choice([row(it, label, time.time()) for it in containers])
+    control = FormattedTextControl(lambda: list(draw(choice, _size())), focusable=True)
+    app: Application[int | None] = Application(
+        layout=Layout(Window(control)),
+        key_bindings=_bindings(choice),
+        erase_when_done=True,
+        input=_Keys(),
+        # A terminal's answer to the question where its cursor is might come when we have gone.
+        output=Vt100_Output(cast("TextIO", _Stderr()), lambda: Size(*_size()), enable_cpr=False),
+    )
+    app.ttimeoutlen = _ESCAPE
+    try:
+        chosen = await app.run_async(handle_sigint=False, set_exception_handler=False)
+    except EOFError:
+        return None
+    return None if chosen is None else containers[chosen]
+
+
+def _bindings(choice: Choice) -> KeyBindings:
+    def move(by: Callable[[], int]) -> Callable[[KeyPressEvent], None]:
+        return lambda _: choice.move(by())
+
+    def leave(event: KeyPressEvent) -> None:
+        event.app.exit(result=None)
+
+    def take(event: KeyPressEvent) -> None:
+        if choice.chosen is not None:
+            event.app.exit(result=choice.chosen)
+
+    actions: dict[Keys, Callable[[KeyPressEvent], None]] = {
+        Keys.Up: move(lambda: -1),
+        Keys.ControlP: move(lambda: -1),
+        Keys.Down: move(lambda: 1),
+        Keys.ControlN: move(lambda: 1),
+        Keys.PageUp: move(lambda: -_shown(_size())),
+        Keys.PageDown: move(lambda: _shown(_size())),
+        Keys.Home: move(lambda: -len(choice.rows)),
+        Keys.End: move(lambda: len(choice.rows)),
+        # More than one character is the sequence of a key that means nothing here.
+        Keys.Any: lambda event: choice.type(event.data if len(event.data) == 1 else ""),
+        Keys.BracketedPaste: lambda event: choice.type(clean(event.data)),
+        Keys.Backspace: lambda _: choice.erase(),
+        Keys.Enter: take,
+        Keys.ControlJ: take,
+        Keys.Escape: leave,
+        Keys.ControlC: leave,
+        Keys.ControlD: leave,
+    }
+    keys = KeyBindings()
+    for key, act in actions.items():
+        # Without waiting for what prompt_toolkit's own bindings might continue with.
+        keys.add(key, eager=True)(act)
+    return keys
+
+
+class _ByteByByte(PosixStdinReader):
+    def __init__(self) -> None:
+        super().__init__(STDIN_FD)
+        self._decoder = getincrementaldecoder("utf-8")("replace")
+
+    def read(self, count: int = 1) -> str:
+        try:
+            data = os.read(STDIN_FD, min(count, 1))
+        except OSError:
+            data = b""
+        self.closed = not data
+        return self._decoder.decode(data)
+
+
+class _Keys(Vt100Input):
+    def __init__(self) -> None:
+        super().__init__(sys.stdin)
+        self.stdin_reader = _ByteByByte()
+
+    @contextmanager
+    def raw_mode(self) -> Iterator[None]:
+        with RawMode(STDIN_FD):
+            yield
+
+
+class _Stderr(TextIOBase):
+    """Our stderr, but nothing is kept that Python would try to write once more at exit."""
+
+    encoding = "utf-8"
+
+    def fileno(self) -> int:
+        return STDERR_FD
+
+    def write(self, text: str) -> int:
+        left = text.encode(errors="replace")
+        # A terminal that has gone: its SIGHUP, or the end of stdin, ends us.
+        with suppress(OSError):
+            while left:
+                left = left[os.write(STDERR_FD, left) :]
+        return len(text)
+
+
+def _size() -> tuple[int, int]:
+    return window_size(STDERR_FD, STDIN_FD) or (24, 80)
+
+
+def _shown(size: tuple[int, int]) -> int:
+    """Count the containers that are shown at once: half the screen, besides two lines."""
+    rows, _ = size
+    return max(1, min(_LONGEST, rows // 2, rows - 2))

@@ -1,0 +1,38 @@
+"""What a terminal's user sees: the output of a program on a PTY, drawn by an emulator."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import pexpect
+import pyte
+from conftest import TIMEOUT
+
+
+class Screen:
+    """What a user of a terminal of this size would see."""
+
+    def __init__(self, child: "pexpect.spawn[bytes]", rows: int, columns: int) -> None:
+        self.child = child
+        self.screen = pyte.Screen(columns, rows)
+        self.stream = pyte.ByteStream(self.screen)
+
+    def resize(self, rows: int, columns: int) -> None:
+        self.screen.resize(rows, columns)
+        self.child.setwinsize(rows, columns)
+
+    def wait_for(self, seen: Callable[[list[str]], bool]) -> list[str]:
+        """Read until the screen's lines are as wanted; give them."""
+        deadline = time.monotonic() + TIMEOUT
+        while not seen(lines := [line.rstrip() for line in self.screen.display]):
+            assert time.monotonic() < deadline, "\n".join(lines)
+            self.stream.feed(self.child.read_nonblocking(65536, timeout=TIMEOUT))
+        return lines
+
+    def last(self) -> list[str]:
+        """Read to the end; give the lines that are left."""
+        with suppress(pexpect.EOF):
+            while True:
+                self.stream.feed(self.child.read_nonblocking(65536, timeout=TIMEOUT))
+        self.child.wait()
+        return [line.rstrip() for line in self.screen.display if line.strip()]
