@@ -6,7 +6,7 @@ terminal alone; :func:`rind.attach.attach_terminal` is for that.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -22,6 +22,7 @@ from rind.process import start_detached
 from rind.profile import DEFAULT_LABEL, read_profile
 from rind.selection import (
     COMPOSE,
+    AmbiguousError,
     Container,
     Place,
     Wanted,
@@ -215,13 +216,69 @@ class Client:
         wanted = wanted or Wanted(**fields)
         if wanted.container is not None:
             return self.target(require_running(await self._named(wanted.container)), wanted.label)
-        up = await self._containers(wanted, up=True)
+        up = await self.containers(wanted)
         down: list[Container] = []
         neighbours: list[Container] = []
         if not narrow(up, wanted, self._place):
-            down = await self._containers(wanted, up=False)
+            down = _localized(await self._engine.containers(wanted.filters, up=False))
             neighbours = _localized(await self._engine.containers([f"{COMPOSE}.project"], up=True))
         return self.target(select(up, down, wanted, self._place, neighbours), wanted.label)
+
+    async def wait_for(
+        self, wanted: Wanted, told: Callable[[str], None] = lambda _: None
+    ) -> "Target":
+        """Find the one container to run in, as soon as it runs, and is healthy if that is checked.
+
+            async with asyncio.timeout(60):
+                web = await client.wait_for(rind.Wanted(service="web"))
+
+        Args:
+            wanted: what is asked of it.
+            told: is called with what is waited for, first and whenever something changed.
+
+        Raises:
+            AmbiguousError: several fit.
+            EngineError: the engine failed.
+        """
+        async with self._engine.changes() as changes:
+            while True:
+                try:
+                    target = await self.find(wanted)
+                except AmbiguousError:
+                    raise
+                except SelectionError as exc:
+                    told(str(exc))
+                else:
+                    health = target.container.health
+                    if health in {"", "healthy"}:
+                        return target
+                    told(f"the container {target.container.name} is not healthy ({health})")
+                await anext(changes)
+
+    async def containers(
+        self, wanted: Wanted | None = None, **fields: Unpack[WantedFields]
+    ) -> list[Container]:
+        """List the containers that are up, paused ones too, and that could be wanted.
+
+            for container in await client.containers(project="shop"): ...
+
+        Raises:
+            EngineError: the engine failed.
+        """
+        wanted = wanted or Wanted(**fields)
+        if wanted.container is not None:
+            return [await self._named(wanted.container)]
+        return _localized(await self._engine.containers(wanted.filters, up=True))
+
+    async def versions(self) -> tuple[str, str]:
+        """Return the engine's version, and that of the API that is spoken with it.
+
+            engine, api = await client.versions()
+
+        Raises:
+            EngineError: the engine failed.
+        """
+        return await self._engine.version(), "{}.{}".format(*self._engine.api_version)
 
     async def find_all(
         self, wanted: Wanted | None = None, **fields: Unpack[WantedFields]
@@ -239,7 +296,7 @@ class Client:
         """
         wanted = wanted or Wanted(**fields)
         everywhere = replace(self._place, cwd=PurePosixPath())
-        up = narrow(await self._containers(wanted, up=True), wanted, everywhere)
+        up = narrow(await self.containers(wanted), wanted, everywhere)
         running = [it for it in up if it.state == "running"]
         if not running or wanted.container is not None:
             return [await self.find(wanted)]
@@ -263,9 +320,6 @@ class Client:
         except Refused as exc:
             text = f"{exc.text} on {self.endpoint.url}; see: docker ps --all"
             raise SelectionError(text) from exc
-
-    async def _containers(self, wanted: Wanted, *, up: bool) -> list[Container]:
-        return _localized(await self._engine.containers(wanted.filters, up=up))
 
 
 class Target:

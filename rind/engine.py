@@ -8,8 +8,8 @@ import asyncio
 import errno
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import TracebackType
@@ -36,6 +36,7 @@ PING_TIMEOUT: Final = 10.0
 """Seconds. A local engine answers within a millisecond, one behind a slow line within a second;
 what is silent for longer is not an engine, or not in a state to run anything."""
 
+_CHANGES: Final = ["create", "start", "unpause", "health_status", "die", "rename"]
 _UP: Final = ["running", "paused", "restarting"]
 _DOWN: Final = ["created", "exited", "dead"]
 _NAME: Final = "[a-zA-Z0-9][a-zA-Z0-9_.-]*"
@@ -141,6 +142,31 @@ class Engine:
         with self._errors():
             found = await self._json("GET", f"containers/{container_id}/json")
             return {str(it).partition("=")[0] for it in found["Config"]["Env"] or ()}
+
+    async def version(self) -> str:
+        """Return the engine's own version, as ``28.5.2``."""
+        with self._errors():
+            return str((await self._json("GET", "version"))["Version"])
+
+    @asynccontextmanager
+    async def changes(self) -> AsyncIterator[AsyncIterator[None]]:
+        """Subscribe to what may change which container fits; gives something at every change.
+
+        What happens from entering on is told (API: ``GET /events``).
+        """
+        filters = {"type": ["container"], "event": _CHANGES}
+        params = {"filters": json.dumps(filters)}
+        with self._errors():
+            # Private: aiodocker's own subscription is a queue that is filled by a hidden task.
+            # The body is without an end, so it must not be timed.
+            async with self._client._query("events", params=params, timeout=0) as response:  # noqa: SLF001
+                yield self._lines(response)
+
+    async def _lines(self, response: aiohttp.ClientResponse) -> AsyncIterator[None]:
+        with self._errors():
+            async for _ in response.content:
+                yield
+        raise Broken("the engine ended the stream of its events")
 
     async def create_exec(self, container_id: str, config: ExecConfig) -> str:
         """Prepare a command in a running container; return the exec ID.

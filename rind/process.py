@@ -317,7 +317,8 @@ class Process:
     async def _may_run(self) -> bool:
         with suppress(EngineError, TimeoutError):
             async with asyncio.timeout(CLEAN_UP_GRACE):
-                return (await self.poll()).running
+                state = await self.poll()
+                return state.running or state.exit_code is None
         return True
 
     def _spawn(self, work: Coroutine[None, None, _T]) -> asyncio.Task[_T]:

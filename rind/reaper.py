@@ -218,6 +218,7 @@ class Reaper:
             LeftRunning: some of it is still there, and why.
         """
         clock = asyncio.get_running_loop().time
+        await self._until_started()
         deadline = clock() + kill_after
         left = await self.signal(number)
         while left and clock() < deadline and not self._urgent.is_set():
@@ -284,6 +285,21 @@ class Reaper:
         )
         exec_id = await self._engine.create_exec(self._container_id, config)
         return await self._engine.start_exec(exec_id, tty=False)
+
+    async def _until_started(self) -> None:
+        """Wait for the tree to be there, so that it is not looked for too early.
+
+        The engine upgrades the connection first, and starts the command then, also where the
+        connection has been closed meanwhile (moby, postContainerExecStart).
+        """
+        with suppress(EngineError, TimeoutError):
+            async with asyncio.timeout(BOUND):
+                while self.exec_id is not None:
+                    state = await self._engine.inspect_exec(self.exec_id)
+                    # It says that the command runs before there is a process.
+                    if state.pid or state.exit_code is not None:
+                        return
+                    await asyncio.sleep(POLL / 10)
 
     async def _root(self) -> Path | None:
         """Find the command's own process among those of this machine, while it runs."""

@@ -1,5 +1,6 @@
 """Which container to run in: a pure decision over what the engine listed and where we stand."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -55,6 +56,15 @@ class Container:
     created: int = 0
     mounts: Sequence[Mount] = ()
     folder: str = ""
+
+    @property
+    def health(self) -> str:
+        """``healthy``, ``unhealthy``, ``health: starting``; empty without a health check.
+
+        The list of containers has it in the status only (moby, container/health.go and state.go).
+        """
+        match = re.search(r"\((healthy|unhealthy|health: starting)\)$", self.status)
+        return match[1] if match else ""
 
     @property
     def service(self) -> str:

@@ -159,6 +159,24 @@ async def test_leaving_before_the_status_is_asked_for_leaves_a_child_alone(
         await process.end(9, 0)
 
 
+async def test_leaving_before_the_engine_has_started_the_command_ends_it(
+    busybox: TestContainer,
+) -> None:
+    async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
+        container = await engine.container(busybox.name)
+
+        async def one() -> None:
+            config = ExecConfig(argv=["sleep", "656565"])
+            async with await Process.start(engine, container, config):
+                raise ZeroDivisionError
+
+        for _ in range(10):
+            await asyncio.gather(*(one() for _ in range(4)), return_exceptions=True)
+        # One that was missed would be started soon after.
+        await asyncio.to_thread(busybox.inside, "sleep 0.5")
+        assert "656565" not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
+
+
 async def test_cancelled_while_the_request_to_start_is_on_its_way(
     busybox: TestContainer, tmp_path: Path
 ) -> None:

@@ -9,11 +9,13 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Final
 
 from rind import __version__
-from rind.cli.options import HELP, Options, parse
+from rind.cli.options import HELP, Options, parse, parse_shim
 from rind.cli.report import line
+from rind.cli.shim import write_shims
 from rind.errors import ExitStatus, RindError
 
 __all__ = ["main"]
@@ -26,12 +28,21 @@ def main() -> int:
     """Run the command that ``sys.argv`` asks for; return the exit status."""
     _plug_standard_streams()
     try:
-        options = parse(sys.argv[1:], os.environ)
-        if options.action != "run":
-            text = HELP if options.action == "help" else f"rind {__version__}\n"
-            os.write(1, text.encode())
-            return 0
-        return _run(options)
+        name = os.path.basename(sys.argv[0])
+        if name.startswith(("rind", "__main__")):
+            options = parse(sys.argv[1:], os.environ)
+        else:
+            options = parse_shim(name, sys.argv[1:], os.environ)
+        match options.action:
+            case "help":
+                os.write(1, HELP.encode())
+            case "version":
+                os.write(1, f"rind {__version__}\n".encode())
+            case "shim":
+                write_shims(Path(options.shim), options.command, Path(sys.argv[0]))
+            case _:
+                return _run(options)
+        return 0
     except RindError as exc:
         _say(str(exc))
         return exc.exit_status
@@ -52,6 +63,10 @@ def _run(options: Options) -> int:
         from rind.cli.session import Session  # noqa: PLC0415 # see above
 
     async def run() -> int:
+        if options.action != "run":
+            from rind.cli.show import show  # noqa: PLC0415 # see above
+
+            return await show(options, os.environ, _print)
         session = Session(options, os.environ, _say)
         loop = asyncio.get_running_loop()
         for numbers, take in ((_ENDING, session.interrupt), (_FORWARDED, session.forward)):
@@ -99,6 +114,12 @@ def _plug_standard_streams() -> None:
             os.fstat(fd)
         except OSError:
             os.open(os.devnull, flags)
+
+
+def _print(text: str) -> None:
+    data = f"{text}\n".encode()
+    while data:
+        data = data[os.write(1, data) :]
 
 
 def _say(text: str) -> None:

@@ -15,7 +15,7 @@ from rind.errors import UsageError
 from rind.keys import parse_keys
 from rind.profile import DEFAULT_LABEL
 
-__all__ = ["HELP", "Options", "environment", "parse"]
+__all__ = ["HELP", "Options", "environment", "parse", "parse_shim"]
 
 HELP: Final = """\
 Usage: rind [OPTIONS] [--] [COMMAND [ARG...]]
@@ -32,6 +32,7 @@ project or bind mount the working directory is in):
       --index N              this replica of the service
       --container NAME|ID    that container, labelled or not (RIND_CONTAINER)
       --label KEY            look for this label instead of app.rind (RIND_LABEL)
+      --wait[=DURATION]      wait until it runs, and is healthy if that is checked (60s)
   -H, --host URL             the engine: unix:///path or tcp://host:port
       --context NAME         the engine of this docker context
 
@@ -60,6 +61,12 @@ Streams:
                              (default: none, or detachKeys in docker's config.json)
   -i, --interactive          taken for docker exec's sake: stdin is attached anyway
 
+Instead of running anything:
+  -l, --list                 list the running containers with the label; --json for programs
+      --explain              say what would be run, where and why
+      --doctor               check the engine, the containers with the label, their pre-steps
+      --shim DIR NAME...     write links into DIR: called as NAME, rind runs NAME
+
   -q, --quiet                print nothing but errors
   -v, --verbose              say what is run and where
   -V, --version              print the version
@@ -75,12 +82,13 @@ class Options:
     """What the command line asks for.
 
     Attributes:
-        action: "run", "help" or "version".
+        action: "run", or what is done instead, such as "help".
         command: the words after the options; empty for the default command.
         script: the shell script of ``-c``; then ``command`` holds its arguments.
         env: ``NAME`` or ``NAME=value``, in order.
         tty: None to decide by what stdin and stdout are.
         timeout, kill_after: in seconds.
+        wait: for how long to wait for the container, in seconds.
         detach_keys: None for what docker's configuration file says.
         verbosity: -1 quiet, 0, 1 verbose.
     """
@@ -107,6 +115,9 @@ class Options:
     detach: bool = False
     detach_keys: str | None = None
     timeout: float | None = None
+    wait: float | None = None
+    json: bool = False
+    shim: str = ""
     kill_after: float = 10.0
     verbosity: int = 0
 
@@ -173,10 +184,22 @@ def _detach_keys(options: Options, value: str) -> None:
 
 _SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
 
+def _wait(options: Options, value: str) -> None:
+    _duration("wait")(options, value or "60s")
+
+
+def _shim(options: Options, value: str) -> None:
+    options.action, options.shim = "shim", value
+
+
 _FLAGS: Final[dict[str, _Setter]] = {
     "--detach": _set("detach", value=True),
+    "--doctor": _set("action", "doctor"),
+    "--explain": _set("action", "explain"),
     "--help": _set("action", "help"),
     "--interactive": lambda _options, _value: None,
+    "--json": _set("json", value=True),
+    "--list": _set("action", "list"),
     "--no-pre-step": _set("pre_step", value=False),
     "--no-stdin": _set("stdin", value=False),
     "--no-tty": _set("tty", value=False),
@@ -185,7 +208,10 @@ _FLAGS: Final[dict[str, _Setter]] = {
     "--tty": _set("tty", value=True),
     "--verbose": _set("verbosity", 1),
     "--version": _set("action", "version"),
+    "--wait": _wait,
 }
+_WITH_OR_WITHOUT: Final = {"--wait"}
+"""Flags that may have a value after an equals sign."""
 _VALUED: Final[dict[str, _Setter]] = {
     "--command": _take("script"),
     "--container": _not_empty("container"),
@@ -200,6 +226,7 @@ _VALUED: Final[dict[str, _Setter]] = {
     "--project": _not_empty("project"),
     "--service": _not_empty("service"),
     "--shell": _shell,
+    "--shim": _shim,
     "--timeout": _duration("timeout"),
     "--user": _take("user"),
     "--workdir": _workdir,
@@ -213,6 +240,7 @@ _SHORT: Final = {
     "-e": "--env",
     "-h": "--help",
     "-i": "--interactive",
+    "-l": "--list",
     "-n": "--no-stdin",
     "-p": "--project",
     "-q": "--quiet",
@@ -243,6 +271,8 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Options:
     options.command = words
     if options.detach and options.timeout:
         raise UsageError("--timeout needs somebody to wait for the command: it excludes --detach")
+    if options.json and options.action != "list":
+        raise UsageError("--json is for --list")
     narrowed = options.service or options.project or options.index
     if options.container and narrowed:
         raise UsageError("--container excludes --service, --project and --index")
@@ -253,12 +283,19 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Options:
     return options
 
 
+def parse_shim(name: str, words: Sequence[str], env: Mapping[str, str]) -> Options:
+    """Give the options of a call by a shim: all words are the command's, ``env`` says the rest."""
+    options = parse([], env)
+    options.command = [name, *words]
+    return options
+
+
 def _long(word: str, words: list[str], options: Options) -> None:
     name, equals, value = word.partition("=")
     if name in _FLAGS:
-        if equals:
+        if equals and name not in _WITH_OR_WITHOUT:
             raise UsageError(f"{name} takes no value, but got {value!r}")
-        _FLAGS[name](options, "")
+        _FLAGS[name](options, value)
     elif name in _VALUED:
         _VALUED[name](options, value if equals else _next(name, words))
     else:

@@ -26,13 +26,12 @@ from prompt_toolkit.layout import FormattedTextControl, Layout, Window
 from prompt_toolkit.output.vt100 import Vt100_Output
 
 from rind.attach import STDERR_FD, STDIN_FD
-from rind.cli.report import age, clean, cut, table
+from rind.cli.report import HEADER, clean, cut, row, table
 from rind.selection import Container
 from rind.terminal import RawMode, window_size
 
-__all__ = ["Choice", "draw", "pick", "row"]
+__all__ = ["Choice", "draw", "pick"]
 
-_HEADER: Final = ("NAME", "SERVICE", "PROJECT", "IMAGE", "AGE", "PRE-STEP")
 _HINT: Final = "(type to filter; Enter runs in it, Esc nowhere)"
 
 _LONGEST: Final = 15
@@ -40,26 +39,6 @@ _LONGEST: Final = 15
 
 _ESCAPE: Final = 0.05
 """Seconds in which the rest of a key's sequence follows its ESC, else it was the Esc key."""
-
-_SHORT_ID: Final = 12
-"""Digits of an image's ID, as docker shows it."""
-
-
-def row(container: Container, label: str, now: float) -> tuple[str, ...]:
-    """Give a container's cells, clean. ``now`` is in seconds since 1970."""
-    image = container.image
-    if image.startswith("sha256:"):
-        image = image.removeprefix("sha256:")[:_SHORT_ID]
-    pre_step = container.labels.get(label, "").strip()
-    cells = (
-        container.name,
-        container.service,
-        container.project,
-        image,
-        age(now - container.created),
-        pre_step.partition("\n")[0],
-    )
-    return tuple(map(clean, cells))
 
 
 class Choice:
@@ -106,7 +85,7 @@ class Choice:
 def draw(choice: Choice, size: tuple[int, int]) -> Iterator[tuple[str, str]]:
     """Give what a terminal of this size, (rows, columns), shows: styles and text."""
     _, columns = size
-    header, *lines = table([_HEADER, *choice.rows], columns - 2)
+    header, *lines = table([HEADER, *choice.rows], columns - 2)
     fitting = choice.fitting
     question = cut(f"Which container ({len(fitting)}/{len(lines)})? ", columns - 1)
     room = columns - 1 - len(question)

@@ -3,7 +3,16 @@
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["age", "clean", "cut", "line", "table"]
+from rind.selection import Container
+
+__all__ = ["HEADER", "age", "clean", "cut", "line", "row", "table"]
+
+HEADER: Final = ("NAME", "SERVICE", "PROJECT", "IMAGE", "AGE", "STATE", "PRE-STEP")
+"""Of a table of containers, see :func:`row`."""
+
+_SHORT_ID: Final = 12
+"""Digits of an image's ID, as docker shows it."""
+
 
 _UNITS: Final = (
     ("year", 365 * 24 * 3600),
@@ -39,6 +48,27 @@ def age(seconds: float) -> str:
         if whole >= 2 * size:
             return f"{whole // size} {unit}s"
     return f"{whole} second{'' if whole == 1 else 's'}"
+
+
+def row(container: Container, label: str, now: float) -> tuple[str, ...]:
+    """Give a container's cells, clean. ``now`` is in seconds since 1970.
+
+    Of the states, only those that are in a command's way are said.
+    """
+    image = container.image
+    if image.startswith("sha256:"):
+        image = image.removeprefix("sha256:")[:_SHORT_ID]
+    pre_step = container.labels.get(label, "").strip()
+    cells = (
+        container.name,
+        container.service,
+        container.project,
+        image,
+        age(now - container.created),
+        "" if container.state == "running" else container.state,
+        pre_step.partition("\n")[0],
+    )
+    return tuple(map(clean, cells))
 
 
 def table(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:

@@ -1,0 +1,174 @@
+"""What is done instead of running a command: --list, --explain, --doctor."""
+
+import asyncio
+import json
+import shlex
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Final
+
+from rind.api import Client, Target, connect
+from rind.cli.options import Options
+from rind.cli.report import HEADER, clean, row, table
+from rind.cli.session import asked_command, wanted
+from rind.errors import ExitStatus, RindError, StartError, UsageError
+from rind.plan import Command, ExecConfig
+from rind.selection import Container
+
+__all__ = ["show"]
+
+_PROBE_TIMEOUT: Final = 10.0
+"""Seconds that a pre-step may take while it is only tried."""
+
+Print = Callable[[str], None]
+
+
+async def show(options: Options, env: Mapping[str, str], out: Print) -> int:
+    """Do what the options ask for instead of running; return the exit status.
+
+    Args:
+        options: with one of the actions.
+        env: our own environment.
+        out: prints to stdout, one or more lines.
+
+    Raises:
+        RindError: with the message and the exit status that the user is to see.
+    """
+    if options.action == "doctor":
+        return await _doctor(options, env, out)
+    async with connect(options.host, context=options.context, environ=env) as client:
+        if options.action == "list":
+            await _list(client, options, out)
+        else:
+            await _explain(client, options, env, out)
+    return 0
+
+
+async def _list(client: Client, options: Options, out: Print) -> None:
+    found = sorted(await client.containers(wanted(options)), key=lambda it: it.name)
+    if options.json:
+        out(json.dumps([_as_json(it, options.label) for it in found], indent=2))
+    else:
+        now = time.time()
+        out("\n".join(table([HEADER, *(row(it, options.label, now) for it in found)])))
+
+
+def _as_json(container: Container, label: str) -> dict[str, object]:
+    return {
+        "id": container.id,
+        "name": container.name,
+        "service": container.service,
+        "project": container.project,
+        "index": int(container.index) if container.index.isdigit() else None,
+        "image": container.image,
+        "created": container.created,
+        "state": container.state,
+        "status": container.status,
+        "pre_step": container.labels.get(label),
+    }
+
+
+async def _explain(client: Client, options: Options, env: Mapping[str, str], out: Print) -> None:
+    target = await client.find(wanted(options))
+    others = len(await client.containers(wanted(options))) - 1
+    if options.container is not None:
+        why = "named"
+    elif others:
+        why = f"chosen by the working directory, among {others + 1} with {wanted(options)}"
+    else:
+        why = f"the only one with {wanted(options)}"
+    config = await target.plan(asked_command(options, env))
+    name = target.container.name
+    pre_step = target.profile.pre_step if options.pre_step else None
+    lines = {
+        "engine": f"{client.endpoint.url} (from {client.endpoint.source})",
+        "container": f"{name} ({why})",
+        "command": shlex.join([*(["-c", options.script] if options.script else []), *options.command])
+        or target.profile.command
+        or target.profile.shell,
+        "pre-step": pre_step or "none",
+        "argv": json.dumps(list(config.argv), ensure_ascii=False),
+        "user": config.user or "the container's own",
+        "workdir": config.workdir or "the container's own",
+        "env": " ".join(it.partition("=")[0] for it in config.env) or "none",
+        "tty": "yes" if config.tty else "no",
+    }
+    for field, value in lines.items():
+        out(f"{field + ':':10} {clean(value)}")
+    out(docker_exec(config, name))
+
+
+def docker_exec(config: ExecConfig, name: str) -> str:
+    """Return the line for a shell that does the same with docker's own command."""
+    words = ["docker", "exec"]
+    if config.stdin:
+        words.append("--interactive")
+    if config.tty:
+        words.append("--tty")
+    if config.privileged:
+        words.append("--privileged")
+    if config.user:
+        words += ["--user", config.user]
+    if config.workdir:
+        words += ["--workdir", config.workdir]
+    for variable in config.env:
+        words += ["--env", variable]
+    return " ".join(map(_quoted, [*words, name, *config.argv]))
+
+
+def _quoted(word: str) -> str:
+    """Quote a word for a shell, on one line and with nothing that could move a cursor."""
+    if word.isprintable():
+        return shlex.quote(word)
+    # $'…' is understood by bash, zsh and ksh, and by POSIX shells since 2024.
+    escaped = "".join(
+        ch if ch.isprintable() and ch not in "\\'" else "".join(f"\\{it:03o}" for it in ch.encode())
+        for ch in word
+    )
+    return f"$'{escaped}'"
+
+
+async def _doctor(options: Options, env: Mapping[str, str], out: Print) -> int:
+    failures = 0
+
+    def tell(what: str, failure: str | None = None) -> None:
+        nonlocal failures
+        failures += failure is not None
+        out(clean(f"ok    {what}" if failure is None else f"FAIL  {what}: {failure}"))
+
+    try:
+        async with connect(options.host, context=options.context, environ=env) as client:
+            tell(f"endpoint {client.endpoint.url} (from {client.endpoint.source})")
+            engine, api = await client.versions()
+            tell(f"engine {engine}, API {api}")
+            found = await client.find_all(wanted(options))
+            tell(f"{len(found)} running with {wanted(options)}")
+            for target in found:
+                await _examine(target, tell)
+    except RindError as exc:
+        tell("engine" if exc.exit_status == ExitStatus.FAILED else "command", str(exc))
+    return 1 if failures else 0
+
+
+async def _examine(target: Target, tell: Callable[..., None]) -> None:
+    name, profile = target.container.name, target.profile
+    shell = f"{name}: the shell {profile.shell}"
+    try:
+        done = await target.run(script=":", pre_step=False, timeout=_PROBE_TIMEOUT)
+        tell(shell, None if done.returncode == 0 else f"exit status {done.returncode}")
+    except StartError as exc:
+        needed = profile.pre_step or profile.command
+        tell(f"{name}: no shell, which nothing needs", str(exc) if needed else None)
+        return
+    if not profile.pre_step:
+        return
+    step = f"{name}: the pre-step {profile.pre_step.strip().splitlines()[0]!r}"
+    with suppress(UsageError):
+        pass
+    try:
+        done = await target.run(script=":", timeout=_PROBE_TIMEOUT)
+        said = done.stderr.decode(errors="replace").strip()
+        tell(step, None if done.returncode == 0 else f"exit status {done.returncode} {said}")
+    except RindError as exc:
+        tell(step, str(exc))
