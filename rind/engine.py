@@ -36,6 +36,10 @@ PING_TIMEOUT: Final = 10.0
 """Seconds. A local engine answers within a millisecond, one behind a slow line within a second;
 what is silent for longer is not an engine, or not in a state to run anything."""
 
+MOST_TURNS: Final = 16
+"""A hundred containers signalled at once on two cores: 8 s until the last answer without a limit,
+2 s with this one, and all are done at the same time."""
+
 _UP: Final = ["running", "paused", "restarting"]
 _DOWN: Final = ["created", "exited", "dead"]
 _NAME: Final = "[a-zA-Z0-9][a-zA-Z0-9_.-]*"
@@ -64,11 +68,17 @@ class Engine:
 
     Use it as an async context manager: entering finds the API version, leaving closes every
     connection but the hijacked ones, which belong to their streams.
+
+    Attributes:
+        api_version: the one that is spoken.
+        turns: one is taken for what has a time limit, so that many at once do not make each
+            other late.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.api_version: tuple[int, int] = API_NEWEST
+        self.turns = asyncio.Semaphore(MOST_TURNS)
         self._docker: aiodocker.Docker | None = None
 
     @property
