@@ -16,7 +16,7 @@ FLOORS = [
     {"reaper"},
     {"process"},
     {"attach", "api"},
-    {"cli.options", "cli.report"},
+    {"cli.options", "cli.report", "cli.run"},
     {"cli.session"},
     {"cli.main"},
 ]

@@ -4,27 +4,22 @@ import asyncio
 import shlex
 import signal
 from collections.abc import Callable, Mapping
-from typing import Final
+from functools import partial
 
 from rind.api import Target, connect
 from rind.attach import STDIN_FD, STDOUT_FD, attach, local_window_size
 from rind.cli.options import Options, environment
+from rind.cli.run import Run
 from rind.endpoint import docker_setting
-from rind.errors import EngineError, ExitStatus, LeftRunning, Refused, SelectionError
+from rind.errors import ExitStatus
 from rind.keys import parse_keys
 from rind.local import is_null
 from rind.plan import Command
-from rind.process import Process
 from rind.profile import DEFAULT_SHELL
-from rind.selection import Wanted, require_running
+from rind.selection import Wanted
 from rind.terminal import handed_over, is_terminal
 
 __all__ = ["Session"]
-
-_KILLED: Final = ExitStatus.SIGNALLED + 9
-
-_STOP_SEEN_WITHIN: Final = 0.3
-"""Seconds after its processes' end in which the engine says of a container that it has stopped."""
 
 
 class Session:
@@ -43,10 +38,8 @@ class Session:
         self._env = env
         self._say = say
         self._task: asyncio.Task[int] | None = None
-        self._process: Process | None = None
-        self._ending: asyncio.Task[bool] | None = None
-        self._forwarding: set[asyncio.Task[None]] = set()
-        # What ends the run from outside gives it this status, unless the command has its own.
+        self._running: Run | None = None
+        # What a signal or the time limit gives; a command's own status may go before it.
         self._status: int | None = None
 
     async def run(self) -> int:
@@ -63,17 +56,10 @@ class Session:
             alarm = loop.call_later(self._options.timeout, self._expire)
         try:
             return await self._task
-        except LeftRunning as left:
-            self._tell(left)
-            return self._status or left.exit_status
-        except EngineError:
-            raise  # it says itself what may still be running
-        except BaseException as exc:
-            if self._process is not None and self._process.left_running is not None:
-                self._tell(self._process.left_running)
-            if isinstance(exc, asyncio.CancelledError) and self._status is not None:
-                return self._status
-            raise
+        except asyncio.CancelledError:
+            if self._status is None:
+                raise
+            return self._status
         finally:
             if alarm is not None:
                 alarm.cancel()
@@ -82,39 +68,23 @@ class Session:
         """Take a signal that was sent to us: hand it on, and see to it that we end."""
         if self._status is None:
             self._status = ExitStatus.SIGNALLED + number
-        self._end(number)
+        self._end(number, self._status)
 
     def forward(self, number: int) -> None:
         """Take a signal that was sent to us: hand it on."""
-        if self._process is not None:
-            self._forwarding.add(task := asyncio.create_task(self._hand_on(self._process, number)))
-            task.add_done_callback(self._forwarding.discard)
-
-    async def _hand_on(self, process: Process, number: int) -> None:
-        try:
-            await process.send_signal(number)
-        except LeftRunning as exc:
-            self._say(f"cannot hand on signal {number}: {exc}")
+        if self._running is not None:
+            self._running.forward(number)
 
     def _expire(self) -> None:
-        if self._ending is not None:
+        if self._status is not None:
             return  # a signal was faster
         self._status = ExitStatus.TIMED_OUT
-        self._end(signal.SIGTERM)
+        self._end(signal.SIGTERM, self._status)
 
-    def _end(self, number: int) -> None:
-        if self._process is None:
-            if self._task is not None:
-                self._task.cancel()
-        elif self._ending is not None:
-            self._process.hurry()
-        else:
-            self._ending = asyncio.create_task(self._process.end(number, self._options.kill_after))
-            self._ending.add_done_callback(self._ended)
-
-    def _ended(self, ending: "asyncio.Task[bool]") -> None:
-        # Where the tree is out of reach, its output might never end.
-        if not ending.cancelled() and ending.exception() is not None and self._task is not None:
+    def _end(self, number: int, status: int) -> None:
+        if self._running is not None:
+            self._running.end(number, status)
+        elif self._task is not None:
             self._task.cancel()
 
     async def _run(self) -> int:
@@ -123,45 +93,41 @@ class Session:
         keys = options.detach_keys
         detach_keys = parse_keys(docker_setting(env, "detachKeys") if keys is None else keys)
         async with connect(options.host, context=options.context, environ=env) as client:
-            target = await client.find(_wanted(options))
-            name = target.container.name
+            wanted = _wanted(options)
+            target = await client.find(wanted)
             if options.verbosity > 0:
+                name = target.container.name
                 self._say(f"in {name} on {client.endpoint.url}: {_described(options)}")
-            if options.detach:
-                await target.detach(command)
-                return 0
-            size = local_window_size() if command.tty else None
-            async with await target.start(command, size) as process:
-                self._process = process
-                status = await attach(process, stdin=command.stdin, detach_keys=detach_keys)
-                if self._ending is not None and self._status is not None:
-                    # The command has ended; what it started may still have to.
-                    if await self._ending:
-                        return _after_kill(self._status)
-                    return self._status if self._status == ExitStatus.TIMED_OUT else status or 0
-            if status is None:
-                if options.verbosity >= 0:
-                    top = f"docker top {name}"
-                    self._say(f"detached: the command runs on; find it with: {top}")
-                return 0
-            if status == _KILLED:
-                await _explain_kill(target, self._say)
-            return status
+            return await self._run_in(target, command, detach_keys)
 
-    def _tell(self, why: LeftRunning) -> None:
-        self._say(f"processes of the command may be left running in the container: {why}")
+    async def _run_in(self, target: Target, command: Command, detach_keys: bytes) -> int:
+        options = self._options
+        if options.detach:
+            await target.detach(command)
+            return 0
+        size = local_window_size() if command.tty else None
+        serve = partial(attach, stdin=command.stdin, detach_keys=detach_keys)
+        self._running = run = Run(target, options.kill_after, self._tell)
+        status = await run.run(command, serve, size)
+        if status is None:
+            if options.verbosity >= 0:
+                top = f"docker top {target.container.name}"
+                self._say(f"detached: the command runs on; find it with: {top}")
+            return 0
+        return status
 
-
-def _after_kill(status: int) -> int:
-    """Choose the status of a run that took SIGKILL: for a timeout, it is coreutils' 137."""
-    return _KILLED if status == ExitStatus.TIMED_OUT else status
+    async def _tell(self, text: str) -> None:
+        self._say(text)
 
 
 def _wants_tty(options: Options) -> bool:
     if options.tty is not None:
         return options.tty
-    attached = options.stdin and not options.detach
-    return attached and is_terminal(STDIN_FD) and is_terminal(STDOUT_FD)
+    return _attaches_stdin(options) and is_terminal(STDIN_FD) and is_terminal(STDOUT_FD)
+
+
+def _attaches_stdin(options: Options) -> bool:
+    return options.stdin and not options.detach
 
 
 def _described(options: Options) -> str:
@@ -192,22 +158,6 @@ def _command(options: Options, env: Mapping[str, str]) -> Command:
         pre_step=options.pre_step,
         privileged=options.privileged,
         tty=tty,
-        stdin=options.stdin and not options.detach and not is_null(STDIN_FD),
+        stdin=_attaches_stdin(options) and not is_null(STDIN_FD),
         output=not options.detach,
     )
-
-
-async def _explain_kill(target: Target, say: Callable[[str], None]) -> None:
-    """Say so where it was not the command that was killed, but its container."""
-    killed = "the command was killed with its container"
-    try:
-        async with asyncio.timeout(_STOP_SEEN_WITHIN):
-            while True:
-                require_running(await target.refresh())
-                await asyncio.sleep(_STOP_SEEN_WITHIN / 10)
-    except TimeoutError:
-        return
-    except SelectionError as exc:
-        say(f"{killed}: {exc}")
-    except Refused:
-        say(f"{killed}: {target.container.name} was removed")
