@@ -17,6 +17,8 @@ FLOORS = [
     {"process"},
     {"attach", "api"},
     {"cli.options", "cli.report", "cli.run"},
+    {"cli.prefix"},
+    {"cli.fanout"},
     {"cli.session"},
     {"cli.main"},
 ]

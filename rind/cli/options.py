@@ -27,6 +27,8 @@ Options end at the first word that is not one; all words after it are the comman
 
 Which container (by default the one with the label; of several, the one whose Compose
 project or bind mount the working directory is in):
+  -a, --all                  all that run and fit, wherever you are, at once: a line of output
+                             begins with its container's name; no stdin, no TTY
   -s, --service NAME         of this Compose service, labelled or not (RIND_SERVICE)
   -p, --project NAME         of this Compose project (RIND_PROJECT)
       --index N              this replica of the service
@@ -79,6 +81,7 @@ class Options:
         command: the words after the options; empty for the default command.
         script: the shell script of ``-c``; then ``command`` holds its arguments.
         env: ``NAME`` or ``NAME=value``, in order.
+        all: whether to run it in every container that fits.
         tty: None to decide by what stdin and stdout are.
         timeout, kill_after: in seconds.
         detach_keys: None for what docker's configuration file says.
@@ -92,6 +95,7 @@ class Options:
     service: str | None = None
     project: str | None = None
     index: int | None = None
+    all: bool = False
     label: str = DEFAULT_LABEL
     host: str | None = None
     context: str | None = None
@@ -174,6 +178,7 @@ def _detach_keys(options: Options, value: str) -> None:
 _SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 _FLAGS: Final[dict[str, _Setter]] = {
+    "--all": _set("all", value=True),
     "--detach": _set("detach", value=True),
     "--help": _set("action", "help"),
     "--interactive": lambda _options, _value: None,
@@ -208,6 +213,7 @@ _SHORT: Final = {
     "-H": "--host",
     "-T": "--no-tty",
     "-V": "--version",
+    "-a": "--all",
     "-c": "--command",
     "-d": "--detach",
     "-e": "--env",
@@ -243,9 +249,13 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Options:
     options.command = words
     if options.detach and options.timeout:
         raise UsageError("--timeout needs somebody to wait for the command: it excludes --detach")
-    narrowed = options.service or options.project or options.index
+    if options.all and options.tty:
+        raise UsageError("--all shows the lines of several commands: it excludes --tty")
+    if options.all and options.detach:
+        raise UsageError("--all waits for the commands: it excludes --detach")
+    narrowed = options.service or options.project or options.index or options.all
     if options.container and narrowed:
-        raise UsageError("--container excludes --service, --project and --index")
+        raise UsageError("--container excludes --service, --project, --index and --all")
     if not options.container:
         options.container = None if narrowed else env.get("RIND_CONTAINER") or None
         options.service = options.service or env.get("RIND_SERVICE") or None

@@ -3,11 +3,12 @@
 import asyncio
 import shlex
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from rind.api import Target, connect
 from rind.attach import STDIN_FD, STDOUT_FD, attach, local_window_size
+from rind.cli.fanout import Fanout, overall, summary
 from rind.cli.options import Options, environment
 from rind.cli.run import Run
 from rind.endpoint import docker_setting
@@ -38,7 +39,7 @@ class Session:
         self._env = env
         self._say = say
         self._task: asyncio.Task[int] | None = None
-        self._running: Run | None = None
+        self._running: Run | Fanout | None = None
         # What a signal or the time limit gives; a command's own status may go before it.
         self._status: int | None = None
 
@@ -94,11 +95,13 @@ class Session:
         detach_keys = parse_keys(docker_setting(env, "detachKeys") if keys is None else keys)
         async with connect(options.host, context=options.context, environ=env) as client:
             wanted = _wanted(options)
-            target = await client.find(wanted)
+            targets = await client.find_all(wanted) if options.all else [await client.find(wanted)]
             if options.verbosity > 0:
-                name = target.container.name
-                self._say(f"in {name} on {client.endpoint.url}: {_described(options)}")
-            return await self._run_in(target, command, detach_keys)
+                names = ", ".join(it.container.name for it in targets)
+                self._say(f"in {names} on {client.endpoint.url}: {_described(options)}")
+            if options.all:
+                return await self._run_all(targets, command)
+            return await self._run_in(targets[0], command, detach_keys)
 
     async def _run_in(self, target: Target, command: Command, detach_keys: bytes) -> int:
         options = self._options
@@ -116,6 +119,15 @@ class Session:
             return 0
         return status
 
+    async def _run_all(self, targets: Sequence[Target], command: Command) -> int:
+        options = self._options
+        self._running = fanout = Fanout(targets, options.kill_after, self._env, self._say)
+        outcomes = await fanout.run(command)
+        status = overall(outcomes, self._status)
+        if options.verbosity >= (0 if status else 1):
+            self._say(summary(outcomes))
+        return status
+
     async def _tell(self, text: str) -> None:
         self._say(text)
 
@@ -127,7 +139,7 @@ def _wants_tty(options: Options) -> bool:
 
 
 def _attaches_stdin(options: Options) -> bool:
-    return options.stdin and not options.detach
+    return options.stdin and not options.detach and not options.all
 
 
 def _described(options: Options) -> str:
