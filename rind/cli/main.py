@@ -28,21 +28,10 @@ def main() -> int:
     """Run the command that ``sys.argv`` asks for; return the exit status."""
     _plug_standard_streams()
     try:
-        name = os.path.basename(sys.argv[0])
+        name = Path(sys.argv[0]).name
         if name.startswith(("rind", "__main__")):
-            options = parse(sys.argv[1:], os.environ)
-        else:
-            options = parse_shim(name, sys.argv[1:], os.environ)
-        match options.action:
-            case "help":
-                os.write(1, HELP.encode())
-            case "version":
-                os.write(1, f"rind {__version__}\n".encode())
-            case "shim":
-                write_shims(Path(options.shim), options.command, Path(sys.argv[0]))
-            case _:
-                return _run(options)
-        return 0
+            return _do(parse(sys.argv[1:], os.environ))
+        return _run(parse_shim(name, sys.argv[1:], os.environ))
     except RindError as exc:
         _say(str(exc))
         return exc.exit_status
@@ -53,6 +42,19 @@ def main() -> int:
         return ExitStatus.FAILED
     except KeyboardInterrupt:
         return ExitStatus.SIGNALLED + signal.SIGINT
+
+
+def _do(options: Options) -> int:
+    match options.action:
+        case "help":
+            os.write(1, HELP.encode())
+        case "version":
+            os.write(1, f"rind {__version__}\n".encode())
+        case "shim":
+            write_shims(Path(options.shim), options.command, Path(sys.argv[0]))
+        case _:
+            return _run(options)
+    return 0
 
 
 def _run(options: Options) -> int:

@@ -27,6 +27,8 @@ Options end at the first word that is not one; all words after it are the comman
 
 Which container (by default the one with the label; of several, the one whose Compose
 project or bind mount the working directory is in):
+  -a, --all                  all that run and fit, wherever you are, at once: a line of output
+                             begins with its container's name; no stdin, no TTY
   -s, --service NAME         of this Compose service, labelled or not (RIND_SERVICE)
   -p, --project NAME         of this Compose project (RIND_PROJECT)
       --index N              this replica of the service
@@ -86,6 +88,7 @@ class Options:
         command: the words after the options; empty for the default command.
         script: the shell script of ``-c``; then ``command`` holds its arguments.
         env: ``NAME`` or ``NAME=value``, in order.
+        all: whether to run it in every container that fits.
         tty: None to decide by what stdin and stdout are.
         timeout, kill_after: in seconds.
         wait: for how long to wait for the container, in seconds.
@@ -100,6 +103,7 @@ class Options:
     service: str | None = None
     project: str | None = None
     index: int | None = None
+    all: bool = False
     label: str = DEFAULT_LABEL
     host: str | None = None
     context: str | None = None
@@ -184,6 +188,7 @@ def _detach_keys(options: Options, value: str) -> None:
 
 _SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
 
+
 def _wait(options: Options, value: str) -> None:
     _duration("wait")(options, value or "60s")
 
@@ -193,6 +198,7 @@ def _shim(options: Options, value: str) -> None:
 
 
 _FLAGS: Final[dict[str, _Setter]] = {
+    "--all": _set("all", value=True),
     "--detach": _set("detach", value=True),
     "--doctor": _set("action", "doctor"),
     "--explain": _set("action", "explain"),
@@ -235,6 +241,7 @@ _SHORT: Final = {
     "-H": "--host",
     "-T": "--no-tty",
     "-V": "--version",
+    "-a": "--all",
     "-c": "--command",
     "-d": "--detach",
     "-e": "--env",
@@ -269,18 +276,32 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Options:
         else:
             _shorts(word, words, options)
     options.command = words
-    if options.detach and options.timeout:
-        raise UsageError("--timeout needs somebody to wait for the command: it excludes --detach")
-    if options.json and options.action != "list":
-        raise UsageError("--json is for --list")
-    narrowed = options.service or options.project or options.index
-    if options.container and narrowed:
-        raise UsageError("--container excludes --service, --project and --index")
+    _check(options)
     if not options.container:
+        narrowed = options.service or options.project or options.index or options.all
         options.container = None if narrowed else env.get("RIND_CONTAINER") or None
         options.service = options.service or env.get("RIND_SERVICE") or None
         options.project = options.project or env.get("RIND_PROJECT") or None
     return options
+
+
+def _check(options: Options) -> None:
+    narrowed = options.service or options.project or options.index or options.all
+    mistakes = {
+        "--timeout needs somebody to wait for the command: it excludes --detach": (
+            options.detach and options.timeout
+        ),
+        "--all shows the lines of several commands: it excludes --tty": options.all and options.tty,
+        "--all waits for the commands: it excludes --detach": options.all and options.detach,
+        "--all takes what is running: it excludes --wait": options.all and options.wait,
+        "--json is for --list": options.json and options.action != "list",
+        "--container excludes --service, --project, --index and --all": (
+            options.container and narrowed
+        ),
+    }
+    for mistake, made in mistakes.items():
+        if made:
+            raise UsageError(mistake)
 
 
 def parse_shim(name: str, words: Sequence[str], env: Mapping[str, str]) -> Options:

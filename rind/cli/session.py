@@ -1,31 +1,27 @@
 """One run of a command on this process's own streams, as the options ask for it."""
 
 import asyncio
-import shlex
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from rind.api import Client, Target, connect
-from rind.attach import STDERR_FD, STDIN_FD, STDOUT_FD, attach_terminal, local_window_size
-from rind.cli.options import Options, environment
+from rind.attach import STDERR_FD, STDIN_FD, attach_terminal, local_window_size
+from rind.cli.asked import asked_command, described, wanted
+from rind.cli.fanout import Fanout, overall, summary
+from rind.cli.options import Options
+from rind.cli.run import Run
 from rind.endpoint import docker_setting
-from rind.errors import EngineError, ExitStatus, LeftRunning, Refused, SelectionError
+from rind.errors import ExitStatus, SelectionError
 from rind.keys import parse_keys
-from rind.local import is_null
 from rind.plan import Command
-from rind.process import Process
-from rind.profile import DEFAULT_SHELL
-from rind.selection import AmbiguousError, Wanted, require_running
-from rind.terminal import handed_over, is_terminal
+from rind.selection import AmbiguousError, Container, Wanted, require_running
+from rind.terminal import is_terminal
 
 __all__ = ["Session"]
 
 _INTERRUPTED: Final = ExitStatus.SIGNALLED + signal.SIGINT
-_KILLED: Final = ExitStatus.SIGNALLED + 9
-
-_STOP_SEEN_WITHIN: Final = 0.3
-"""Seconds after its processes' end in which the engine says of a container that it has stopped."""
 
 
 class Session:
@@ -44,10 +40,9 @@ class Session:
         self._env = env
         self._say = say
         self._task: asyncio.Task[int] | None = None
-        self._process: Process | None = None
-        self._ending: asyncio.Task[bool] | None = None
-        self._forwarding: set[asyncio.Task[None]] = set()
-        # What ends the run from outside gives it this status, unless the command has its own.
+        self._alarm: asyncio.TimerHandle | None = None
+        self._running: Run | Fanout | None = None
+        # What a signal or the time limit gives; a command's own status may go before it.
         self._status: int | None = None
 
     async def run(self) -> int:
@@ -58,184 +53,132 @@ class Session:
             OSError: our own stdin or stdout failed.
         """
         self._task = asyncio.create_task(self._run())
-        alarm = None
-        if self._options.timeout:
-            loop = asyncio.get_running_loop()
-            alarm = loop.call_later(self._options.timeout, self._expire)
         try:
             return await self._task
-        except LeftRunning as left:
-            self._tell(left)
-            return self._status or left.exit_status
-        except EngineError:
-            raise  # it says itself what may still be running
-        except BaseException as exc:
-            if self._process is not None and self._process.left_running is not None:
-                self._tell(self._process.left_running)
-            if isinstance(exc, asyncio.CancelledError) and self._status is not None:
-                return self._status
-            raise
+        except asyncio.CancelledError:
+            if self._status is None:
+                raise
+            return self._status
         finally:
-            if alarm is not None:
-                alarm.cancel()
+            if self._alarm is not None:
+                self._alarm.cancel()
 
     def interrupt(self, number: int) -> None:
         """Take a signal that was sent to us: hand it on, and see to it that we end."""
         if self._status is None:
             self._status = ExitStatus.SIGNALLED + number
-        self._end(number)
+        self._end(number, self._status)
 
     def forward(self, number: int) -> None:
         """Take a signal that was sent to us: hand it on."""
-        if self._process is not None:
-            self._forwarding.add(task := asyncio.create_task(self._hand_on(self._process, number)))
-            task.add_done_callback(self._forwarding.discard)
-
-    async def _hand_on(self, process: Process, number: int) -> None:
-        try:
-            await process.send_signal(number)
-        except LeftRunning as exc:
-            self._say(f"cannot hand on signal {number}: {exc}")
+        if self._running is not None:
+            self._running.forward(number)
 
     def _expire(self) -> None:
-        if self._ending is not None:
+        if self._status is not None:
             return  # a signal was faster
         self._status = ExitStatus.TIMED_OUT
-        self._end(signal.SIGTERM)
+        self._end(signal.SIGTERM, self._status)
 
-    def _end(self, number: int) -> None:
-        if self._process is None:
-            if self._task is not None:
-                self._task.cancel()
-        elif self._ending is not None:
-            self._process.hurry()
-        else:
-            self._ending = asyncio.create_task(self._process.end(number, self._options.kill_after))
-            self._ending.add_done_callback(self._ended)
-
-    def _ended(self, ending: "asyncio.Task[bool]") -> None:
-        # Where the tree is out of reach, its output might never end.
-        if not ending.cancelled() and ending.exception() is not None and self._task is not None:
+    def _end(self, number: int, status: int) -> None:
+        if self._running is not None:
+            self._running.end(number, status)
+        elif self._task is not None:
             self._task.cancel()
 
     async def _run(self) -> int:
         options, env = self._options, self._env
-        command = _command(options, env)
+        command = asked_command(options, env)
         keys = options.detach_keys
         detach_keys = parse_keys(docker_setting(env, "detachKeys") if keys is None else keys)
         async with connect(options.host, context=options.context, environ=env) as client:
-            target = await self._find(client)
-            if target is None:
+            targets = await self._find(client)
+            if not targets:
                 return _INTERRUPTED
-            name = target.container.name
             if options.verbosity > 0:
-                self._say(f"in {name} on {client.endpoint.url}: {_described(options)}")
-            if options.detach:
-                await target.detach(command)
-                return 0
-            size = local_window_size() if command.tty else None
-            async with await target.start(command, size) as process:
-                self._process = process
-                status = await attach_terminal(
-                    process, stdin=command.stdin, detach_keys=detach_keys
-                )
-                if status is None:
-                    process.on_exit = "detach"
-                if self._ending is not None and self._status is not None:
-                    # The command has ended; what it started may still have to.
-                    if await self._ending:
-                        return _after_kill(self._status)
-                    return self._status if self._status == ExitStatus.TIMED_OUT else status or 0
-            if status is None:
-                if options.verbosity >= 0:
-                    top = f"docker top {name}"
-                    self._say(f"detached: the command runs on; find it with: {top}")
-                return 0
-            if status == _KILLED:
-                await _explain_kill(target, self._say)
-            return status
+                names = ", ".join(it.container.name for it in targets)
+                what = described(options, targets[0].profile)
+                self._say(f"in {names} on {client.endpoint.url}: {what}")
+            if options.timeout:
+                loop = asyncio.get_running_loop()
+                self._alarm = loop.call_later(options.timeout, self._expire)
+            if options.all:
+                return await self._run_all(targets, command)
+            return await self._run_in(targets[0], command, detach_keys)
 
-    async def _find(self, client: Client) -> Target | None:
-        """Find the container to run in; None where several fit, and the user wants none of them."""
+    async def _find(self, client: Client) -> Sequence[Target]:
+        """Find what to run in; nothing where several fit, and the user wants none of them."""
         options = self._options
+        asked = wanted(options)
         try:
-            return await client.find(_wanted(options))
+            if options.wait is not None:
+                target = await self._wait(client, asked, options.wait)
+            elif options.all:
+                return await client.find_all(asked)
+            else:
+                target = await client.find(asked)
         except AmbiguousError as several:
             if not _can_ask(self._env):
                 raise
             candidates = several.candidates
+        else:
+            self._mention_elsewhere(client, target.container)
+            return [target]
         from rind.cli.picker import pick  # noqa: PLC0415 # it takes 100 ms to load
 
         picked = await pick(candidates, options.label)
-        if picked is None:
-            return None
-        return client.target(require_running(picked), options.label)
+        return [] if picked is None else [client.target(require_running(picked), options.label)]
 
-    def _tell(self, why: LeftRunning) -> None:
-        self._say(f"processes of the command may be left running in the container: {why}")
+    async def _wait(self, client: Client, asked: Wanted, seconds: float) -> Target:
+        """Wait for the container, and on a terminal say for what."""
+        seen: list[str] = []
 
+        def told(what: str) -> None:
+            if what not in seen[-1:] and is_terminal(STDERR_FD) and self._options.verbosity >= 0:
+                self._say(f"waiting: {what}")
+            seen.append(what)
 
-def _after_kill(status: int) -> int:
-    """Choose the status of a run that took SIGKILL: for a timeout, it is coreutils' 137."""
-    return _KILLED if status == ExitStatus.TIMED_OUT else status
+        try:
+            async with asyncio.timeout(seconds):
+                return await client.wait_for(asked, told)
+        except TimeoutError:
+            raise SelectionError(f"waited for {seconds:g} s: {seen[-1]}") from None
 
+    def _mention_elsewhere(self, client: Client, container: Container) -> None:
+        """Say so where the user may think of another project."""
+        loud = self._options.verbosity >= 0 and is_terminal(STDERR_FD)
+        if loud and self._options.container is None and client.stands_elsewhere(container):
+            self._say(f"running in {container.name}, which is of the project in {container.folder}")
 
-def _wants_tty(options: Options) -> bool:
-    if options.tty is not None:
-        return options.tty
-    attached = options.stdin and not options.detach
-    return attached and is_terminal(STDIN_FD) and is_terminal(STDOUT_FD)
+    async def _run_in(self, target: Target, command: Command, detach_keys: bytes) -> int:
+        options = self._options
+        if options.detach:
+            await target.detach(command)
+            return 0
+        size = local_window_size() if command.tty else None
+        serve = partial(attach_terminal, stdin=command.stdin, detach_keys=detach_keys)
+        self._running = run = Run(target, options.kill_after, self._tell)
+        status = await run.run(command, serve, size)
+        if status is None:
+            if options.verbosity >= 0:
+                top = f"docker top {target.container.name}"
+                self._say(f"detached: the command runs on; find it with: {top}")
+            return 0
+        return status
+
+    async def _run_all(self, targets: Sequence[Target], command: Command) -> int:
+        options = self._options
+        self._running = fanout = Fanout(targets, options.kill_after, self._env, self._say)
+        outcomes = await fanout.run(command)
+        status = overall(outcomes, self._status)
+        if options.verbosity >= (0 if status else 1):
+            self._say(summary(outcomes))
+        return status
+
+    async def _tell(self, text: str) -> None:
+        self._say(text)
 
 
 def _can_ask(env: Mapping[str, str]) -> bool:
     able = env.get("TERM", "dumb") not in {"", "dumb", "unknown"}
     return able and is_terminal(STDIN_FD) and is_terminal(STDERR_FD)
-
-
-def _described(options: Options) -> str:
-    script = [] if options.script is None else ["-c", options.script]
-    return shlex.join([*script, *options.command]) or DEFAULT_SHELL
-
-
-def _wanted(options: Options) -> Wanted:
-    return Wanted(
-        label=options.label,
-        container=options.container,
-        service=options.service,
-        project=options.project,
-        index=options.index,
-    )
-
-
-def _command(options: Options, env: Mapping[str, str]) -> Command:
-    tty = _wants_tty(options)
-    return Command(
-        argv=options.command,
-        script=options.script,
-        env=environment(options, env),
-        env_defaults=handed_over(env) if tty else {},
-        user=options.user,
-        workdir=options.workdir,
-        shell=options.shell,
-        pre_step=options.pre_step,
-        privileged=options.privileged,
-        tty=tty,
-        stdin=options.stdin and not options.detach and not is_null(STDIN_FD),
-        output=not options.detach,
-    )
-
-
-async def _explain_kill(target: Target, say: Callable[[str], None]) -> None:
-    """Say so where it was not the command that was killed, but its container."""
-    killed = "the command was killed with its container"
-    try:
-        async with asyncio.timeout(_STOP_SEEN_WITHIN):
-            while True:
-                require_running(await target.refresh())
-                await asyncio.sleep(_STOP_SEEN_WITHIN / 10)
-    except TimeoutError:
-        return
-    except SelectionError as exc:
-        say(f"{killed}: {exc}")
-    except Refused:
-        say(f"{killed}: {target.container.name} was removed")

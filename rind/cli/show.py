@@ -1,19 +1,17 @@
 """What is done instead of running a command: --list, --explain, --doctor."""
 
-import asyncio
 import json
 import shlex
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Final
 
 from rind.api import Client, Target, connect
+from rind.cli.asked import asked_command, described, wanted
 from rind.cli.options import Options
 from rind.cli.report import HEADER, clean, row, table
-from rind.cli.session import asked_command, wanted
-from rind.errors import ExitStatus, RindError, StartError, UsageError
-from rind.plan import Command, ExecConfig
+from rind.errors import ExitStatus, RindError, StartError
+from rind.plan import ExecConfig
 from rind.selection import Container
 
 __all__ = ["show"]
@@ -84,9 +82,7 @@ async def _explain(client: Client, options: Options, env: Mapping[str, str], out
     lines = {
         "engine": f"{client.endpoint.url} (from {client.endpoint.source})",
         "container": f"{name} ({why})",
-        "command": shlex.join([*(["-c", options.script] if options.script else []), *options.command])
-        or target.profile.command
-        or target.profile.shell,
+        "command": described(options, target.profile),
         "pre-step": pre_step or "none",
         "argv": json.dumps(list(config.argv), ensure_ascii=False),
         "user": config.user or "the container's own",
@@ -164,8 +160,6 @@ async def _examine(target: Target, tell: Callable[..., None]) -> None:
     if not profile.pre_step:
         return
     step = f"{name}: the pre-step {profile.pre_step.strip().splitlines()[0]!r}"
-    with suppress(UsageError):
-        pass
     try:
         done = await target.run(script=":", timeout=_PROBE_TIMEOUT)
         said = done.stderr.decode(errors="replace").strip()

@@ -34,6 +34,7 @@ def test_nothing_is_the_default_command() -> None:
         (["--container", "web", "-q"], Options(container="web", verbosity=-1)),
         (["-H", "tcp://x", "--label=l"], Options(host="tcp://x", label="l")),
         (["-h"], Options(action="help")),
+        (["-anT", "-p", "x"], Options(all=True, stdin=False, tty=False, project="x")),
         (["-nd"], Options(stdin=False, detach=True)),
         (["--detach-keys", ""], Options(detach_keys="")),
         (["--timeout", "30"], Options(timeout=30)),
@@ -63,7 +64,10 @@ def test_words(argv: list[str], expected: Options) -> None:
         ),
         (["--kill-after=-1"], "--kill-after needs a duration"),
         (["--detach-keys", "ctrl-"], "no such detach key: 'ctrl-'"),
-        (["--container", "x", "-s", "y"], "--container excludes --service, --project and --index"),
+        (["--container", "x", "-s", "y"], "--container excludes --service, --project, --index and"),
+        (["--container", "x", "-a"], "--container excludes --service, --project, --index and"),
+        (["-at"], "--all shows the lines of several commands: it excludes --tty"),
+        (["-ad"], "--all waits for the commands: it excludes --detach"),
         (["--index", "0"], "--index needs a number from 1 on, but got '0'"),
         (["--shell", "bash"], "--shell needs an absolute path of the container, but got 'bash'"),
         (["-d", "--timeout", "1"], "--timeout needs somebody to wait for the command"),
@@ -87,6 +91,7 @@ def test_defaults_from_the_environment() -> None:
     # What is typed is meant, whatever the environment says.
     assert parse(["-s", "web"], env) == Options(service="web", project="p")
     assert parse(["--index", "2"], env) == Options(service="s", project="p", index=2)
+    assert parse(["--all"], env) == Options(all=True, service="s", project="p")
     assert parse(["--container", "x"], env) == Options(container="x")
 
 

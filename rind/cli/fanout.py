@@ -1,0 +1,173 @@
+"""The same command in several containers at once."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from rind.api import Target
+from rind.attach import STDERR_FD, STDOUT_FD
+from rind.cli.prefix import Lines, prefixes, wants_colour
+from rind.cli.run import Run
+from rind.errors import EngineError, RindError
+from rind.frames import STDERR, STDOUT
+from rind.local import Sink
+from rind.plan import Command
+from rind.process import Process
+from rind.terminal import is_terminal
+
+__all__ = ["Fanout", "Outcome", "overall", "summary"]
+
+_MOST_NAMED: Final = 5
+"""Containers that the summary names for one reason: nobody reads a line with more."""
+
+_Streams = Mapping[int, tuple[Sink, Lines]]
+"""Where one container's stdout and stderr go, and what makes prefixed lines of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How it went in one container.
+
+    Attributes:
+        failed: whether it was Rind or the engine that failed; how, has been said by then.
+    """
+
+    name: str
+    status: int
+    failed: bool = False
+
+
+class Fanout:
+    """One run in each of several containers; all can be ended as one :class:`Run` can.
+
+    Args:
+        targets: the containers.
+        kill_after: seconds that each command's tree has to end by itself.
+        env: our own environment.
+        say: prints a line to the user.
+    """
+
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        kill_after: float,
+        env: Mapping[str, str],
+        say: Callable[[str], None],
+    ) -> None:
+        self._env = env
+        self._say = say
+        self._names = [it.container.name for it in targets]
+        self._runs = [Run(it, kill_after, partial(self._tell, it.container.name)) for it in targets]
+        # One for both streams, and for what we say: they may be one terminal.
+        self._writing = asyncio.Lock()
+
+    async def run(self, command: Command) -> list[Outcome]:
+        """Run a command in all; one that fails is told, and does not stop the others.
+
+        Raises:
+            OSError: our stdout or stderr cannot be written, BrokenPipeError where its reader went
+                away; by then, all have been ended.
+        """
+        with self._streams() as streams:
+            tasks = [
+                asyncio.create_task(self._run_one(name, run, command, its))
+                for name, run, its in zip(self._names, self._runs, streams, strict=True)
+            ]
+            try:
+                return await asyncio.gather(*tasks)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    def end(self, number: int, status: int) -> None:
+        """End every command that still runs, as :meth:`Run.end` does."""
+        for run in self._runs:
+            run.end(number, status)
+
+    def forward(self, number: int) -> None:
+        """Hand a signal on to every command that still runs."""
+        for run in self._runs:
+            run.forward(number)
+
+    @contextmanager
+    def _streams(self) -> Iterator[list[_Streams]]:
+        """Open stdout and stderr for all."""
+        sinks = {STDOUT: Sink(STDOUT_FD), STDERR: Sink(STDERR_FD)}
+        made = {
+            stream: prefixes(
+                self._names, coloured=wants_colour(self._env, terminal=is_terminal(fd))
+            )
+            for stream, fd in ((STDOUT, STDOUT_FD), (STDERR, STDERR_FD))
+        }
+        try:
+            yield [
+                {stream: (sinks[stream], Lines(made[stream][number])) for stream in sinks}
+                for number in range(len(self._names))
+            ]
+        finally:
+            for sink in sinks.values():
+                sink.close()
+
+    async def _run_one(self, name: str, run: Run, command: Command, streams: _Streams) -> Outcome:
+        try:
+            status = await run.run(command, partial(self._serve, streams))
+        except RindError as exc:
+            await self._tell(name, str(exc))
+            return Outcome(name, exc.exit_status, failed=True)
+        return Outcome(name, status or 0)
+
+    async def _serve(self, streams: _Streams, process: Process) -> int:
+        try:
+            while (part := await process.read()) is not None:
+                stream, data = part
+                sink, lines = streams[stream]
+                async with self._writing:
+                    await sink.write(lines.feed(data))
+        except EngineError:
+            await self._close(streams)
+            raise
+        await self._close(streams)
+        return await process.wait()
+
+    async def _close(self, streams: _Streams) -> None:
+        for sink, lines in streams.values():
+            async with self._writing:
+                await sink.write(lines.close())
+
+    async def _tell(self, name: str, text: str) -> None:
+        async with self._writing:
+            self._say(f"{name}: {text}")
+
+
+def overall(outcomes: Sequence[Outcome], settled: int | None) -> int:
+    """Choose the exit status of all: the first that is not 0, as the outcomes are ordered.
+
+    Args:
+        outcomes: of each container.
+        settled: what a signal or the time limit gave to those that it ended; it goes first.
+    """
+    statuses = [it.status for it in outcomes]
+    return settled if settled in statuses else next(filter(None, statuses), 0)
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """Say how it went, as in ``3 containers: 2 ok, shop-web-2 exited 1``."""
+    by_how: dict[str, list[str]] = {}
+    for it in outcomes:
+        how = "failed" if it.failed else f"exited {it.status}" if it.status else "ok"
+        by_how.setdefault(how, []).append(it.name)
+    ok = len(by_how.pop("ok", []))
+    parts = [f"{ok} ok"] if ok else []
+    parts += [f"{_listed(names)} {how}" for how, names in by_how.items()]
+    total = len(outcomes)
+    return f"{total} container{'' if total == 1 else 's'}: {', '.join(parts)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > _MOST_NAMED:
+        names = [*names[:_MOST_NAMED], f"{len(names) - _MOST_NAMED} more"]
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -1,0 +1,157 @@
+"""One command in one container, from its start to its end, whoever brings that about."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from rind.api import Target
+from rind.errors import EngineError, ExitStatus, LeftRunning, Refused, SelectionError
+from rind.plan import Command
+from rind.process import Process
+from rind.selection import require_running
+
+__all__ = ["Run", "Say", "Serve"]
+
+Say = Callable[[str], Awaitable[None]]
+"""Prints a line to the user."""
+
+Serve = Callable[[Process], Awaitable[int | None]]
+"""Moves a process's bytes until it ends; gives its exit status, or None where it was detached."""
+
+_KILLED: Final = ExitStatus.SIGNALLED + 9
+
+_STOP_SEEN_WITHIN: Final = 0.3
+"""Seconds after its processes' end in which the engine says of a container that it has stopped."""
+
+
+class Run:
+    """One run of a command: begin it with :meth:`run`, and :meth:`end` it from outside.
+
+    Args:
+        target: the container.
+        kill_after: seconds that the command's tree has to end by itself.
+        say: for what is not an error of the run.
+    """
+
+    def __init__(self, target: Target, kill_after: float, say: Say) -> None:
+        self._target = target
+        self._kill_after = kill_after
+        self._say = say
+        self._task: asyncio.Task[object] | None = None
+        self._process: Process | None = None
+        self._ending: asyncio.Task[bool] | None = None
+        self._forwarding: set[asyncio.Task[None]] = set()
+        # What ends the run from outside gives it this status, unless the command has its own.
+        self._status = 0
+
+    async def run(
+        self, command: Command, serve: Serve, size: tuple[int, int] | None = None
+    ) -> int | None:
+        """Start a command, serve it, and give the exit status; None where it was detached.
+
+        Args:
+            command: what to run.
+            serve: moves its bytes.
+            size: the window size (rows, columns) that it begins with, with a TTY.
+
+        Raises:
+            RindError: with the message and the exit status that the user is to see.
+            OSError: from ``serve``.
+        """
+        self._task = asyncio.current_task()
+        try:
+            status = await self._run(command, serve, size)
+        except LeftRunning as left:
+            await self._tell(left)
+            return self._status or left.exit_status
+        except EngineError:
+            raise  # it says itself what may still be running
+        except BaseException as exc:
+            if self._process is not None and self._process.left_running is not None:
+                await self._tell(self._process.left_running)
+            if isinstance(exc, asyncio.CancelledError) and self._status:
+                return self._status
+            raise
+        finally:
+            # What it left running on purpose is not to be ended any more.
+            self._task = self._process = None
+        if status == _KILLED and not self._status:
+            await self._explain_kill()
+        return status
+
+    def end(self, number: int, status: int) -> None:
+        """End the command's tree with a signal, and when it is called again, at once.
+
+        Args:
+            number: the signal.
+            status: what the run then ends with, unless the command has a status of its own.
+        """
+        self._status = self._status or status
+        if self._process is None:
+            if self._task is not None:
+                self._task.cancel()
+        elif self._ending is not None:
+            self._process.hurry()
+        else:
+            self._ending = asyncio.create_task(self._process.end(number, self._kill_after))
+            self._ending.add_done_callback(self._ended)
+
+    def forward(self, number: int) -> None:
+        """Hand a signal on to the command's tree."""
+        if self._process is not None:
+            self._forwarding.add(task := asyncio.create_task(self._hand_on(self._process, number)))
+            task.add_done_callback(self._forwarding.discard)
+
+    async def _run(
+        self, command: Command, serve: Serve, size: tuple[int, int] | None
+    ) -> int | None:
+        if self._status:
+            return self._status  # it was ended before it began
+        async with await self._target.start(command, size) as process:
+            self._process = process
+            status = await serve(process)
+            if status is None:
+                process.on_exit = "detach"
+            if self._ending is not None:
+                # The command has ended; what it started may still have to.
+                return _settled(self._status, status, killed=await self._ending)
+            return status
+
+    async def _hand_on(self, process: Process, number: int) -> None:
+        try:
+            await process.send_signal(number)
+        except LeftRunning as exc:
+            await self._say(f"cannot hand on signal {number}: {exc}")
+
+    def _ended(self, ending: "asyncio.Task[bool]") -> None:
+        # Where the tree is out of reach, its output might never end.
+        if not ending.cancelled() and ending.exception() is not None and self._task is not None:
+            self._task.cancel()
+
+    async def _tell(self, why: LeftRunning) -> None:
+        await self._say(f"processes of the command may be left running in the container: {why}")
+
+    async def _explain_kill(self) -> None:
+        """Say so where it was not the command that was killed, but its container."""
+        killed = "the command was killed with its container"
+        try:
+            async with asyncio.timeout(_STOP_SEEN_WITHIN):
+                while True:
+                    require_running(await self._target.refresh())
+                    await asyncio.sleep(_STOP_SEEN_WITHIN / 10)
+        except TimeoutError:
+            return
+        except SelectionError as exc:
+            await self._say(f"{killed}: {exc}")
+        except Refused:
+            await self._say(f"{killed}: {self._target.container.name} was removed")
+
+
+def _settled(given: int, own: int | None, *, killed: bool) -> int:
+    """Choose the status of a run that was ended from outside, which gave it one.
+
+    A command that ended by itself has its own. The time limit's is that of coreutils' timeout.
+    """
+    if given == ExitStatus.TIMED_OUT:
+        return _KILLED if killed else given
+    return given if killed else own or 0

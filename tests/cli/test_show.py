@@ -1,0 +1,143 @@
+"""--list, --explain, --doctor, --wait, on real engines."""
+
+import json
+import os
+import subprocess
+import uuid
+
+import pytest
+from conftest import RIND, Containers, TestContainer, one_line
+
+from rind.cli.show import docker_exec
+from rind.plan import ExecConfig
+
+
+def lines(container: TestContainer, *args: str) -> list[str]:
+    done = container.rind(*args)
+    assert (done.returncode, done.stderr) == (0, b""), done
+    return done.stdout.decode().splitlines()
+
+
+def test_a_list_is_a_table_or_json(containers: Containers) -> None:
+    label = f"test.{uuid.uuid4().hex}"
+    options = ("--label", "com.docker.compose.service=web", "--label", "x=\x1b[2J")
+    first = containers("busybox", "echo \x1b[2J", *options, label=label)
+    second = containers("busybox", label=label)
+    second.engine.cli("pause", second.name)
+    header, *rows = lines(first, "--list")
+    assert header.split() == ["NAME", "SERVICE", "IMAGE", "AGE", "STATE", "PRE-STEP"]
+    assert [it.split()[0] for it in rows] == sorted([first.name, second.name])
+    assert sum("paused" in it for it in rows) == 1
+    assert "\x1b" not in "".join(rows)
+    found = json.loads("".join(lines(first, "-l", "--json")))
+    assert [it["name"] for it in found] == sorted([first.name, second.name])
+    (described,) = [it for it in found if it["name"] == first.name]
+    assert described["service"] == "web"
+    assert described["pre_step"] == "echo \x1b[2J"
+    assert described["state"] == "running"
+    assert len(described["id"]) == 64
+    assert [it["name"] for it in json.loads("".join(lines(first, "-l", "--json", "-s", "web")))]
+    assert json.loads("".join(lines(first, "--list", "--json", "--label", "no.such"))) == []
+
+
+def test_explain_says_what_would_run_and_how_docker_does_it(django: TestContainer) -> None:
+    words = ("-u", "app", "-w", "/tmp", "-e", "A=x y", "-e", "TERM", "--", "printf", "%s|", "it's")
+    said = lines(django, "--explain", *words)
+    fields = dict(line.split(":", 1) for line in said[:-1])
+    assert (
+        fields["container"].strip() == f"{django.name} (the only one with the label {django.label})"
+    )
+    assert fields["command"].strip() == """printf '%s|' 'it'"'"'s'"""
+    assert fields["pre-step"].strip() == "source /venv/bin/activate"
+    assert fields["user"].strip() == "app"
+    assert fields["workdir"].strip() == "/tmp"
+    assert fields["env"].strip() == "A TERM"
+    assert fields["tty"].strip() == "no"
+    # It can be pasted.
+    line = said[-1].replace("docker exec", f"{django.engine.docker} exec", 1)
+    env = {"PATH": os.environ["PATH"], "DOCKER_HOST": django.engine.host}
+    done = subprocess.run(["bash", "-c", line], env=env, capture_output=True, check=True)
+    assert done.stdout == b"it's|"
+    assert "named" in "".join(lines(django, "--explain", "--container", django.name, "true"))
+
+
+@pytest.mark.parametrize(
+    "word", ["plain", "two words", "it's", "a\nb", "\x1b[2J", "é\n", "a\\n\tb"]
+)
+def test_a_pasted_word_is_the_word(word: str) -> None:
+    line = docker_exec(ExecConfig(argv=["printf", "%s", word], stdin=False), "web")
+    assert line.isprintable()
+    assert line.startswith("docker exec web printf %s ")
+    script = line.replace("docker exec web ", "", 1)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, check=True)
+    assert done.stdout == word.encode()
+
+
+def test_a_healthy_setup_passes_the_doctor(
+    django: TestContainer, distroless: TestContainer
+) -> None:
+    said = lines(django, "--doctor")
+    assert all(line.startswith("ok ") for line in said)
+    assert django.engine.host in said[0]
+    assert f"engine {django.engine.name}" in said[1]
+    assert f"1 running with the label {django.label}" in said[2]
+    assert said[3] == f"ok {django.name}: the shell /bin/sh"
+    assert said[4] == f"ok {django.name}: the pre-step 'source /venv/bin/activate'"
+    assert lines(distroless, "--doctor")[3].endswith("no shell, which nothing needs")
+
+
+def test_the_doctor_finds_what_is_wrong(containers: Containers) -> None:
+    target = containers("busybox", "source /nope/activate")
+    done = target.rind("--doctor")
+    assert done.returncode == 1
+    assert done.stderr == b""
+    failed = [it for it in done.stdout.decode().splitlines() if it.startswith("FAIL")]
+    assert len(failed) == 1
+    assert "the pre-step 'source /nope/activate': exit status" in failed[0]
+    assert "/nope/activate" in failed[0]
+    none = target.rind("--doctor", "--label", "no.such")
+    assert none.returncode == 1
+    assert b"FAIL" in none.stdout.splitlines()[-1]
+    nowhere = target.rind("--doctor", DOCKER_HOST="unix:///nowhere.sock")
+    assert nowhere.returncode == 1
+    assert b"there is no socket at unix:///nowhere.sock" in nowhere.stdout
+
+
+# --- waiting ----------------------------------------------------------------------------------
+
+
+def test_wait_until_it_is_started(containers: Containers) -> None:
+    target = containers("busybox")
+    target.kill()
+    assert target.rind("true").returncode == 125
+    with subprocess.Popen(
+        [RIND, "--wait", "echo", "x"], env=target.environ(), stdout=subprocess.PIPE
+    ) as process:
+        target.engine.cli("start", target.name)
+        out, _ = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, b"x\n")
+
+
+def test_wait_until_it_is_healthy(containers: Containers) -> None:
+    health = ("--health-cmd", "test -e /tmp/up", "--health-interval", "0.2s")
+    target = containers("busybox", "", *health, "--health-start-period", "60s")
+    waiting = subprocess.Popen(
+        [RIND, "--wait=60", "echo", "x"], env=target.environ(), stdout=subprocess.PIPE
+    )
+    refused = target.rind("--wait=.3s", "true")
+    assert refused.returncode == 125
+    assert one_line(refused.stderr) == (
+        f"waited for 0.3 s: the container {target.name} is not healthy (health: starting)"
+    )
+    assert waiting.poll() is None
+    target.inside("touch /tmp/up")
+    out, _ = waiting.communicate(timeout=60)
+    assert (waiting.returncode, out) == (0, b"x\n")
+
+
+def test_wait_gives_up_and_says_what_for(busybox: TestContainer) -> None:
+    done = busybox.rind("--wait=0.2s", "--label", "no.such", "true")
+    assert done.returncode == 125
+    said = one_line(done.stderr)
+    assert said.startswith("waited for 0.2 s: no container on ")
+    assert "has the label no.such" in said
