@@ -18,6 +18,7 @@ FLOORS = [
     {"attach", "api"},
     {"cli.options", "cli.report"},
     {"cli.session"},
+    {"cli.completion"},
     {"cli.main"},
 ]
 DOORS = {

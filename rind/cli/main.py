@@ -28,8 +28,7 @@ def main() -> int:
     try:
         options = parse(sys.argv[1:], os.environ)
         if options.action != "run":
-            text = HELP if options.action == "help" else f"rind {__version__}\n"
-            os.write(1, text.encode())
+            os.write(1, _text(options).encode())
             return 0
         return _run(options)
     except RindError as exc:
@@ -42,6 +41,21 @@ def main() -> int:
         return ExitStatus.FAILED
     except KeyboardInterrupt:
         return ExitStatus.SIGNALLED + signal.SIGINT
+
+
+def _text(options: Options) -> str:
+    """Return what an action that runs nothing prints."""
+    match options.action:
+        case "help":
+            return HELP
+        case "version":
+            return f"rind {__version__}\n"
+    from rind.cli.completion import SCRIPTS, answer  # noqa: PLC0415 # see above
+
+    if options.action == "completion":
+        return SCRIPTS[options.completion]
+    with _no_ca_certificates():
+        return "".join(f"{it}\n" for it in answer(options.command, os.environ))
 
 
 def _run(options: Options) -> int:

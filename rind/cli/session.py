@@ -19,7 +19,7 @@ from rind.profile import DEFAULT_SHELL
 from rind.selection import Wanted, require_running
 from rind.terminal import handed_over, is_terminal
 
-__all__ = ["Session"]
+__all__ = ["Session", "wanted"]
 
 _KILLED: Final = ExitStatus.SIGNALLED + 9
 
@@ -123,7 +123,7 @@ class Session:
         keys = options.detach_keys
         detach_keys = parse_keys(docker_setting(env, "detachKeys") if keys is None else keys)
         async with connect(options.host, context=options.context, environ=env) as client:
-            target = await client.find(_wanted(options))
+            target = await client.find(wanted(options))
             name = target.container.name
             if options.verbosity > 0:
                 self._say(f"in {name} on {client.endpoint.url}: {_described(options)}")
@@ -169,7 +169,8 @@ def _described(options: Options) -> str:
     return shlex.join([*script, *options.command]) or DEFAULT_SHELL
 
 
-def _wanted(options: Options) -> Wanted:
+def wanted(options: Options) -> Wanted:
+    """Return what the options ask of the container."""
     return Wanted(
         label=options.label,
         container=options.container,
