@@ -302,6 +302,15 @@ class Client:
             return [await self.find(wanted)]
         return [self.target(it, wanted.label) for it in sorted(running, key=lambda it: it.name)]
 
+    async def running(self, labels: Sequence[str] = ()) -> list[Container]:
+        """List the running containers that have all of ``labels``, each ``KEY`` or ``KEY=value``.
+
+        Raises:
+            EngineError: the engine failed.
+        """
+        up = await self._engine.containers(labels, up=True)
+        return [it for it in up if it.state == "running"]
+
     def target(self, container: Container, label: str = DEFAULT_LABEL) -> "Target":
         """Return what runs commands in ``container``, as the labels that begin so say.
 

@@ -7,13 +7,14 @@ CLI does neither, and people expect the CLI's engine.
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from rind.errors import UsageError
 
-__all__ = ["DEFAULT_HOST", "Endpoint", "docker_setting", "resolve_endpoint"]
+__all__ = ["DEFAULT_HOST", "Endpoint", "context_names", "docker_setting", "resolve_endpoint"]
 
 DEFAULT_HOST: Final = "unix:///var/run/docker.sock"
 _SCHEMES: Final = ("unix://", "tcp://", "http://")
@@ -75,6 +76,15 @@ def docker_setting(env: Mapping[str, str], name: str) -> str:
     except (OSError, ValueError, AttributeError) as exc:
         raise UsageError(f"cannot read docker's configuration file {path}: {exc}") from exc
     return value if isinstance(value, str) else ""
+
+
+def context_names(env: Mapping[str, str]) -> list[str]:
+    """Return the names of docker's contexts, those that can be read."""
+    names = ["default"]
+    for path in _config_folder(env).glob("contexts/meta/*/meta.json"):
+        with suppress(OSError, ValueError, LookupError, TypeError):
+            names.append(str(json.loads(path.read_bytes())["Name"]))
+    return names
 
 
 def _config_folder(env: Mapping[str, str]) -> Path:

@@ -4,6 +4,7 @@ The tree:
 
     RindError
     ├── UsageError          the command line, an environment file
+    │   └── MissingValue    an option is the last word, but needs a value (rind.cli.options)
     ├── SelectionError      no container, or one that is not running; a label with no meaning
     │   └── AmbiguousError  several containers, and no reason to choose one (rind.selection)
     ├── StartError          the engine could not start the command in the container

@@ -21,6 +21,7 @@ FLOORS = [
     {"cli.asked", "cli.prefix", "cli.picker"},
     {"cli.fanout", "cli.show"},
     {"cli.session"},
+    {"cli.completion"},
     {"cli.main"},
 ]
 DOORS = {

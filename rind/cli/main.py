@@ -46,15 +46,28 @@ def main() -> int:
 
 def _do(options: Options) -> int:
     match options.action:
-        case "help":
-            os.write(1, HELP.encode())
-        case "version":
-            os.write(1, f"rind {__version__}\n".encode())
+        case "help" | "version" | "complete" | "completion":
+            os.write(1, _text(options).encode())
         case "shim":
             write_shims(Path(options.shim), options.command, Path(sys.argv[0]))
         case _:
             return _run(options)
     return 0
+
+
+def _text(options: Options) -> str:
+    """Return what an action that only prints prints."""
+    match options.action:
+        case "help":
+            return HELP
+        case "version":
+            return f"rind {__version__}\n"
+    from rind.cli.completion import SCRIPTS, answer  # noqa: PLC0415 # see above
+
+    if options.action == "completion":
+        return SCRIPTS[options.completion]
+    with _no_ca_certificates():
+        return "".join(f"{it}\n" for it in answer(options.command, os.environ))
 
 
 def _run(options: Options) -> int:

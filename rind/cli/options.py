@@ -15,7 +15,16 @@ from rind.errors import UsageError
 from rind.keys import parse_keys
 from rind.profile import DEFAULT_LABEL
 
-__all__ = ["HELP", "Options", "environment", "parse", "parse_shim"]
+__all__ = [
+    "HELP",
+    "LONG",
+    "SHELLS",
+    "MissingValue",
+    "Options",
+    "environment",
+    "parse",
+    "parse_shim",
+]
 
 HELP: Final = """\
 Usage: rind [OPTIONS] [--] [COMMAND [ARG...]]
@@ -71,6 +80,7 @@ Instead of running anything:
 
   -q, --quiet                print nothing but errors
   -v, --verbose              say what is run and where
+      --completion SHELL     print what makes bash, zsh or fish complete rind's words
   -V, --version              print the version
   -h, --help                 print this
 
@@ -79,13 +89,30 @@ command cannot be executed, 127 when it is not found, 128+N when signal N ended 
 """
 
 
+SHELLS: Final = ("bash", "zsh", "fish")
+"""Those that have a completion script."""
+
+
+class MissingValue(UsageError):
+    """The last word is an option that needs a value.
+
+    Attributes:
+        option: its long name.
+    """
+
+    def __init__(self, message: str, option: str) -> None:
+        super().__init__(message)
+        self.option = option
+
+
 @dataclass(slots=True)
 class Options:
     """What the command line asks for.
 
     Attributes:
         action: "run", or what is done instead, such as "help".
-        command: the words after the options; empty for the default command.
+        command: the words after the options; empty for the default command. For "complete", a
+            shell's name and the words to complete.
         script: the shell script of ``-c``; then ``command`` holds its arguments.
         env: ``NAME`` or ``NAME=value``, in order.
         all: whether to run it in every container that fits.
@@ -93,6 +120,7 @@ class Options:
         timeout, kill_after: in seconds.
         wait: for how long to wait for the container, in seconds.
         detach_keys: None for what docker's configuration file says.
+        completion: the shell whose script to print.
         verbosity: -1 quiet, 0, 1 verbose.
     """
 
@@ -123,6 +151,7 @@ class Options:
     json: bool = False
     shim: str = ""
     kill_after: float = 10.0
+    completion: str = ""
     verbosity: int = 0
 
 
@@ -181,6 +210,12 @@ def _duration(name: str) -> _Setter:
     return take
 
 
+def _completion(options: Options, value: str) -> None:
+    if value not in SHELLS:
+        raise UsageError(f"--completion needs one of {', '.join(SHELLS)}, but got {value!r}")
+    options.action, options.completion = "completion", value
+
+
 def _detach_keys(options: Options, value: str) -> None:
     parse_keys(value)
     options.detach_keys = value
@@ -220,6 +255,7 @@ _WITH_OR_WITHOUT: Final = {"--wait"}
 """Flags that may have a value after an equals sign."""
 _VALUED: Final[dict[str, _Setter]] = {
     "--command": _take("script"),
+    "--completion": _completion,
     "--container": _not_empty("container"),
     "--context": _not_empty("context"),
     "--detach-keys": _detach_keys,
@@ -257,16 +293,21 @@ _SHORT: Final = {
     "-v": "--verbose",
     "-w": "--workdir",
 }
+LONG: Final = sorted([*_FLAGS, *_VALUED])
+"""The long options."""
 
 
 def parse(argv: Sequence[str], env: Mapping[str, str]) -> Options:
     """Translate the words after the program's name; ``env`` gives the defaults.
 
     Raises:
-        UsageError: an option is unknown, or its value is missing or has no meaning.
+        MissingValue: the last word is an option that needs a value.
+        UsageError: an option is unknown, or its value has no meaning.
     """
-    options = Options(label=env.get("RIND_LABEL") or DEFAULT_LABEL)
     words = list(argv)
+    if words[:1] == ["--complete"]:  # for completion scripts only, which put any words after it
+        return Options(action="complete", command=words[1:])
+    options = Options(label=env.get("RIND_LABEL") or DEFAULT_LABEL)
     while words and words[0].startswith("-") and words[0] != "-":
         word = words.pop(0)
         if word == "--":
@@ -318,7 +359,7 @@ def _long(word: str, words: list[str], options: Options) -> None:
             raise UsageError(f"{name} takes no value, but got {value!r}")
         _FLAGS[name](options, value)
     elif name in _VALUED:
-        _VALUED[name](options, value if equals else _next(name, words))
+        _VALUED[name](options, value if equals else _next(name, name, words))
     else:
         raise UsageError(_unknown(name))
 
@@ -334,14 +375,14 @@ def _shorts(word: str, words: list[str], options: Options) -> None:
         if name in _FLAGS:
             _FLAGS[name](options, "")
         else:
-            value = rest.removeprefix("=") if rest else _next(short, words)
+            value = rest.removeprefix("=") if rest else _next(short, name, words)
             _VALUED[name](options, value)
             return
 
 
-def _next(name: str, words: list[str]) -> str:
+def _next(typed: str, name: str, words: list[str]) -> str:
     if not words:
-        raise UsageError(f"{name} needs a value, but is the last word; see: rind --help")
+        raise MissingValue(f"{typed} needs a value, but is the last word; see: rind --help", name)
     return words.pop(0)
 
 

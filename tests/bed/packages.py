@@ -96,14 +96,18 @@ class Pack:
     """The programs, plugins and libraries of some packages, unpacked side by side.
 
     Those who need one call `ready` first.
+
+    Attributes:
+        whole: whether to unpack instead all that there is, each file to its own place.
     """
 
     suite: str
     packages: tuple[str, ...]
+    whole: bool = False
 
     @property
     def path(self) -> Path:
-        """Where it is, in directories by kind (see `_PLACES`)."""
+        """Where it is, in directories by kind (see `_PLACES`) or as packaged."""
         return BED / "packs" / f"{self.suite}-{digest(self.suite, self.packages)}"
 
     def ready(self) -> Path:
@@ -115,7 +119,7 @@ class Pack:
         with step(f"unpacking {_counted(self.packages)}") as progress:
             for number, package in enumerate(fetched, 1):
                 progress(f"{number} of {len(fetched)}")
-                _unpack(package, into)
+                (_unpack_whole if self.whole else _unpack)(package, into)
         remove(into / "packages")
 
 
@@ -125,13 +129,27 @@ def _unpack(package: Path, into: Path) -> None:
         if place is None or member.isdir():
             continue
         target = into / place / _RENAMED.get(path.name, path.name)
-        target.parent.mkdir(exist_ok=True)
         if content is not None:
-            with target.open("xb") as file:
-                shutil.copyfileobj(content, file)
-            target.chmod(member.mode)
+            _write(target, member, content)
         elif member.issym() and place == "lib":
+            target.parent.mkdir(exist_ok=True)
             target.symlink_to(PurePosixPath(member.linkname).name)
+
+
+def _unpack_whole(package: Path, into: Path) -> None:
+    for path, member, content in members(package):
+        if content is not None:
+            _write(into / path, member, content)
+        elif member.issym():
+            (into / path).parent.mkdir(parents=True, exist_ok=True)
+            (into / path).symlink_to(member.linkname)
+
+
+def _write(target: Path, member: tarfile.TarInfo, content: IO[bytes]) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("xb") as file:
+        shutil.copyfileobj(content, file)
+    target.chmod(member.mode)
 
 
 def _counted(packages: tuple[str, ...]) -> str:

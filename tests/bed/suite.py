@@ -8,7 +8,8 @@ The tests find the engines in the variable RIND_TEST_ENGINES, a JSON list of obj
 - `docker`: the path of a docker command;
 - `config`: a DOCKER_CONFIG directory for that command, with Compose in it.
 
-They find a busybox, whose shell is ash, in RIND_TEST_BUSYBOX.
+They find a busybox, whose shell is ash, in RIND_TEST_BUSYBOX, and interactive shells in
+RIND_TEST_ZSH and RIND_TEST_FISH.
 
 RIND_TEST_DOCKER_HOST, set by the user, names one existing engine to use instead of private ones. It
 takes no root then.
@@ -26,7 +27,7 @@ import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from bed import images, machine, venv
+from bed import images, machine, shells, venv
 from bed.checkout import ROOT, SUITE, VENV, locked
 from bed.engines import DAEMONS, Docker, Engine, configuration, environment
 from bed.keeper import kept
@@ -38,7 +39,11 @@ if TYPE_CHECKING:
 
 _EXISTING = "RIND_TEST_DOCKER_HOST"
 _ENGINES = "RIND_TEST_ENGINES"
-_BUSYBOX = "RIND_TEST_BUSYBOX"
+_PROGRAMS = {
+    "RIND_TEST_BUSYBOX": images.busybox,
+    "RIND_TEST_ZSH": shells.zsh,
+    "RIND_TEST_FISH": shells.fish,
+}
 _ELSEWHERE = f"point the tests at an existing engine with {_EXISTING}=unix:///path/of/its/socket"
 _SCRIPTS = ("tests/demo", "tests/run")  # which the linter would not take for Python by their names
 _CHECKS = {
@@ -104,7 +109,8 @@ def _run(words: Sequence[str]) -> list[str]:
         with step("starting engines"):
             stack.enter_context(kept(engines))
         described = json.dumps([_furnished(engine) for engine in engines])
-        variables = {_ENGINES: described, _BUSYBOX: str(images.busybox())}
+        variables = {_ENGINES: described}
+        variables |= {name: str(program()) for name, program in _PROGRAMS.items()}
         if not _passes("tests", "pytest", *words, **variables):
             failed.append("tests")
         say("ending engines")

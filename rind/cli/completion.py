@@ -1,0 +1,266 @@
+"""Completion: which words may stand where the cursor is.
+
+A shell's script knows nothing of Rind: at each TAB it calls ``rind --complete SHELL WORD...`` with
+the words up to the cursor, and offers the lines that it gets. bash, which has its words cut up at
+``=`` and ``:``, gives its whole line instead.
+
+What is to be completed is a pure decision. Candidates for the command and its arguments come
+from the container, from where the command would run: after the pre-step, in its directory. Nobody
+wants to read about a mistake in the middle of a line, so whatever goes wrong, there are none.
+"""
+
+import asyncio
+import os
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from rind.cli.options import LONG, SHELLS, MissingValue, Options, environment, parse
+from rind.endpoint import context_names
+from rind.errors import RindError, UsageError
+from rind.frames import STDOUT
+from rind.selection import COMPOSE, Container
+
+if TYPE_CHECKING:
+    from rind.api import Client
+
+__all__ = ["SCRIPTS", "Gap", "answer", "decide"]
+
+ASK_LIMIT: Final = 1.5
+"""Seconds for the container to answer; a cold engine takes 0.3, a pre-step what it likes."""
+LIMIT: Final = 3.0
+"""Seconds for everything: to end the tree of a pre-step that hangs takes 0.1, or 1 under load."""
+
+SCRIPTS: Final = {
+    # What readline is to replace is $2, as it was typed, but without an open quote: what is
+    # printed goes after it. With filenames, readline lists only the ends of paths; a single
+    # match is none, or a directory of this machine with that name would add a slash.
+    "bash": r"""_rind() {
+  COMPREPLY=()
+  while IFS= read -r; do
+    COMPREPLY+=("$2$REPLY")
+  done < <(rind --complete bash "${COMP_LINE:0:COMP_POINT}")
+  [[ ${COMPREPLY-} != */ ]] || compopt -o nospace
+  [[ ${#COMPREPLY[@]} -lt 2 ]] || compopt -o filenames -o noquote
+} 2>/dev/null
+complete -F _rind rind
+""",
+    # Hidden by -p, the folder is not listed with each file.
+    "zsh": r"""_rind() {
+  local -a found
+  found=(${(f)"$(rind --complete zsh "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)"})
+  local folder=${(Q)PREFIX}
+  folder=${folder%"${folder##*/}"}
+  found=("${(@)found#"$folder"}")
+  compadd -p "$folder" -- ${found:#*/}
+  compadd -p "$folder" -S '' -- ${(M)found:#*/}
+  (( compstate[nmatches] ))
+}
+compdef _rind rind
+""",
+    "fish": r"""complete --command rind --no-files --arguments \
+  '(rind --complete fish (commandline -opc)[2..] (commandline -ct | string unescape) 2>/dev/null)'
+""",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What is to be completed.
+
+    Attributes:
+        kind: "option", "command", "program" (a command with a slash in it), "argument", or the
+            option whose value it is, such as "--service".
+        options: what was typed before it.
+        text: what there is of it.
+        head: what stands before it in the same word.
+    """
+
+    kind: str
+    options: Options
+    text: str
+    head: str = ""
+
+
+def decide(words: Sequence[str], env: Mapping[str, str]) -> Gap:
+    """Tell what the last of the words, those after the program's name, is to become.
+
+    Raises:
+        UsageError: the words before it have no meaning.
+    """
+    *before, word = words or [""]
+    try:
+        options = parse(before, env)
+    except MissingValue as exc:
+        return Gap(exc.option, parse(before[:-1], env), word)
+    # Where options have not ended yet, this ends them; else it is one of the command's words.
+    typed = parse([*before, "--"], env).command
+    name, equals, value = word.partition("=")
+    if not typed and word.startswith("-"):
+        return Gap(name, options, value, f"{name}=") if equals else Gap("option", options, word)
+    if options.script is None and not typed[1:]:
+        return Gap("program" if "/" in word else "command", options, word)
+    if equals and word.startswith("-"):
+        return Gap("argument", options, value, f"{name}=")
+    return Gap("argument", options, word)
+
+
+def answer(words: Sequence[str], env: Mapping[str, str]) -> list[str]:
+    """Return the candidates for a shell's script.
+
+    Args:
+        words: the shell's name, then the words to complete; for bash, the line.
+        env: our own environment.
+    """
+    try:
+        if words[:1] == ["bash"]:
+            *_, line = words
+            typed, quote = _split(line)
+            rests = [it.removeprefix(typed[-1]) for it in _complete(typed[1:], env)]
+            return [_quoted(rest, quote) for rest in rests]
+        return _complete(words[1:], env)
+    except (RindError, OSError):
+        return []
+
+
+def _complete(words: Sequence[str], env: Mapping[str, str]) -> list[str]:
+    gap = decide(words, env)
+    found = _LOCAL[gap.kind](gap.text, env) if gap.kind in _LOCAL else asyncio.run(_ask(gap, env))
+    # What is not printable would reach the terminal, and a newline the next candidate.
+    whole = {gap.head + it for it in found if it.startswith(gap.text)}
+    return sorted(filter(str.isprintable, whole))
+
+
+# --- bash's quoting ---------------------------------------------------------------------------
+
+
+def _split(line: str) -> tuple[list[str], str]:
+    """Return a line's words as bash understands them, and the quote that is open at its end."""
+    for quote in ("", "'", '"'):
+        try:
+            # With a letter more, there is a last word even after a space, and an escaped one
+            # after a backslash.
+            words = shlex.split(f"{line}x{quote}")
+        except ValueError:
+            continue
+        return [*words[:-1], words[-1][:-1]], quote
+    raise UsageError(f"not a line of bash: {line!r}")
+
+
+def _quoted(text: str, quote: str) -> str:
+    if quote == "'":
+        return text.replace("'", "'\\''")
+    return re.sub(r'["$\\`]' if quote else r"[^\w@%+=:,./-]", r"\\\g<0>", text)
+
+
+# --- candidates from this machine -------------------------------------------------------------
+
+
+def _files(text: str, _env: Mapping[str, str]) -> list[str]:
+    """Return the files beside ``text``, hidden ones too, as a ``.env`` is."""
+    folder = text[: text.rfind("/") + 1]
+    with os.scandir(folder or ".") as found:
+        return [f"{folder}{it.name}/" if it.is_dir() else f"{folder}{it.name}" for it in found]
+
+
+_LOCAL: Final[Mapping[str, Callable[[str, Mapping[str, str]], Sequence[str]]]] = {
+    "option": lambda _text, _env: LONG,
+    "--completion": lambda _text, _env: SHELLS,
+    "--context": lambda _text, env: context_names(env),
+    "--env": lambda _text, env: list(env),
+    "--env-file": _files,
+}
+
+
+# --- candidates from the engine ---------------------------------------------------------------
+
+_TRAITS: Final[Mapping[str, Callable[[Container], str]]] = {
+    "--container": lambda it: it.name,
+    "--index": lambda it: it.index,
+    "--project": lambda it: it.project,
+    "--service": lambda it: it.service,
+}
+
+_LISTED: Final = {
+    "command": "commands",
+    "program": "programs",
+    "argument": "files",
+    "--shell": "programs",
+    "--workdir": "directories",
+}
+
+# $1 is what to list, $2 what it begins with. NULs separate, since a name may have newlines. The
+# pre-step may have changed how shells read; and dash, ash and bash differ in whether a glob that
+# fits nothing goes away, and whether `.*` has `.` in it.
+_LIST: Final = r"""
+set +efu
+if [ "$1" = commands ]; then
+  IFS=:
+  for rind_folder in $PATH; do
+    for rind_file in "${rind_folder:-.}/$2"*; do
+      if [ -f "$rind_file" ] && [ -x "$rind_file" ]; then printf '%s\0' "${rind_file##*/}"; fi
+    done
+  done
+else
+  for rind_file in "$2"*; do
+    case ${rind_file##*/} in . | ..) continue ;; esac
+    if [ -d "$rind_file" ]; then printf '%s/\0' "$rind_file"
+    elif [ "$1" = programs ] && ! [ -x "$rind_file" ]; then :
+    elif [ "$1" = directories ]; then :
+    elif [ -e "$rind_file" ] || [ -L "$rind_file" ]; then printf '%s\0' "$rind_file"
+    fi
+  done
+fi
+"""
+
+
+async def _ask(gap: Gap, env: Mapping[str, str]) -> list[str]:
+    from rind.api import connect  # noqa: PLC0415 # option names do without aiodocker
+
+    if gap.kind not in _TRAITS and gap.kind not in _LISTED:
+        return []
+    # An engine that hangs would hold up the clean-up too.
+    asyncio.get_running_loop().call_later(LIMIT, os._exit, 0)
+    async with (
+        asyncio.timeout(ASK_LIMIT),
+        connect(gap.options.host, context=gap.options.context, environ=env) as client,
+    ):
+        ask = _traits if gap.kind in _TRAITS else _listed
+        return await ask(client, gap, env)
+
+
+async def _traits(client: "Client", gap: Gap, _env: Mapping[str, str]) -> list[str]:
+    """Ask for what containers are called, those that the options before this one leave."""
+    given = {"service": gap.options.service, "project": gap.options.project}
+    labels = [
+        f"{COMPOSE}.{name}={value}"
+        for name, value in given.items()
+        if value is not None and gap.kind not in {"--container", f"--{name}"}
+    ]
+    return list(filter(None, map(_TRAITS[gap.kind], await client.running(labels))))
+
+
+async def _listed(client: "Client", gap: Gap, env: Mapping[str, str]) -> list[str]:
+    """Ask the container that the command would run in."""
+    from rind.cli.asked import wanted  # noqa: PLC0415 # as above
+    from rind.plan import Command  # noqa: PLC0415 # as above
+
+    options = gap.options
+    command = Command(
+        script=_LIST,
+        argv=[_LISTED[gap.kind], gap.text],
+        env=environment(options, env),
+        user=options.user,
+        workdir=options.workdir,
+        shell=options.shell,
+        pre_step=options.pre_step,
+        stdin=False,
+    )
+    target = await client.find(wanted(options))
+    out = b""
+    async with await target.start(command) as process:
+        while (part := await process.read()) is not None:
+            out += part[1] if part[0] == STDOUT else b""
+    return out.decode(errors="surrogateescape").split("\0")[:-1]
