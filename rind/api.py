@@ -159,6 +159,9 @@ def connect(
 ) -> "Client":
     """Return a client of one engine, to be used as an async context manager.
 
+        async with rind.connect() as client:
+            print(await client.versions())
+
     Args:
         host: ``unix:///path`` or ``tcp://host:port``; by default the engine is found as the
             docker command finds it.
@@ -260,7 +263,8 @@ class Client:
     ) -> list[Container]:
         """List the containers that are up, paused ones too, and that could be wanted.
 
-            for container in await client.containers(project="shop"): ...
+            for container in await client.containers(project="shop"):
+                print(container.name, container.state)
 
         Raises:
             EngineError: the engine failed.
@@ -285,7 +289,8 @@ class Client:
     ) -> list["Target"]:
         """Find every running container that fits, by name, wherever we stand.
 
-            for target in await client.find_all(project="shop"): ...
+            for target in await client.find_all(project="shop"):
+                print((await target.run(["hostname"])).stdout)
 
         Args:
             wanted: what is asked of them; or say it by keywords, named as its attributes are.
@@ -305,6 +310,8 @@ class Client:
     async def running(self, labels: Sequence[str] = ()) -> list[Container]:
         """List the running containers that have all of ``labels``, each ``KEY`` or ``KEY=value``.
 
+            print([container.name for container in await client.running()])
+
         Raises:
             EngineError: the engine failed.
         """
@@ -314,13 +321,19 @@ class Client:
     def target(self, container: Container, label: str = DEFAULT_LABEL) -> "Target":
         """Return what runs commands in ``container``, as the labels that begin so say.
 
+            for container in await client.containers():
+                print((await client.target(container).run(["hostname"])).stdout)
+
         Raises:
             SelectionError: a label is unknown, or its value has no meaning.
         """
         return Target(self._engine, container, label, self._host)
 
     def stands_elsewhere(self, container: Container) -> bool:
-        """Tell whether we are in a Compose project's folder, and ``container`` is of another's."""
+        """Tell whether we are in a Compose project's folder, and ``container`` is of another's.
+
+        assert not client.stands_elsewhere(web.container)
+        """
         return stands_elsewhere(container, self._place)
 
     async def _named(self, name: str) -> Container:
@@ -348,6 +361,8 @@ class Target:
     async def plan(self, command: Command) -> ExecConfig:
         """Settle what would be executed.
 
+            print((await web.plan(rind.Command(argv=["ls"]))).argv)
+
         Raises:
             UsageError: a word of it cannot be executed.
             EngineError: the engine failed.
@@ -360,6 +375,11 @@ class Target:
 
     async def start(self, command: Command, size: tuple[int, int] | None = None) -> PipedProcess:
         """Start a command, with no streams connected, as for :func:`attach_terminal`.
+
+            async with await web.start(rind.Command(argv=["echo", "x"])) as process:
+                while (part := await process.read()) is not None:
+                    stream, data = part
+                status = await process.wait()
 
         Args:
             command: what to run.
@@ -505,6 +525,8 @@ class Target:
     async def detach(self, command: Command) -> str:
         """Start a command that nobody is attached to; return its exec ID.
 
+            await web.detach(rind.Command(argv=["sleep", "1"], stdin=False, output=False))
+
         Raises:
             UsageError, StartError, EngineError: as :meth:`start`.
         """
@@ -512,6 +534,8 @@ class Target:
 
     async def refresh(self) -> Container:
         """Ask for the container's present state.
+
+            assert (await web.refresh()).state == "running"
 
         Raises:
             Refused: it is no more (404).

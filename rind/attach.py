@@ -34,7 +34,7 @@ async def attach_terminal(
 ) -> int | None:
     """Move bytes and window sizes both ways until the command ends.
 
-        async with await web.start(rind.Command(tty=True), size) as process:
+        async with await web.start(rind.Command(tty=True)) as process:
             status = await rind.attach_terminal(process)
 
     Args:

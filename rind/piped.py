@@ -49,7 +49,12 @@ class PipedProcess(Process):
         stderr: int | LocalFile,
         limit: int = DEFAULT_LIMIT,
     ) -> None:
-        """Begin to move bytes, once, right after the start."""
+        """Begin to move bytes, once, right after the start.
+
+        async with await web.start(rind.Command(argv=["cat"])) as process:
+            process.connect_streams(b"x", rind.PIPE, rind.DEVNULL)
+            assert await process.stdout.read() == b"x"
+        """
         if isinstance(stdin, bytes) or stdin == PIPE:
             writer = StdinWriter(self.write, self._end_stdin, limit)
             self._spawn(writer.pump())
@@ -68,6 +73,9 @@ class PipedProcess(Process):
 
     async def wait(self) -> int:
         """Wait for the command's end; return its exit status.
+
+            async with web.open_process(["true"]) as process:
+                assert await process.wait() == 0
 
         As with asyncio, a command may wait for its output to be read: use :meth:`communicate`.
 
@@ -92,6 +100,9 @@ class PipedProcess(Process):
     ) -> tuple[bytes | None, bytes | None]:
         """Send ``input`` and the end of stdin, read all output, and wait for the end.
 
+            async with web.open_process(["cat"]) as process:
+                assert await process.communicate(b"x") == (b"x", b"")
+
         Returns:
             Stdout and stderr; None for what is not a PIPE.
 
@@ -106,7 +117,15 @@ class PipedProcess(Process):
         )
 
     async def exchange(self, data: bytes | None, stdout: bytearray, stderr: bytearray) -> None:
-        """Communicate, and have what was read so far even where it is cut short."""
+        """Communicate, and have what was read so far even where it is cut short.
+
+            out, err = bytearray(), bytearray()
+            async with web.open_process(["cat"]) as process:
+                await process.exchange(b"x", out, err)
+
+        Raises:
+            StartError, EngineError: as :meth:`wait`.
+        """
         async with asyncio.TaskGroup() as group:
             if self.stdin is not None:
                 group.create_task(_send(self.stdin, data))
@@ -118,6 +137,8 @@ class PipedProcess(Process):
     async def terminate(self) -> None:
         """Send SIGTERM to the command and all that it has started.
 
+            await process.terminate()
+
         Raises:
             LeftRunning: they cannot be reached.
         """
@@ -125,6 +146,8 @@ class PipedProcess(Process):
 
     async def kill(self) -> None:
         """Send SIGKILL to the command and all that it has started.
+
+            await process.kill()
 
         Raises:
             LeftRunning: they cannot be reached.
@@ -150,6 +173,11 @@ class PipedProcess(Process):
             stdout.close(failure)
             if stderr is not stdout:
                 stderr.close(failure)
+        if self.stdin is not None:
+            with suppress(RindError):  # wait() tells it
+                await super().wait()
+            # The engine keeps the connection open for long after that.
+            await self.stdin.break_off()
 
 
 async def _send(writer: StdinWriter, data: bytes | None) -> None:

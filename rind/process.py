@@ -176,6 +176,9 @@ class Process:
     async def read(self) -> tuple[int, bytes] | None:
         """Return the next part of the output, as ``(STDOUT or STDERR, bytes)``; None at its end.
 
+            async with await web.start(rind.Command(argv=["printf", "x"])) as process:
+                assert await process.read() == (1, b"x")
+
         Raises:
             StartError: the command never started.
             Broken: the connection failed, or output is missing.
@@ -197,6 +200,8 @@ class Process:
     async def write(self, data: bytes) -> None:
         """Send ``data`` to the command's stdin; return once it is on its way.
 
+            await process.write(b"x")
+
         Raises:
             Broken: the command or the engine takes no more.
         """
@@ -206,13 +211,18 @@ class Process:
     def send_eof(self) -> None:
         """End the command's stdin, without a TTY. Idempotent.
 
+            process.send_eof()
+
         With a TTY there is no such thing: half-closing would make the engine drop the output.
         """
         if not self.tty:
             self._stream.write_eof()
 
     async def resize(self, size: tuple[int, int]) -> None:
-        """Set the TTY's window size (rows, columns). A command that has ended is let be."""
+        """Set the TTY's window size (rows, columns). A command that has ended is let be.
+
+        await process.resize((50, 132))
+        """
         try:
             await self._engine.resize_exec(self.exec_id, size)
         except Refused:
@@ -244,6 +254,8 @@ class Process:
     async def poll(self) -> ExecState:
         """Ask for the command's state, and remember it once it is settled.
 
+            assert (await process.poll()).running
+
         The engine forgets an exec instance five to ten minutes after its end (moby, daemon/exec.go,
         execCommandGC).
 
@@ -263,6 +275,8 @@ class Process:
     async def send_signal(self, number: int) -> None:
         """Send a signal to the command and all that it has started.
 
+            await process.send_signal(signal.SIGWINCH)
+
         Raises:
             LeftRunning: they cannot be reached.
         """
@@ -270,6 +284,8 @@ class Process:
 
     async def end(self, number: int, kill_after: float) -> bool:
         """Signal the command's whole tree, and return once it is gone.
+
+            await process.end(signal.SIGTERM, 0.1)
 
         The output must go on being read meanwhile: a command may have to write in order to end.
 
@@ -286,7 +302,10 @@ class Process:
         return await self._reaper.end(number, kill_after)
 
     def hurry(self) -> None:
-        """Let an :meth:`end` that is under way go on to SIGKILL."""
+        """Let an :meth:`end` that is under way go on to SIGKILL.
+
+        process.hurry()
+        """
         self._reaper.hurry()
 
     async def __aenter__(self) -> Self:

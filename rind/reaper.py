@@ -47,6 +47,9 @@ LEASH_AFTER: Final = 1.0
 POLL: Final = 0.1
 """Seconds between two looks at what is left: a look costs an exec, 50 to 100 ms."""
 
+START_BOUND: Final = 5.0
+"""Seconds in which a command that an engine was asked to start must have been."""
+
 BOUND: Final = 10.0
 """Seconds in which SIGKILL must have had its effect, and in which each look must be done."""
 
@@ -293,7 +296,7 @@ class Reaper:
         connection has been closed meanwhile (moby, postContainerExecStart).
         """
         with suppress(EngineError, TimeoutError):
-            async with asyncio.timeout(BOUND):
+            async with asyncio.timeout(START_BOUND):
                 while self.exec_id is not None:
                     state = await self._engine.inspect_exec(self.exec_id)
                     # It says that the command runs before there is a process.

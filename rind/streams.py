@@ -132,6 +132,10 @@ class StdinWriter:
         """
         await self._until(lambda: self._ended)
 
+    async def break_off(self) -> None:
+        """Take no more, since nobody reads it any more. For whoever made this."""
+        await self._break(Broken("the command has ended"))
+
     async def pump(self) -> None:
         """Send what is written until the end. To be run as a task, by whoever made this."""
         try:
@@ -147,9 +151,15 @@ class StdinWriter:
             await self._send_eof()
             self._ended = True
         except Broken as exc:
-            self._broken = exc
-            self._buffer.clear()
+            await self._break(exc)
         async with self._changed:
+            self._changed.notify_all()
+
+    async def _break(self, why: Broken) -> None:
+        async with self._changed:
+            if not self._ended:
+                self._broken = why
+                self._buffer.clear()
             self._changed.notify_all()
 
     async def _until(self, true: Callable[[], bool]) -> None:

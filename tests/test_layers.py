@@ -68,6 +68,13 @@ def test_each_library_has_its_doors() -> None:
             assert allowed is None or name in allowed, f"{name} imports {imported}"
 
 
+def test_the_command_line_is_built_on_the_api() -> None:
+    below = {f"rind.{it}" for it in ("engine", "stream", "streams", "reaper")}
+    for name, tree in modules().items():
+        if name.startswith("cli."):
+            assert not imports(tree) & below, name
+
+
 def test_the_library_never_prints_or_exits() -> None:
     for name, tree in modules().items():
         if name.startswith("cli") or name == "__main__":

@@ -28,10 +28,10 @@ def main() -> int:
     """Run the command that ``sys.argv`` asks for; return the exit status."""
     _plug_standard_streams()
     try:
-        name = Path(sys.argv[0]).name
-        if name.startswith(("rind", "__main__")):
-            return _do(parse(sys.argv[1:], os.environ))
-        return _run(parse_shim(name, sys.argv[1:], os.environ))
+        program = Path(sys.argv[0])
+        if program.is_symlink() and not program.name.startswith("rind"):
+            return _run(parse_shim(program.name, sys.argv[1:], os.environ))
+        return _do(parse(sys.argv[1:], os.environ))
     except RindError as exc:
         _say(str(exc))
         return exc.exit_status

@@ -4,8 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pexpect
 import pytest
-from conftest import RIND, Containers, TestContainer, TestEngine, one_line
+from conftest import RIND, TIMEOUT, Containers, TestContainer, TestEngine, one_line
 
 HOSTILE = [
     "",
@@ -324,6 +325,33 @@ def test_output_that_looks_like_a_start_failure_is_output(busybox: TestContainer
 
 
 # --- which container -------------------------------------------------------------------------
+
+
+def test_another_projects_container_is_mentioned_on_a_terminal(
+    containers: Containers, tmp_path: Path
+) -> None:
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours" / "compose.yaml").touch()
+    working_dir = f"com.docker.compose.project.working_dir={folder}"
+    target = containers("busybox", "", "--label", working_dir)
+    said = f"rind: running in {target.name}, which is of the project in {folder}\r\n".encode()
+
+    def run(cwd: Path, *options: str) -> bytes:
+        child = pexpect.spawn(
+            *(RIND, [*options, "echo", "x"]),
+            env=target.environ(),
+            cwd=cwd,
+            dimensions=(24, 200),
+            timeout=TIMEOUT,
+        )
+        output: bytes = child.read()
+        return output
+
+    assert run(tmp_path / "ours") == said + b"x\r\n"
+    for quiet in (run(tmp_path), run(folder), run(tmp_path / "ours", "-q")):
+        assert quiet == b"x\r\n"
 
 
 def test_none_has_the_label(busybox: TestContainer) -> None:

@@ -1,0 +1,131 @@
+"""The library's examples, in the README and in every public docstring, run as they stand."""
+
+import ast
+import asyncio
+import fcntl
+import inspect
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import TestEngine
+
+import rind
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+COMPOSE = """\
+name: shop
+services:
+  web:
+    image: {image}
+    init: true
+    network_mode: none
+    labels:
+      app.rind: "source /venv/bin/activate"
+"""
+
+
+def public() -> dict[str, Callable[..., object]]:
+    """Give what must have an example: every function, and every method of what they give."""
+    found: dict[str, Callable[..., object]] = {}
+    for name in rind.__all__:
+        it = getattr(rind, name)
+        if inspect.isfunction(it):
+            found[name] = it
+        elif it in {rind.Client, rind.Target, rind.PipedProcess}:
+            for member, method in inspect.getmembers(it, inspect.isfunction):
+                if not member.startswith("_"):
+                    found[f"{name}.{member}"] = method
+    return found
+
+
+def example(documented: Callable[..., object]) -> str:
+    """Give the indented part of a docstring that is no section's."""
+    text = documented.__doc__ or ""
+    margin = text.rpartition("\n")[2]  # what stands before the closing quotes
+    text = text.replace(f"\n{margin}", "\n")
+    return "\n".join(
+        textwrap.dedent(it) for it in re.findall(r"(?<=\n\n)((?: {4}.*\n?|\n(?= {4}))+)", text)
+    )
+
+
+async def execute(code: str, names: dict[str, object]) -> None:
+    """Run code that may await where it stands."""
+    compiled = compile(code, "<example>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    result = types.FunctionType(compiled, names)()
+    if inspect.iscoroutine(result):
+        await result
+
+
+@pytest.fixture
+def shop(engine: TestEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give the project that the examples are about, where a command line would find it."""
+    (tmp_path / "compose.yaml").write_text(COMPOSE.format(image=engine.images["django"]))
+    with Path(engine.config, f"{engine.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        engine.cli("compose", "up", "--detach", cwd=tmp_path)
+        monkeypatch.setenv("DOCKER_HOST", engine.host)
+        monkeypatch.delenv("RIND_LABEL", raising=False)
+        yield
+        engine.cli("compose", "down", "--timeout", "0", cwd=tmp_path)
+
+
+def test_every_public_docstring_has_an_example_and_its_raises() -> None:
+    assert [name for name, it in public().items() if not example(it)] == []
+    quiet = {"Client.target", "Client.stands_elsewhere", "PipedProcess.connect_streams"}
+    quiet |= {f"PipedProcess.{name}" for name in ("send_eof", "resize", "hurry")}
+    undocumented = [
+        name for name, it in public().items() if "Raises:" not in (inspect.getdoc(it) or "")
+    ]
+    assert set(undocumented) <= quiet
+
+
+@pytest.mark.usefixtures("shop")
+async def test_docstrings() -> None:
+    async with rind.connect() as client:
+        web = await client.find(service="web")
+        for name, it in public().items():
+            if name in {"attach_terminal", "run_sync"}:
+                continue  # see below
+            async with asyncio.timeout(60), web.open_process(["cat"], tty=True) as process:
+                names = {"rind": rind, "asyncio": asyncio, "signal": signal, "process": process}
+                try:
+                    await execute(example(it), {**names, "client": client, "web": web})
+                except BaseException as exc:
+                    exc.add_note(f"in the example of {name}")
+                    raise
+                await process.kill()
+
+
+@pytest.mark.usefixtures("shop")
+def test_docstrings_of_what_has_its_own_loop_or_a_terminal() -> None:
+    exec(example(rind.run_sync), {"rind": rind})  # the example
+    code = (
+        "import asyncio, rind\n"
+        "async def main():\n"
+        "    async with rind.connect() as client:\n"
+        '        web = await client.find(service="web")\n'
+        + textwrap.indent(example(rind.attach_terminal), " " * 8)
+        + "\n        assert status == 3\nasyncio.run(main())\n"
+    )
+    master, slave = os.openpty()
+    os.write(master, b"exit 3\r")
+    subprocess.run([sys.executable, "-c", code], stdin=slave, stdout=slave, check=True, timeout=60)
+    os.close(master)
+    os.close(slave)
+
+
+@pytest.mark.usefixtures("shop")
+async def test_the_readme() -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    assert len(blocks) >= 5
+    for block in blocks:
+        async with asyncio.timeout(60):
+            await execute(block, {"print": lambda *_: None})
