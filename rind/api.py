@@ -332,7 +332,9 @@ class Client:
     def stands_elsewhere(self, container: Container) -> bool:
         """Tell whether we are in a Compose project's folder, and ``container`` is of another's.
 
-        assert not client.stands_elsewhere(web.container)
+            assert not client.stands_elsewhere(web.container)
+
+        Standing nowhere in particular is not elsewhere.
         """
         return stands_elsewhere(container, self._place)
 

@@ -51,9 +51,11 @@ class PipedProcess(Process):
     ) -> None:
         """Begin to move bytes, once, right after the start.
 
-        async with await web.start(rind.Command(argv=["cat"])) as process:
-            process.connect_streams(b"x", rind.PIPE, rind.DEVNULL)
-            assert await process.stdout.read() == b"x"
+            async with await web.start(rind.Command(argv=["cat"])) as process:
+                process.connect_streams(b"x", rind.PIPE, rind.DEVNULL)
+                assert await process.stdout.read() == b"x"
+
+        The streams are as :meth:`rind.api.Target.open_process` has them.
         """
         if isinstance(stdin, bytes) or stdin == PIPE:
             writer = StdinWriter(self.write, self._end_stdin, limit)

@@ -219,9 +219,11 @@ class Process:
             self._stream.write_eof()
 
     async def resize(self, size: tuple[int, int]) -> None:
-        """Set the TTY's window size (rows, columns). A command that has ended is let be.
+        """Set the TTY's window size (rows, columns).
 
-        await process.resize((50, 132))
+            await process.resize((50, 132))
+
+        A command that has ended is let be.
         """
         try:
             await self._engine.resize_exec(self.exec_id, size)
@@ -304,7 +306,9 @@ class Process:
     def hurry(self) -> None:
         """Let an :meth:`end` that is under way go on to SIGKILL.
 
-        process.hurry()
+            process.hurry()
+
+        Idempotent.
         """
         self._reaper.hurry()
 
