@@ -15,13 +15,11 @@ Everything is loaded when it is first used: the command line has to start quickl
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rind.api import Client as Client
-    from rind.api import CompletedProcess as CompletedProcess
-    from rind.api import Target as Target
-    from rind.api import connect as connect
     from rind.api import run as run
     from rind.api import run_sync as run_sync
     from rind.attach import attach_terminal as attach_terminal
+    from rind.client import Client as Client
+    from rind.client import connect as connect
     from rind.errors import Broken as Broken
     from rind.errors import CommandFailed as CommandFailed
     from rind.errors import ContainerGone as ContainerGone
@@ -45,12 +43,15 @@ if TYPE_CHECKING:
     from rind.streams import PIPE as PIPE
     from rind.streams import STDOUT as STDOUT
     from rind.streams import StdinWriter as StdinWriter
+    from rind.target import CompletedProcess as CompletedProcess
+    from rind.target import Target as Target
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "api": ("Client", "CompletedProcess", "Target", "connect", "run", "run_sync"),
+    "api": ("run", "run_sync"),
     "attach": ("attach_terminal",),
+    "client": ("Client", "connect"),
     "errors": (
         *("Broken", "CommandFailed", "ContainerGone", "EngineError", "ExitStatus", "LeftRunning"),
         *("Refused", "RindError", "SelectionError", "StartError", "TimedOut", "Unreachable"),
@@ -61,6 +62,7 @@ _HOMES = {
     "profile": ("Profile",),
     "selection": ("AmbiguousError", "Container", "Wanted"),
     "streams": ("DEVNULL", "PIPE", "STDOUT", "StdinWriter"),
+    "target": ("CompletedProcess", "Target"),
 }
 
 __all__ = [name for names in _HOMES.values() for name in names]  # they are names

@@ -27,7 +27,7 @@ END_OF_TRANSMISSION: Final = b"\x04"
 
 
 class PipedProcess(Process):
-    """A command and its streams. Made by :meth:`rind.api.Target.open_process`.
+    """A command and its streams. Made by :meth:`rind.target.Target.open_process`.
 
     Attributes:
         stdin: a writer, with ``stdin=PIPE``.
@@ -55,7 +55,7 @@ class PipedProcess(Process):
                 process.connect_streams(b"x", rind.PIPE, rind.DEVNULL)
                 assert await process.stdout.read() == b"x"
 
-        The streams are as :meth:`rind.api.Target.open_process` has them.
+        The streams are as :meth:`rind.target.Target.open_process` has them.
         """
         if isinstance(stdin, bytes) or stdin == PIPE:
             writer = StdinWriter(self.write, self._end_stdin, limit)

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 import pexpect
 import pytest
@@ -55,6 +56,13 @@ class TestEngine:
         return done.stdout.strip()
 
 
+class Where(TypedDict):
+    """The keywords of rind.run that say where."""
+
+    host: str
+    container: str
+
+
 @dataclass(frozen=True)
 class TestContainer:
     """A running container that only its own label key selects."""
@@ -65,6 +73,10 @@ class TestContainer:
     name: str
     label: str
     env: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def where(self) -> Where:
+        return {"host": self.engine.host, "container": self.name}
 
     def environ(self, **more: str) -> dict[str, str]:
         """Give what a run of rind for this container starts with."""

@@ -16,6 +16,8 @@ FLOORS = [
     {"reaper"},
     {"process"},
     {"piped", "attach"},
+    {"target"},
+    {"client"},
     {"api"},
     {"cli.options", "cli.report", "cli.run", "cli.shim"},
     {"cli.asked", "cli.prefix", "cli.picker"},

@@ -24,7 +24,7 @@ from rind.frames import STDOUT
 from rind.selection import COMPOSE, Container
 
 if TYPE_CHECKING:
-    from rind.api import Client
+    from rind.client import Client
 
 __all__ = ["SCRIPTS", "Gap", "answer", "decide"]
 
@@ -217,7 +217,7 @@ fi
 
 
 async def _ask(gap: Gap, env: Mapping[str, str]) -> list[str]:
-    from rind.api import connect  # noqa: PLC0415 # option names do without aiodocker
+    from rind.client import connect  # noqa: PLC0415 # option names do without aiodocker
 
     if gap.kind not in _TRAITS and gap.kind not in _LISTED:
         return []

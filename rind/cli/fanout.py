@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from rind.api import Target
 from rind.attach import STDERR_FD, STDOUT_FD
 from rind.cli.prefix import Lines, prefixes, wants_colour
 from rind.cli.run import Run
@@ -16,6 +15,7 @@ from rind.frames import STDERR, STDOUT
 from rind.local import Sink
 from rind.plan import Command
 from rind.process import Process
+from rind.target import Target
 from rind.terminal import is_terminal
 
 __all__ = ["Fanout", "Outcome", "overall", "summary"]

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from rind.api import Target
 from rind.errors import EngineError, ExitStatus, LeftRunning, Refused, SelectionError
 from rind.plan import Command
 from rind.process import Process
 from rind.selection import require_running
+from rind.target import Target
 
 __all__ = ["Run", "Say", "Serve"]
 

@@ -6,17 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
-from rind.api import Client, Target, connect
 from rind.attach import STDERR_FD, STDIN_FD, attach_terminal, local_window_size
 from rind.cli.asked import asked_command, described, wanted
 from rind.cli.fanout import Fanout, overall, summary
 from rind.cli.options import Options
 from rind.cli.run import Run
+from rind.client import Client, connect
 from rind.endpoint import docker_setting
 from rind.errors import ExitStatus, SelectionError
 from rind.keys import parse_keys
 from rind.plan import Command
 from rind.selection import AmbiguousError, Container, Wanted, require_running
+from rind.target import Target
 from rind.terminal import is_terminal
 
 __all__ = ["Session"]

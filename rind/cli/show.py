@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from rind.api import Client, Target, connect
 from rind.cli.asked import asked_command, described, wanted
 from rind.cli.options import Options
 from rind.cli.report import HEADER, clean, row, table
+from rind.client import Client, connect
 from rind.errors import ExitStatus, RindError, StartError
 from rind.plan import ExecConfig
 from rind.selection import Container
+from rind.target import Target
 
 __all__ = ["show"]
 

@@ -9,12 +9,13 @@ import pytest
 from conftest import TestContainer
 from test_reaper import sleepers
 
-from rind.api import Target, connect
 from rind.cli.run import Run, _settled
+from rind.client import connect
 from rind.errors import ExitStatus
 from rind.plan import Command
 from rind.process import Process
 from rind.selection import Wanted
+from rind.target import Target
 
 
 @pytest.fixture

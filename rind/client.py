@@ -1,0 +1,253 @@
+"""An engine, and the containers on it."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Final, Self, Unpack
+
+from rind.endpoint import Endpoint, resolve_endpoint
+from rind.engine import Engine
+from rind.errors import Refused, SelectionError
+from rind.plan import Host
+from rind.profile import DEFAULT_LABEL
+from rind.selection import (
+    COMPOSE,
+    AmbiguousError,
+    Container,
+    Place,
+    Wanted,
+    WantedFields,
+    narrow,
+    require_running,
+    select,
+    stands_elsewhere,
+)
+from rind.target import Target
+from rind.workdir import Mount, host_path
+
+__all__ = ["Client", "connect"]
+
+_COMPOSE_FILES: Final = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+
+
+def connect(
+    host: str | None = None,
+    *,
+    context: str | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> "Client":
+    """Return a client of one engine, to be used as an async context manager.
+
+        async with rind.connect() as client:
+            print(await client.versions())
+
+    Args:
+        host: ``unix:///path`` or ``tcp://host:port``; by default the engine is found as the
+            docker command finds it.
+        context: the name of a docker context.
+        environ: the variables that may say where the engine is, and that a container's profile
+            may ask for; by default ``os.environ``.
+
+    Raises:
+        UsageError: the host or the context has no meaning.
+    """
+    environ = os.environ if environ is None else environ
+    return Client(resolve_endpoint(environ, host=host, context=context), environ)
+
+
+class Client:
+    """A connection to one engine; many commands may run at once. Made by :func:`connect`."""
+
+    def __init__(self, endpoint: Endpoint, environ: Mapping[str, str]) -> None:
+        self.endpoint = endpoint
+        cwd = _working_directory()
+        self._host = Host(cwd, environ, os.getuid(), os.getgid())
+        self._place = Place(cwd, endpoint.url, _compose_folder(cwd))
+        self._engine = Engine(endpoint)
+
+    async def __aenter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            Unreachable: nothing answers, or what answers is not a Docker Engine.
+        """
+        await self._engine.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._engine.aclose()
+
+    async def find(self, wanted: Wanted | None = None, **fields: Unpack[WantedFields]) -> Target:
+        """Find the one container to run in, as the command line does.
+
+            web = await client.find(service="web")
+
+        Args:
+            wanted: what is asked of it; or say it by keywords, named as its attributes are.
+
+        Raises:
+            AmbiguousError: several fit.
+            SelectionError: none does, or it is not running.
+            EngineError: the engine failed.
+        """
+        wanted = wanted or Wanted(**fields)
+        if wanted.container is not None:
+            return self.target(require_running(await self._named(wanted.container)), wanted.label)
+        up = await self.containers(wanted)
+        down: list[Container] = []
+        neighbours: list[Container] = []
+        if not narrow(up, wanted, self._place):
+            down = _localized(await self._engine.containers(wanted.filters, up=False))
+            neighbours = _localized(await self._engine.containers([f"{COMPOSE}.project"], up=True))
+        return self.target(select(up, down, wanted, self._place, neighbours), wanted.label)
+
+    async def wait_for(
+        self, wanted: Wanted, told: Callable[[str], None] = lambda _: None
+    ) -> Target:
+        """Find the one container to run in, as soon as it runs, and is healthy if that is checked.
+
+            async with asyncio.timeout(60):
+                web = await client.wait_for(rind.Wanted(service="web"))
+
+        Args:
+            wanted: what is asked of it.
+            told: is called with what is waited for, first and whenever something changed.
+
+        Raises:
+            AmbiguousError: several fit.
+            EngineError: the engine failed.
+        """
+        async with self._engine.changes() as changes:
+            while True:
+                try:
+                    target = await self.find(wanted)
+                except AmbiguousError:
+                    raise
+                except SelectionError as exc:
+                    told(str(exc))
+                else:
+                    health = target.container.health
+                    if health in {"", "healthy"}:
+                        return target
+                    told(f"the container {target.container.name} is not healthy ({health})")
+                await anext(changes)
+
+    async def containers(
+        self, wanted: Wanted | None = None, **fields: Unpack[WantedFields]
+    ) -> list[Container]:
+        """List the containers that are up, paused ones too, and that could be wanted.
+
+            for container in await client.containers(project="shop"):
+                print(container.name, container.state)
+
+        Raises:
+            EngineError: the engine failed.
+        """
+        wanted = wanted or Wanted(**fields)
+        if wanted.container is not None:
+            return [await self._named(wanted.container)]
+        return _localized(await self._engine.containers(wanted.filters, up=True))
+
+    async def versions(self) -> tuple[str, str]:
+        """Return the engine's version, and that of the API that is spoken with it.
+
+            engine, api = await client.versions()
+
+        Raises:
+            EngineError: the engine failed.
+        """
+        return await self._engine.version(), "{}.{}".format(*self._engine.api_version)
+
+    async def find_all(
+        self, wanted: Wanted | None = None, **fields: Unpack[WantedFields]
+    ) -> list[Target]:
+        """Find every running container that fits, by name, wherever we stand.
+
+            for target in await client.find_all(project="shop"):
+                print((await target.run(["hostname"])).stdout)
+
+        Args:
+            wanted: what is asked of them; or say it by keywords, named as its attributes are.
+
+        Raises:
+            SelectionError: none does.
+            EngineError: the engine failed.
+        """
+        wanted = wanted or Wanted(**fields)
+        everywhere = replace(self._place, cwd=PurePosixPath())
+        up = narrow(await self.containers(wanted), wanted, everywhere)
+        running = [it for it in up if it.state == "running"]
+        if not running or wanted.container is not None:
+            return [await self.find(wanted)]
+        return [self.target(it, wanted.label) for it in sorted(running, key=lambda it: it.name)]
+
+    async def running(self, labels: Sequence[str] = ()) -> list[Container]:
+        """List the running containers that have all of ``labels``, each ``KEY`` or ``KEY=value``.
+
+            print([container.name for container in await client.running()])
+
+        Raises:
+            EngineError: the engine failed.
+        """
+        up = await self._engine.containers(labels, up=True)
+        return [it for it in up if it.state == "running"]
+
+    def target(self, container: Container, label: str = DEFAULT_LABEL) -> Target:
+        """Return what runs commands in ``container``, as the labels that begin so say.
+
+            for container in await client.containers():
+                print((await client.target(container).run(["hostname"])).stdout)
+
+        Raises:
+            SelectionError: a label is unknown, or its value has no meaning.
+        """
+        return Target(self._engine, container, label, self._host)
+
+    def stands_elsewhere(self, container: Container) -> bool:
+        """Tell whether we are in a Compose project's folder, and ``container`` is of another's.
+
+            assert not client.stands_elsewhere(web.container)
+
+        Standing nowhere in particular is not elsewhere.
+        """
+        return stands_elsewhere(container, self._place)
+
+    async def _named(self, name: str) -> Container:
+        try:
+            return _localized([await self._engine.container(name)])[0]
+        except Refused as exc:
+            text = f"{exc.text} on {self.endpoint.url}; see: docker ps --all"
+            raise SelectionError(text) from exc
+
+
+def _working_directory() -> PurePosixPath:
+    try:
+        return PurePosixPath(Path.cwd())
+    except OSError:  # it was removed
+        return PurePosixPath()
+
+
+def _compose_folder(cwd: PurePosixPath) -> PurePosixPath | None:
+    for folder in (cwd, *cwd.parents):
+        if any(Path(folder, name).is_file() for name in _COMPOSE_FILES):
+            return folder
+    return None
+
+
+def _localized(containers: list[Container]) -> list[Container]:
+    """Name the containers' folders as our working directory is named: symbolic links resolved."""
+    return [
+        replace(
+            it,
+            folder=it.folder and os.path.realpath(it.folder),
+            mounts=[Mount(os.path.realpath(host_path(m.source)), m.target) for m in it.mounts],
+        )
+        for it in containers
+    ]

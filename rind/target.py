@@ -1,0 +1,253 @@
+"""A container to run commands in."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar, Unpack, overload
+
+from rind.engine import Engine
+from rind.errors import CommandFailed, TimedOut, UsageError
+from rind.piped import PipedProcess
+from rind.plan import Command, CommandOptions, ExecConfig, Host, plan
+from rind.process import start_detached
+from rind.profile import read_profile
+from rind.selection import Container
+from rind.streams import DEFAULT_LIMIT, DEVNULL, PIPE, LocalFile
+
+__all__ = ["CompletedProcess", "RunOptions", "Target"]
+
+T = TypeVar("T", str, bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class CompletedProcess(Generic[T]):
+    """A command that has ended, as :class:`subprocess.CompletedProcess` has it.
+
+    Attributes:
+        args: its words, or its script and the script's parameters.
+        returncode: the exit status; 128+n where signal n ended it.
+        stdout, stderr: what it wrote; None for what was not captured.
+        container: the name of the container that it ran in.
+    """
+
+    args: list[str]
+    returncode: int
+    stdout: T
+    stderr: T
+    container: str
+
+
+class RunOptions(CommandOptions, total=False):
+    """The keywords of :meth:`Target.run`."""
+
+    timeout: float | None
+    check: bool
+    stdout: int | LocalFile
+    stderr: int | LocalFile
+
+
+class Target:
+    """A container to run commands in, with what its labels say about that.
+
+    Attributes:
+        container: as it was found.
+        profile: its labels' meaning.
+    """
+
+    def __init__(self, engine: Engine, container: Container, label: str, host: Host) -> None:
+        self.container = container
+        self.profile = read_profile(container.labels, label)
+        self._engine = engine
+        self._host = host
+
+    async def plan(self, command: Command) -> ExecConfig:
+        """Settle what would be executed.
+
+            print((await web.plan(rind.Command(argv=["ls"]))).argv)
+
+        Raises:
+            UsageError: a word of it cannot be executed.
+            EngineError: the engine failed.
+        """
+        config = plan(command, self.profile, self.container, self._host)
+        if command.env_defaults:
+            taken = await self._engine.variables(self.container.id)
+            config = config.with_defaults(command.env_defaults, unless=taken)
+        return config
+
+    async def start(self, command: Command, size: tuple[int, int] | None = None) -> PipedProcess:
+        """Start a command, with no streams connected, as for :func:`attach_terminal`.
+
+            async with await web.start(rind.Command(argv=["echo", "x"])) as process:
+                while (part := await process.read()) is not None:
+                    stream, data = part
+                status = await process.wait()
+
+        Args:
+            command: what to run.
+            size: the window size (rows, columns) that it begins with, with a TTY.
+
+        Returns:
+            The process, to be used as an async context manager.
+
+        Raises:
+            UsageError: a word of it cannot be executed.
+            StartError: the engine would not create or start it.
+            EngineError: the engine failed.
+        """
+        config = await self.plan(command)
+        return await PipedProcess.start(self._engine, self.container, config, size)
+
+    @asynccontextmanager
+    async def open_process(  # noqa: PLR0913 # as many as asyncio.subprocess has
+        self,
+        argv: Sequence[str] = (),
+        *,
+        stdin: int | bytes | LocalFile = PIPE,
+        stdout: int | LocalFile = PIPE,
+        stderr: int | LocalFile = PIPE,
+        size: tuple[int, int] | None = None,
+        limit: int = DEFAULT_LIMIT,
+        on_exit: Literal["kill", "detach"] = "kill",
+        **options: Unpack[CommandOptions],
+    ) -> AsyncIterator[PipedProcess]:
+        """Start a command and connect its streams; leaving the context ends it.
+
+            async with web.open_process(["cat"]) as process:
+                process.stdin.write(b"some bytes")
+                process.stdin.write_eof()
+                print(await process.stdout.read(), await process.wait())
+
+        Args:
+            argv: the command's words; none for what a bare ``rind`` runs.
+            stdin: PIPE, DEVNULL, bytes, a file or a descriptor.
+            stdout: PIPE, DEVNULL, a file or a descriptor.
+            stderr: the same, or STDOUT.
+            size: the window size (rows, columns), with ``tty=True``.
+            limit: the bytes after which an unread PIPE holds the command back.
+            on_exit: "detach" leaves the command alone if it runs when the context is left.
+            options: script, env, user, workdir, shell, pre_step, privileged, tty: as
+                :class:`~rind.plan.Command` has them.
+
+        Raises:
+            UsageError: a word of the command cannot be executed.
+            StartError: the engine would not create or start it.
+            EngineError: the engine failed; LeftRunning on leaving: the command could not be ended.
+        """
+        command = Command(argv=_words(argv), stdin=stdin != DEVNULL, **options)
+        process = await self.start(command, size)
+        try:
+            async with process:
+                process.on_exit = on_exit
+                process.connect_streams(stdin, stdout, stderr, limit)
+                yield process
+        except BaseException as exc:
+            if process.left_running is not None:
+                exc.add_note(f"its processes may be left running: {process.left_running}")
+            raise
+        if process.left_running is not None:
+            raise process.left_running
+
+    @overload
+    async def run(
+        self,
+        argv: Sequence[str] = (),
+        *,
+        text: Literal[True],
+        input: str | None = None,
+        **options: Unpack[RunOptions],
+    ) -> CompletedProcess[str]: ...
+
+    @overload
+    async def run(
+        self,
+        argv: Sequence[str] = (),
+        *,
+        text: Literal[False] = False,
+        input: bytes | None = None,
+        **options: Unpack[RunOptions],
+    ) -> CompletedProcess[bytes]: ...
+
+    async def run(  # noqa: PLR0913 # as many as subprocess.run has
+        self,
+        argv: Sequence[str] = (),
+        *,
+        text: bool = False,
+        input: str | bytes | None = None,  # noqa: A002 # as subprocess calls it
+        timeout: float | None = None,  # noqa: ASYNC109 # the command is to end with it
+        check: bool = False,
+        stdout: int | LocalFile = PIPE,
+        stderr: int | LocalFile = PIPE,
+        **options: Unpack[CommandOptions],
+    ) -> CompletedProcess[Any]:
+        """Run a command to its end; return its exit status and what it wrote.
+
+            done = await web.run(["./manage.py", "check"], timeout=60, check=True)
+
+        Args:
+            argv: the command's words.
+            text: whether input and output are str, in UTF-8, and not bytes.
+            input: for its stdin, which is empty by default.
+            timeout: in seconds, after which it is ended with all that it has started.
+            check: whether another exit status than 0 is an error.
+            stdout: as :meth:`open_process` has it.
+            stderr: as :meth:`open_process` has it.
+            options: as :meth:`open_process` has them.
+
+        Raises:
+            CommandFailed: with ``check``, the exit status is not 0.
+            TimedOut: it did not end in time.
+            UsageError, StartError, EngineError: as :meth:`open_process`.
+        """
+        script = options.get("script")
+        words, name = [*([] if script is None else [script]), *argv], self.container.name
+        seen = bytearray(), bytearray()
+        data = input.encode() if isinstance(input, str) else input
+        stdin = DEVNULL if data is None else data
+        async with self.open_process(
+            argv, stdin=stdin, stdout=stdout, stderr=stderr, **options
+        ) as process:
+
+            def captured(errors: str) -> tuple[Any, Any]:
+                out, err = (it.decode(errors=errors) if text else bytes(it) for it in seen)
+                return out if process.stdout else None, err if process.stderr else None
+
+            try:
+                async with asyncio.timeout(timeout) as limit:
+                    await process.exchange(None, *seen)
+            except TimeoutError:
+                if timeout is None or not limit.expired():
+                    raise
+                raise TimedOut(words, timeout, *captured("replace"), name) from None
+            status = await process.wait()
+            if check and status != 0:
+                raise CommandFailed(words, status, *captured("replace"), name)
+            return CompletedProcess(words, status, *captured("strict"), name)
+
+    async def detach(self, command: Command) -> str:
+        """Start a command that nobody is attached to; return its exec ID.
+
+            await web.detach(rind.Command(argv=["sleep", "1"], stdin=False, output=False))
+
+        Raises:
+            UsageError, StartError, EngineError: as :meth:`start`.
+        """
+        return await start_detached(self._engine, self.container, await self.plan(command))
+
+    async def refresh(self) -> Container:
+        """Ask for the container's present state.
+
+            assert (await web.refresh()).state == "running"
+
+        Raises:
+            Refused: it is no more (404).
+            EngineError: the engine failed.
+        """
+        return await self._engine.container(self.container.id)
+
+
+def _words(argv: Sequence[str]) -> Sequence[str]:
+    if isinstance(argv, str):
+        raise UsageError(f"a command is a list of words, but got {argv!r}: did you mean script=?")
+    return argv

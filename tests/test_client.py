@@ -1,0 +1,180 @@
+"""Selection by where we stand, by service and project, on real Compose projects and mounts."""
+
+import json
+import os
+import subprocess
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from conftest import RIND, TIMEOUT, Containers, TestEngine, one_line
+
+
+@dataclass(frozen=True)
+class Projects:
+    """Two Compose projects, one of them checked out twice, with a label key of their own."""
+
+    engine: TestEngine
+    root: Path
+    label: str
+
+    def up(self, folder: str, *, scale: int = 1, mount: bool = False) -> Path:
+        """Start a project in a folder of its own; give that."""
+        path = self.root / folder
+        path.mkdir(parents=True)
+        (path / "src").mkdir()
+        service = {
+            "image": self.engine.images["busybox"],
+            "init": True,
+            "network_mode": "none",
+            "scale": scale,
+            "labels": {self.label: "", f"{self.label}.workdir": "auto"},
+            "volumes": [".:/code"] if mount else [],
+        }
+        file = {"name": self.name(folder), "services": {"web": service}}
+        (path / "compose.yaml").write_text(json.dumps(file))
+        self.engine.cli("compose", "up", "--detach", cwd=path)
+        return path
+
+    def down(self) -> None:
+        for file in self.root.rglob("compose.yaml"):
+            self.engine.cli("compose", "down", "--timeout", "0", cwd=file.parent)
+
+    def name(self, folder: str) -> str:
+        return f"{self.label}-{folder}".replace(".", "-").replace("/", "-")
+
+    def rind(self, *args: str, cwd: Path, **env: str) -> "subprocess.CompletedProcess[bytes]":
+        return subprocess.run(
+            [RIND, *args],
+            env={
+                "PATH": os.environ["PATH"],
+                "DOCKER_HOST": self.engine.host,
+                "RIND_LABEL": self.label,
+                **env,
+            },
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=TIMEOUT,
+        )
+
+    def chosen(self, *args: str, cwd: Path, **env: str) -> str:
+        """Give the name of the container that a command runs in."""
+        done = self.rind(*args, "cat", "/etc/hostname", cwd=cwd, **env)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == b""
+        hostname = done.stdout.decode().strip()
+        found: str = self.engine.cli("inspect", "--format", "{{.Name}}", hostname)
+        return found.removeprefix("/")
+
+
+@pytest.fixture
+def projects(engine: TestEngine, tmp_path: Path) -> Iterator[Projects]:
+    it = Projects(engine, tmp_path, f"t{uuid.uuid4().hex[:8]}")
+    yield it
+    it.down()
+
+
+def test_the_project_that_we_stand_in(projects: Projects, tmp_path: Path) -> None:
+    shop, blog = projects.up("shop"), projects.up("blog")
+    (tmp_path / "link").symlink_to(shop)
+    assert projects.chosen(cwd=shop) == f"{projects.name('shop')}-web-1"
+    assert projects.chosen(cwd=blog / "src") == f"{projects.name('blog')}-web-1"
+    assert projects.chosen(cwd=tmp_path / "link" / "src") == f"{projects.name('shop')}-web-1"
+    said = one_line(projects.rind("true", cwd=tmp_path).stderr)
+    assert said.startswith(f"2 running containers have the label {projects.label}: choose one")
+    for name in ("shop", "blog"):
+        option = f"--project {projects.name(name)}"
+        assert option in said
+        assert projects.chosen(*option.split(), cwd=tmp_path) == f"{projects.name(name)}-web-1"
+    variable = {"RIND_PROJECT": projects.name("blog")}
+    assert projects.chosen(cwd=tmp_path, **variable) == f"{projects.name('blog')}-web-1"
+
+
+def test_service_and_index(projects: Projects) -> None:
+    shop = projects.up("shop", scale=2)
+    refused = projects.rind("-s", "web", "true", cwd=shop)
+    assert refused.returncode == 125
+    for index in ("1", "2"):
+        assert f"--index {index} (" in one_line(refused.stderr)
+        name = f"{projects.name('shop')}-web-{index}"
+        assert projects.chosen("--index", index, cwd=shop) == name
+    assert b"the index 3" in projects.rind("--index", "3", "true", cwd=shop).stderr
+
+
+def test_a_service_without_the_label(projects: Projects, tmp_path: Path) -> None:
+    projects.up("shop")
+    name = projects.name("shop")
+    options = ("-p", name, "-s", "web", "--label", "no.such")
+    assert projects.chosen(*options, cwd=tmp_path) == f"{name}-web-1"
+
+
+def test_two_checkouts_and_a_bind_mount(projects: Projects, tmp_path: Path) -> None:
+    first, second = projects.up("a/shop", mount=True), projects.up("b/shop", mount=True)
+    for folder, name in ((first, "a/shop"), (second, "b/shop")):
+        assert projects.chosen(cwd=folder / "src") == f"{projects.name(name)}-web-1"
+        # The label says that the working directory goes along.
+        assert projects.rind("pwd", cwd=folder / "src").stdout == b"/code/src\n"
+        assert projects.rind("pwd", cwd=folder).stdout == b"/\n"
+    (tmp_path / "link").symlink_to(second / "src")
+    assert projects.rind("pwd", cwd=tmp_path / "link").stdout == b"/code/src\n"
+    assert projects.rind("-w", "/tmp", "pwd", cwd=first / "src").stdout == b"/tmp\n"
+
+
+def test_a_project_that_is_not_up(projects: Projects, tmp_path: Path) -> None:
+    shop = projects.up("shop")
+    projects.engine.cli("compose", "stop", "--timeout", "0", cwd=shop)
+    said = one_line(projects.rind("true", cwd=shop).stderr)
+    name = f"{projects.name('shop')}-web-1"
+    assert said.startswith(f"no running container has the label {projects.label} ({name} has it, ")
+    assert said.endswith(f"start it with: docker start {name})")
+    projects.engine.cli("compose", "down", cwd=shop)
+    said = one_line(projects.rind("true", cwd=shop / "src").stderr)
+    assert said.startswith(f"no container on {projects.engine.host} has the label")
+    assert f"the project in {shop} is not up; start it with: docker compose up" in said
+    assert "put it on one" in one_line(projects.rind("true", cwd=tmp_path).stderr)
+
+
+def test_the_labels_say_how_to_run(containers: Containers) -> None:
+    key = f"test.{uuid.uuid4().hex}"
+    labels = {
+        "user": "host",
+        "env.GREETING": "hello  there",
+        "env.EDITOR": "ed",
+        "pass-env": "EDITOR TZ",
+        "command": "echo $GREETING; echo $EDITOR; id -u; echo $0",
+        "workdir": "/tmp",
+    }
+    options = [
+        word for name, value in labels.items() for word in ("--label", f"{key}.{name}={value}")
+    ]
+    target = containers("busybox", "", *options, label=key)
+    said = target.rind(EDITOR="vi", GREETING="no")
+    assert said.stdout.decode().splitlines() == ["hello there", "vi", str(os.getuid()), "sh"]
+    assert (
+        target.rind(
+            "-u", "app", "-w", "/", "-e", "EDITOR=x", "-c", "id -un; pwd; echo $EDITOR"
+        ).stdout
+        == b"app\n/\nx\n"
+    )
+
+
+def test_another_shell(containers: Containers) -> None:
+    key = f"test.{uuid.uuid4().hex}"
+    target = containers("django", "words=(a b)", "--label", f"{key}.shell=/bin/bash", label=key)
+    assert target.rind("-c", "echo ${words[1]}").stdout == b"b\n"
+    assert target.rind("printenv", "BASH_VERSION").returncode == 1
+    assert target.rind(stdin=b"echo $BASH_VERSION | cut -c1\n").stdout == b"5\n"
+    assert target.rind("--shell", "/bin/sh", "true").returncode == 2
+    assert target.rind("--no-pre-step", "--shell", "/bin/sh", "true").returncode == 0
+
+
+def test_a_misspelt_label_is_told(containers: Containers) -> None:
+    key = f"test.{uuid.uuid4().hex}"
+    target = containers("busybox", "", "--label", f"{key}.usr=x", label=key)
+    done = target.rind("true")
+    assert done.returncode == 125
+    assert one_line(done.stderr) == f"unknown label {key}.usr: did you mean {key}.user?"
