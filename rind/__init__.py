@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rind.client import Client as Client
     from rind.client import connect as connect
     from rind.errors import Broken as Broken
+    from rind.errors import CommandError as CommandError
     from rind.errors import CommandFailed as CommandFailed
     from rind.errors import ContainerGone as ContainerGone
     from rind.errors import EngineError as EngineError
@@ -53,9 +54,9 @@ _HOMES = {
     "attach": ("attach_terminal",),
     "client": ("Client", "connect"),
     "errors": (
-        *("Broken", "CommandFailed", "ContainerGone", "EngineError", "ExitStatus", "LeftRunning"),
-        *("Refused", "RindError", "SelectionError", "StartError", "TimedOut", "Unreachable"),
-        "UsageError",
+        *("Broken", "CommandError", "CommandFailed", "ContainerGone", "EngineError", "ExitStatus"),
+        *("LeftRunning", "Refused", "RindError", "SelectionError", "StartError", "TimedOut"),
+        *("Unreachable", "UsageError"),
     ),
     "piped": ("PipedProcess",),
     "plan": ("Command",),

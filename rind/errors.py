@@ -8,8 +8,9 @@ The tree:
     ├── SelectionError      no container, or one that is not running; a label with no meaning
     │   └── AmbiguousError  several containers, and no reason to choose one (rind.selection)
     ├── StartError          the engine could not start the command in the container
-    ├── CommandFailed       a command that was to succeed ended with another status than 0
-    ├── TimedOut            a command did not end in time (a TimeoutError too)
+    ├── CommandError        a command did not end as was asked
+    │   ├── CommandFailed   it was to succeed, and ended with another exit status than 0
+    │   └── TimedOut        it did not end in time (a TimeoutError too)
     └── EngineError         everything between us and the engine
         ├── Unreachable     no connection, or what answers is not a Docker Engine
         ├── Refused         the engine answered with an error status
@@ -26,6 +27,7 @@ from enum import IntEnum
 
 __all__ = [
     "Broken",
+    "CommandError",
     "CommandFailed",
     "ContainerGone",
     "EngineError",
@@ -89,12 +91,11 @@ class StartError(RindError):
         self.exit_status = exit_status
 
 
-class CommandFailed(RindError):
-    """A command that was to succeed ended with another exit status than 0.
+class CommandError(RindError):
+    """A command that did not end as was asked.
 
     Attributes:
         argv: its words, or its script and the script's parameters.
-        returncode: the exit status; it is :attr:`exit_status` too.
         stdout, stderr: what it wrote, as far as that was captured; None else.
         container: the name of the container that it ran in.
     """
@@ -102,27 +103,40 @@ class CommandFailed(RindError):
     def __init__(
         self,
         argv: Sequence[str],
-        returncode: int,
+        how: str,
         stdout: str | bytes | None,
         stderr: str | bytes | None,
         container: str,
     ) -> None:
-        super().__init__(f"{shlex.join(argv)} ended with exit status {returncode} in {container}")
+        super().__init__(f"{shlex.join(argv)} {how} in {container}")
         self.argv = list(argv)
-        self.exit_status = self.returncode = returncode
         self.stdout = stdout
         self.stderr = stderr
         self.container = container
 
 
-class TimedOut(RindError, TimeoutError):
+class CommandFailed(CommandError):
+    """A command that was to succeed ended with another exit status than 0.
+
+    Attributes:
+        returncode: the exit status; it is :attr:`exit_status` too.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        returncode: int,
+        *captured: *tuple[str | bytes | None, str | bytes | None, str],
+    ) -> None:
+        super().__init__(argv, f"ended with exit status {returncode}", *captured)
+        self.exit_status = self.returncode = returncode
+
+
+class TimedOut(CommandError, TimeoutError):
     """A command did not end in time, and was ended with all that it had started.
 
     Attributes:
-        argv: its words, or its script and the script's parameters.
         timeout: the time that it had, in seconds.
-        stdout, stderr: what it had written by then, as far as that was captured; None else.
-        container: the name of the container that it ran in.
     """
 
     exit_status = ExitStatus.TIMED_OUT
@@ -131,16 +145,10 @@ class TimedOut(RindError, TimeoutError):
         self,
         argv: Sequence[str],
         timeout: float,
-        stdout: str | bytes | None,
-        stderr: str | bytes | None,
-        container: str,
+        *captured: *tuple[str | bytes | None, str | bytes | None, str],
     ) -> None:
-        super().__init__(f"{shlex.join(argv)} did not end within {timeout:g} s in {container}")
-        self.argv = list(argv)
+        super().__init__(argv, f"did not end within {timeout:g} s", *captured)
         self.timeout = timeout
-        self.stdout = stdout
-        self.stderr = stderr
-        self.container = container
 
 
 class EngineError(RindError):

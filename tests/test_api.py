@@ -56,10 +56,10 @@ async def test_mistakes_are_told(busybox: TestContainer) -> None:
 
 
 PUBLIC = """
-AmbiguousError Broken Client Command CommandFailed CompletedProcess Container ContainerGone DEVNULL
-EngineError ExitStatus LeftRunning PIPE PipedProcess Profile Refused RindError STDOUT SelectionError
-StartError StdinWriter Target TimedOut Unreachable UsageError Wanted attach_terminal connect run
-run_sync
+AmbiguousError Broken Client Command CommandError CommandFailed CompletedProcess Container
+ContainerGone DEVNULL EngineError ExitStatus LeftRunning PIPE PipedProcess Profile Refused
+RindError STDOUT SelectionError StartError StdinWriter Target TimedOut Unreachable UsageError
+Wanted attach_terminal connect run run_sync
 """
 
 

@@ -20,10 +20,11 @@ from test_attach import Terminal
 
 from rind.endpoint import Endpoint
 from rind.engine import Engine
+from rind.errors import LeftRunning
 from rind.frames import STDOUT
 from rind.plan import ExecConfig
 from rind.process import Process
-from rind.reaper import LEASH_SCRIPT, SIGNAL_SCRIPT
+from rind.reaper import LEASH_SCRIPT, SIGNAL_SCRIPT, Reaper
 
 # Ignores all that can be ignored; a child in the background, one in a session of its own, one
 # with no environment, and a grandchild.
@@ -209,6 +210,50 @@ def test_the_leash_itself_cannot_be_talked_out_of_it(shell: list[str]) -> None:
         leash.stdin.close()
         leash.wait(20)
         assert gone(pids)
+
+
+# --- escalation, without an engine ------------------------------------------------------------
+
+
+class Scripted(Reaper):
+    """A reaper whose signals find as many processes as is written down, and then none."""
+
+    def __init__(self, *left: int) -> None:
+        super().__init__(Engine(Endpoint("unix:///nowhere", "the test")), "0" * 64, "")
+        self.left = list(left)
+        self.sent: list[int] = []
+
+    async def signal(self, number: int) -> int:
+        self.sent.append(number)
+        return self.left.pop(0) if self.left else 0
+
+
+async def test_a_tree_that_ends_by_itself_is_not_killed() -> None:
+    reaper = Scripted(3, 2, 1)
+    assert await reaper.end(15, 10) is False
+    assert reaper.sent == [15, 0, 0, 0]
+    none = Scripted()
+    assert await none.end(15, 10) is False
+    assert none.sent == [15]
+
+
+async def test_what_is_left_after_its_time_is_killed_until_nothing_is() -> None:
+    reaper = Scripted(3, 3, 3, 3, 2, 1)
+    assert await reaper.end(2, 0) is True
+    assert reaper.sent == [2, 9, 0, 9, 0, 9, 0]
+
+
+async def test_in_a_hurry_its_time_is_over() -> None:
+    reaper = Scripted(3)
+    reaper.hurry()
+    assert await reaper.end(15, 1000) is True
+    assert reaper.sent == [15, 9, 0]
+
+
+async def test_what_survives_sigkill_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rind.reaper.BOUND", 0.0)
+    with pytest.raises(LeftRunning, match="2 processes survived SIGKILL"):
+        await Scripted(*[2] * 100).end(15, 0)
 
 
 # --- on real engines --------------------------------------------------------------------------
