@@ -539,6 +539,27 @@ def test_without_a_shell_it_is_done_from_outside(distroless: TestContainer) -> N
     assert sleepers(distroless, mark) == 0
 
 
+async def test_without_a_shell_and_without_rights_it_is_told(
+    distroless: TestContainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(_: Reaper) -> None:
+        """See nothing of the engine's processes, as any user but root."""
+
+    def denied(path: Path) -> bytes:
+        raise PermissionError(path)
+
+    async with Engine(Endpoint(distroless.engine.host, "the test")) as engine:
+        container = await engine.container(distroless.name)
+        async with await Process.start(engine, container, ExecConfig(argv=["cat"])) as process:
+            with monkeypatch.context() as unprivileged:
+                unprivileged.setattr(Reaper, "_root", nothing)
+                unprivileged.setattr(Path, "read_bytes", denied)
+                unprivileged.setattr(os, "geteuid", lambda: 1000)
+                with pytest.raises(LeftRunning, match="no shell to signal it with, and we are not"):
+                    await process.end(signals.SIGTERM, 0)
+            assert not await process.end(signals.SIGTERM, 1)
+
+
 def test_a_paused_container_is_told_within_bounds(containers: Containers) -> None:
     target = containers("busybox")
     with stubborn(target) as process:

@@ -10,7 +10,7 @@ from rind.cli.asked import asked_command, described, wanted
 from rind.cli.options import Options
 from rind.cli.report import HEADER, clean, row, table
 from rind.client import Client, connect
-from rind.errors import ExitStatus, RindError, StartError
+from rind.errors import RindError, SelectionError, StartError
 from rind.plan import ExecConfig
 from rind.selection import Container
 from rind.target import Target
@@ -143,24 +143,29 @@ async def _doctor(options: Options, env: Mapping[str, str], out: Print) -> int:
             tell(f"{len(found)} running with {wanted(options)}")
             for target in found:
                 await _examine(target, tell)
+    except SelectionError as exc:
+        tell("containers", str(exc))
     except RindError as exc:
-        tell("engine" if exc.exit_status == ExitStatus.FAILED else "command", str(exc))
+        tell("engine", str(exc))
     return 1 if failures else 0
 
 
 async def _examine(target: Target, tell: Callable[..., None]) -> None:
     name, profile = target.container.name, target.profile
+    pre_step = (profile.pre_step or "").strip()
     shell = f"{name}: the shell {profile.shell}"
     try:
         done = await target.run(script=":", pre_step=False, timeout=_PROBE_TIMEOUT)
         tell(shell, None if done.returncode == 0 else f"exit status {done.returncode}")
     except StartError as exc:
-        needed = profile.pre_step or profile.command
-        tell(f"{name}: no shell, which nothing needs", str(exc) if needed else None)
+        if pre_step or profile.command:
+            tell(shell, str(exc))
+        else:
+            tell(f"{name}: no shell, which nothing needs")
         return
-    if not profile.pre_step:
+    if not pre_step:
         return
-    step = f"{name}: the pre-step {profile.pre_step.strip().splitlines()[0]!r}"
+    step = f"{name}: the pre-step {pre_step.splitlines()[0]!r}"
     try:
         done = await target.run(script=":", timeout=_PROBE_TIMEOUT)
         said = done.stderr.decode(errors="replace").strip()

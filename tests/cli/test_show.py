@@ -86,6 +86,15 @@ def test_a_healthy_setup_passes_the_doctor(
     assert lines(distroless, "--doctor")[3].endswith("no shell, which nothing needs")
 
 
+def test_the_doctor_misses_a_shell_where_one_is_needed(containers: Containers) -> None:
+    target = containers("distroless", "x=1")
+    done = target.rind("--doctor")
+    assert done.returncode == 1
+    assert f"FAIL {target.name}: the shell /bin/sh: cannot start" in done.stdout.decode()
+    blank = containers("distroless", " \n ")
+    assert lines(blank, "--doctor")[-1].endswith("no shell, which nothing needs")
+
+
 def test_the_doctor_finds_what_is_wrong(containers: Containers) -> None:
     target = containers("busybox", "source /nope/activate")
     done = target.rind("--doctor")
@@ -97,7 +106,7 @@ def test_the_doctor_finds_what_is_wrong(containers: Containers) -> None:
     assert "/nope/activate" in failed[0]
     none = target.rind("--doctor", "--label", "no.such")
     assert none.returncode == 1
-    assert b"FAIL" in none.stdout.splitlines()[-1]
+    assert none.stdout.splitlines()[-1].startswith(b"FAIL containers: no container on ")
     nowhere = target.rind("--doctor", DOCKER_HOST="unix:///nowhere.sock")
     assert nowhere.returncode == 1
     assert b"there is no socket at unix:///nowhere.sock" in nowhere.stdout
