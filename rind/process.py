@@ -321,16 +321,20 @@ class Process:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        ended = isinstance(exc, StartError | ContainerGone)
-        await _shielded(self._clean_up(kill=self.on_exit == "kill" and not ended))
+        ended = self._settled is not None or isinstance(exc, StartError | ContainerGone)
+        kill = self.on_exit == "kill" and not ended
+        await _shielded(self._clean_up(kill=kill, ask=exc is None))
 
-    async def _clean_up(self, *, kill: bool) -> None:
+    async def _clean_up(self, *, kill: bool, ask: bool) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        # Only while the stream is whole: of a command whose stream was closed, 20.10 may say that
+        # it has ended with status 126, while it runs on.
+        kill = kill and (not ask or await self._may_run())
         # What the command has left to say, nobody wants any more; unread, it would block it.
         self._stream.close()
-        if kill and await self._may_run():
+        if kill:
             try:
                 await self._reaper.end(signal.SIGTERM, CLEAN_UP_GRACE)
             except LeftRunning as left:

@@ -177,6 +177,23 @@ async def test_leaving_before_the_engine_has_started_the_command_ends_it(
         assert "656565" not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
 
 
+async def test_leaving_a_busy_writer_on_a_terminal_ends_it(busybox: TestContainer) -> None:
+    """Of such a one, 20.10 may say that it has ended once its stream is closed."""
+    async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
+        container = await engine.container(busybox.name)
+        script = "trap '' PIPE; sleep 666666 & while echo y; do :; done; wait"
+
+        async def one() -> None:
+            config = ExecConfig(argv=["sh", "-c", script], tty=True, stdin=False)
+            async with await Process.start(engine, container, config) as process:
+                assert await process.read() is not None
+                raise ZeroDivisionError
+
+        for _ in range(4):
+            await asyncio.gather(*(one() for _ in range(4)), return_exceptions=True)
+        assert "666666" not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
+
+
 async def test_cancelled_while_the_request_to_start_is_on_its_way(
     busybox: TestContainer, tmp_path: Path
 ) -> None:
