@@ -69,7 +69,7 @@ def victim(cookie: str, script: str = STUBBORN) -> Iterator[list[int]]:
     """Start a tree with a session of its own, as an exec has; give its processes."""
     process = subprocess.Popen(
         ["/bin/sh", "-c", script],
-        env={"PATH": os.environ["PATH"], "A": "1", "RIND_EXEC_ID": cookie, "Z": "x\ny"},
+        env={"PATH": os.environ["PATH"], "A": "1", "RIND_EXEC_ID": cookie, "Z": "x\ny\udcff"},
         stdout=subprocess.PIPE,
         start_new_session=True,
     )
@@ -94,7 +94,7 @@ def signal(
 ) -> int:
     done = subprocess.run(
         [*shell, "-c", SIGNAL_SCRIPT, "sh", str(number), cookie, *session],
-        env={"RIND_REAPER": cookie, "PATH": path or os.environ["PATH"]},
+        env={"RIND_REAPER": cookie, "PATH": path or os.environ["PATH"], "LANG": "C.UTF-8"},
         capture_output=True,
         check=True,
         text=True,
