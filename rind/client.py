@@ -12,6 +12,7 @@ from rind.engine import Engine
 from rind.errors import Refused, SelectionError
 from rind.plan import Host
 from rind.profile import DEFAULT_LABEL
+from rind.reaper import Reaper
 from rind.selection import (
     COMPOSE,
     AmbiguousError,
@@ -66,6 +67,7 @@ class Client:
         self._host = Host(cwd, environ, os.getuid(), os.getgid())
         self._place = Place(cwd, endpoint.url, _compose_folder(cwd))
         self._engine = Engine(endpoint)
+        self._reaper = Reaper(self._engine)
 
     async def __aenter__(self) -> Self:
         """Connect.
@@ -208,7 +210,7 @@ class Client:
         Raises:
             SelectionError: a label is unknown, or its value has no meaning.
         """
-        return Target(self._engine, container, label, self._host)
+        return Target(self._reaper, container, label, self._host)
 
     def stands_elsewhere(self, container: Container) -> bool:
         """Tell whether we are in a Compose project's folder, and ``container`` is of another's.

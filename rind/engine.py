@@ -37,9 +37,6 @@ PING_TIMEOUT: Final = 10.0
 what is silent for longer is not an engine, or not in a state to run anything."""
 
 _CHANGES: Final = ["create", "start", "unpause", "health_status", "die", "rename"]
-MOST_TURNS: Final = 16
-"""A hundred containers signalled at once on two cores: 8 s until the last answer without a limit,
-2 s with this one, and all are done at the same time."""
 
 _UP: Final = ["running", "paused", "restarting"]
 _DOWN: Final = ["created", "exited", "dead"]
@@ -72,14 +69,11 @@ class Engine:
 
     Attributes:
         api_version: the one that is spoken.
-        turns: one is taken for what has a time limit, so that many at once do not make each
-            other late.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.api_version: tuple[int, int] = API_NEWEST
-        self.turns = asyncio.Semaphore(MOST_TURNS)
         self._docker: aiodocker.Docker | None = None
 
     @property

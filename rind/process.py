@@ -23,7 +23,7 @@ from rind.errors import (
 from rind.failures import start_failure
 from rind.frames import STDOUT, SYSTEM_ERROR, FrameDecoder
 from rind.plan import ExecConfig
-from rind.reaper import BOUND, Reaper
+from rind.reaper import BOUND, Reaper, Tree
 from rind.selection import Container
 from rind.stream import HijackedStream
 
@@ -65,13 +65,13 @@ async def start_detached(engine: Engine, container: Container, config: ExecConfi
     return exec_id
 
 
-async def _abandon(starting: asyncio.Task[HijackedStream], reaper: Reaper) -> None:
+async def _abandon(starting: asyncio.Task[HijackedStream], tree: Tree) -> None:
     """End a command that has been started, or is about to be: the request is on its way."""
     with suppress(EngineError, TimeoutError):
         async with asyncio.timeout(BOUND):
             (await starting).close()
     with suppress(LeftRunning):
-        await reaper.end(signal.SIGTERM, CLEAN_UP_GRACE)
+        await tree.end(signal.SIGTERM, CLEAN_UP_GRACE)
 
 
 async def _shielded(cleaning: Coroutine[None, None, object]) -> None:
@@ -105,7 +105,7 @@ class Process:
         container: Container,
         exec_id: str,
         stream: HijackedStream,
-        reaper: Reaper,
+        tree: Tree,
         *,
         tty: bool,
     ) -> None:
@@ -114,9 +114,9 @@ class Process:
         self.tty = tty
         self.on_exit: Literal["kill", "detach"] = "kill"
         self.left_running: LeftRunning | None = None
-        self._reaper = reaper
+        self._tree = tree
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._spawn(reaper.hold_leash())
+        self._spawn(tree.hold_leash())
         self._spawn(self._save_the_rest())
         self._engine = engine
         self._stream = stream
@@ -136,7 +136,7 @@ class Process:
     @classmethod
     async def start(
         cls,
-        engine: Engine,
+        reaper: Reaper,
         container: Container,
         config: ExecConfig,
         size: tuple[int, int] | None = None,
@@ -144,7 +144,7 @@ class Process:
         """Create and start an exec instance in ``container``.
 
         Args:
-            engine: an open engine, which must stay open for the process's life.
+            reaper: one of an open engine, which must stay open for the process's life.
             container: a running one.
             config: what to execute.
             size: the window size (rows, columns) that the command begins with.
@@ -153,19 +153,19 @@ class Process:
             StartError: the engine would not create or start it.
             EngineError: the engine failed.
         """
-        reaper = Reaper(engine, container.id, config.user)
-        config = replace(config, env=[*config.env, reaper.variable])
+        engine, tree = reaper.engine, Tree(reaper, container.id, config.user)
+        config = replace(config, env=[*config.env, tree.variable])
         try:
-            reaper.exec_id = exec_id = await engine.create_exec(container.id, config)
+            tree.exec_id = exec_id = await engine.create_exec(container.id, config)
             starting = asyncio.create_task(engine.start_exec(exec_id, tty=config.tty, size=size))
             try:
                 stream = await asyncio.shield(starting)
             except (asyncio.CancelledError, Broken, Unreachable):
-                await _shielded(_abandon(starting, reaper))
+                await _shielded(_abandon(starting, tree))
                 raise
         except Refused as exc:
             raise start_failure(exc.text) from exc
-        process = cls(engine, container, exec_id, stream, reaper, tty=config.tty)
+        process = cls(engine, container, exec_id, stream, tree, tty=config.tty)
         if config.tty and size and not engine.takes_console_size:
             async with AsyncExitStack() as undo:
                 undo.push_async_exit(process)
@@ -282,7 +282,7 @@ class Process:
         Raises:
             LeftRunning: they cannot be reached.
         """
-        await self._reaper.signal(number)
+        await self._tree.signal(number)
 
     async def end(self, number: int, kill_after: float) -> bool:
         """Signal the command's whole tree, and return once it is gone.
@@ -301,7 +301,7 @@ class Process:
         Raises:
             LeftRunning: some of it is still there.
         """
-        return await self._reaper.end(number, kill_after)
+        return await self._tree.end(number, kill_after)
 
     def hurry(self) -> None:
         """Let an :meth:`end` that is under way go on to SIGKILL.
@@ -310,7 +310,7 @@ class Process:
 
         Idempotent.
         """
-        self._reaper.hurry()
+        self._tree.hurry()
 
     async def __aenter__(self) -> Self:
         return self
@@ -336,10 +336,10 @@ class Process:
         self._stream.close()
         if kill:
             try:
-                await self._reaper.end(signal.SIGTERM, CLEAN_UP_GRACE)
+                await self._tree.end(signal.SIGTERM, CLEAN_UP_GRACE)
             except LeftRunning as left:
                 self.left_running = left
-        await self._reaper.release_leash()
+        await self._tree.release_leash()
 
     async def _may_run(self) -> bool:
         with suppress(EngineError, TimeoutError):

@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar, Unpack, overload
 
-from rind.engine import Engine
 from rind.errors import CommandFailed, TimedOut, UsageError
 from rind.piped import PipedProcess
 from rind.plan import Command, CommandOptions, ExecConfig, Host, plan
 from rind.process import start_detached
 from rind.profile import read_profile
+from rind.reaper import Reaper
 from rind.selection import Container
 from rind.streams import DEFAULT_LIMIT, DEVNULL, PIPE, LocalFile
 
@@ -55,10 +55,11 @@ class Target:
         profile: its labels' meaning.
     """
 
-    def __init__(self, engine: Engine, container: Container, label: str, host: Host) -> None:
+    def __init__(self, reaper: Reaper, container: Container, label: str, host: Host) -> None:
         self.container = container
         self.profile = read_profile(container.labels, label)
-        self._engine = engine
+        self._engine = reaper.engine
+        self._reaper = reaper
         self._host = host
 
     async def plan(self, command: Command) -> ExecConfig:
@@ -97,7 +98,7 @@ class Target:
             EngineError: the engine failed.
         """
         config = await self.plan(command)
-        return await PipedProcess.start(self._engine, self.container, config, size)
+        return await PipedProcess.start(self._reaper, self.container, config, size)
 
     @asynccontextmanager
     async def open_process(  # noqa: PLR0913 # as many as asyncio.subprocess has

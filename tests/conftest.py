@@ -6,6 +6,7 @@ tests has a label key of its own, so that none is in the way of another's select
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,10 @@ from typing import TypedDict
 
 import pexpect
 import pytest
+
+# In the background of a script they are ignored, and rind goes on ignoring what it finds so.
+for _number in (signal.SIGHUP, signal.SIGQUIT):
+    signal.signal(_number, signal.SIG_DFL)
 
 RIND = str(Path(sys.executable).with_name("rind"))
 TIMEOUT = 60.0

@@ -14,6 +14,7 @@ from rind.errors import RindError
 from rind.frames import STDERR, STDOUT
 from rind.plan import ExecConfig
 from rind.process import Process
+from rind.reaper import Reaper
 
 BOUND = 10.0
 """Seconds in which every run must have ended, one way or the other."""
@@ -27,7 +28,9 @@ async def run(url: str, name: str, *, tty: bool) -> Result:
     async with asyncio.timeout(BOUND), Engine(Endpoint(url, "the test")) as engine:
         container = await engine.container(name)
         config = ExecConfig(argv=["sh", "-c", SCRIPT], tty=tty)
-        async with await Process.start(engine, container, config, (24, 80) if tty else None) as it:
+        async with await Process.start(
+            Reaper(engine), container, config, (24, 80) if tty else None
+        ) as it:
             await it.write(SENT + (b"\x04" if tty else b""))
             it.send_eof()
             seen = {STDOUT: b"", STDERR: b""}

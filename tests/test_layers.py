@@ -7,12 +7,13 @@ PACKAGE = Path(__file__).parents[1] / "rind"
 
 # From the bottom up: a module imports from floors below its own only.
 FLOORS = [
-    {"errors", "terminal", "modes", "workdir"},
+    {"errors", "terminal", "modes", "workdir", "scripts"},
     {"frames", "local", "endpoint", "profile", "keys", "failures"},
     {"command", "selection"},
     {"plan"},
     {"stream", "streams"},
     {"engine"},
+    {"leash"},
     {"reaper"},
     {"process"},
     {"piped", "attach"},
@@ -71,7 +72,7 @@ def test_each_library_has_its_doors() -> None:
 
 
 def test_the_command_line_is_built_on_the_api() -> None:
-    below = {f"rind.{it}" for it in ("engine", "stream", "streams", "reaper")}
+    below = {f"rind.{it}" for it in ("engine", "stream", "streams", "leash", "reaper")}
     for name, tree in modules().items():
         if name.startswith("cli."):
             assert not imports(tree) & below, name

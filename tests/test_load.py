@@ -18,6 +18,7 @@ from rind.endpoint import Endpoint
 from rind.engine import Engine
 from rind.plan import ExecConfig
 from rind.process import Process
+from rind.reaper import Reaper
 
 MIB = 1024 * 1024
 LARGE = 1024 * MIB
@@ -169,7 +170,7 @@ async def test_output_that_nobody_read_until_the_end_is_all_there(busybox: TestC
 
         async def one(size: int) -> int:
             config = ExecConfig(argv=["head", "-c", str(size), "/dev/zero"], stdin=False)
-            async with await Process.start(engine, container, config) as process:
+            async with await Process.start(Reaper(engine), container, config) as process:
                 await asyncio.sleep(4)
                 received = 0
                 while (part := await process.read()) is not None:
@@ -256,7 +257,7 @@ async def test_a_thousand_runs_leak_nothing(busybox: TestContainer) -> None:
 
             async def one() -> None:
                 config = ExecConfig(argv=["echo", "x"], stdin=False)
-                async with await Process.start(engine, container, config) as process:
+                async with await Process.start(Reaper(engine), container, config) as process:
                     received = b""
                     while (part := await process.read()) is not None:
                         received += part[1]
@@ -284,7 +285,7 @@ async def test_cancelling_in_every_phase_leaves_nothing(busybox: TestContainer) 
         async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
             container = await engine.container(busybox.name)
             config = ExecConfig(argv=script)
-            async with await Process.start(engine, container, config) as process:
+            async with await Process.start(Reaper(engine), container, config) as process:
                 await process.write(b"x")
                 process.send_eof()
                 while await process.read() is not None:

@@ -14,6 +14,7 @@ from rind.errors import StartError
 from rind.frames import STDERR, STDOUT
 from rind.plan import ExecConfig
 from rind.process import Process
+from rind.reaper import Reaper
 
 Start = Callable[..., Awaitable[Process]]
 
@@ -29,7 +30,9 @@ async def start(busybox: TestContainer) -> AsyncIterator[Start]:
         async def start(
             *argv: str, tty: bool = False, size: tuple[int, int] | None = None
         ) -> Process:
-            process = await Process.start(engine, container, ExecConfig(argv=argv, tty=tty), size)
+            process = await Process.start(
+                Reaper(engine), container, ExecConfig(argv=argv, tty=tty), size
+            )
             return await processes.enter_async_context(process)
 
         yield start
@@ -122,7 +125,7 @@ async def test_leaving_with_an_exception_ends_the_tree(
         container = await engine.container(busybox.name)
         with pytest.raises(how):  # noqa: PT012 # it is the leaving that is tested
             async with await Process.start(
-                engine, container, ExecConfig(argv=["sh", "-c", script])
+                Reaper(engine), container, ExecConfig(argv=["sh", "-c", script])
             ) as process:
                 assert await process.read() == (STDOUT, b"ready\n")
                 assert await asyncio.to_thread(is_running)
@@ -138,7 +141,7 @@ async def test_leaving_normally_ends_the_command_or_not(
     async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
         container = await engine.container(busybox.name)
         config = ExecConfig(argv=["sh", "-c", "echo ready; sleep 626262"])
-        async with await Process.start(engine, container, config) as process:
+        async with await Process.start(Reaper(engine), container, config) as process:
             process.on_exit = on_exit
             assert await process.read() == (STDOUT, b"ready\n")
         runs = "626262" in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
@@ -153,7 +156,7 @@ async def test_leaving_before_the_status_is_asked_for_leaves_a_child_alone(
     async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
         container = await engine.container(busybox.name)
         config = ExecConfig(argv=["sh", "-c", "sleep 636363 >/dev/null 2>&1 &"])
-        async with await Process.start(engine, container, config) as process:
+        async with await Process.start(Reaper(engine), container, config) as process:
             assert await process.read() is None
         assert "636363" in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
         await process.end(9, 0)
@@ -167,7 +170,7 @@ async def test_leaving_before_the_engine_has_started_the_command_ends_it(
 
         async def one() -> None:
             config = ExecConfig(argv=["sleep", "656565"])
-            async with await Process.start(engine, container, config):
+            async with await Process.start(Reaper(engine), container, config):
                 raise ZeroDivisionError
 
         for _ in range(10):
@@ -185,7 +188,7 @@ async def test_leaving_a_busy_writer_on_a_terminal_ends_it(busybox: TestContaine
 
         async def one() -> None:
             config = ExecConfig(argv=["sh", "-c", script], tty=True, stdin=False)
-            async with await Process.start(engine, container, config) as process:
+            async with await Process.start(Reaper(engine), container, config) as process:
                 assert await process.read() is not None
                 raise ZeroDivisionError
 
@@ -209,7 +212,7 @@ async def test_cancelled_while_the_request_to_start_is_on_its_way(
     ):
         container = await engine.container(busybox.name)
         config = ExecConfig(argv=["sh", "-c", f"sleep {mark}; true"])
-        starting = asyncio.create_task(Process.start(engine, container, config))
+        starting = asyncio.create_task(Process.start(Reaper(engine), container, config))
         await asyncio.sleep(0.3)  # for the request to be there
         starting.cancel()
         await asyncio.sleep(0.3)  # for a clean-up that would be too early

@@ -1,4 +1,4 @@
-"""The scripts under real shells, on this machine's own processes; the reaper on real engines."""
+"""How trees are ended: the escalation without an engine, all else on real ones."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from conftest import RIND, SHELLS, TIMEOUT, Containers, TestContainer, one_line, wait_until
+from conftest import RIND, TIMEOUT, Containers, TestContainer, one_line, wait_until
 from faults import Fault, FaultProxy, fault_proxy
 from test_attach import Terminal
 
@@ -24,202 +24,17 @@ from rind.errors import LeftRunning
 from rind.frames import STDOUT
 from rind.plan import ExecConfig
 from rind.process import Process
-from rind.reaper import LEASH_SCRIPT, SIGNAL_SCRIPT, Reaper
-
-# Ignores all that can be ignored; a child in the background, one in a session of its own, one
-# with no environment, and a grandchild.
-STUBBORN = """
-trap '' HUP INT QUIT TERM
-sleep 1000 &
-setsid sleep 1000 &
-env -i sleep 1000 &
-sh -c 'trap "" HUP INT QUIT TERM; sleep 1000 & echo ready; wait; wait' &
-wait; wait; wait
-"""
-
-
-@pytest.fixture(params=SHELLS)
-def shell(request: pytest.FixtureRequest) -> list[str]:
-    return SHELLS[request.param]
-
-
-def alive(pids: list[int]) -> list[int]:
-    found = []
-    for pid in pids:
-        with suppress(OSError):
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
-                found.append(pid)
-    return found
-
-
-def descendants(root: int) -> list[int]:
-    parents = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            parents[int(folder.name)] = int(fields[1])
-    tree = [root]
-    for pid in tree:
-        tree += [child for child, parent in parents.items() if parent == pid]
-    return tree
-
-
-@contextmanager
-def victim(cookie: str, script: str = STUBBORN) -> Iterator[list[int]]:
-    """Start a tree with a session of its own, as an exec has; give its processes."""
-    process = subprocess.Popen(
-        ["/bin/sh", "-c", script],
-        env={"PATH": os.environ["PATH"], "A": "1", "RIND_EXEC_ID": cookie, "Z": "x\ny\udcff"},
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert process.stdout
-    process.stdout.readline()
-    process.stdout.close()
-    pids = descendants(process.pid)
-    try:
-        yield pids
-    finally:
-        for pid in alive(pids):
-            os.kill(pid, 9)
-        process.wait()
-
-
-def signal(
-    shell: list[str],
-    cookie: str,
-    number: int,
-    path: str | None = None,
-    session: tuple[str, str] = ("", ""),
-) -> int:
-    done = subprocess.run(
-        [*shell, "-c", SIGNAL_SCRIPT, "sh", str(number), cookie, *session],
-        env={"RIND_REAPER": cookie, "PATH": path or os.environ["PATH"], "LANG": "C.UTF-8"},
-        capture_output=True,
-        check=True,
-        text=True,
-        timeout=20,
-    )
-    assert done.stderr == ""
-    return int(done.stdout)
-
-
-def ignores(pid: int, number: int) -> bool:
-    (mask,) = re.findall(r"^SigIgn:\s+(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
-    return bool(int(mask, 16) >> (number - 1) & 1)
-
-
-def gone(pids: list[int]) -> bool:
-    deadline = time.monotonic() + 5
-    while alive(pids):
-        if time.monotonic() > deadline:
-            return False
-    return True
-
-
-def test_the_whole_tree_is_counted_and_killed_and_no_other(shell: list[str]) -> None:
-    mine, others = uuid.uuid4().hex, uuid.uuid4().hex
-    with victim(mine) as pids, victim(others) as neighbours:
-        assert len(pids) == 6
-        assert signal(shell, mine, 0) == len(pids)
-        assert signal(shell, mine, 15) == len(pids)
-        assert pids[0] in alive(pids)
-        while left := signal(shell, mine, 9):
-            assert left <= len(pids)
-        assert gone(pids)
-        assert alive(neighbours) == neighbours
-        assert signal(shell, mine, 15) == 0
-
-
-def test_builtins_alone_do(shell: list[str], tmp_path: Path) -> None:
-    if shell == SHELLS["ash"]:
-        shell = ["/bin/dash"]  # this ash has its applets without looking for them
-    cookie = uuid.uuid4().hex
-    with victim(cookie) as pids:
-        assert signal(shell, cookie, 0, path=str(tmp_path)) == len(pids)
-        while signal(shell, cookie, 9, path=str(tmp_path)):
-            pass
-        assert gone(pids)
-
-
-# Escaped by its environment and its session; its parent is all that tells whose it is.
-CHILD_OF_A_BEARER = """
-setsid env -i sh -c 'trap "" HUP INT QUIT TERM; sleep 1000; :' &
-echo ready; wait
-"""
-
-
-def test_the_children_of_the_tree_are_of_the_tree(shell: list[str]) -> None:
-    cookie = uuid.uuid4().hex
-    with victim(cookie, CHILD_OF_A_BEARER) as pids:
-        wait_until(lambda: len(descendants(pids[0])) == 3)
-        tree = descendants(pids[0])
-        assert signal(shell, cookie, 9) == len(tree)
-        assert gone(tree)
-
-
-@pytest.mark.parametrize("tools", [True, False], ids=["tools", "builtins"])
-def test_the_commands_own_session_needs_no_bearer(
-    shell: list[str],
-    tmp_path: Path,
-    tools: bool,  # noqa: FBT001 # a case
-) -> None:
-    cookie = uuid.uuid4().hex
-    path = None if tools else str(tmp_path)
-    with victim("another", "sleep 1000 & echo ready; wait") as pids:
-        start = Path(f"/proc/{pids[0]}/stat").read_text().rpartition(") ")[2].split()[19]
-        later = str(int(start) + 1)
-        # A session of the same number that came later is not the one that was meant.
-        assert signal(shell, cookie, 9, path, (str(pids[0]), later)) == 0
-        assert alive(pids) == pids
-        assert signal(shell, cookie, 15, path, (str(pids[0]), start)) == len(pids)
-        assert gone(pids)
-        assert signal(shell, cookie, 9, path, (str(pids[0]), start)) == 0
-
-
-def test_the_leash_ends_the_tree_when_its_stdin_ends(shell: list[str]) -> None:
-    cookie = uuid.uuid4().hex
-    with victim(cookie) as pids:
-        subprocess.run(
-            [*shell, "-c", LEASH_SCRIPT, "sh", cookie],
-            stdin=subprocess.DEVNULL,
-            check=True,
-            timeout=20,
-        )
-        assert gone(pids)
-
-
-def test_a_released_leash_does_nothing(shell: list[str]) -> None:
-    cookie = uuid.uuid4().hex
-    with victim(cookie) as pids:
-        subprocess.run(
-            [*shell, "-c", LEASH_SCRIPT, "sh", cookie], input=b"\n", check=True, timeout=20
-        )
-        assert alive(pids) == pids
-
-
-def test_the_leash_itself_cannot_be_talked_out_of_it(shell: list[str]) -> None:
-    cookie = uuid.uuid4().hex
-    with victim(cookie) as pids:
-        leash = subprocess.Popen([*shell, "-c", LEASH_SCRIPT, "sh", cookie], stdin=subprocess.PIPE)
-        assert leash.stdin
-        while not ignores(leash.pid, 15):
-            assert leash.poll() is None
-        for number in (1, 2, 15):
-            leash.send_signal(number)
-        leash.stdin.close()
-        leash.wait(20)
-        assert gone(pids)
-
+from rind.reaper import Reaper, Tree
 
 # --- escalation, without an engine ------------------------------------------------------------
 
 
-class Scripted(Reaper):
-    """A reaper whose signals find as many processes as is written down, and then none."""
+class Scripted(Tree):
+    """A tree of which signals find as many processes as is written down, and then none."""
 
     def __init__(self, *left: int) -> None:
-        super().__init__(Engine(Endpoint("unix:///nowhere", "the test")), "0" * 64, "")
+        reaper = Reaper(Engine(Endpoint("unix:///nowhere", "the test")))
+        super().__init__(reaper, "0" * 64, "")
         self.left = list(left)
         self.sent: list[int] = []
 
@@ -229,25 +44,25 @@ class Scripted(Reaper):
 
 
 async def test_a_tree_that_ends_by_itself_is_not_killed() -> None:
-    reaper = Scripted(3, 2, 1)
-    assert await reaper.end(15, 10) is False
-    assert reaper.sent == [15, 0, 0, 0]
+    tree = Scripted(3, 2, 1)
+    assert await tree.end(15, 10) is False
+    assert tree.sent == [15, 0, 0, 0]
     none = Scripted()
     assert await none.end(15, 10) is False
     assert none.sent == [15]
 
 
 async def test_what_is_left_after_its_time_is_killed_until_nothing_is() -> None:
-    reaper = Scripted(3, 3, 3, 3, 2, 1)
-    assert await reaper.end(2, 0) is True
-    assert reaper.sent == [2, 9, 0, 9, 0, 9, 0]
+    tree = Scripted(3, 3, 3, 3, 2, 1)
+    assert await tree.end(2, 0) is True
+    assert tree.sent == [2, 9, 0, 9, 0, 9, 0]
 
 
 async def test_in_a_hurry_its_time_is_over() -> None:
-    reaper = Scripted(3)
-    reaper.hurry()
-    assert await reaper.end(15, 1000) is True
-    assert reaper.sent == [15, 9, 0]
+    tree = Scripted(3)
+    tree.hurry()
+    assert await tree.end(15, 1000) is True
+    assert tree.sent == [15, 9, 0]
 
 
 async def test_what_survives_sigkill_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -542,7 +357,7 @@ def test_without_a_shell_it_is_done_from_outside(distroless: TestContainer) -> N
 async def test_without_a_shell_and_without_rights_it_is_told(
     distroless: TestContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def nothing(_: Reaper) -> None:
+    async def nothing(_: Tree) -> None:
         """See nothing of the engine's processes, as any user but root."""
 
     def denied(path: Path) -> bytes:
@@ -550,9 +365,11 @@ async def test_without_a_shell_and_without_rights_it_is_told(
 
     async with Engine(Endpoint(distroless.engine.host, "the test")) as engine:
         container = await engine.container(distroless.name)
-        async with await Process.start(engine, container, ExecConfig(argv=["cat"])) as process:
+        async with await Process.start(
+            Reaper(engine), container, ExecConfig(argv=["cat"])
+        ) as process:
             with monkeypatch.context() as unprivileged:
-                unprivileged.setattr(Reaper, "_root", nothing)
+                unprivileged.setattr(Tree, "_root", nothing)
                 unprivileged.setattr(Path, "read_bytes", denied)
                 unprivileged.setattr(os, "geteuid", lambda: 1000)
                 with pytest.raises(LeftRunning, match="no shell to signal it with, and we are not"):
@@ -614,7 +431,7 @@ async def test_two_hundred_runs_leave_nothing_of_the_reaper(containers: Containe
 
         async def one(number: int) -> None:
             config = ExecConfig(argv=["sh", "-c", stubborn if number % 4 else "echo ready"])
-            async with await Process.start(engine, container, config) as process:
+            async with await Process.start(Reaper(engine), container, config) as process:
                 assert await process.read() == (STDOUT, b"ready\n")
                 match number % 4:
                     case 0:

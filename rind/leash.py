@@ -1,0 +1,106 @@
+"""The leash: what ends the trees of commands when we die.
+
+It is an exec of its own, a shell script that reads its stdin, and that only we hold. When we die,
+by whatever cause, the engine ends that stdin, and the script ends the trees that it was told to
+hold. What it was told to release lives on: so does what a command leaves running on purpose.
+
+One serves all commands that run in a container as the same user: an exec for each of them would
+double their number, and Docker 20.10 stands still at a few hundred in one container.
+"""
+
+import asyncio
+import uuid
+from contextlib import suppress
+from typing import Final
+
+from rind.engine import Engine
+from rind.errors import Broken
+from rind.plan import ExecConfig
+from rind.scripts import LEASH_SCRIPT, MARK
+from rind.stream import HijackedStream
+
+__all__ = ["SHELL", "Leash", "script_config"]
+
+SHELL: Final = "/bin/sh"
+
+
+def script_config(script: str, *args: str, user: str) -> ExecConfig:
+    """Give what executes one of our scripts."""
+    return ExecConfig(
+        argv=[SHELL, "-c", script, "sh", *args],
+        env=[f"{MARK}={uuid.uuid4().hex}"],
+        user=user,
+        workdir="/",
+    )
+
+
+class Leash:
+    """The leash in one container, of commands that run as one user. There while it holds any."""
+
+    def __init__(self, engine: Engine, container_id: str, user: str) -> None:
+        self._engine = engine
+        self._container_id = container_id
+        self._user = user
+        self._held: dict[str, str] = {}  # what says so to the script, by cookie
+        self._turn = asyncio.Lock()
+        self._stream: HijackedStream | None = None
+        self._watch: asyncio.Task[None] | None = None
+
+    async def hold(self, cookie: str, session: tuple[str, str]) -> None:
+        """Have a tree ended when we die. Every call needs its :meth:`release`.
+
+        Args:
+            cookie: that of the tree.
+            session: the command's own and its leader's start time, "-" for what is not known.
+
+        Raises:
+            EngineError: the engine refused, or failed.
+        """
+        async with self._turn:
+            self._held[cookie] = told = f"hold {cookie} {' '.join(session)}\n"
+            if self._watch is None or self._watch.done():
+                await self._end()
+                await self._begin()
+            else:
+                await self._tell(told)
+
+    async def release(self, cookie: str) -> None:
+        """Leave what still runs of a tree to itself. Idempotent.
+
+        Raises:
+            Broken: there was no leash any more.
+        """
+        async with self._turn:
+            if self._held.pop(cookie, None) is not None:
+                try:
+                    await self._tell(f"release {cookie}\n")
+                finally:
+                    if not self._held:
+                        await self._end()
+
+    async def _begin(self) -> None:
+        config = script_config(LEASH_SCRIPT, user=self._user)
+        exec_id = await self._engine.create_exec(self._container_id, config)
+        self._stream = await self._engine.start_exec(exec_id, tty=False)
+        self._watch = asyncio.create_task(_until_gone(self._stream))
+        await self._tell("".join(self._held.values()))
+
+    async def _tell(self, lines: str) -> None:
+        if self._stream is not None:
+            await self._stream.write(lines.encode())
+
+    async def _end(self) -> None:
+        """End the script, if it is there; without a word to it, that ends what it holds."""
+        stream, self._stream = self._stream, None
+        watch, self._watch = self._watch, None
+        if stream is not None and watch is not None:
+            watch.cancel()
+            await asyncio.wait({watch})
+            stream.close()
+
+
+async def _until_gone(stream: HijackedStream) -> None:
+    """Return when the script has ended, though it should not have, or was never started."""
+    with suppress(Broken):
+        while await stream.read():
+            pass

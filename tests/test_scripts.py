@@ -1,0 +1,227 @@
+"""The scripts under real shells, on this machine's own processes."""
+
+import os
+import re
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from conftest import SHELLS, wait_until
+
+from rind.scripts import LEASH_SCRIPT, MARK, SIGNAL_SCRIPT
+
+# Ignores all that can be ignored; a child in the background, one in a session of its own, one
+# with no environment, and a grandchild.
+STUBBORN = """
+trap '' HUP INT QUIT TERM
+sleep 1000 &
+setsid sleep 1000 &
+env -i sleep 1000 &
+sh -c 'trap "" HUP INT QUIT TERM; sleep 1000 & echo ready; wait; wait' &
+wait; wait; wait
+"""
+
+
+@pytest.fixture(params=SHELLS)
+def shell(request: pytest.FixtureRequest) -> list[str]:
+    return SHELLS[request.param]
+
+
+def alive(pids: list[int]) -> list[int]:
+    found = []
+    for pid in pids:
+        with suppress(OSError):
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
+                found.append(pid)
+    return found
+
+
+def descendants(root: int) -> list[int]:
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            parents[int(folder.name)] = int(fields[1])
+    tree = [root]
+    for pid in tree:
+        tree += [child for child, parent in parents.items() if parent == pid]
+    return tree
+
+
+@contextmanager
+def victim(cookie: str, script: str = STUBBORN) -> Iterator[list[int]]:
+    """Start a tree with a session of its own, as an exec has; give its processes."""
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", script],
+        env={"PATH": os.environ["PATH"], "A": "1", "RIND_EXEC_ID": cookie, "Z": "x\ny\udcff"},
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout
+    process.stdout.readline()
+    process.stdout.close()
+    pids = descendants(process.pid)
+    try:
+        yield pids
+    finally:
+        for pid in alive(pids):
+            os.kill(pid, 9)
+        process.wait()
+
+
+def environ() -> dict[str, str]:
+    """Give what the scripts start with."""
+    return {MARK: uuid.uuid4().hex, "PATH": os.environ["PATH"]}
+
+
+def signal(
+    shell: list[str],
+    cookie: str,
+    number: int,
+    path: str | None = None,
+    session: tuple[str, str] = ("-", "-"),
+) -> int:
+    done = subprocess.run(
+        [*shell, "-c", SIGNAL_SCRIPT, "sh", str(number), cookie, *session],
+        env={
+            "RIND_REAPER": uuid.uuid4().hex,
+            "PATH": path or os.environ["PATH"],
+            "LANG": "C.UTF-8",
+        },
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=20,
+    )
+    assert done.stderr == ""
+    return int(done.stdout)
+
+
+def ignores(pid: int, number: int) -> bool:
+    (mask,) = re.findall(r"^SigIgn:\s+(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
+def gone(pids: list[int]) -> bool:
+    deadline = time.monotonic() + 5
+    while alive(pids):
+        if time.monotonic() > deadline:
+            return False
+    return True
+
+
+def test_the_whole_tree_is_counted_and_killed_and_no_other(shell: list[str]) -> None:
+    mine, others = uuid.uuid4().hex, uuid.uuid4().hex
+    with victim(mine) as pids, victim(others) as neighbours:
+        assert len(pids) == 6
+        assert signal(shell, mine, 0) == len(pids)
+        assert signal(shell, mine, 15) == len(pids)
+        assert pids[0] in alive(pids)
+        while left := signal(shell, mine, 9):
+            assert left <= len(pids)
+        assert gone(pids)
+        assert alive(neighbours) == neighbours
+        assert signal(shell, mine, 15) == 0
+
+
+def test_builtins_alone_do(shell: list[str], tmp_path: Path) -> None:
+    if shell == SHELLS["ash"]:
+        shell = ["/bin/dash"]  # this ash has its applets without looking for them
+    cookie = uuid.uuid4().hex
+    with victim(cookie) as pids:
+        assert signal(shell, cookie, 0, path=str(tmp_path)) == len(pids)
+        while signal(shell, cookie, 9, path=str(tmp_path)):
+            pass
+        assert gone(pids)
+
+
+# Escaped by its environment and its session; its parent is all that tells whose it is.
+CHILD_OF_A_BEARER = """
+setsid env -i sh -c 'trap "" HUP INT QUIT TERM; sleep 1000; :' &
+echo ready; wait
+"""
+
+
+def test_the_children_of_the_tree_are_of_the_tree(shell: list[str]) -> None:
+    cookie = uuid.uuid4().hex
+    with victim(cookie, CHILD_OF_A_BEARER) as pids:
+        wait_until(lambda: len(descendants(pids[0])) == 3)
+        tree = descendants(pids[0])
+        assert signal(shell, cookie, 9) == len(tree)
+        assert gone(tree)
+
+
+@pytest.mark.parametrize("tools", [True, False], ids=["tools", "builtins"])
+def test_the_commands_own_session_needs_no_bearer(
+    shell: list[str],
+    tmp_path: Path,
+    tools: bool,  # noqa: FBT001 # a case
+) -> None:
+    cookie = uuid.uuid4().hex
+    path = None if tools else str(tmp_path)
+    with victim("another", "sleep 1000 & echo ready; wait") as pids:
+        start = Path(f"/proc/{pids[0]}/stat").read_text().rpartition(") ")[2].split()[19]
+        later = str(int(start) + 1)
+        # A session of the same number that came later is not the one that was meant.
+        assert signal(shell, cookie, 9, path, (str(pids[0]), later)) == 0
+        assert alive(pids) == pids
+        assert signal(shell, cookie, 15, path, (str(pids[0]), start)) == len(pids)
+        assert gone(pids)
+        assert signal(shell, cookie, 9, path, (str(pids[0]), start)) == 0
+
+
+def leash(shell: list[str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [*shell, "-c", LEASH_SCRIPT, "sh"],
+        env=environ(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def test_the_leash_ends_what_it_holds_when_its_stdin_ends(shell: list[str]) -> None:
+    cookies = [uuid.uuid4().hex for _ in range(4)]
+    with (
+        victim(cookies[0]) as first,
+        victim(cookies[1]) as released,
+        victim(cookies[2]) as last,
+        victim("another", "sleep 1000 & echo ready; wait") as session,
+        victim(uuid.uuid4().hex) as stranger,
+    ):
+        start = Path(f"/proc/{session[0]}/stat").read_text().rpartition(") ")[2].split()[19]
+        told = f"""\
+hold {cookies[0]} - -
+hold {cookies[1]} - -
+hold {cookies[3]} {session[0]} {start}
+release {cookies[1]}
+hold {cookies[2]} - -
+hold {cookies[1]}"""  # in the middle of this line, the one who held it was killed
+        assert leash(shell).communicate(told.encode(), 20)[0] == b""
+        assert gone([*first, *last, *session])
+        assert alive(released) == released
+        assert alive(stranger) == stranger
+
+
+def test_a_leash_that_holds_nothing_ends_nothing(shell: list[str]) -> None:
+    cookie = uuid.uuid4().hex
+    with victim(cookie) as pids:
+        told = f"hold {cookie} - -\nrelease {cookie}\n"
+        assert leash(shell).communicate(told.encode(), 20)[0] == b""
+        assert alive(pids) == pids
+
+
+def test_the_leash_itself_cannot_be_talked_out_of_it(shell: list[str]) -> None:
+    cookie = uuid.uuid4().hex
+    with victim(cookie) as pids:
+        process = leash(shell)
+        while not ignores(process.pid, 15):
+            assert process.poll() is None
+        for number in (1, 2, 15):
+            process.send_signal(number)
+        process.communicate(f"hold {cookie} - -\n".encode(), 20)
+        assert gone(pids)
