@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shlex
 import signal as signals
 import socket
 import struct
@@ -95,6 +96,14 @@ def tty(request: pytest.FixtureRequest) -> str:
 def sleepers(container: TestContainer, mark: str = MARK) -> int:
     listed = container.engine.cli("top", container.name, "-eo", "pid,args")
     return len(re.findall(rf"^ *\d+ +sleep {mark}$", listed, re.MULTILINE))
+
+
+def kill_all(container: TestContainer, pattern: str) -> None:
+    """Kill every process with such a command line; the pattern must not match itself."""
+    container.inside(
+        f"for it in /proc/[0-9]*; do grep -q {shlex.quote(pattern)} $it/cmdline && "
+        "kill -9 ${it#/proc/}; done 2>/dev/null; true"
+    )
 
 
 def is_leashed(container: TestContainer) -> bool:
@@ -220,7 +229,8 @@ async def test_an_engine_that_goes_while_the_tree_is_signalled(
             said = await process.stderr.read()
             assert await process.wait() == 143
     assert "may be left running in the container" in one_line(said)
-    busybox.inside(f"pkill -9 -f {mark}; true")
+    kill_all(busybox, f"[{mark[0]}]{mark[1:]}")
+    wait_until(lambda: sleepers(busybox, mark) == 0)
 
 
 def test_a_second_interrupt_does_not_wait(container: TestContainer, tty: str) -> None:

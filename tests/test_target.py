@@ -50,17 +50,30 @@ async def test_a_cancelled_run_leaves_nothing(busybox: TestContainer) -> None:
 
 
 async def test_two_hundred_at_once(busybox: TestContainer) -> None:
+    """All run together, for long enough to be held by a leash, and end together."""
+    commands = 200
     threads = threading.active_count()
+    together = asyncio.Barrier(commands)
     async with rind.connect(busybox.engine.host) as client:
         target = await client.find(container=busybox.name)
+        leash = target._reaper.leash(target.container.id, "")
 
         async def one(number: int) -> bool:
-            script = f"cat; echo {number} >&2; exit {number}"
-            done = await target.run(script=script, input=b"%d" % number * 1000)
-            expected = (number, b"%d" % number * 1000, b"%d\n" % number)
-            return (done.returncode, done.stdout, done.stderr) == expected
+            script = f"echo ready; cat; echo {number} >&2; exit {number}"
+            async with target.open_process(script=script) as process:
+                assert process.stdout
+                assert await process.stdout.readline() == b"ready\n"
+                if await together.wait() == 0:
+                    while len(leash._held) < commands:  # noqa: ASYNC110 # it has no event
+                        await asyncio.sleep(0.02)
+                await together.wait()
+                expected = b"%d" % number * 1000, b"%d\n" % number
+                return await process.communicate(expected[0]) == expected and (
+                    process.returncode == number
+                )
 
-        assert all(await asyncio.gather(*map(one, range(200))))
+        assert all(await asyncio.gather(*map(one, range(commands))))
+        assert not leash._held
     assert threading.active_count() == threads
 
 
