@@ -194,8 +194,16 @@ class Engine:
             "User": config.user,
             "WorkingDir": config.workdir,
         }
+        path = f"containers/{container_id}/exec"
         with self._errors():
-            created = await self._json("POST", f"containers/{container_id}/exec", body=body)
+            try:
+                created = await self._json("POST", path, body=body)
+            except aiodocker.DockerError as exc:
+                if exc.status != _NO_ENGINE:
+                    raise
+                # A connection that was kept may have failed meanwhile. aiohttp repeats only what
+                # has no effect, and an exec instance that is never started has none either.
+                created = await self._json("POST", path, body=body)
             return str(created["Id"])
 
     async def start_exec(

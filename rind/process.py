@@ -15,6 +15,7 @@ from rind.errors import (
     Broken,
     ContainerGone,
     EngineError,
+    ExitStatus,
     LeftRunning,
     Refused,
     StartError,
@@ -263,12 +264,14 @@ class Process:
 
         Raises:
             ContainerGone: the container was removed.
-            Broken: the engine is gone.
+            Broken: the engine is gone, or the command's stream is, while it runs on.
         """
         if self._settled is None:
             state = await self._inspect()
             if state.running or state.exit_code is None:
                 return state
+            if state.exit_code == ExitStatus.NOT_EXECUTABLE and state.pid:
+                await self._doubt()
             self._settled = state
             if state.pid:
                 self._has_ended.set()
@@ -419,6 +422,16 @@ class Process:
                 while not self._at_end and self._received < limit:
                     await self._receive()
                 return
+
+    async def _doubt(self) -> None:
+        """Make sure that a command has ended, where it is said to have ended with status 126.
+
+        That is what an engine may say of one whose stream has failed, while it runs on (moby,
+        ContainerExecStart; seen on 20.10 and 28.5).
+        """
+        with suppress(LeftRunning):  # it cannot be known
+            if await self._tree.signal(0):
+                raise Broken(self._lost("the connection to the engine broke"))
 
     async def _see_started(self) -> None:
         """Find out whether the first output is the command's.

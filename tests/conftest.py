@@ -20,8 +20,10 @@ import pexpect
 import pytest
 
 # In the background of a script they are ignored, and rind goes on ignoring what it finds so.
-for _number in (signal.SIGHUP, signal.SIGQUIT):
-    signal.signal(_number, signal.SIG_DFL)
+for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        _default = signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(_number, _default)
 
 RIND = str(Path(sys.executable).with_name("rind"))
 TIMEOUT = 60.0

@@ -10,6 +10,7 @@ from pathlib import Path
 import aiodocker
 import pytest
 from conftest import Containers, TestContainer, TestEngine
+from faults import Fault, FaultProxy, fault_proxy
 
 from rind.endpoint import Endpoint
 from rind.engine import API_NEWEST, Engine
@@ -47,6 +48,23 @@ async def test_a_container_by_name(client: Engine, busybox: TestContainer) -> No
     with pytest.raises(Refused) as caught:
         await client.container("no-such-container")
     assert caught.value.http_status == 404
+
+
+async def test_a_kept_connection_that_has_failed_does_not_matter(
+    busybox: TestContainer, tmp_path: Path
+) -> None:
+    def configure(proxy: FaultProxy) -> None:
+        proxy.fault, proxy.at = Fault.RESET, 10**9
+
+    async with (
+        fault_proxy(busybox.engine.host, tmp_path, configure) as (url, proxy),
+        Engine(Endpoint(url, "the test")) as engine,
+    ):
+        container = await engine.container(busybox.name)
+        proxy.at = proxy.relayed  # with the next request
+        exec_id = await engine.create_exec(container.id, ExecConfig(argv=["true"]))
+        assert proxy.struck
+        assert not (await engine.inspect_exec(exec_id)).running
 
 
 async def test_an_exec_from_creation_to_its_exit_code(

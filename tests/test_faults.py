@@ -2,6 +2,9 @@
 
 import asyncio
 import subprocess
+import tempfile
+import uuid
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from faults import Fault, FaultProxy, fault_proxy
 
 from rind.endpoint import Endpoint
 from rind.engine import Engine
-from rind.errors import RindError
+from rind.errors import Broken, RindError
 from rind.frames import STDERR, STDOUT
 from rind.plan import ExecConfig
 from rind.process import Process
@@ -114,3 +117,36 @@ async def test_an_engine_that_dies_under_a_command_is_told_at_once(
         assert said.count(b"\n") == 1
         assert f"may still be running in {busybox.name}".encode() in said
         process.stdin.close()
+
+
+async def test_a_writer_whose_stream_breaks_has_not_ended_for_that(
+    busybox: TestContainer, tmp_path: Path
+) -> None:
+    """Of about every fourth such one on a TTY, the engine says that it has ended with 126."""
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    script = f"trap '' PIPE HUP; sleep {mark} & while echo y; do :; done; wait"
+
+    def configure(proxy: FaultProxy) -> None:
+        proxy.fault, proxy.at = Fault.RESET, 400_000
+
+    async def one(folder: str) -> None:
+        async with (
+            fault_proxy(busybox.engine.host, Path(folder), configure) as (url, proxy),
+            Engine(Endpoint(url, "the test")) as engine,
+        ):
+            container = await engine.container(busybox.name)
+            config = ExecConfig(argv=["sh", "-c", script], tty=True)
+            async with await Process.start(Reaper(engine), container, config) as process:
+                await process.write(b"x\n")
+                while await process.read() is not None:
+                    pass
+                assert proxy.struck
+                # That it runs on for longer is as much as can be known of most.
+                with suppress(TimeoutError, Broken):
+                    async with asyncio.timeout(BOUND / 10):
+                        await process.wait()
+                        assert not await process._tree.signal(0)
+
+    for _ in range(4):
+        await asyncio.gather(*(one(tempfile.mkdtemp(dir=tmp_path)) for _ in range(4)))
+    assert mark not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
