@@ -187,11 +187,11 @@ class Process:
         self._reader_is_away.clear()
         while not self._parts and not self._at_end:
             await self._receive()
-            if self._parts and not self._seen_started:
-                await self._see_started()
         if not self._parts:
             self._check_end()
             return None
+        if not self._seen_started:
+            await self._see_started()
         self._reader_is_away.set()
         stream, part = self._parts.popleft()
         if stream == SYSTEM_ERROR:

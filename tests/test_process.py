@@ -91,6 +91,18 @@ async def test_a_command_that_is_not_found(start: Start, tty: bool) -> None:  # 
         await process.wait()
 
 
+@pytest.mark.parametrize("tty", [False, True])
+async def test_a_command_that_is_not_found_is_told_to_a_late_reader(
+    start: Start,
+    tty: bool,  # noqa: FBT001 # a case
+) -> None:
+    process = await start("nope", tty=tty)
+    while not process._at_end:  # noqa: ASYNC110 # what is saved for a slow reader has no event
+        await asyncio.sleep(0.02)
+    with pytest.raises(StartError, match="nope"):
+        await output(process)
+
+
 async def test_a_command_that_closes_its_output_is_waited_for(start: Start) -> None:
     process = await start("sh", "-c", "exec >&- 2>&-; read x <&0; exit 3")
     waiting = asyncio.create_task(process.wait())
