@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, Unpack, overload
 
 from rind.client import connect
+from rind.plan import Word
 from rind.selection import Wanted, WantedFields
 from rind.target import CompletedProcess, RunOptions
 
@@ -24,7 +25,7 @@ class AnywhereOptions(RunOptions, WantedFields, total=False):
 
 @overload
 async def run(
-    argv: Sequence[str] = (),
+    argv: Sequence[Word] = (),
     *,
     text: Literal[True],
     input: str | None = None,
@@ -34,7 +35,7 @@ async def run(
 
 @overload
 async def run(
-    argv: Sequence[str] = (),
+    argv: Sequence[Word] = (),
     *,
     text: Literal[False] = False,
     input: bytes | None = None,
@@ -42,7 +43,7 @@ async def run(
 ) -> CompletedProcess[bytes]: ...
 
 
-async def run(argv: Sequence[str] = (), **options: Any) -> CompletedProcess[Any]:
+async def run(argv: Sequence[Word] = (), **options: Any) -> CompletedProcess[Any]:
     """Run a command in the container that the command line would choose.
 
         done = await rind.run(["./manage.py", "check"], timeout=60, check=True)
@@ -68,7 +69,7 @@ async def run(argv: Sequence[str] = (), **options: Any) -> CompletedProcess[Any]
 
 @overload
 def run_sync(
-    argv: Sequence[str] = (),
+    argv: Sequence[Word] = (),
     *,
     text: Literal[True],
     input: str | None = None,
@@ -78,7 +79,7 @@ def run_sync(
 
 @overload
 def run_sync(
-    argv: Sequence[str] = (),
+    argv: Sequence[Word] = (),
     *,
     text: Literal[False] = False,
     input: bytes | None = None,
@@ -86,7 +87,7 @@ def run_sync(
 ) -> CompletedProcess[bytes]: ...
 
 
-def run_sync(argv: Sequence[str] = (), **options: Any) -> CompletedProcess[Any]:
+def run_sync(argv: Sequence[Word] = (), **options: Any) -> CompletedProcess[Any]:
     """Do what :func:`run` does where there is no event loop.
 
         done = rind.run_sync(["./manage.py", "check"], check=True)

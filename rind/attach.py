@@ -20,9 +20,6 @@ STDIN_FD: Final = 0
 STDOUT_FD: Final = 1
 STDERR_FD: Final = 2
 
-END_OF_TRANSMISSION: Final = b"\x04"
-"""Ctrl-D, a terminal's default VEOF character: it ends the input of a program in cooked mode."""
-
 
 def local_window_size() -> tuple[int, int] | None:
     """Return the local terminal's (rows, columns), whichever stream it is on."""
@@ -92,7 +89,6 @@ async def _pump(process: Process, *, stdin: bool, keys: DetachKeys, modes: Termi
 
 
 async def _feed(source: Source, process: Process, keys: DetachKeys) -> None:
-    at_line_start = True
     # Where the command takes no more, its end is about to be seen on the output.
     with suppress(Broken):
         while typed := await source.read():
@@ -100,12 +96,7 @@ async def _feed(source: Source, process: Process, keys: DetachKeys) -> None:
             await process.write(data)
             if keys.seen:
                 return
-            at_line_start = data.endswith(b"\n")
-        if process.tty:
-            # As ssh -tt does it. In the middle of a line, the first one only ends the line's read.
-            await process.write(END_OF_TRANSMISSION * (1 if at_line_start else 2))
-        else:
-            process.send_eof()
+        await process.send_eof()
 
 
 async def _copy_output(process: Process, modes: TerminalModes) -> None:

@@ -24,7 +24,7 @@ from typing import Final, TypeGuard
 from rind.errors import UsageError
 from rind.profile import DEFAULT_SHELL
 
-__all__ = ["wrap", "wrap_script"]
+__all__ = ["flaw", "wrap", "wrap_script"]
 
 MAX_WORD: Final = 128 * 1024 - 1
 """Bytes: Linux's MAX_ARG_STRLEN without the final NUL, the longest word that execve takes."""
@@ -110,16 +110,20 @@ def _is_a_step(pre_step: str | None) -> TypeGuard[str]:
 
 def _checked(argv: Sequence[str]) -> list[str]:
     for word in argv:
-        try:
-            encoded = word.encode()
-        except UnicodeEncodeError:
-            # The API is JSON, which has no place for other bytes.
-            raise UsageError(f"not valid UTF-8: {word!a}") from None
-        if b"\0" in encoded:
-            raise UsageError(f"a word cannot hold a NUL byte: {word[:40]!a}")
-        if len(encoded) > MAX_WORD:
-            raise UsageError(
-                f"too long for Linux: a word of {len(encoded)} bytes, {MAX_WORD} being the most "
-                f"(it begins with {word[:40]!a})"
-            )
+        if why := flaw(word):
+            raise UsageError(f"a word of the command {why}: {word[:40]!a}")
     return list(argv)
+
+
+def flaw(text: str) -> str:
+    """Say why a text can be no word of a command, nor a variable; nothing where it can."""
+    try:
+        encoded = text.encode()
+    except UnicodeEncodeError:
+        # The API is JSON, which has no place for other bytes.
+        return "is not valid UTF-8"
+    if b"\0" in encoded:
+        return "has a NUL byte in it"
+    if len(encoded) > MAX_WORD:
+        return f"is too long for Linux: it has {len(encoded)} bytes, {MAX_WORD} being the most"
+    return ""

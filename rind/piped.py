@@ -3,7 +3,6 @@
 import asyncio
 import signal
 from contextlib import suppress
-from typing import Final
 
 from rind.errors import RindError
 from rind.frames import STDERR as STDERR_STREAM
@@ -16,14 +15,13 @@ from rind.streams import (
     Output,
     Pipe,
     StdinWriter,
+    check_streams,
     copy_in,
     has_fileno,
     output,
 )
 
 __all__ = ["PipedProcess"]
-
-END_OF_TRANSMISSION: Final = b"\x04"
 
 
 class PipedProcess(Process):
@@ -56,9 +54,13 @@ class PipedProcess(Process):
                 assert await process.stdout.read() == b"x"
 
         The streams are as :meth:`rind.target.Target.open_process` has them.
+
+        Raises:
+            ValueError: one of them has no meaning.
         """
+        check_streams(stdin, stdout, stderr)
         if isinstance(stdin, bytes) or stdin == PIPE:
-            writer = StdinWriter(self.write, self._end_stdin, limit)
+            writer = StdinWriter(self.write, self.send_eof, limit)
             self._spawn(writer.pump())
             if isinstance(stdin, bytes):
                 writer.write(stdin)
@@ -66,7 +68,7 @@ class PipedProcess(Process):
             else:
                 self.stdin = writer
         elif not isinstance(stdin, bytes) and has_fileno(stdin):
-            self._spawn(copy_in(stdin, self.write, self._end_stdin))
+            self._spawn(copy_in(stdin, self.write, self.send_eof))
         out = output(stdout, limit)
         err = out if self.tty or stderr == STDOUT else output(stderr, limit)
         self.stdout = out.reader if isinstance(out, Pipe) else None
@@ -128,12 +130,16 @@ class PipedProcess(Process):
         Raises:
             StartError, EngineError: as :meth:`wait`.
         """
-        async with asyncio.TaskGroup() as group:
-            if self.stdin is not None:
-                group.create_task(_send(self.stdin, data))
-            for reader, into in ((self.stdout, stdout), (self.stderr, stderr)):
-                if reader is not None:
-                    group.create_task(_collect(reader, into))
+        try:
+            async with asyncio.TaskGroup() as group:
+                if self.stdin is not None:
+                    group.create_task(_send(self.stdin, data))
+                for reader, into in ((self.stdout, stdout), (self.stderr, stderr)):
+                    if reader is not None:
+                        group.create_task(_collect(reader, into))
+        except ExceptionGroup as wrong:
+            # Of a wrong use, as it would be raised without tasks.
+            raise wrong.exceptions[0] from None
         await self.wait()
 
     async def terminate(self) -> None:
@@ -155,12 +161,6 @@ class PipedProcess(Process):
             LeftRunning: they cannot be reached.
         """
         await self.send_signal(signal.SIGKILL)
-
-    async def _end_stdin(self) -> None:
-        if self.tty:
-            await self.write(END_OF_TRANSMISSION)
-        else:
-            self.send_eof()
 
     async def _move_output(self, stdout: Output, stderr: Output) -> None:
         failure: Exception | None = None

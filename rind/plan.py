@@ -1,5 +1,6 @@
 """From what a caller asks and a container's labels say, to what the engine is to execute. Pure."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -7,12 +8,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Final, Self, TypedDict
 
-from rind.command import wrap, wrap_script
+from rind.command import flaw, wrap, wrap_script
+from rind.errors import UsageError
 from rind.profile import Profile
 from rind.selection import Container
 from rind.workdir import container_path
 
-__all__ = ["Command", "CommandOptions", "ExecConfig", "Host", "plan"]
+__all__ = ["Command", "CommandOptions", "ExecConfig", "Host", "Word", "plan", "words"]
+
+Word = str | bytes | os.PathLike[str]
+"""A word of a command, as :mod:`subprocess` takes it."""
 
 NO_DETACH_KEYS: Final = ",".join(["ctrl-@", "ctrl-^"] * 8)
 """Detach keys that nobody types. There is no way to have none: empty means ctrl-p,ctrl-q to the
@@ -47,9 +52,13 @@ class ExecConfig:
     detach_keys: str = NO_DETACH_KEYS
 
     def with_defaults(self, variables: Mapping[str, str], *, unless: AbstractSet[str]) -> Self:
-        """Add environment variables, but none that is set here or named in ``unless``."""
+        """Add environment variables, but none that is set here or named in ``unless``.
+
+        Raises:
+            UsageError: no command can have such a variable.
+        """
         taken = {it.partition("=")[0] for it in self.env} | unless
-        added = [f"{name}={value}" for name, value in variables.items() if name not in taken]
+        added = [_variable(*it) for it in variables.items() if it[0] not in taken]
         return replace(self, env=[*self.env, *added])
 
 
@@ -70,12 +79,12 @@ class Command:
         tty, stdin, output: what is attached.
     """
 
-    argv: Sequence[str] = ()
+    argv: Sequence[Word] = ()
     script: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     env_defaults: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None
-    workdir: str | None = None
+    workdir: str | os.PathLike[str] | None = None
     shell: str | None = None
     pre_step: bool = True
     privileged: bool = False
@@ -90,7 +99,7 @@ class CommandOptions(TypedDict, total=False):
     script: str | None
     env: Mapping[str, str]
     user: str | None
-    workdir: str | None
+    workdir: str | os.PathLike[str] | None
     shell: str | None
     pre_step: bool
     privileged: bool
@@ -114,12 +123,13 @@ def plan(command: Command, profile: Profile, container: Container, host: Host) -
     is set.
 
     Raises:
-        UsageError: as :func:`rind.command.wrap`.
+        UsageError: as :func:`rind.command.wrap`; no command can have one of the variables.
+        TypeError: a word is no text.
     """
     passed = {name: host.environ[name] for name in profile.pass_env if name in host.environ}
     env = {**profile.env, **passed, **command.env}
     user = profile.user if command.user is None else command.user
-    workdir = profile.workdir if command.workdir is None else command.workdir
+    workdir = profile.workdir if command.workdir is None else os.fspath(command.workdir)
     if workdir == "auto":
         workdir = container_path(host.cwd, container.mounts) or ""
     return ExecConfig(
@@ -127,7 +137,7 @@ def plan(command: Command, profile: Profile, container: Container, host: Host) -
         tty=command.tty,
         stdin=command.stdin,
         output=command.output,
-        env=[f"{name}={value}" for name, value in env.items()],
+        env=[_variable(*it) for it in env.items()],
         user=f"{host.uid}:{host.gid}" if user == "host" else user,
         workdir=workdir,
         privileged=command.privileged,
@@ -137,7 +147,7 @@ def plan(command: Command, profile: Profile, container: Container, host: Host) -
 def _argv(command: Command, profile: Profile) -> list[str]:
     shell = command.shell or profile.shell
     pre_step = profile.pre_step if command.pre_step else None
-    script, argv = command.script, command.argv
+    script, argv = command.script, words(command.argv)
     if script is None and not argv:
         # Words are executed as they are: a shell in between would be in the way of Ctrl-C.
         if _WORDS.fullmatch(profile.command):
@@ -147,3 +157,26 @@ def _argv(command: Command, profile: Profile) -> list[str]:
     if script is not None:
         return wrap_script(script, argv, pre_step, shell)
     return wrap(argv or [shell], pre_step, shell)
+
+
+def words(argv: Sequence[Word]) -> list[str]:
+    """Give a command's words as text.
+
+    Raises:
+        UsageError: it is one string.
+        TypeError: a word is no text.
+    """
+    if isinstance(argv, str):
+        raise UsageError(f"a command is a list of words, but got {argv!r}: did you mean script=?")
+    return [os.fsdecode(it) for it in argv]
+
+
+def _variable(name: str, value: str) -> str:
+    """Give what the engine takes. A value may be a secret, so no message has it."""
+    text = f"{name}={value}"
+    why = flaw(text) if name else "has no name"
+    if "=" in name:
+        why = "has an equals sign in its name"
+    if why:
+        raise UsageError(f"the variable {name!a} {why}")
+    return text

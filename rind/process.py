@@ -45,6 +45,9 @@ MOST_SAVED: Final = 16 * 1024 * 1024
 """Bytes to take off the engine's hands at a command's end; a child that it left behind may go on
 writing, and must be held back again."""
 
+END_OF_TRANSMISSION: Final = b"\x04"
+"""Ctrl-D, a terminal's default VEOF character: it ends the input of a program in cooked mode."""
+
 CLEAN_UP_GRACE: Final = 1.0
 """Seconds between SIGTERM and SIGKILL for a command that nobody waits for any more."""
 
@@ -131,6 +134,7 @@ class Process:
         self._reader_is_away.set()
         self._seen_started = False
         self._has_written = False
+        self._at_line_start = True
         self._settled: ExecState | None = None
         self._has_ended = asyncio.Event()
 
@@ -207,16 +211,25 @@ class Process:
             Broken: the command or the engine takes no more.
         """
         self._has_written = True
+        self._at_line_start = data.endswith((b"\n", b"\r")) if data else self._at_line_start
         await self._stream.write(data)
 
-    def send_eof(self) -> None:
-        """End the command's stdin, without a TTY. Idempotent.
+    async def send_eof(self) -> None:
+        """End the command's stdin.
 
-            process.send_eof()
+            await process.send_eof()
 
-        With a TTY there is no such thing: half-closing would make the engine drop the output.
+        With a TTY it is Ctrl-D that is sent, as ssh -tt does it: there is no other end, for
+        half-closing would make the engine drop the output. It ends a program's input at a line's
+        start; in the middle of one, the first only ends the line's read, and a second is sent.
+        Without a TTY this is idempotent.
+
+        Raises:
+            Broken: as :meth:`write`.
         """
-        if not self.tty:
+        if self.tty:
+            await self.write(END_OF_TRANSMISSION * (1 if self._at_line_start else 2))
+        else:
             self._stream.write_eof()
 
     async def resize(self, size: tuple[int, int]) -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "Output",
     "Pipe",
     "StdinWriter",
+    "check_streams",
     "copy_in",
     "has_fileno",
     "output",
@@ -47,6 +48,23 @@ LocalFile = int | HasFileno
 def has_fileno(file: object) -> bool:
     """Tell whether ``file`` is a :data:`LocalFile`; PIPE and the like are negative numbers."""
     return file >= 0 if isinstance(file, int) else hasattr(file, "fileno")
+
+
+def check_streams(stdin: object, stdout: object, stderr: object) -> None:
+    """Make sure that a command's streams can be what is asked for.
+
+    Raises:
+        ValueError: one cannot.
+    """
+    asked = {
+        "stdin": (stdin, "PIPE, DEVNULL, bytes", {PIPE, DEVNULL}),
+        "stdout": (stdout, "PIPE, DEVNULL", {PIPE, DEVNULL}),
+        "stderr": (stderr, "PIPE, DEVNULL, STDOUT", {PIPE, DEVNULL, STDOUT}),
+    }
+    for name, (where, words, numbers) in asked.items():
+        number = isinstance(where, int) and where in numbers
+        if not (number or has_fileno(where) or (name == "stdin" and isinstance(where, bytes))):
+            raise ValueError(f"{name} must be {words}, a file or a descriptor, but is {where!r}")
 
 
 def descriptor(file: LocalFile) -> int:
@@ -244,8 +262,6 @@ def output(where: int | LocalFile, limit: int) -> "Pipe | Discard | File":
         return Pipe(limit)
     if where == DEVNULL:
         return Discard()
-    if not has_fileno(where):
-        raise ValueError(f"not PIPE, DEVNULL, a file or a descriptor: {where!r}")
     return File(where)
 
 

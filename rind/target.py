@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar, Unpack, overload
 
-from rind.errors import CommandFailed, TimedOut, UsageError
+from rind.errors import CommandFailed, TimedOut
 from rind.piped import PipedProcess
-from rind.plan import Command, CommandOptions, ExecConfig, Host, plan
+from rind.plan import Command, CommandOptions, ExecConfig, Host, Word, plan, words
 from rind.process import start_detached
 from rind.profile import read_profile
 from rind.reaper import Reaper
 from rind.selection import Container
-from rind.streams import DEFAULT_LIMIT, DEVNULL, PIPE, LocalFile
+from rind.streams import DEFAULT_LIMIT, DEVNULL, PIPE, LocalFile, check_streams
 
 __all__ = ["CompletedProcess", "RunOptions", "Target"]
 
@@ -103,7 +103,7 @@ class Target:
     @asynccontextmanager
     async def open_process(  # noqa: PLR0913 # as many as asyncio.subprocess has
         self,
-        argv: Sequence[str] = (),
+        argv: Sequence[Word] = (),
         *,
         stdin: int | bytes | LocalFile = PIPE,
         stdout: int | LocalFile = PIPE,
@@ -133,10 +133,14 @@ class Target:
 
         Raises:
             UsageError: a word of the command cannot be executed.
+            ValueError: a stream or ``on_exit`` has no meaning.
             StartError: the engine would not create or start it.
             EngineError: the engine failed; LeftRunning on leaving: the command could not be ended.
         """
-        command = Command(argv=_words(argv), stdin=stdin != DEVNULL, **options)
+        check_streams(stdin, stdout, stderr)
+        if on_exit not in {"kill", "detach"}:
+            raise ValueError(f"on_exit must be 'kill' or 'detach', but is {on_exit!r}")
+        command = Command(argv=argv, stdin=stdin != DEVNULL, **options)
         process = await self.start(command, size)
         try:
             async with process:
@@ -153,7 +157,7 @@ class Target:
     @overload
     async def run(
         self,
-        argv: Sequence[str] = (),
+        argv: Sequence[Word] = (),
         *,
         text: Literal[True],
         input: str | None = None,
@@ -163,7 +167,7 @@ class Target:
     @overload
     async def run(
         self,
-        argv: Sequence[str] = (),
+        argv: Sequence[Word] = (),
         *,
         text: Literal[False] = False,
         input: bytes | None = None,
@@ -172,7 +176,7 @@ class Target:
 
     async def run(  # noqa: PLR0913 # as many as subprocess.run has
         self,
-        argv: Sequence[str] = (),
+        argv: Sequence[Word] = (),
         *,
         text: bool = False,
         input: str | bytes | None = None,  # noqa: A002 # as subprocess calls it
@@ -202,7 +206,8 @@ class Target:
             UsageError, StartError, EngineError: as :meth:`open_process`.
         """
         script = options.get("script")
-        words, name = [*([] if script is None else [script]), *argv], self.container.name
+        asked = [*([] if script is None else [script]), *words(argv)]
+        name = self.container.name
         seen = bytearray(), bytearray()
         data = input.encode() if isinstance(input, str) else input
         stdin = DEVNULL if data is None else data
@@ -220,11 +225,11 @@ class Target:
             except TimeoutError:
                 if timeout is None or not limit.expired():
                     raise
-                raise TimedOut(words, timeout, *captured("replace"), name) from None
+                raise TimedOut(asked, timeout, *captured("replace"), name) from None
             status = await process.wait()
             if check and status != 0:
-                raise CommandFailed(words, status, *captured("replace"), name)
-            return CompletedProcess(words, status, *captured("strict"), name)
+                raise CommandFailed(asked, status, *captured("replace"), name)
+            return CompletedProcess(asked, status, *captured("strict"), name)
 
     async def detach(self, command: Command) -> str:
         """Start a command that nobody is attached to; return its exec ID.
@@ -246,9 +251,3 @@ class Target:
             EngineError: the engine failed.
         """
         return await self._engine.container(self.container.id)
-
-
-def _words(argv: Sequence[str]) -> Sequence[str]:
-    if isinstance(argv, str):
-        raise UsageError(f"a command is a list of words, but got {argv!r}: did you mean script=?")
-    return argv

@@ -34,8 +34,8 @@ async def run(url: str, name: str, *, tty: bool) -> Result:
         async with await Process.start(
             Reaper(engine), container, config, (24, 80) if tty else None
         ) as it:
-            await it.write(SENT + (b"\x04" if tty else b""))
-            it.send_eof()
+            await it.write(SENT)
+            await it.send_eof()
             seen = {STDOUT: b"", STDERR: b""}
             while (part := await it.read()) is not None:
                 seen[part[0]] += part[1]

@@ -287,7 +287,7 @@ async def test_cancelling_in_every_phase_leaves_nothing(busybox: TestContainer) 
             config = ExecConfig(argv=script)
             async with await Process.start(Reaper(engine), container, config) as process:
                 await process.write(b"x")
-                process.send_eof()
+                await process.send_eof()
                 while await process.read() is not None:
                     pass
                 return await process.wait()

@@ -6,6 +6,7 @@ import resource
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import TestContainer, wait_until
@@ -177,3 +178,45 @@ async def test_a_fault_that_the_engine_tells_is_raised_by_a_read(
         process.stdin.write(b"x")
         with pytest.raises(rind.Broken, match="a fault"):
             await process.stdout.read()
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"stdin": "text"}, "stdin must be .* bytes, .* but is 'text'"),
+        ({"stdin": None}, "stdin must be"),
+        ({"stdin": STDOUT}, "stdin must be"),
+        ({"stdout": STDOUT}, "stdout must be"),
+        ({"stdout": b"x"}, "stdout must be"),
+        ({"stderr": None}, "stderr must be .* STDOUT"),
+        ({"on_exit": "Kill"}, "on_exit must be 'kill' or 'detach', but is 'Kill'"),
+    ],
+)
+async def test_what_has_no_meaning_is_refused_before_anything_is_started(
+    target: Target, options: dict[str, Any], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PipedProcess, "start", None)
+    with pytest.raises(ValueError, match=why):
+        await target.open_process(["cat"], **options).__aenter__()
+
+
+async def test_communicate_raises_what_asyncio_does_and_no_group(target: Target) -> None:
+    async with target.open_process(["cat"]) as process:
+        with pytest.raises(TypeError, match="bytearray"):
+            await process.communicate("text")  # type: ignore[arg-type] # it is what is tested
+        assert process.stdout
+        reading = asyncio.create_task(process.stdout.read())
+        await asyncio.sleep(0)
+        with pytest.raises(RuntimeError, match="another coroutine is already waiting"):
+            await process.communicate(b"x")
+        assert await reading == b"x"
+        assert await process.wait() == 0
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"x\n", b"x\r"])
+async def test_the_end_of_stdin_on_a_terminal(target: Target, data: bytes) -> None:
+    async with asyncio.timeout(10), target.open_process(["cat"], tty=True, stdin=data) as process:
+        out, _ = await process.communicate()
+        assert process.returncode == 0
+        assert out is not None
+        assert out.count(b"x") == 2 * len(data.strip())  # echoed, and written

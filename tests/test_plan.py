@@ -1,8 +1,9 @@
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from rind.command import wrap, wrap_script
+from rind.errors import UsageError
 from rind.plan import Command, ExecConfig, Host, plan
 from rind.profile import Profile
 from rind.selection import Container
@@ -68,3 +69,29 @@ def test_defaults_give_way_to_all_else() -> None:
     config = ExecConfig(argv=["x"], env=["TERM=dumb"])
     defaults = {"TERM": "xterm", "LANG": "C", "LC_ALL": "C"}
     assert config.with_defaults(defaults, unless={"LANG"}).env == ["TERM=dumb", "LC_ALL=C"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("", "x", "has no name"),
+        ("A=B", "x", "an equals sign"),
+        ("A", "secret\0", "a NUL byte"),
+        ("A", "secret\udcff", "not valid UTF-8"),
+        ("A", "secret" + "x" * 128 * 1024, "too long for Linux"),
+    ],
+)
+def test_a_variable_that_no_command_can_have(name: str, value: str, why: str) -> None:
+    for command in (Command(env={name: value}), Command(env_defaults={name: value})):
+        with pytest.raises(UsageError, match=why) as caught:
+            settle(command=command).with_defaults(command.env_defaults, unless=set())
+        assert "secret" not in str(caught.value)
+
+
+def test_words_may_be_paths_and_bytes_as_for_a_local_command() -> None:
+    assert settle(command=Command(argv=[Path("/bin/ls"), b"a", "b"])).argv == ["/bin/ls", "a", "b"]
+    assert settle(command=Command(workdir=Path("/tmp"))).workdir == "/tmp"
+    with pytest.raises(UsageError, match="not valid UTF-8"):
+        settle(command=Command(argv=[b"\xff"]))
+    with pytest.raises(TypeError, match="not int"):
+        settle(command=Command(argv=[1]))  # type: ignore[list-item] # it is what is tested
