@@ -1,7 +1,5 @@
 """``python -m rind``."""
 
-import sys
+from rind.cli.main import program
 
-from rind.cli.main import main
-
-sys.exit(main())
+program()

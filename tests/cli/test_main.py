@@ -245,3 +245,29 @@ def test_a_run_without_a_terminal_loads_no_prompt_toolkit(busybox: TestContainer
     assert b"aiodocker" in done.stderr
     assert b"prompt_toolkit" not in done.stderr
     assert b"argparse" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--help"],
+        ["--version"],
+        ["--list", "--json"],
+        ["--explain", "true"],
+        ["--completion", "zsh"],
+        ["--nonsense"],
+        ["-c", "head -c 3000000 /dev/zero; echo err >&2; exit 7"],
+        ["nope"],
+        ["-c", "kill -9 $$"],
+    ],
+)
+def test_it_ends_as_well_where_it_does_not_end_in_full(
+    busybox: TestContainer, args: list[str]
+) -> None:
+    """As a user's does: all tests that ask for warnings end in full."""
+    in_full = busybox.rind(*args)
+    assert in_full.stdout or in_full.stderr or in_full.returncode
+    at_once = busybox.rind(*args, PYTHONWARNINGS="")
+    assert at_once.returncode == in_full.returncode
+    assert at_once.stdout == in_full.stdout
+    assert at_once.stderr == in_full.stderr
