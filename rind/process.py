@@ -443,7 +443,7 @@ class Process:
         ContainerExecStart; seen on 20.10 and 28.5).
         """
         with suppress(LeftRunning):  # it cannot be known
-            if await self._tree.signal(0):
+            if await self._tree.has_root():
                 raise Broken(self._lost("the connection to the engine broke"))
 
     async def _see_started(self) -> None:

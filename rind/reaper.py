@@ -96,13 +96,17 @@ class Tree:
         Raises:
             LeftRunning: they cannot be reached.
         """
-        try:
-            async with self._turns, asyncio.timeout(BOUND):
-                return await self._signal_from_inside(number)
-        except TimeoutError as exc:
-            raise LeftRunning("the engine does not answer") from exc
-        except EngineError as exc:
-            raise LeftRunning(str(exc)) from exc
+        count, _ = await self._reach(number)
+        return count
+
+    async def has_root(self) -> bool:
+        """Tell whether the command's own process is there; False too where that is not known.
+
+        Raises:
+            LeftRunning: as :meth:`signal`.
+        """
+        _, has_root = await self._reach(0)
+        return has_root
 
     async def end(self, number: int, kill_after: float) -> bool:
         """Signal the tree, and return once it is gone; tell whether it took SIGKILL.
@@ -158,7 +162,16 @@ class Tree:
             with suppress(EngineError):
                 await self._leash.release(self.cookie)
 
-    async def _signal_from_inside(self, number: int) -> int:
+    async def _reach(self, number: int) -> tuple[int, bool]:
+        try:
+            async with self._turns, asyncio.timeout(BOUND):
+                return await self._signal_from_inside(number)
+        except TimeoutError as exc:
+            raise LeftRunning("the engine does not answer") from exc
+        except EngineError as exc:
+            raise LeftRunning(str(exc)) from exc
+
+    async def _signal_from_inside(self, number: int) -> tuple[int, bool]:
         args = str(number), self.cookie, *await self._session()
         config = script_config(SIGNAL_SCRIPT, *args, user=self._user)
         exec_id = await self._engine.create_exec(self._container_id, config)
@@ -170,10 +183,12 @@ class Tree:
         finally:
             stream.close()
         try:
-            return int(said)
+            count, own = map(int, said.split())
         except ValueError:
             # It is the engine that speaks: there is no shell.
-            return self._signal_from_outside(number, await self._root())
+            root = await self._root()
+            return self._signal_from_outside(number, root), root is not None
+        return count, bool(own)
 
     async def _until_started(self) -> None:
         """Wait for the tree to be there, so that it is not looked for too early.

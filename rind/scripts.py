@@ -23,9 +23,10 @@ MARK: Final = "RIND_REAPER"
 to hexadecimal digits that no other process has there."""
 
 _TREE: Final = r"""
-# find_tree sets $tree to the numbers of the living processes of the commands in $held. That is
-# three words a command: its cookie, its session, and the start time of the session's leader, "-"
-# for what is not known.
+# find_tree sets $tree to the numbers of the living processes of the commands in $held, and $own to
+# 1 where what was exec'd is one of them, which has no parent in here. $held is three words a
+# command: its cookie, its session, and the start time of the session's leader, "-" for what is not
+# known.
 #
 # Reading is where a shell is slow, a system call for each byte: where the usual programs are there,
 # and are seen to find our own mark, they do it; else builtins do.
@@ -71,7 +72,7 @@ is_session() {
   [ "${20}" = "$start" ]
 }
 find_tree() {
-  cookies=' ' bearers=' ' sessions=' ' tree=' ' speed=fast
+  cookies=' ' bearers=' ' sessions=' ' tree=' ' own=0 speed=fast
   set -- $held
   while [ "${3-}" ]; do
     cookies="$cookies$1 "
@@ -102,6 +103,7 @@ find_tree() {
             [XZ]*) ;;
             *" $1 "*/*/* | */*" $4 "*/* | */*/*" $3 "*)
               tree="$tree$1 " grown=yes
+              [ "$3" != 0 ] || own=1
               [ "$4" = 0 ] || sessions="$sessions$4 "  # 0 is any session from outside
               ;;
           esac
@@ -120,14 +122,14 @@ SIGNAL_SCRIPT: Final = (
     _TREE
     + r"""
 # $1 is the signal's number, 0 only looks; then come find_tree's words for one command. Prints how
-# many processes there are.
+# many processes there are, and $own.
 number=$1
 shift
 held=$*
 find_tree
 [ "$number" = 0 ] || [ -z "$tree" ] || kill "-$number" $tree 2>/dev/null
 set -- $tree
-echo $#
+echo $# $own
 """
 )
 

@@ -1,4 +1,5 @@
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -232,3 +233,18 @@ async def test_cancelled_while_the_request_to_start_is_on_its_way(
         with pytest.raises(asyncio.CancelledError):
             await starting
         assert mark not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
+
+
+@pytest.mark.parametrize("tty", [False, True])
+async def test_a_status_of_126_is_believed_where_only_a_child_is_left(
+    start: Start,
+    busybox: TestContainer,
+    tty: bool,  # noqa: FBT001 # a case
+) -> None:
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    script = f"trap '' HUP; sleep {mark} >/dev/null 2>&1 </dev/null & exit 126"
+    process = await start("sh", "-c", script, tty=tty)
+    assert (await output(process))[STDOUT] == b""
+    assert await process.wait() == 126
+    assert mark in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
+    await process.end(9, 0)
