@@ -252,7 +252,7 @@ def test_a_run_without_a_terminal_loads_no_prompt_toolkit(busybox: TestContainer
     [
         ["--help"],
         ["--version"],
-        ["--list", "--json"],
+        ["--list", "--json", "--label", "no.such"],
         ["--explain", "true"],
         ["--completion", "zsh"],
         ["--nonsense"],
