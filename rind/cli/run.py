@@ -20,8 +20,9 @@ Serve = Callable[[Process], Awaitable[int | None]]
 
 _KILLED: Final = ExitStatus.SIGNALLED + 9
 
-_STOP_SEEN_WITHIN: Final = 0.3
-"""Seconds after its processes' end in which the engine says of a container that it has stopped."""
+_STOP_SEEN_WITHIN: Final = 1.0
+"""Seconds after its processes' end in which the engine says of a container that it has stopped.
+A busy 20.10 was seen to take more than 0.3."""
 
 
 class Run:
@@ -138,7 +139,7 @@ class Run:
             async with asyncio.timeout(_STOP_SEEN_WITHIN):
                 while True:
                     require_running(await self._target.refresh())
-                    await asyncio.sleep(_STOP_SEEN_WITHIN / 10)
+                    await asyncio.sleep(_STOP_SEEN_WITHIN / 40)
         except TimeoutError:
             return
         except SelectionError as exc:
