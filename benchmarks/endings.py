@@ -30,16 +30,16 @@ Process = subprocess.Popen[bytes]
 
 def sleepers() -> int:
     found = 0
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            found += path.read_bytes() == MARK
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            found += (folder / "cmdline").read_bytes() == MARK
     return found
 
 
 def leashed() -> bool:
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if b"find_tree" in path.read_bytes():
+            if b"find_tree" in (folder / "cmdline").read_bytes():
                 return True
     return False
 
