@@ -59,7 +59,10 @@ def connect(
 
 
 class Client:
-    """A connection to one engine; many commands may run at once. Made by :func:`connect`."""
+    """A connection to one engine; many commands may run at once. Made by :func:`connect`.
+
+    Leaving its context ends the commands that are still in use, as leaving theirs would.
+    """
 
     def __init__(self, endpoint: Endpoint, environ: Mapping[str, str]) -> None:
         self.endpoint = endpoint
@@ -84,7 +87,10 @@ class Client:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._engine.aclose()
+        try:
+            await self._reaper.aclose()
+        finally:
+            await self._engine.aclose()
 
     async def find(self, wanted: Wanted | None = None, **fields: Unpack[WantedFields]) -> Target:
         """Find the one container to run in, as the command line does.

@@ -270,7 +270,7 @@ class Engine:
     @property
     def _client(self) -> aiodocker.Docker:
         if self._docker is None:
-            raise RuntimeError("the engine is not open: use it as an async context manager")
+            raise RuntimeError("the engine is not open: it was closed, or never entered")
         return self._docker
 
     async def _ping(self) -> str:

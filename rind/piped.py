@@ -3,8 +3,9 @@
 import asyncio
 import signal
 from contextlib import suppress
+from typing import Final
 
-from rind.errors import RindError
+from rind.errors import Broken, RindError
 from rind.frames import STDERR as STDERR_STREAM
 from rind.process import Process
 from rind.streams import (
@@ -22,6 +23,8 @@ from rind.streams import (
 )
 
 __all__ = ["PipedProcess"]
+
+LEFT: Final = "the command was left before its output ended"
 
 
 class PipedProcess(Process):
@@ -87,13 +90,15 @@ class PipedProcess(Process):
             StartError: the command never started.
             EngineError: the connection failed, or the container was stopped or removed.
         """
-        if self._pump is not None:
-            ended = self._spawn(self._has_ended.wait())
+        if self._pump is not None and not self._pump.cancelled():
+            ended = self._spawn(self._inspector.has_ended.wait())
             try:
                 await asyncio.wait({self._pump, ended}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 ended.cancel()
-            if self._pump.done() and not self._pump.cancelled():
+            if self._pump.cancelled():
+                raise Broken(LEFT)
+            if self._pump.done():
                 self._pump.result()
         self.returncode = await super().wait()
         return self.returncode
@@ -141,6 +146,9 @@ class PipedProcess(Process):
             # Of a wrong use, as it would be raised without tasks.
             raise wrong.exceptions[0] from None
         await self.wait()
+        for reader in (self.stdout, self.stderr):
+            if reader is not None and (failure := reader.exception()) is not None:
+                raise failure
 
     async def terminate(self) -> None:
         """Send SIGTERM to the command and all that it has started.
@@ -171,6 +179,9 @@ class PipedProcess(Process):
         except (RindError, OSError) as exc:
             failure = exc
             raise
+        except asyncio.CancelledError:
+            failure = Broken(LEFT)
+            raise
         finally:
             stdout.close(failure)
             if stderr is not stdout:
@@ -192,7 +203,7 @@ async def _send(writer: StdinWriter, data: bytes | None) -> None:
 
 
 async def _collect(reader: asyncio.StreamReader, into: bytearray) -> None:
-    # What a read raises, wait() raises too.
+    # Whoever waits for the command's end tells it.
     with suppress(RindError, OSError):
         while data := await reader.read(DEFAULT_LIMIT):
             into += data

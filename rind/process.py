@@ -2,11 +2,9 @@
 
 import asyncio
 import signal
-from collections import deque
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
-from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeVar
 
@@ -15,16 +13,17 @@ from rind.errors import (
     Broken,
     ContainerGone,
     EngineError,
-    ExitStatus,
     LeftRunning,
     Refused,
     StartError,
     Unreachable,
 )
 from rind.failures import start_failure
-from rind.frames import STDOUT, SYSTEM_ERROR, FrameDecoder
+from rind.frames import SYSTEM_ERROR
+from rind.inspection import Inspector
 from rind.plan import ExecConfig
 from rind.reaper import BOUND, Reaper, Tree
+from rind.receiver import Receiver
 from rind.selection import Container
 from rind.stream import HijackedStream
 
@@ -34,6 +33,8 @@ POLL_FIRST: Final = 0.001
 POLL_LONGEST: Final = 0.25
 """Seconds between inspections after the end of the stream. The engine settles an exit code within
 a few milliseconds; only a command that closed its own output is waited for any longer."""
+
+RESET: Final = "the connection to the engine was reset"
 
 RESET_GRACE: Final = 1.0
 """Seconds that a command may still be said to run after its connection was reset."""
@@ -69,18 +70,20 @@ async def start_detached(engine: Engine, container: Container, config: ExecConfi
     return exec_id
 
 
-async def _abandon(starting: asyncio.Task[HijackedStream], tree: Tree) -> None:
+async def _abandon(opening: "asyncio.Task[Process]", tree: Tree) -> None:
     """End a command that has been started, or is about to be: the request is on its way."""
-    with suppress(EngineError, TimeoutError):
+    try:
         async with asyncio.timeout(BOUND):
-            (await starting).close()
-    with suppress(LeftRunning):
-        await tree.end(signal.SIGTERM, CLEAN_UP_GRACE)
+            process = await opening
+    except (EngineError, TimeoutError):
+        with suppress(LeftRunning):
+            await tree.end(signal.SIGTERM, CLEAN_UP_GRACE)
+    else:
+        await process._close(kill=True, ask=False)  # noqa: SLF001 # nobody else has it
 
 
-async def _shielded(cleaning: Coroutine[None, None, object]) -> None:
-    """Run a bounded clean-up to its end, even where we are cancelled meanwhile."""
-    task = asyncio.create_task(cleaning)
+async def _shielded(task: asyncio.Task[None]) -> None:
+    """Wait for a bounded clean-up to its end, even where we are cancelled meanwhile."""
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
@@ -105,7 +108,7 @@ class Process:
 
     def __init__(  # noqa: PLR0913 # only start() calls it
         self,
-        engine: Engine,
+        reaper: Reaper,
         container: Container,
         exec_id: str,
         stream: HijackedStream,
@@ -118,25 +121,22 @@ class Process:
         self.tty = tty
         self.on_exit: Literal["kill", "detach"] = "kill"
         self.left_running: LeftRunning | None = None
-        self._tree = tree
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._spawn(tree.hold_leash())
-        self._spawn(self._save_the_rest())
-        self._engine = engine
+        self._engine = reaper.engine
+        self._reaper = reaper
         self._stream = stream
-        self._decoder = FrameDecoder()
-        self._parts: deque[tuple[int, bytes]] = deque()
-        self._receiving = asyncio.Lock()
-        self._received = 0  # bytes
-        self._at_end = False
-        self._failure: Broken | None = None
+        self._tree = tree
+        self._receiver = Receiver(stream, tty=tty)
+        self._inspector = Inspector(reaper.engine, container, exec_id, tree)
         self._reader_is_away = asyncio.Event()
         self._reader_is_away.set()
         self._seen_started = False
         self._has_written = False
         self._at_line_start = True
-        self._settled: ExecState | None = None
-        self._has_ended = asyncio.Event()
+        self._closing: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._spawn(tree.hold_leash())
+        self._spawn(self._save_the_rest())
+        reaper.open.add(self)
 
     @classmethod
     async def start(
@@ -160,17 +160,23 @@ class Process:
         """
         engine, tree = reaper.engine, Tree(reaper, container.id, config.user)
         config = replace(config, env=[*config.env, tree.variable])
+
+        async def open_it(exec_id: str) -> Self:
+            stream = await engine.start_exec(exec_id, tty=config.tty, size=size)
+            return cls(reaper, container, exec_id, stream, tree, tty=config.tty)
+
         try:
-            tree.exec_id = exec_id = await engine.create_exec(container.id, config)
-            starting = asyncio.create_task(engine.start_exec(exec_id, tty=config.tty, size=size))
+            tree.exec_id = await engine.create_exec(container.id, config)
+            opening: asyncio.Task[Self] = asyncio.create_task(open_it(tree.exec_id))
+            reaper.opening.add(opening)
+            opening.add_done_callback(reaper.opening.discard)
             try:
-                stream = await asyncio.shield(starting)
+                process = await asyncio.shield(opening)
             except (asyncio.CancelledError, Broken, Unreachable):
-                await _shielded(_abandon(starting, tree))
+                await _shielded(asyncio.create_task(_abandon(opening, tree)))
                 raise
         except Refused as exc:
             raise start_failure(exc.text) from exc
-        process = cls(engine, container, exec_id, stream, tree, tty=config.tty)
         if config.tty and size and not engine.takes_console_size:
             async with AsyncExitStack() as undo:
                 undo.push_async_exit(process)
@@ -189,15 +195,15 @@ class Process:
             Broken: the connection failed, or output is missing.
         """
         self._reader_is_away.clear()
-        while not self._parts and not self._at_end:
-            await self._receive()
-        if not self._parts:
+        while not self._receiver and not self._receiver.at_end:
+            await self._receiver.receive()
+        if not self._receiver:
             self._check_end()
             return None
         if not self._seen_started:
             await self._see_started()
         self._reader_is_away.set()
-        stream, part = self._parts.popleft()
+        stream, part = self._receiver.take()
         if stream == SYSTEM_ERROR:
             raise Broken(f"the engine says: {part.decode(errors='replace')}")
         return stream, part
@@ -263,7 +269,7 @@ class Process:
                     raise start_failure("")
                 return state.exit_code
             if self._stream.was_reset and clock() > reset_until:
-                raise Broken(self._lost("the connection to the engine was reset"))
+                raise self._inspector.lost(RESET)
             await asyncio.sleep(delay)
             delay = min(delay * 2, POLL_LONGEST)
 
@@ -279,16 +285,7 @@ class Process:
             ContainerGone: the container was removed.
             Broken: the engine is gone, or the command's stream is, while it runs on.
         """
-        if self._settled is None:
-            state = await self._inspect()
-            if state.running or state.exit_code is None:
-                return state
-            if state.exit_code == ExitStatus.NOT_EXECUTABLE and state.pid:
-                await self._doubt()
-            self._settled = state
-            if state.pid:
-                self._has_ended.set()
-        return self._settled
+        return await self._inspector.poll()
 
     async def send_signal(self, number: int) -> None:
         """Send a signal to the command and all that it has started.
@@ -337,9 +334,24 @@ class Process:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        ended = self._settled is not None or isinstance(exc, StartError | ContainerGone)
-        kill = self.on_exit == "kill" and not ended
-        await _shielded(self._clean_up(kill=kill, ask=exc is None))
+        kill = not isinstance(exc, StartError | ContainerGone)
+        await self._close(kill=kill, ask=exc is None)
+
+    async def aclose(self) -> None:
+        """Do what leaving the context does, also where another task uses the command. Idempotent.
+
+            await process.aclose()
+
+        That task's reads then raise Broken. Leaving the client's context does this to all of its
+        commands.
+        """
+        await self._close(kill=True, ask=True)
+
+    async def _close(self, *, kill: bool, ask: bool) -> None:
+        if self._closing is None:
+            kill = kill and self.on_exit == "kill" and self._inspector.settled is None
+            self._closing = asyncio.create_task(self._clean_up(kill=kill, ask=ask))
+        await _shielded(self._closing)
 
     async def _clean_up(self, *, kill: bool, ask: bool) -> None:
         for task in self._tasks:
@@ -356,6 +368,7 @@ class Process:
             except LeftRunning as left:
                 self.left_running = left
         await self._tree.release_leash()
+        self._reaper.open.discard(self)
 
     async def _may_run(self) -> bool:
         with suppress(EngineError, TimeoutError):
@@ -376,29 +389,6 @@ class Process:
         if not task.cancelled():
             task.exception()  # seen by whoever awaits it; asyncio is not to complain for others
 
-    async def _receive(self) -> None:
-        """Receive once, unless another has just done so."""
-        received = self._received
-        async with self._receiving:
-            if self._at_end or self._received != received:
-                return
-            try:
-                data = await self._stream.read()
-                self._received += len(data)
-                self._at_end = not data
-                for part in [(STDOUT, data)] if self.tty and data else self._decoder.feed(data):
-                    self._parts.append(part)
-            except Broken as exc:
-                self._failure, self._at_end = exc, True
-
-    def _check_end(self) -> None:
-        if self._failure is not None:
-            raise self._failure
-        self._decoder.close()
-        if self._stream.was_reset and not self._has_written:
-            # Else it is how a command ends that leaves some of its stdin unread.
-            raise Broken(self._lost("the connection to the engine was reset"))
-
     async def _poll_taking_output(self) -> ExecState:
         """Ask for the state, and where the engine is too full to answer, take what it holds.
 
@@ -407,10 +397,10 @@ class Process:
         """
         polling = self._spawn(self.poll())
         await asyncio.wait({polling}, timeout=SLOW_READER)
-        limit = self._received + MOST_SAVED
-        while not polling.done() and not self._at_end and self._received < limit:
+        limit = self._receiver.received + MOST_SAVED
+        while not polling.done() and self._may_receive(limit):
             # Not cancelled when the answer is there first: what it receives would be lost.
-            receiving = self._spawn(self._receive())
+            receiving = self._spawn(self._receiver.receive())
             await asyncio.wait({polling, receiving}, return_when=asyncio.FIRST_COMPLETED)
         return await polling
 
@@ -431,20 +421,19 @@ class Process:
             with suppress(EngineError):  # the reader will meet it too
                 if (await self._poll_taking_output()).running:
                     continue
-                limit = self._received + MOST_SAVED
-                while not self._at_end and self._received < limit:
-                    await self._receive()
+                limit = self._receiver.received + MOST_SAVED
+                while self._may_receive(limit):
+                    await self._receiver.receive()
                 return
 
-    async def _doubt(self) -> None:
-        """Make sure that a command has ended, where it is said to have ended with status 126.
+    def _may_receive(self, limit: int) -> bool:
+        return not self._receiver.at_end and self._receiver.received < limit
 
-        That is what an engine may say of one whose stream has failed, while it runs on (moby,
-        ContainerExecStart; seen on 20.10 and 28.5).
-        """
-        with suppress(LeftRunning):  # it cannot be known
-            if await self._tree.has_root():
-                raise Broken(self._lost("the connection to the engine broke"))
+    def _check_end(self) -> None:
+        self._receiver.check_end()
+        if self._stream.was_reset and not self._has_written:
+            # Else it is how a command ends that leaves some of its stdin unread.
+            raise self._inspector.lost(RESET)
 
     async def _see_started(self) -> None:
         """Find out whether the first output is the command's.
@@ -454,24 +443,5 @@ class Process:
         """
         state = await self._poll_taking_output()
         if not state.running and state.pid == 0:
-            while not self._at_end:
-                await self._receive()
-            text = b"".join(part for _, part in self._parts).decode(errors="replace")
-            raise start_failure(text)
+            raise start_failure(await self._receiver.receive_all())
         self._seen_started = True
-
-    async def _inspect(self) -> ExecState:
-        try:
-            return await self._engine.inspect_exec(self.exec_id)
-        except Unreachable as exc:
-            raise Broken(self._lost("the engine went away")) from exc
-        except Refused as exc:
-            # Of a stopped container, an engine may say 409 in the moment before it knows the code.
-            stopped = exc.http_status == HTTPStatus.CONFLICT and "paused" not in exc.text.lower()
-            if exc.http_status != HTTPStatus.NOT_FOUND and not stopped:
-                raise
-            name, how = self.container.name, "was stopped" if stopped else "was removed"
-            raise ContainerGone(f"the command was killed with its container: {name} {how}") from exc
-
-    def _lost(self, what: str) -> str:
-        return f"{what}: the command may still be running in {self.container.name}"

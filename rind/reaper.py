@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 from weakref import WeakValueDictionary
 
 from rind.engine import Engine
@@ -43,6 +43,13 @@ MOST_TURNS: Final = 16
 without a limit, 2 s with this one, and all are done at the same time."""
 
 
+class Closable(Protocol):
+    """A command that is in use."""
+
+    async def aclose(self) -> None:
+        """End it, unless it is to run on."""
+
+
 class Reaper:
     """Signals the trees of commands on one engine, and holds their leashes.
 
@@ -50,10 +57,14 @@ class Reaper:
         engine: an open one.
         turns: one is taken for each look, which has a time limit: many at once would make each
             other late.
+        opening: the requests to start a command that are on their way.
+        open: the commands that somebody uses.
     """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.opening: set[asyncio.Task[Closable]] = set()
+        self.open: set[Closable] = set()
         self.turns = asyncio.Semaphore(MOST_TURNS)
         self._leashes: WeakValueDictionary[tuple[str, str], Leash] = WeakValueDictionary()
 
@@ -64,6 +75,12 @@ class Reaper:
         if leash is None:
             self._leashes[key] = leash = Leash(self.engine, container_id, user)
         return leash
+
+    async def aclose(self) -> None:
+        """Close the commands that are in use, or about to be."""
+        if self.opening:
+            await asyncio.wait(self.opening, timeout=BOUND)
+        await asyncio.gather(*(it.aclose() for it in self.open))
 
 
 class Tree:

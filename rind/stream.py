@@ -13,6 +13,8 @@ closing it is ours.
 import asyncio
 import socket
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from rind.errors import Broken
@@ -40,6 +42,8 @@ class HijackedStream:
         self._sock = sock
         self._early = early
         self._eof_sent = False
+        self._users = 0
+        self._closed = False
         self.was_reset = False
 
     @classmethod
@@ -79,7 +83,8 @@ class HijackedStream:
         # sock_recv does not wait while there is something: let the other pumps have their turn.
         await asyncio.sleep(0)
         try:
-            return await asyncio.get_running_loop().sock_recv(self._sock, READ_SIZE)
+            with self._in_use():
+                return await asyncio.get_running_loop().sock_recv(self._sock, READ_SIZE)
         except ConnectionResetError:
             self.was_reset = True
             return b""
@@ -93,7 +98,8 @@ class HijackedStream:
             Broken: the engine takes no more. There may still be something to read.
         """
         try:
-            await asyncio.get_running_loop().sock_sendall(self._sock, data)
+            with self._in_use():
+                await asyncio.get_running_loop().sock_sendall(self._sock, data)
         except OSError as exc:
             raise Broken(f"the engine takes no more of the command's stdin: {exc}") from exc
 
@@ -112,8 +118,28 @@ class HijackedStream:
             return
 
     def close(self) -> None:
-        """Close both ways at once. Idempotent."""
-        self._sock.close()
+        """Close both ways at once. Idempotent. Whoever reads or writes meanwhile gets Broken."""
+        self._closed = True
+        if self._users == 0:
+            self._sock.close()
+            return
+        # An event loop must not wait for a socket that is closed: its last user closes it.
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        self._users += 1
+        try:
+            if self._closed:
+                raise Broken("the command's stream was closed")
+            yield
+            if self._closed:
+                raise Broken("the command's stream was closed meanwhile")
+        finally:
+            self._users -= 1
+            if self._closed and self._users == 0:
+                self._sock.close()
 
     def __del__(self) -> None:
         if self._sock.fileno() >= 0:

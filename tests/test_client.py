@@ -1,5 +1,6 @@
 """Selection by where we stand, by service and project, on real Compose projects and mounts."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -7,9 +8,15 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
-from conftest import RIND, TIMEOUT, Containers, TestEngine, one_line
+from conftest import RIND, TIMEOUT, Containers, TestContainer, TestEngine, one_line
+from test_reaper import kill_all
+
+import rind
+from rind.engine import Engine
+from rind.stream import HijackedStream
 
 
 @dataclass(frozen=True)
@@ -178,3 +185,82 @@ def test_a_misspelt_label_is_told(containers: Containers) -> None:
     done = target.rind("true")
     assert done.returncode == 125
     assert one_line(done.stderr) == f"unknown label {key}.usr: did you mean {key}.user?"
+
+
+async def test_closing_ends_what_runs(busybox: TestContainer) -> None:
+    """As where several run under one client, without a TaskGroup, and one of them fails."""
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    runs = asyncio.Event()
+
+    async def hold() -> None:
+        script = f"trap '' HUP; echo ready; sleep {mark} & sleep {mark}"
+        async with target.open_process(script=script) as process:
+            assert process.stdout
+            assert await process.stdout.readline() == b"ready\n"
+            runs.set()
+            with pytest.raises(rind.Broken, match="was left before its output ended"):
+                await process.stdout.read()
+            await process.aclose()
+
+    async with asyncio.timeout(TIMEOUT):
+        async with rind.connect(busybox.engine.host) as client:
+            target = await client.find(container=busybox.name)
+            holding = asyncio.create_task(hold())
+            await runs.wait()
+        await holding
+    assert mark not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
+
+
+async def test_closing_ends_what_is_being_started(
+    busybox: TestContainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    asked = asyncio.Event()
+    start_exec = Engine.start_exec
+
+    async def noticed(self: Engine, exec_id: str, **options: Any) -> HijackedStream:
+        asked.set()
+        return await start_exec(self, exec_id, **options)
+
+    monkeypatch.setattr(Engine, "start_exec", noticed)
+    async with asyncio.timeout(TIMEOUT):
+        async with rind.connect(busybox.engine.host) as client:
+            target = await client.find(container=busybox.name)
+            running = asyncio.create_task(target.run(["sleep", mark]))
+            await asked.wait()
+        with pytest.raises(rind.Broken, match="was left before its output ended"):
+            await running
+        with pytest.raises(RuntimeError, match="not open: it was closed"):
+            await target.run(["true"])
+    assert mark not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
+
+
+@pytest.mark.parametrize(
+    ("script", "on_exit"),
+    [("sleep {} & echo", "kill"), ("echo; exec sleep {}", "detach")],
+    ids=["left in the background", "detached"],
+)
+async def test_closing_leaves_alone_what_is_to_run_on(
+    busybox: TestContainer, script: str, on_exit: Literal["kill", "detach"]
+) -> None:
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    runs, closed = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        async with target.open_process(script=script.format(mark), on_exit=on_exit) as process:
+            assert process.stdout
+            await process.stdout.readline()
+            while on_exit == "kill" and (await process.poll()).running:  # noqa: ASYNC110 # no event
+                await asyncio.sleep(0.02)
+            runs.set()
+            await closed.wait()
+
+    async with asyncio.timeout(TIMEOUT):
+        async with rind.connect(busybox.engine.host) as client:
+            target = await client.find(container=busybox.name)
+            holding = asyncio.create_task(hold())
+            await runs.wait()
+        closed.set()
+        await holding
+    assert mark in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
+    await asyncio.to_thread(kill_all, busybox, f"[{mark[0]}]{mark[1:]}")

@@ -172,7 +172,7 @@ async def test_a_fault_that_the_engine_tells_is_raised_by_a_read(
     target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with target.open_process(["cat"]) as process:
-        monkeypatch.setattr(process._decoder, "feed", lambda _: iter([(3, b"a fault")]))
+        monkeypatch.setattr(process._receiver._decoder, "feed", lambda _: iter([(3, b"a fault")]))
         assert process.stdin
         assert process.stdout
         process.stdin.write(b"x")

@@ -98,7 +98,7 @@ async def test_a_command_that_is_not_found_is_told_to_a_late_reader(
     tty: bool,  # noqa: FBT001 # a case
 ) -> None:
     process = await start("nope", tty=tty)
-    while not process._at_end:  # noqa: ASYNC110 # what is saved for a slow reader has no event
+    while not process._receiver.at_end:  # noqa: ASYNC110 # what is saved for a slow reader has no event
         await asyncio.sleep(0.02)
     with pytest.raises(StartError, match="nope"):
         await output(process)

@@ -81,6 +81,22 @@ async def test_a_writer_waits_for_a_slow_reader(pair: Pair) -> None:
     await writing
 
 
+async def test_closing_ends_a_read_and_a_write_that_wait(pair: Pair) -> None:
+    stream, _ = pair
+    reading = asyncio.create_task(stream.read())
+    writing = asyncio.create_task(stream.write(bytes(16 * 1024 * 1024)))
+    while stream._users < 2:  # noqa: ASYNC110 # it has no event
+        await asyncio.sleep(0)
+    stream.close()
+    async with asyncio.timeout(10):
+        for waiting in reading, writing:
+            with pytest.raises(Broken):
+                await waiting
+    assert stream._sock.fileno() == -1
+    with pytest.raises(Broken, match="closed"):
+        await stream.read()
+
+
 async def test_an_unclosed_stream_is_told() -> None:
     ours, theirs = socket.socketpair()
     stream = HijackedStream(ours)
