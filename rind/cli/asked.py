@@ -4,7 +4,8 @@ import shlex
 from collections.abc import Mapping
 
 from rind.attach import STDIN_FD, STDOUT_FD
-from rind.cli.options import Options, environment
+from rind.cli.options import Options
+from rind.cli.variables import environment
 from rind.local import is_null
 from rind.plan import Command
 from rind.profile import Profile
@@ -35,7 +36,7 @@ def asked_command(options: Options, env: Mapping[str, str]) -> Command:
     return Command(
         argv=options.command,
         script=options.script,
-        env=environment(options, env),
+        env=environment(options.env_files, options.env, env),
         env_defaults=handed_over(env) if tty else {},
         user=options.user,
         workdir=options.workdir,

@@ -17,7 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from rind.cli.options import LONG, SHELLS, MissingValue, Options, environment, parse
+from rind.cli.options import LONG, SHELLS, MissingValue, Options, parse
+from rind.cli.variables import environment
 from rind.endpoint import context_names
 from rind.errors import RindError, UsageError
 from rind.frames import STDOUT
@@ -251,7 +252,7 @@ async def _listed(client: "Client", gap: Gap, env: Mapping[str, str]) -> list[st
     command = Command(
         script=_LIST,
         argv=[_LISTED[gap.kind], gap.text],
-        env=environment(options, env),
+        env=environment(options.env_files, options.env, env),
         user=options.user,
         workdir=options.workdir,
         shell=options.shell,

@@ -1,4 +1,4 @@
-"""The command line's words, made into :class:`Options`. Pure but for reading environment files.
+"""The command line's words, made into :class:`Options`. Pure.
 
 argparse is not used. It cannot take an option's value that begins with a dash (``-c '-n'``,
 ``-w -dir``), it would keep looking for options among the command's words, and importing it takes
@@ -8,9 +8,9 @@ as long as the rest of this package.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
+from rind.cli.variables import checked_variable
 from rind.errors import UsageError
 from rind.keys import parse_keys
 from rind.profile import DEFAULT_LABEL
@@ -21,7 +21,6 @@ __all__ = [
     "SHELLS",
     "MissingValue",
     "Options",
-    "environment",
     "parse",
     "parse_shim",
 ]
@@ -176,7 +175,7 @@ def _not_empty(name: str) -> _Setter:
 
 
 def _add_env(options: Options, value: str) -> None:
-    options.env.append(_checked_variable(value, f"-e {value!r}"))
+    options.env.append(checked_variable(value, f"-e {value!r}"))
 
 
 def _workdir(options: Options, value: str) -> None:
@@ -392,50 +391,3 @@ def _unknown(name: str) -> str:
     near = get_close_matches(name, [*_FLAGS, *_VALUED], 1) if name.startswith("--") else []
     hint = f"did you mean {near[0]}?" if near else "see: rind --help"
     return f"unknown option {name}: {hint} (a command that begins with a dash goes after --)"
-
-
-def environment(options: Options, env: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables for the command: files first, then ``-e``, the last of a name counts.
-
-    A name with no value takes it from ``env``, and is left out where that has none.
-
-    Raises:
-        UsageError: a file cannot be read, or has a line that is not a variable.
-    """
-    variables = [line for path in options.env_files for line in _read_env_file(path)]
-    settled: dict[str, str] = {}
-    for variable in [*variables, *options.env]:
-        name, equals, value = variable.partition("=")
-        if equals:
-            settled[name] = value
-        elif name in env:
-            settled[name] = env[name]
-    return settled
-
-
-def _read_env_file(path: str) -> list[str]:
-    """Read a file as docker's --env-file does (docker/cli, opts/file.go)."""
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as exc:
-        raise UsageError(f"cannot read the environment file {path}: {exc.strerror}") from exc
-    except UnicodeDecodeError as exc:
-        byte = f"byte {exc.start} is {exc.object[exc.start]:#x}"
-        raise UsageError(f"the environment file {path} is not UTF-8: {byte}") from exc
-    lines = []
-    for number, line in enumerate(text.split("\n"), 1):
-        variable = line.removesuffix("\r").lstrip()
-        if variable and not variable.startswith("#"):
-            lines.append(_checked_variable(variable, f"{path}, line {number}"))
-    return lines
-
-
-def _checked_variable(variable: str, where: str) -> str:
-    name = variable.partition("=")[0]
-    if not name:
-        raise UsageError(f"{where}: a variable needs a name before the equals sign")
-    if name.split() != [name]:
-        raise UsageError(f"{where}: the variable name {name!r} has white space in it")
-    if "\0" in variable:
-        raise UsageError(f"{where}: a variable cannot hold a NUL byte")
-    return variable
