@@ -60,23 +60,26 @@ class PipedProcess(Process):
 
         Raises:
             ValueError: one of them has no meaning.
+            Broken: the process was closed.
         """
         check_streams(stdin, stdout, stderr)
+        if self._closing is not None:
+            raise Broken(LEFT)
         if isinstance(stdin, bytes) or stdin == PIPE:
             writer = StdinWriter(self.write, self.send_eof, limit)
-            self._spawn(writer.pump())
+            self._tasks.spawn(writer.pump())
             if isinstance(stdin, bytes):
                 writer.write(stdin)
                 writer.write_eof()
             else:
                 self.stdin = writer
         elif not isinstance(stdin, bytes) and has_fileno(stdin):
-            self._spawn(copy_in(stdin, self.write, self.send_eof))
+            self._tasks.spawn(copy_in(stdin, self.write, self.send_eof))
         out = output(stdout, limit)
         err = out if self.tty or stderr == STDOUT else output(stderr, limit)
         self.stdout = out.reader if isinstance(out, Pipe) else None
         self.stderr = err.reader if isinstance(err, Pipe) and err is not out else None
-        self._pump = self._spawn(self._move_output(out, err))
+        self._pump = self._tasks.spawn(self._move_output(out, err))
 
     async def wait(self) -> int:
         """Wait for the command's end; return its exit status.
@@ -91,7 +94,7 @@ class PipedProcess(Process):
             EngineError: the connection failed, or the container was stopped or removed.
         """
         if self._pump is not None and not self._pump.cancelled():
-            ended = self._spawn(self._inspector.has_ended.wait())
+            ended = self._tasks.spawn(self._inspector.has_ended.wait())
             try:
                 await asyncio.wait({self._pump, ended}, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -170,6 +173,11 @@ class PipedProcess(Process):
         """
         await self.send_signal(signal.SIGKILL)
 
+    async def _clean_up(self, *, kill: bool, ask: bool) -> None:
+        await super()._clean_up(kill=kill, ask=ask)
+        if self.stdin is not None:
+            await self.stdin.break_off("the command was left")
+
     async def _move_output(self, stdout: Output, stderr: Output) -> None:
         failure: Exception | None = None
         try:
@@ -190,7 +198,7 @@ class PipedProcess(Process):
             with suppress(RindError):  # wait() tells it
                 await super().wait()
             # The engine keeps the connection open for long after that.
-            await self.stdin.break_off()
+            await self.stdin.break_off("the command has ended")
 
 
 async def _send(writer: StdinWriter, data: bytes | None) -> None:

@@ -2,11 +2,10 @@
 
 import asyncio
 import signal
-from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import Final, Literal, Self
 
 from rind.engine import Engine, ExecState
 from rind.errors import (
@@ -19,13 +18,13 @@ from rind.errors import (
     Unreachable,
 )
 from rind.failures import start_failure
-from rind.frames import SYSTEM_ERROR
 from rind.inspection import Inspector
 from rind.plan import ExecConfig
 from rind.reaper import BOUND, Reaper, Tree
 from rind.receiver import Receiver
 from rind.selection import Container
 from rind.stream import HijackedStream
+from rind.tasks import Tasks, shielded
 
 __all__ = ["Process", "start_detached"]
 
@@ -34,26 +33,14 @@ POLL_LONGEST: Final = 0.25
 """Seconds between inspections after the end of the stream. The engine settles an exit code within
 a few milliseconds; only a command that closed its own output is waited for any longer."""
 
-RESET: Final = "the connection to the engine was reset"
-
 RESET_GRACE: Final = 1.0
 """Seconds that a command may still be said to run after its connection was reset."""
-
-SLOW_READER: Final = 0.25
-"""Seconds after which a reader that has not come back for more is slow."""
-
-MOST_SAVED: Final = 16 * 1024 * 1024
-"""Bytes to take off the engine's hands at a command's end; a child that it left behind may go on
-writing, and must be held back again."""
 
 END_OF_TRANSMISSION: Final = b"\x04"
 """Ctrl-D, a terminal's default VEOF character: it ends the input of a program in cooked mode."""
 
 CLEAN_UP_GRACE: Final = 1.0
 """Seconds between SIGTERM and SIGKILL for a command that nobody waits for any more."""
-
-
-_T = TypeVar("_T")
 
 
 async def start_detached(engine: Engine, container: Container, config: ExecConfig) -> str:
@@ -80,15 +67,6 @@ async def _abandon(opening: "asyncio.Task[Process]", tree: Tree) -> None:
             await tree.end(signal.SIGTERM, CLEAN_UP_GRACE)
     else:
         await process._close(kill=True, ask=False)  # noqa: SLF001 # nobody else has it
-
-
-async def _shielded(task: asyncio.Task[None]) -> None:
-    """Wait for a bounded clean-up to its end, even where we are cancelled meanwhile."""
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise
 
 
 class Process:
@@ -125,17 +103,13 @@ class Process:
         self._reaper = reaper
         self._stream = stream
         self._tree = tree
-        self._receiver = Receiver(stream, tty=tty)
+        self._tasks = Tasks()
         self._inspector = Inspector(reaper.engine, container, exec_id, tree)
-        self._reader_is_away = asyncio.Event()
-        self._reader_is_away.set()
-        self._seen_started = False
-        self._has_written = False
+        self._receiver = Receiver(stream, self._inspector, self._tasks, tty=tty)
         self._at_line_start = True
         self._closing: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._spawn(tree.hold_leash())
-        self._spawn(self._save_the_rest())
+        self._tasks.spawn(tree.hold_leash())
+        self._tasks.spawn(self._receiver.save_the_rest())
         reaper.open.add(self)
 
     @classmethod
@@ -173,7 +147,7 @@ class Process:
             try:
                 process = await asyncio.shield(opening)
             except (asyncio.CancelledError, Broken, Unreachable):
-                await _shielded(asyncio.create_task(_abandon(opening, tree)))
+                await shielded(asyncio.create_task(_abandon(opening, tree)))
                 raise
         except Refused as exc:
             raise start_failure(exc.text) from exc
@@ -194,19 +168,7 @@ class Process:
             StartError: the command never started.
             Broken: the connection failed, or output is missing.
         """
-        self._reader_is_away.clear()
-        while not self._receiver and not self._receiver.at_end:
-            await self._receiver.receive()
-        if not self._receiver:
-            self._check_end()
-            return None
-        if not self._seen_started:
-            await self._see_started()
-        self._reader_is_away.set()
-        stream, part = self._receiver.take()
-        if stream == SYSTEM_ERROR:
-            raise Broken(f"the engine says: {part.decode(errors='replace')}")
-        return stream, part
+        return await self._receiver.read()
 
     async def write(self, data: bytes) -> None:
         """Send ``data`` to the command's stdin; return once it is on its way.
@@ -216,7 +178,6 @@ class Process:
         Raises:
             Broken: the command or the engine takes no more.
         """
-        self._has_written = True
         self._at_line_start = data.endswith((b"\n", b"\r")) if data else self._at_line_start
         await self._stream.write(data)
 
@@ -269,7 +230,7 @@ class Process:
                     raise start_failure("")
                 return state.exit_code
             if self._stream.was_reset and clock() > reset_until:
-                raise self._inspector.lost(RESET)
+                raise self._inspector.lost("the connection to the engine was reset")
             await asyncio.sleep(delay)
             delay = min(delay * 2, POLL_LONGEST)
 
@@ -277,9 +238,6 @@ class Process:
         """Ask for the command's state, and remember it once it is settled.
 
             assert (await process.poll()).running
-
-        The engine forgets an exec instance five to ten minutes after its end (moby, daemon/exec.go,
-        execCommandGC).
 
         Raises:
             ContainerGone: the container was removed.
@@ -351,12 +309,10 @@ class Process:
         if self._closing is None:
             kill = kill and self.on_exit == "kill" and self._inspector.settled is None
             self._closing = asyncio.create_task(self._clean_up(kill=kill, ask=ask))
-        await _shielded(self._closing)
+        await shielded(self._closing)
 
     async def _clean_up(self, *, kill: bool, ask: bool) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.cancel()
         # Only while the stream is whole: of a command whose stream was closed, 20.10 may say that
         # it has ended with status 126, while it runs on.
         kill = kill and (not ask or await self._may_run())
@@ -376,72 +332,3 @@ class Process:
                 state = await self.poll()
                 return state.running or state.exit_code is None
         return True
-
-    def _spawn(self, work: Coroutine[None, None, _T]) -> asyncio.Task[_T]:
-        """Run something beside the reader, no longer than the process is used."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._forget)
-        return task
-
-    def _forget(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # seen by whoever awaits it; asyncio is not to complain for others
-
-    async def _poll_taking_output(self) -> ExecState:
-        """Ask for the state, and where the engine is too full to answer, take what it holds.
-
-        While it cannot hand on an ended command's output, it answers no question about the command
-        (it holds the exec's lock). Seen on 28.5.
-        """
-        polling = self._spawn(self.poll())
-        await asyncio.wait({polling}, timeout=SLOW_READER)
-        limit = self._receiver.received + MOST_SAVED
-        while not polling.done() and self._may_receive(limit):
-            # Not cancelled when the answer is there first: what it receives would be lost.
-            receiving = self._spawn(self._receiver.receive())
-            await asyncio.wait({polling, receiving}, return_when=asyncio.FIRST_COMPLETED)
-        return await polling
-
-    async def _save_the_rest(self) -> None:
-        """Where the reader is slow, look after what the engine would drop or forget.
-
-        Two seconds after a command's end, the engine drops what of its output it could not hand on
-        by then (moby, daemon/monitor.go: the exec's StreamConfig.Wait), and minutes later it
-        forgets the exit code. Until the end, backpressure holds the command itself; at its end
-        there is no more than the engine and the sockets hold, about 1.4 MB, and that is taken at
-        once. Seen on 20.10 and 28.5: without this, up to 72 kB were lost.
-        """
-        while True:
-            await self._reader_is_away.wait()
-            await asyncio.sleep(SLOW_READER)
-            if not self._reader_is_away.is_set():
-                continue
-            with suppress(EngineError):  # the reader will meet it too
-                if (await self._poll_taking_output()).running:
-                    continue
-                limit = self._receiver.received + MOST_SAVED
-                while self._may_receive(limit):
-                    await self._receiver.receive()
-                return
-
-    def _may_receive(self, limit: int) -> bool:
-        return not self._receiver.at_end and self._receiver.received < limit
-
-    def _check_end(self) -> None:
-        self._receiver.check_end()
-        if self._stream.was_reset and not self._has_written:
-            # Else it is how a command ends that leaves some of its stdin unread.
-            raise self._inspector.lost(RESET)
-
-    async def _see_started(self) -> None:
-        """Find out whether the first output is the command's.
-
-        An engine that could not start it says so on the stream, as if the command had printed
-        it. By then the exec instance is settled, with no process.
-        """
-        state = await self._poll_taking_output()
-        if not state.running and state.pid == 0:
-            raise start_failure(await self._receiver.receive_all())
-        self._seen_started = True

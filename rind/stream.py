@@ -36,6 +36,7 @@ class HijackedStream:
     Attributes:
         was_reset: the engine closed the connection without having read all that was sent. It
             does so when a command ends before its stdin does, and when it is killed itself.
+        has_written: whether anything was sent.
     """
 
     def __init__(self, sock: socket.socket, early: bytes = b"") -> None:
@@ -45,6 +46,7 @@ class HijackedStream:
         self._users = 0
         self._closed = False
         self.was_reset = False
+        self.has_written = False
 
     @classmethod
     def adopt(cls, response: "ClientResponse") -> "HijackedStream":
@@ -97,6 +99,7 @@ class HijackedStream:
         Raises:
             Broken: the engine takes no more. There may still be something to read.
         """
+        self.has_written = True
         try:
             with self._in_use():
                 await asyncio.get_running_loop().sock_sendall(self._sock, data)

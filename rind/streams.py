@@ -150,9 +150,9 @@ class StdinWriter:
         """
         await self._until(lambda: self._ended)
 
-    async def break_off(self) -> None:
+    async def break_off(self, why: str) -> None:
         """Take no more, since nobody reads it any more. For whoever made this."""
-        await self._break(Broken("the command has ended"))
+        await self._break(Broken(why))
 
     async def pump(self) -> None:
         """Send what is written until the end. To be run as a task, by whoever made this."""

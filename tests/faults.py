@@ -34,6 +34,7 @@ class FaultProxy:
         piece: the size that what is relayed is cut into; None leaves it as it comes.
         hold_until: an event before which the engine's bytes are not handed on.
         hold_starts_until: an event before which requests to start a command are not.
+        holds_start: is set once there is such a request.
         relayed: bytes so far.
     """
 
@@ -43,6 +44,7 @@ class FaultProxy:
     piece: int | None = None
     hold_until: asyncio.Event | None = None
     hold_starts_until: asyncio.Event | None = None
+    holds_start: asyncio.Event = field(default_factory=asyncio.Event)
     relayed: int = 0
     struck: bool = False
     sockets: list[socket.socket] = field(default_factory=list)
@@ -71,6 +73,7 @@ class FaultProxy:
                 if hold is not None:
                     await hold.wait()
                 if self.hold_starts_until is not None and b"/start HTTP/" in data:
+                    self.holds_start.set()
                     await self.hold_starts_until.wait()
                 for start in range(0, len(data), self.piece or len(data)):
                     await self._hand_on(data[start : start + (self.piece or len(data))], sink)

@@ -187,28 +187,47 @@ def test_a_misspelt_label_is_told(containers: Containers) -> None:
     assert one_line(done.stderr) == f"unknown label {key}.usr: did you mean {key}.user?"
 
 
-async def test_closing_ends_what_runs(busybox: TestContainer) -> None:
+@pytest.mark.parametrize(
+    ("script", "on_exit", "runs_on"),
+    [
+        ("echo; sleep {} & sleep {}", "kill", False),
+        ("echo; exec sleep {}", "detach", True),
+        ("sleep {} & echo", "kill", True),
+    ],
+    ids=["running", "detached", "left in the background"],
+)
+async def test_closing_ends_what_runs_unless_it_is_to_run_on(
+    busybox: TestContainer,
+    script: str,
+    on_exit: Literal["kill", "detach"],
+    runs_on: bool,  # noqa: FBT001 # a case
+) -> None:
     """As where several run under one client, without a TaskGroup, and one of them fails."""
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
-    runs = asyncio.Event()
+    is_used, is_closed = asyncio.Event(), asyncio.Event()
 
-    async def hold() -> None:
-        script = f"trap '' HUP; echo ready; sleep {mark} & sleep {mark}"
-        async with target.open_process(script=script) as process:
+    async def use(target: rind.Target) -> None:
+        words = script.replace("{}", mark)
+        async with target.open_process(script=words, on_exit=on_exit) as process:
             assert process.stdout
-            assert await process.stdout.readline() == b"ready\n"
-            runs.set()
-            with pytest.raises(rind.Broken, match="was left before its output ended"):
-                await process.stdout.read()
-            await process.aclose()
+            assert await process.stdout.readline() == b"\n"
+            has_ended = on_exit == "kill" and runs_on
+            while has_ended and (await process.poll()).running:  # noqa: ASYNC110 # it has no event
+                await asyncio.sleep(0.02)
+            is_used.set()
+            await is_closed.wait()
+            if not has_ended:
+                with pytest.raises(rind.Broken, match="was left before its output ended"):
+                    await process.stdout.read()
 
     async with asyncio.timeout(TIMEOUT):
         async with rind.connect(busybox.engine.host) as client:
-            target = await client.find(container=busybox.name)
-            holding = asyncio.create_task(hold())
-            await runs.wait()
-        await holding
-    assert mark not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
+            using = asyncio.create_task(use(await client.find(container=busybox.name)))
+            await is_used.wait()
+        is_closed.set()
+        await using
+    assert (mark in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)) == runs_on
+    await asyncio.to_thread(kill_all, busybox, f"[{mark[0]}]{mark[1:]}")
 
 
 async def test_closing_ends_what_is_being_started(
@@ -233,34 +252,3 @@ async def test_closing_ends_what_is_being_started(
         with pytest.raises(RuntimeError, match="not open: it was closed"):
             await target.run(["true"])
     assert mark not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
-
-
-@pytest.mark.parametrize(
-    ("script", "on_exit"),
-    [("sleep {} & echo", "kill"), ("echo; exec sleep {}", "detach")],
-    ids=["left in the background", "detached"],
-)
-async def test_closing_leaves_alone_what_is_to_run_on(
-    busybox: TestContainer, script: str, on_exit: Literal["kill", "detach"]
-) -> None:
-    mark = str(uuid.uuid4().int % 10**8 + 10**8)
-    runs, closed = asyncio.Event(), asyncio.Event()
-
-    async def hold() -> None:
-        async with target.open_process(script=script.format(mark), on_exit=on_exit) as process:
-            assert process.stdout
-            await process.stdout.readline()
-            while on_exit == "kill" and (await process.poll()).running:  # noqa: ASYNC110 # no event
-                await asyncio.sleep(0.02)
-            runs.set()
-            await closed.wait()
-
-    async with asyncio.timeout(TIMEOUT):
-        async with rind.connect(busybox.engine.host) as client:
-            target = await client.find(container=busybox.name)
-            holding = asyncio.create_task(hold())
-            await runs.wait()
-        closed.set()
-        await holding
-    assert mark in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
-    await asyncio.to_thread(kill_all, busybox, f"[{mark[0]}]{mark[1:]}")

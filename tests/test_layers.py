@@ -7,15 +7,16 @@ PACKAGE = Path(__file__).parents[1] / "rind"
 
 # From the bottom up: a module imports from floors below its own only.
 FLOORS = [
-    {"errors", "terminal", "modes", "workdir", "scripts"},
+    {"errors", "terminal", "modes", "workdir", "scripts", "tasks"},
     {"frames", "local", "endpoint", "profile", "keys", "failures"},
     {"command", "selection"},
     {"plan"},
     {"stream", "streams"},
-    {"engine", "receiver"},
+    {"engine"},
     {"leash"},
     {"reaper"},
     {"inspection"},
+    {"receiver"},
     {"process"},
     {"piped", "attach"},
     {"target"},

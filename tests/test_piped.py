@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import TestContainer, wait_until
+from conftest import TIMEOUT, TestContainer, wait_until
 
 import rind
 from rind import DEVNULL, PIPE, STDOUT, PipedProcess, Target
@@ -220,3 +220,28 @@ async def test_the_end_of_stdin_on_a_terminal(target: Target, data: bytes) -> No
         assert process.returncode == 0
         assert out is not None
         assert out.count(b"x") == 2 * len(data.strip())  # echoed, and written
+
+
+async def test_closing_is_told_to_whoever_reads_or_writes(target: Target) -> None:
+    async with asyncio.timeout(TIMEOUT), target.open_process(["sleep", "1000"]) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(bytes(16 * MIB))
+        draining = asyncio.create_task(process.stdin.drain())
+        reading = asyncio.create_task(process.stdout.read())
+        waiting = asyncio.create_task(process.wait())
+        await asyncio.sleep(0)
+        await process.aclose()
+        await process.aclose()
+        with pytest.raises(BrokenPipeError):
+            await draining
+        for using in reading, waiting:
+            with pytest.raises(rind.Broken, match="was left before its output ended"):
+                await using
+
+
+async def test_what_is_closed_already_gets_no_streams(target: Target) -> None:
+    async with await target.start(rind.Command(argv=["sleep", "1000"])) as process:
+        await process.aclose()
+        with pytest.raises(rind.Broken, match="was left before its output ended"):
+            process.connect_streams(PIPE, PIPE, PIPE)

@@ -220,13 +220,13 @@ async def test_cancelled_while_the_request_to_start_is_on_its_way(
         proxy.hold_starts_until = go_on
 
     async with (
-        fault_proxy(busybox.engine.host, tmp_path, configure) as (url, _),
+        fault_proxy(busybox.engine.host, tmp_path, configure) as (url, proxy),
         Engine(Endpoint(url, "the test")) as engine,
     ):
         container = await engine.container(busybox.name)
         config = ExecConfig(argv=["sh", "-c", f"sleep {mark}; true"])
         starting = asyncio.create_task(Process.start(Reaper(engine), container, config))
-        await asyncio.sleep(0.3)  # for the request to be there
+        await proxy.holds_start.wait()
         starting.cancel()
         await asyncio.sleep(0.3)  # for a clean-up that would be too early
         go_on.set()

@@ -449,7 +449,9 @@ async def test_two_hundred_runs_leave_nothing_of_the_reaper(containers: Containe
                     case 1:
                         assert await process.end(signals.SIGTERM, 0.1)
                     case 2:
-                        await asyncio.sleep(1.5)  # for the leash to be there
+                        while process._tree._holding is None:  # noqa: ASYNC110 # no event
+                            await asyncio.sleep(0.02)
+                        await process._tree._holding
                         assert await process.end(signals.SIGKILL, 0)
                     case _:
                         raise ZeroDivisionError

@@ -40,6 +40,12 @@ class Command:
         self.ended = True
 
 
+async def turns() -> None:
+    """Let the loop turn until all has been done that waits for nothing."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
 async def test_a_writer_sends_in_order_and_ends() -> None:
     command = Command()
     writer = StdinWriter(command.send, command.end)
@@ -69,7 +75,7 @@ async def test_drain_waits_for_room() -> None:
     await writer.drain()
     writer.write(b"y")
     draining = asyncio.create_task(writer.drain())
-    await asyncio.sleep(0.01)
+    await turns()
     assert not draining.done()
     command.takes.set()
     await draining
@@ -96,7 +102,7 @@ async def test_a_full_pipe_holds_its_writer_back() -> None:
     pipe = Pipe(limit=10)
     await asyncio.wait_for(pipe.write(b"x" * 20), 1)
     writing = asyncio.create_task(pipe.write(b"y"))
-    await asyncio.sleep(0.01)
+    await turns()
     assert not writing.done()
     assert await pipe.reader.readexactly(15) == b"x" * 15
     await asyncio.wait_for(writing, 1)

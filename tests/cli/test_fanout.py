@@ -258,9 +258,13 @@ def test_a_signal_takes_every_stubborn_tree_with_it(
 
 
 def test_a_second_interrupt_does_not_wait(fleet: Fleet) -> None:
-    with stubborn(fleet, "--kill-after", "1h") as process:
+    script = "trap 'echo seen' INT; sleep 424242 & echo ready; while :; do wait; done"
+    with started(fleet, "--kill-after", "1h", "-c", script) as process:
+        assert process.stdout
+        for _ in fleet:
+            assert process.stdout.readline().endswith(b"  | ready\n")
         process.send_signal(signal.SIGINT)
-        time.sleep(0.5)
+        assert process.stdout.readline().endswith(b"  | seen\n")
         process.send_signal(signal.SIGINT)
         assert process.wait(TIMEOUT) == 130
         assert nothing_left(fleet)

@@ -67,9 +67,10 @@ async def test_what_a_finished_run_left_on_purpose_is_not_ended(
     run = Run(target, 10, say)
     command = Command(argv=["sh", "-c", f"sleep {mark} >/dev/null 2>&1 &"])
     assert await run.run(command, serve) == 0
+    others = asyncio.all_tasks()
     run.end(signal.SIGKILL, 137)
     run.forward(signal.SIGKILL)
-    await asyncio.sleep(0.5)
+    assert asyncio.all_tasks() == others, "a task that would send it"
     assert await asyncio.to_thread(sleepers, busybox, mark) == 1
 
 
