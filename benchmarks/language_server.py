@@ -26,16 +26,20 @@ LABEL = os.environ.get("RIND_LABEL", "app.rind")
 DOCUMENT = Path("/tmp/document.py")
 
 
-async def local(*argv: str) -> LspClient:
+async def local(stack: AsyncExitStack, *argv: str) -> LspClient:
+    """Start a server here; it has ended when the stack is left."""
     pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(*argv, stdin=pipe, stdout=pipe, stderr=null)
     assert process.stdin is not None
     assert process.stdout is not None
+    stack.push_async_callback(process.wait)
     return LspClient(process.stdout, process.stdin)
 
 
 async def main() -> None:
     container, requests = sys.argv[1], int(sys.argv[2]) if sys.argv[2:] else 1000
+    if not (SCRIPTS / "pylsp").exists():
+        sys.exit(f"there is no pylsp in {SCRIPTS}: pip install python-lsp-server")
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(rind.connect())
         target = await client.find(container=container, label=LABEL)
@@ -45,9 +49,9 @@ async def main() -> None:
         assert process.stdout is not None
         command = (str(SCRIPTS / "rind"), "-T", "--container", container, "pylsp")
         servers = {
-            "here": await local(str(SCRIPTS / "pylsp")),
+            "here": await local(stack, str(SCRIPTS / "pylsp")),
             "rind.open_process": LspClient(process.stdout, process.stdin),
-            "rind -T": await local(*command),
+            "rind -T": await local(stack, *command),
         }
         times: dict[str, list[float]] = {name: [] for name in servers}
         for server in servers.values():
