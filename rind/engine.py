@@ -1,7 +1,8 @@
 """The Docker Engine API, as far as Rind needs it. The only importer of aiodocker.
 
-Everything that comes in is turned into our own types here, and every foreign exception into
-:class:`~rind.errors.EngineError`: no ``Any`` and no aiohttp type leaves this module.
+Everything that comes in is turned into our own types (:mod:`rind.answers`), and every foreign
+exception into :class:`~rind.errors.EngineError`: no ``Any`` and no aiohttp type leaves this module.
+No answer is waited for, or read, without a bound.
 """
 
 import asyncio
@@ -10,22 +11,24 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from functools import cached_property
 from http import HTTPStatus
+from io import BytesIO
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import aiodocker
 import aiohttp
 
+from rind import answers, host_processes
+from rind.answers import ExecState, WrongAnswer
 from rind.endpoint import Endpoint
 from rind.errors import Broken, Refused, Unreachable
 from rind.plan import ExecConfig
-from rind.selection import COMPOSE, Container
+from rind.selection import Container
 from rind.stream import HijackedStream
-from rind.workdir import Mount
 
-__all__ = ["Engine", "ExecState"]
+__all__ = ["Engine"]
 
 API_NEWEST: Final = (1, 51)
 """The newest API version that the tests have seen; a newer engine is asked for this one."""
@@ -36,29 +39,15 @@ PING_TIMEOUT: Final = 10.0
 """Seconds. A local engine answers within a millisecond, one behind a slow line within a second;
 what is silent for longer is not an engine, or not in a state to run anything."""
 
+REQUEST_TIMEOUT: Final = 30.0
+"""Seconds for any other answer: a busy 20.10 was seen to need ten."""
+
 _CHANGES: Final = ["create", "start", "unpause", "health_status", "die", "rename"]
 
 _UP: Final = ["running", "paused", "restarting"]
 _DOWN: Final = ["created", "exited", "dead"]
-_NAME: Final = "[a-zA-Z0-9][a-zA-Z0-9_.-]*"
-"""moby's names.RestrictedNamePattern; IDs are hexadecimal."""
-
-_NO_ENGINE: Final = 900
-"""The status that aiodocker gives an error for which there was no answer at all."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExecState:
-    """What the engine knows of an exec instance.
-
-    Attributes:
-        exit_code: None until it is settled.
-        pid: as the engine's host numbers it; 0 until the command has started.
-    """
-
-    running: bool
-    exit_code: int | None
-    pid: int
+_ORDERED: Final = "-eo pid,ppid --sort=start_time,pid"
+"""Of ps(1) on the engine's machine: processes with their parents, the oldest first."""
 
 
 class Engine:
@@ -81,6 +70,12 @@ class Engine:
         """Whether a window size can be given at start; otherwise, resize at once."""
         return self.api_version >= API_CONSOLE_SIZE
 
+    @cached_property
+    def is_local(self) -> bool:
+        """Whether the engine's processes are proven to be this machine's."""
+        scheme, _, path = self.endpoint.url.partition("://")
+        return scheme == "unix" and host_processes.is_engine(path)
+
     async def __aenter__(self) -> Self:
         """Connect.
 
@@ -89,13 +84,9 @@ class Engine:
         """
         try:
             with self._errors():
-                # The version is settled here and not by aiodocker's "auto", whose
-                # GET /version takes ten times as long as a ping.
                 self._docker = aiodocker.Docker(url=self.endpoint.url, api_version="v1.24")
                 async with asyncio.timeout(PING_TIMEOUT):
-                    header = await self._ping()
-                self.api_version = min(self._parse_version(header), API_NEWEST)
-                self._docker.api_version = "v{}.{}".format(*self.api_version)
+                    await self._ping()
         except BaseException:
             await self.aclose()
             raise
@@ -123,7 +114,7 @@ class Engine:
             up: which of the two.
         """
         filters = {"label": list(labels), "status": _UP if up else _DOWN}
-        return await self._list(all=True, filters=json.dumps(filters))
+        return await self._list(all="1", filters=json.dumps(filters))
 
     async def container(self, name: str) -> Container:
         """Find a container by its name, its ID, or a unique prefix of its ID.
@@ -131,12 +122,12 @@ class Engine:
         Raises:
             Refused: there is none (404), or several share the prefix.
         """
-        if not re.fullmatch(_NAME, name):
-            raise Refused(404, f"No such container: {name}")
+        if not re.fullmatch(answers.NAME, name):
+            raise Refused(HTTPStatus.NOT_FOUND, f"No such container: {name}")
         with self._errors():
-            found = await self._json("GET", f"containers/{name}/json")
+            found = answers.read_container_id(await self._get(f"containers/{name}/json"))
             # Only the list has the status in words.
-            listed = await self._list(all=True, filters=json.dumps({"id": [found["Id"]]}))
+            listed = await self._list(all="1", filters=json.dumps({"id": [found]}))
             if not listed:  # removed in between
                 raise Refused(HTTPStatus.NOT_FOUND, f"No such container: {name}")
             return listed[0]
@@ -144,13 +135,24 @@ class Engine:
     async def variables(self, container_id: str) -> set[str]:
         """Return the names of the environment variables that a container sets itself."""
         with self._errors():
-            found = await self._json("GET", f"containers/{container_id}/json")
-            return {str(it).partition("=")[0] for it in found["Config"]["Env"] or ()}
+            return answers.read_variable_names(await self._get(f"containers/{container_id}/json"))
+
+    async def processes(self, container_id: str) -> list[tuple[int, int]]:
+        """Return a container's processes as the engine numbers them, each (number, parent).
+
+        The oldest is the first.
+
+        Raises:
+            Refused: the container does not run, or the engine's machine has no such ps.
+        """
+        with self._errors():
+            path = f"containers/{container_id}/top"
+            return answers.read_processes(await self._get(path, ps_args=_ORDERED))
 
     async def version(self) -> str:
         """Return the engine's own version, as ``28.5.2``."""
         with self._errors():
-            return str((await self._json("GET", "version"))["Version"])
+            return answers.read_version(await self._get("version"))
 
     @asynccontextmanager
     async def changes(self) -> AsyncIterator[AsyncIterator[None]]:
@@ -158,20 +160,20 @@ class Engine:
 
         What happens from entering on is told (API: ``GET /events``).
         """
-        filters = {"type": ["container"], "event": _CHANGES}
-        params = {"filters": json.dumps(filters)}
+        filters = json.dumps({"type": ["container"], "event": _CHANGES})
         with self._errors():
-            # Private: aiodocker's own subscription is a queue that is filled by a hidden task.
-            # The body is without an end, so it must not be timed.
-            async with self._client._query("events", params=params, timeout=0) as response:  # noqa: SLF001
-                try:
-                    yield self._lines(response)
-                finally:
-                    response.close()  # it has no end that could be waited for
+            async with asyncio.timeout(REQUEST_TIMEOUT):
+                response = await self._send("GET", "events", {"filters": filters})
+            try:
+                await self._accept(response)
+                yield self._parts(response)
+            finally:
+                response.close()  # it has no end that could be waited for
 
-    async def _lines(self, response: aiohttp.ClientResponse) -> AsyncIterator[None]:
+    async def _parts(self, response: aiohttp.ClientResponse) -> AsyncIterator[None]:
         with self._errors():
-            async for _ in response.content:
+            # What an event says, the next list says better; and it may be of any length.
+            async for _ in response.content.iter_any():
                 yield
         raise Broken("the engine ended the stream of its events")
 
@@ -197,14 +199,14 @@ class Engine:
         path = f"containers/{container_id}/exec"
         with self._errors():
             try:
-                created = await self._json("POST", path, body=body)
-            except aiodocker.DockerError as exc:
-                if exc.status != _NO_ENGINE:
-                    raise
+                created = await self._post(path, body)
+            except TimeoutError:
+                raise
+            except (aiohttp.ClientConnectionError, OSError):
                 # A connection that was kept may have failed meanwhile. aiohttp repeats only what
                 # has no effect, and an exec instance that is never started has none either.
-                created = await self._json("POST", path, body=body)
-            return str(created["Id"])
+                created = await self._post(path, body)
+            return answers.read_exec_id(created)
 
     async def start_exec(
         self, exec_id: str, *, tty: bool, size: tuple[int, int] | None = None
@@ -223,14 +225,15 @@ class Engine:
         if tty and size and self.takes_console_size:
             body["ConsoleSize"] = list(size)
         with self._errors():
-            # Private: aiodocker's Exec.start can neither send ConsoleSize nor half-close.
-            response = await self._client._do_query(  # noqa: SLF001
-                f"exec/{exec_id}/start",
-                "POST",
-                data=json.dumps(body),
-                headers={"Connection": "Upgrade", "Upgrade": "tcp"},
-                read_until_eof=False,
-            )
+            # aiodocker's Exec.start can neither send ConsoleSize nor half-close.
+            async with asyncio.timeout(REQUEST_TIMEOUT):
+                response = await self._send(
+                    "POST",
+                    f"exec/{exec_id}/start",
+                    body=body,
+                    headers={"Connection": "Upgrade", "Upgrade": "tcp"},
+                )
+                await self._accept(response)
             if response.status != HTTPStatus.SWITCHING_PROTOCOLS:
                 response.close()
                 raise Broken(
@@ -246,13 +249,13 @@ class Engine:
             Refused: it could not be started; the text is the engine's own.
         """
         with self._errors():
-            await self._json("POST", f"exec/{exec_id}/start", body={"Detach": True})
+            await self._post(f"exec/{exec_id}/start", {"Detach": True})
 
     async def resize_exec(self, exec_id: str, size: tuple[int, int]) -> None:
         """Set the window size (rows, columns) of a started exec's TTY."""
-        rows, columns = (str(number) for number in size)
+        rows, columns = size
         with self._errors():
-            await self._json("POST", f"exec/{exec_id}/resize", {"h": rows, "w": columns})
+            await self._post(f"exec/{exec_id}/resize?h={rows}&w={columns}")
 
     async def inspect_exec(self, exec_id: str) -> ExecState:
         """Ask for an exec instance's state.
@@ -261,11 +264,7 @@ class Engine:
             Refused: the engine no longer knows it (404), minutes after its end.
         """
         with self._errors():
-            state = await self._json("GET", f"exec/{exec_id}/json")
-            running, code = bool(state["Running"]), state["ExitCode"]
-            # Podman says 0 while it runs.
-            settled = None if running or code is None else int(code)
-            return ExecState(running, settled, int(state["Pid"]))
+            return answers.read_exec_state(await self._get(f"exec/{exec_id}/json"))
 
     @property
     def _client(self) -> aiodocker.Docker:
@@ -273,55 +272,72 @@ class Engine:
             raise RuntimeError("the engine is not open: it was closed, or never entered")
         return self._docker
 
-    async def _ping(self) -> str:
+    async def _ping(self) -> None:
+        """Settle the API version, and whether the engine is here.
+
+        Not by aiodocker's "auto", whose GET /version takes ten times as long as a ping.
+        """
+        response = await self._send("GET", "_ping", versioned=False)
         try:
-            async with self._client._query("_ping", versioned_api=False) as response:  # noqa: SLF001
-                await response.read()
-                return response.headers.get("Api-Version", "")
-        except aiodocker.DockerError as exc:
-            if exc.status == _NO_ENGINE:
-                raise
-            raise ValueError(f"HTTP status {exc.status} {exc.message}") from exc
+            await self._accept(response)
+        except Refused as exc:
+            raise WrongAnswer(f"HTTP status {exc.http_status} {exc.text}") from exc
+        header = response.headers.get("Api-Version", "")
+        await _body(response)
+        self.api_version = min(answers.read_api_version(header), API_NEWEST)
 
-    @staticmethod
-    def _parse_version(header: str) -> tuple[int, int]:
-        match = re.fullmatch(r"(\d{1,3})\.(\d{1,3})", header)
-        if match is None:
-            raise ValueError("no Api-Version in its answer")
-        return int(match[1]), int(match[2])
-
-    async def _list(self, **params: str | bool) -> list[Container]:
+    async def _list(self, **params: str) -> list[Container]:
         with self._errors():
-            return [
-                Container(
-                    id=item["Id"],
-                    name=item["Names"][0].removeprefix("/"),
-                    state=item["State"],
-                    status=item.get("Status", ""),
-                    labels=item.get("Labels") or {},
-                    image=item.get("Image", ""),
-                    created=int(item.get("Created", 0)),
-                    mounts=[
-                        Mount(mount["Source"], mount["Destination"])
-                        for mount in item.get("Mounts") or ()
-                        if mount.get("Type") == "bind"
-                    ],
-                    folder=(item.get("Labels") or {}).get(f"{COMPOSE}.project.working_dir", ""),
-                )
-                for item in await self._json("GET", "containers/json", params)
-            ]
+            return answers.read_containers(await self._get("containers/json", **params))
 
-    async def _json(
+    async def _get(self, path: str, **params: str) -> bytes:
+        async with asyncio.timeout(REQUEST_TIMEOUT):
+            response = await self._send("GET", path, params)
+            await self._accept(response)
+            return await _body(response)
+
+    async def _post(self, path: str, body: object = None) -> bytes:
+        async with asyncio.timeout(REQUEST_TIMEOUT):
+            response = await self._send("POST", path, body=body)
+            await self._accept(response)
+            return await _body(response)
+
+    async def _send(  # noqa: PLR0913 # a request has as many parts
         self,
         method: str,
         path: str,
-        params: Mapping[str, str | bool] | None = None,
+        params: Mapping[str, str] | None = None,
         *,
         body: object = None,
-    ) -> Any:
-        # Private: aiodocker has public methods for some of these requests only, and those return
-        # objects that ask for more than we need.
-        return await self._client._query_json(path, method, params=params, data=body)  # noqa: SLF001
+        headers: Mapping[str, str] | None = None,
+        versioned: bool = True,
+    ) -> aiohttp.ClientResponse:
+        """Send a request; return the answer, of which only the head has been read.
+
+        aiodocker's own requests read an error's body to its end, whatever its size.
+        """
+        docker = self._client
+        version = "/v{}.{}".format(*self.api_version) if versioned else ""
+        return await docker.session.request(
+            method,
+            f"{docker.docker_host}{version}/{path}",
+            params=params,
+            # A plain bytes object of more than a megabyte is a warning to aiohttp.
+            data=None if body is None else BytesIO(json.dumps(body).encode()),
+            headers={"Content-Type": "application/json", **(headers or {})},
+            allow_redirects=False,
+            # An engine compresses nothing, and a kilobyte could become a megabyte.
+            auto_decompress=False,
+        )
+
+    async def _accept(self, response: aiohttp.ClientResponse) -> None:
+        """Make sure that an answer is no error.
+
+        Raises:
+            Refused: it is one.
+        """
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            raise Refused(response.status, answers.read_error(await _body(response)))
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -329,20 +345,16 @@ class Engine:
         url = self.endpoint.url
         try:
             yield
-        except aiodocker.DockerError as exc:
-            if exc.status != _NO_ENGINE:
-                raise Refused(exc.status, exc.message.strip()) from exc
-            # aiodocker raises it while handling aiohttp's, whose os_error says why.
-            reason = getattr(exc.__context__, "os_error", None)
-            raise Unreachable(self._unreachable(reason)) from exc
         except TimeoutError as exc:
             raise Unreachable(f"{url} does not answer: is it a Docker Engine?") from exc
+        except aiohttp.ServerDisconnectedError as exc:
+            raise Unreachable(self._unreachable(None)) from exc
         except OSError as exc:
             raise Unreachable(self._unreachable(exc)) from exc
-        except (aiohttp.ClientError, ValueError, LookupError, TypeError) as exc:
+        except (aiohttp.ClientError, WrongAnswer) as exc:
             raise Unreachable(
                 f"{url} (from {self.endpoint.source}) does not answer as a Docker Engine does: "
-                f"{str(exc) or type(exc).__name__}"
+                f"{_short(exc)}"
             ) from exc
 
     def _unreachable(self, reason: OSError | None) -> str:
@@ -358,3 +370,29 @@ class Engine:
                 return f"{url} closed the connection without an answer: is it a Docker Engine?"
             case _:
                 return f"cannot connect to {url}: {reason}"
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """Read an answer to its end.
+
+    Raises:
+        WrongAnswer: it is larger than any engine's, or encoded.
+    """
+    data = bytearray()
+    encoding = response.headers.get("Content-Encoding", "identity")
+    try:
+        async for part in response.content.iter_any():
+            data += part
+            if encoding != "identity" or len(data) > answers.MOST_BYTES:
+                break
+        else:
+            return bytes(data)
+    finally:
+        response.release()  # closes a connection that has more to say
+    if encoding != "identity":
+        raise WrongAnswer(f"its answer is encoded ({encoding}), which was not asked for")
+    raise WrongAnswer(f"its answer has more than {answers.MOST_BYTES} bytes")
+
+
+def _short(exc: Exception) -> str:
+    return (str(exc) or type(exc).__name__)[: answers.LONGEST_TEXT]

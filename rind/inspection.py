@@ -4,7 +4,8 @@ import asyncio
 from contextlib import suppress
 from http import HTTPStatus
 
-from rind.engine import Engine, ExecState
+from rind.answers import ExecState
+from rind.engine import Engine
 from rind.errors import Broken, ContainerGone, ExitStatus, LeftRunning, Refused, Unreachable
 from rind.reaper import Tree
 from rind.selection import Container

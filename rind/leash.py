@@ -17,7 +17,7 @@ from typing import Final
 from rind.engine import Engine
 from rind.errors import Broken
 from rind.plan import ExecConfig
-from rind.scripts import LEASH_SCRIPT, MARK
+from rind.scripts import BOOTSTRAP, LEASH_SCRIPT, script_variables
 from rind.stream import HijackedStream
 
 __all__ = ["Leash", "script_config"]
@@ -25,11 +25,21 @@ __all__ = ["Leash", "script_config"]
 SHELL: Final = "/bin/sh"
 
 
-def script_config(script: str, *args: str, user: str) -> ExecConfig:
-    """Give what executes one of our scripts."""
+def script_config(
+    script: str, *args: str, user: str, held: str = "", name: str = "rind-signal"
+) -> ExecConfig:
+    """Return what executes one of our scripts.
+
+    Args:
+        script: of :mod:`rind.scripts`.
+        args: its ``$1`` and so on, for every user of the container to see.
+        user: whose processes it is to reach.
+        held: the commands that it is about, as :func:`script_variables` has them.
+        name: its ``$0``, by which ``docker top`` shows what it is.
+    """
     return ExecConfig(
-        argv=[SHELL, "-c", script, "sh", *args],
-        env=[f"{MARK}={uuid.uuid4().hex}"],
+        argv=[SHELL, "-c", BOOTSTRAP, name, *args],
+        env=script_variables(script, held, uuid.uuid4().hex),
         user=user,
         workdir="/",
     )
@@ -80,7 +90,7 @@ class Leash:
                         await self._end()
 
     async def _begin(self) -> None:
-        config = script_config(LEASH_SCRIPT, user=self._user)
+        config = script_config(LEASH_SCRIPT, user=self._user, name="rind-leash")
         exec_id = await self._engine.create_exec(self._container_id, config)
         self._stream = await self._engine.start_exec(exec_id, tty=False)
         self._watch = asyncio.create_task(_until_gone(self._stream))

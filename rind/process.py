@@ -2,12 +2,14 @@
 
 import asyncio
 import signal
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, Literal, Self
 
-from rind.engine import Engine, ExecState
+from rind.answers import ExecState
+from rind.engine import Engine
 from rind.errors import (
     Broken,
     ContainerGone,
@@ -22,6 +24,7 @@ from rind.inspection import Inspector
 from rind.plan import ExecConfig
 from rind.reaper import BOUND, Reaper, Tree
 from rind.receiver import Receiver
+from rind.scripts import COOKIE
 from rind.selection import Container
 from rind.stream import HijackedStream
 from rind.tasks import Tasks, shielded
@@ -55,6 +58,11 @@ async def start_detached(engine: Engine, container: Container, config: ExecConfi
     except Refused as exc:
         raise start_failure(exc.text) from exc
     return exec_id
+
+
+def _marked(env: Sequence[str], tree: Tree) -> list[str]:
+    """Add a tree's cookie to variables. It goes first: scripts read an environment's first MB."""
+    return [tree.variable, *(it for it in env if not it.startswith(f"{COOKIE}="))]
 
 
 async def _abandon(opening: "asyncio.Task[Process]", tree: Tree) -> None:
@@ -133,7 +141,7 @@ class Process:
             EngineError: the engine failed.
         """
         engine, tree = reaper.engine, Tree(reaper, container.id, config.user)
-        config = replace(config, env=[*config.env, tree.variable])
+        config = replace(config, env=_marked(config.env, tree))
 
         async def open_it(exec_id: str) -> Self:
             stream = await engine.start_exec(exec_id, tty=config.tty, size=size)

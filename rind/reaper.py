@@ -2,27 +2,28 @@
 
 The Engine API cannot signal an exec'd command (moby#9098, moby#35703), and a command outlives
 whoever started it. So every command carries a cookie (:mod:`rind.scripts`), and a second exec, a
-small shell script, signals all that bear it. Where a container has no shell, but the engine is on
-this machine and we may, the processes are found and signalled from outside
-(:meth:`Tree._signal_from_outside`).
+small shell script, signals all that bear it. A command that hides its environment, by clearing it
+or by becoming another user's, is found by its session: on this machine the kernel tells it, from
+elsewhere :mod:`rind.roots` does. Where a container has no shell, but the engine is on this machine
+and we may, the processes are found and signalled from outside (:mod:`rind.host_processes`).
+
+None found is not none there: that, the engine must confirm.
 """
 
 import asyncio
-import os
-import re
 import signal
 import uuid
-from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Final, Protocol
 from weakref import WeakValueDictionary
 
+from rind import host_processes
 from rind.engine import Engine
 from rind.errors import EngineError, LeftRunning, Refused
 from rind.frames import STDOUT, FrameDecoder
 from rind.leash import Leash, script_config
-from rind.scripts import COOKIE, SIGNAL_SCRIPT
+from rind.roots import Root, match_root
+from rind.scripts import COOKIE, ROOTS_SCRIPT, SIGNAL_SCRIPT
 
 __all__ = ["BOUND", "Reaper", "Tree"]
 
@@ -38,9 +39,21 @@ START_BOUND: Final = 5.0
 BOUND: Final = 10.0
 """Seconds in which SIGKILL must have had its effect, and in which each look must be done."""
 
+END_SEEN: Final = 0.3, 5.0
+"""Seconds in which an engine knows that a command has ended, usually and at most. It is late by
+milliseconds, and by two seconds where it holds output that nobody takes."""
+
+MOST_SAID: Final = 64 * 1024
+"""Bytes that a script may print; /bin/sh is the container's, and may be anything."""
+
+MATCHES: Final = 3
+"""Tries to find a process while others come and go."""
+
 MOST_TURNS: Final = 16
 """Looks at once. A hundred containers signalled at once on two cores: 8 s until the last answer
 without a limit, 2 s with this one, and all are done at the same time."""
+
+_NOT_KNOWN: Final = "-", "-"
 
 
 class Closable(Protocol):
@@ -100,6 +113,8 @@ class Tree:
         self._user = user
         self._leash = reaper.leash(container_id, user)
         self._holding: asyncio.Task[None] | None = None
+        self._started = False
+        self._session = _NOT_KNOWN
         self._urgent = asyncio.Event()
 
     @property
@@ -111,9 +126,18 @@ class Tree:
         """Send a signal to every process of the tree; 0 sends none. Return how many there are.
 
         Raises:
-            LeftRunning: they cannot be reached.
+            LeftRunning: they cannot be reached, or the engine says that the command runs and none
+                of its processes can be found.
         """
+        await self._until_started()
         count, _ = await self._reach(number)
+        if count == 0 and await self._runs_on(END_SEEN[0]):
+            self._session = await self._match_session()
+            count, _ = await self._reach(number)
+            if count == 0 and await self._runs_on(END_SEEN[1]):
+                raise LeftRunning(
+                    "the engine says that it runs, but none of its processes can be found from here"
+                )
         return count
 
     async def has_root(self) -> bool:
@@ -136,7 +160,6 @@ class Tree:
             LeftRunning: some of it is still there, and why.
         """
         clock = asyncio.get_running_loop().time
-        await self._until_started()
         deadline = clock() + kill_after
         left = await self.signal(number)
         while left and clock() < deadline and not self._urgent.is_set():
@@ -164,7 +187,9 @@ class Tree:
         armed may be there all the same, and would end the tree.
         """
         await asyncio.sleep(LEASH_AFTER)
-        session = await self._session()
+        session = await self._find_session()
+        if session == _NOT_KNOWN and not await self._bears_cookie():
+            session = await self._match_session()
         self._holding = asyncio.create_task(self._leash.hold(self.cookie, session))
 
     async def release_leash(self) -> None:
@@ -189,23 +214,28 @@ class Tree:
             raise LeftRunning(str(exc)) from exc
 
     async def _signal_from_inside(self, number: int) -> tuple[int, bool]:
-        args = str(number), self.cookie, *await self._session()
-        config = script_config(SIGNAL_SCRIPT, *args, user=self._user)
-        exec_id = await self._engine.create_exec(self._container_id, config)
-        stream = await self._engine.start_exec(exec_id, tty=False)
-        try:
-            decoder, said = FrameDecoder(), b""
-            while data := await stream.read():
-                said += b"".join(part for kind, part in decoder.feed(data) if kind == STDOUT)
-        finally:
-            stream.close()
+        session = self._session if self._session != _NOT_KNOWN else await self._find_session()
+        said = await self._run_script(SIGNAL_SCRIPT, str(number), session=session)
         try:
             count, own = map(int, said.split())
         except ValueError:
             # It is the engine that speaks: there is no shell.
-            root = await self._root()
-            return self._signal_from_outside(number, root), root is not None
+            return await self._signal_from_outside(number)
         return count, bool(own)
+
+    async def _run_script(self, script: str, *args: str, session: tuple[str, str]) -> bytes:
+        """Run one of our scripts in the container; return what it prints."""
+        held = " ".join([self.cookie, *session])
+        config = script_config(script, *args, held=held, user=self._user)
+        exec_id = await self._engine.create_exec(self._container_id, config)
+        stream = await self._engine.start_exec(exec_id, tty=False)
+        try:
+            decoder, said = FrameDecoder(), b""
+            while len(said) < MOST_SAID and (data := await stream.read()):
+                said += b"".join(part for kind, part in decoder.feed(data) if kind == STDOUT)
+        finally:
+            stream.close()
+        return said
 
     async def _until_started(self) -> None:
         """Wait for the tree to be there, so that it is not looked for too early.
@@ -213,85 +243,93 @@ class Tree:
         The engine upgrades the connection first, and starts the command then, also where the
         connection has been closed meanwhile (moby, postContainerExecStart).
         """
+        if self._started:
+            return
         with suppress(EngineError, TimeoutError):
             async with asyncio.timeout(START_BOUND):
                 while self.exec_id is not None:
                     state = await self._engine.inspect_exec(self.exec_id)
                     # It says that the command runs before there is a process.
                     if state.pid or state.exit_code is not None:
-                        return
+                        break
                     await asyncio.sleep(POLL / 10)
+        self._started = True
 
-    async def _root(self) -> Path | None:
-        """Find the command's own process among those of this machine, while it runs."""
-        if self.exec_id is not None:
-            with suppress(EngineError, OSError):
-                state = await self._engine.inspect_exec(self.exec_id)
-                folder = Path("/proc", str(state.pid))
-                # It might be the number of another machine's process.
-                if state.running and self._container_id in (folder / "cgroup").read_text():
-                    return folder
-        return None
+    async def _runs_on(self, patience: float) -> bool:
+        """Whether the engine still says, after some seconds, that the command runs.
 
-    async def _session(self) -> tuple[str, str]:
-        """Give the command's session as the container numbers it, and its leader's start time.
-
-        Where the engine is not on this machine, both are "-": it knows only its own numbers.
+        Raises:
+            LeftRunning: it says nothing.
         """
-        folder = await self._root()
-        if folder is not None:
-            with suppress(OSError):
-                status = (folder / "status").read_text()
-                if found := re.search(r"^NSpid:.*\t(\d+)$", status, re.MULTILINE):
-                    return found[1], _stat(folder)[_START_TIME]
-        return "-", "-"
+        if self.exec_id is None:
+            return False
+        try:
+            async with asyncio.timeout(patience):
+                while (await self._engine.inspect_exec(self.exec_id)).running:  # noqa: ASYNC110
+                    await asyncio.sleep(POLL / 10)  # the engine has no event for it
+        except TimeoutError:
+            return True
+        except Refused:
+            return False  # it has forgotten the exec, or the container is gone
+        except EngineError as exc:
+            raise LeftRunning(str(exc)) from exc
+        return False
 
-    def _signal_from_outside(self, number: int, root: Path | None) -> int:
+    async def _own_pid(self) -> int:
+        """Return the command's own process by this machine's numbers; 0 where it has none."""
+        if self.exec_id is not None and self._engine.is_local:
+            with suppress(EngineError):
+                state = await self._engine.inspect_exec(self.exec_id)
+                return state.pid if state.running else 0
+        return 0
+
+    async def _find_session(self) -> tuple[str, str]:
+        """Return the command's session as the container numbers it, and its leader's start time.
+
+        Where the engine is not on this machine, both are "-".
+        """
+        pid = await self._own_pid()
+        return (pid and host_processes.session_of(pid, self._container_id)) or _NOT_KNOWN
+
+    async def _bears_cookie(self) -> bool:
+        """Whether the command's own process can be seen to bear the cookie."""
+        with suppress(LeftRunning):
+            return await self.has_root()
+        return True  # there is no shell to look with, so none to tell it to either
+
+    async def _match_session(self) -> tuple[str, str]:
+        """Return what :meth:`_find_session` does, with the help of the engine."""
+        with suppress(EngineError, TimeoutError, ValueError):
+            async with self._turns, asyncio.timeout(BOUND):
+                for _ in range(MATCHES):
+                    if (root := await self._match_root()) is not None:
+                        return str(root.session), str(root.start)
+        return _NOT_KNOWN
+
+    async def _match_root(self) -> Root | None:
+        if self.exec_id is None:
+            return None
+        state = await self._engine.inspect_exec(self.exec_id)
+        before = await self._engine.processes(self._container_id)
+        said = await self._run_script(ROOTS_SCRIPT, session=_NOT_KNOWN)
+        inside = [Root(*map(int, line.split())) for line in said.split(b"\n")[:-1]]
+        after = await self._engine.processes(self._container_id)
+        return match_root(state.pid, before, inside, after)
+
+    async def _signal_from_outside(self, number: int) -> tuple[int, bool]:
         """Find the tree among the processes of this machine, and signal it.
-
-        Args:
-            number: the signal; 0 for none.
-            root: the command's own process, if known.
 
         Raises:
             Refused: the engine's processes are not among them, or are not ours to look at.
         """
-        wanted = self.variable.encode()
-        bearers = set() if root is None else {int(root.name)}
-        stats = {}
-        for folder in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):
-                stats[int(folder.name)] = _stat(folder)
-                if wanted in (folder / "environ").read_bytes().split(b"\0"):
-                    bearers.add(int(folder.name))
-        if not bearers and os.geteuid() != 0:
-            raise Refused(0, "the container has no shell to signal it with, and we are not root")
-        tree = _tree(stats, bearers)
-        for pid in tree:
-            with suppress(OSError):
-                os.kill(pid, number)
-        return len(tree)
-
-
-_STATE, _PARENT, _SESSION, _START_TIME = 0, 1, 3, 19
-
-
-def _stat(folder: Path) -> list[str]:
-    """Give the fields of a process's stat after its name, which may hold anything."""
-    return (folder / "stat").read_text().rpartition(") ")[2].split()
-
-
-def _tree(stats: Mapping[int, list[str]], bearers: set[int]) -> set[int]:
-    """Add to processes those in their sessions and their children: as ``find_tree`` does it."""
-    living = {pid: stat for pid, stat in stats.items() if stat[_STATE] not in "XZ"}
-    tree = bearers & living.keys()
-    while True:
-        sessions = {living[pid][_SESSION] for pid in tree}
-        grown = {
-            pid
-            for pid, stat in living.items()
-            if pid in tree or stat[_SESSION] in sessions or int(stat[_PARENT]) in tree
-        }
-        if grown == tree:
-            return tree
-        tree = grown
+        without_shell = "the container has no shell to signal it with"
+        if not self._engine.is_local:
+            raise Refused(0, f"{without_shell}, and its engine is not on this machine")
+        root = await self._own_pid()
+        if host_processes.session_of(root, self._container_id) is None:
+            root = 0
+        try:
+            count = host_processes.signal_tree(number, self.variable, root, self._container_id)
+        except PermissionError as exc:
+            raise Refused(0, f"{without_shell}, and we are not root") from exc
+        return count, bool(root)

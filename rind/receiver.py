@@ -5,7 +5,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Final
 
-from rind.engine import ExecState
+from rind.answers import ExecState
 from rind.errors import Broken, EngineError
 from rind.failures import start_failure
 from rind.frames import STDOUT, SYSTEM_ERROR, FrameDecoder

@@ -4,23 +4,57 @@ Every command carries a cookie in its environment, which its descendants inherit
 a command's tree when its environment has the cookie, when its session has such a process in it
 (every exec'd command leads a session of its own), or when its parent is of the tree. So one that
 clears its environment is still found, unless it also starts a session of its own and its parent
-has ended. Where the engine is on this machine, the command's own session is known from outside,
-and it needs no bearer.
+has ended. Where the command's own session is known by other means, it needs no bearer.
 
 The scripts need nothing but ``sh`` and ``/proc``: what they use besides builtins of dash, busybox
 ash and bash, they can do without. They have no ``sleep``, so waiting is done from outside.
+
+A container's processes may be hostile to each other. So no text of a process is ever structure: a
+process is of the tree by what a look at it alone has shown. And the cookie stands on no command
+line, which every user of a container may read, but in environments, which only the same user and
+root may: a script and what it is about are variables (:func:`script_variables`).
 """
 
 from typing import Final
 
-__all__ = ["COOKIE", "LEASH_SCRIPT", "MARK", "SIGNAL_SCRIPT"]
+__all__ = [
+    "BOOTSTRAP",
+    "COOKIE",
+    "LEASH_SCRIPT",
+    "ROOTS_SCRIPT",
+    "SIGNAL_SCRIPT",
+    "script_variables",
+]
 
 COOKIE: Final = "RIND_EXEC_ID"
 """The variable that marks a command's tree. Its value is 32 hexadecimal digits."""
 
-MARK: Final = "RIND_REAPER"
-"""The variable by which a script knows that its readers find what they look for: it must be set,
-to hexadecimal digits that no other process has there."""
+BOOTSTRAP: Final = 'eval "$RIND_SCRIPT"'
+"""The script that is on the command line."""
+
+
+def script_variables(script: str, held: str, mark: str) -> list[str]:
+    """Return the environment of :data:`BOOTSTRAP`, as ``NAME=value``.
+
+    Args:
+        script: the one to run.
+        held: three words for each command: its cookie, its session, and the start time of the
+            session's leader; "-" for what is not known.
+        mark: hexadecimal digits that no other process has in its environment. By these a script
+            sees whether the programs that it uses find what they look for.
+    """
+    return [f"RIND_SCRIPT={script}", f"RIND_HELD={held}", f"RIND_REAPER={mark}"]
+
+
+_READ_STAT: Final = r"""
+# read_stat sets $stat to the fields of a process's stat after its name.
+read_stat() {
+  stat=
+  while IFS= read -r line || [ "$line" ]; do stat="$stat$line "; done <"/proc/$1/stat"
+  stat=${stat##*) }
+  [ "$stat" ]
+} 2>/dev/null
+"""
 
 _TREE: Final = r"""
 # find_tree sets $tree to the numbers of the living processes of the commands in $held, and $own to
@@ -30,45 +64,74 @@ _TREE: Final = r"""
 #
 # Reading is where a shell is slow, a system call for each byte: where the usual programs are there,
 # and are seen to find our own mark, they do it; else builtins do.
+#
+# What head prints between two files can be in a file too: its output only says which processes to
+# look at one by one.
 fast_environs() {
   set +f
   head -c 1000000 /proc/[0-9]*/environ | tr '\0' '\n' |
     grep -e '^==> /proc/' -e '^RIND_EXEC_ID=[0-9a-f]*$' -e "^RIND_REAPER=$RIND_REAPER\$"
 }
-slow_environs() {
+fast_bears() {
+  for word in $(tr '\n\0' ' \n' <"/proc/$1/environ" | grep '^RIND_EXEC_ID=[0-9a-f]*$'); do
+    case $cookies in *" ${word#*=} "*) return 0 ;; esac
+  done
+  return 1
+}
+fast_bearers() {
+  seen=' '
+  for word in $environs; do
+    case $word in
+      /proc/*/environ) pid=${word#/proc/} pid=${pid%/environ} ;;
+      RIND_EXEC_ID=*)
+        case $cookies in *" ${word#*=} "*) ;; *) continue ;; esac
+        case $seen$pid in *" $pid "* | *[!0-9\ ]*) continue ;; esac
+        seen="$seen$pid "
+        if fast_bears "$pid"; then bearers="$bearers$pid "; fi
+        ;;
+    esac
+  done
+}
+slow_bearers() {
   set +f
   for proc in /proc/[0-9]*; do
     while IFS= read -r line || [ "$line" ]; do
       for cookie in $cookies; do
-        case $line in *"RIND_EXEC_ID=$cookie"*) echo "$proc/environ RIND_EXEC_ID=$cookie" ;; esac
+        case $line in *"RIND_EXEC_ID=$cookie"*) bearers="$bearers${proc#/proc/} " ;; esac
       done
     done <"$proc/environ"
   done
+  set -f
 }
-# A line of stat is: pid (name) state parent group session ... The name may hold anything. Gives:
-# pid state parent session.
+# Of each process: pid state parent session. Its name may hold anything, a newline too: status has
+# it escaped, in stat all that counts comes after it.
 fast_stats() {
   set +f
-  sed -n 's/^\([0-9]*\) (.*) \([A-Z]\) \([0-9]*\) [0-9]* \([0-9]*\) .*/\1 \2 \3 \4/p' \
-    /proc/[0-9]*/stat
+  sed -n -e '/^State:/h' -e '/^Pid:/H' -e '/^PPid:/H' -e '/^NSsid:/{
+    H
+    x
+    s/^State:.\([A-Z]\) ([a-z ]*)\nPid:/\1/
+    s/\nPPid:/ /
+    s/^\([A-Z]\).\([0-9]*\) .\([0-9]*\)\nNSsid:.\([0-9]*\).*/\2 \1 \3 \4/p
+  }' /proc/[0-9]*/status
 }
 slow_stats() {
   set +f
   for proc in /proc/[0-9]*; do
-    IFS= read -r line <"$proc/stat" || continue
-    line=${line##*) } pid=${proc#/proc/}
-    state=${line%% *} line=${line#* }
-    parent=${line%% *} line=${line#* * }
-    echo "$pid $state $parent ${line%% *}"
+    pid=${proc#/proc/}
+    read_stat "$pid" || continue
+    state=${stat%% *} stat=${stat#* }
+    parent=${stat%% *} stat=${stat#* * }
+    echo "$pid $state $parent ${stat%% *}"
   done
 }
 # A number is used again, but not one of a session that has processes in it: the session $1 is the
 # one that was meant unless its leader was started at another time than $2.
 is_session() {
   [ "$1" != - ] || return 1
-  IFS= read -r line <"/proc/$1/stat" || return 0
-  line=${line##*) } start=$2
-  set -- $line
+  read_stat "$1" || return 0
+  start=$2
+  set -- $stat
   [ "${20}" = "$start" ]
 }
 find_tree() {
@@ -82,16 +145,12 @@ find_tree() {
   environs=$(fast_environs)
   case $environs in
     *"RIND_REAPER=$RIND_REAPER"*) ;;
-    *) speed=slow environs=$(slow_environs) ;;
+    *) speed=slow ;;
   esac
-  for word in $environs; do
-    case $word in
-      /proc/*/environ) pid=${word#/proc/} pid=${pid%/environ} ;;
-      RIND_EXEC_ID=*) case $cookies in *" ${word#*=} "*) bearers="$bearers$pid " ;; esac ;;
-    esac
-  done
+  ${speed}_bearers
   case $bearers$sessions in *[0-9]*) ;; *) tree=; return 0 ;; esac
   stats=$(${speed}_stats) grown=yes
+  [ "$stats" ] || stats=$(slow_stats)
   while [ "$grown" ]; do
     grown=
     set -- $stats
@@ -116,16 +175,15 @@ find_tree() {
 } 2>/dev/null
 # What is read is split into words, and they are not patterns; the readers look for files.
 set -f
+held=$RIND_HELD
 """
 
 SIGNAL_SCRIPT: Final = (
-    _TREE
+    _READ_STAT
+    + _TREE
     + r"""
-# $1 is the signal's number, 0 only looks; then come find_tree's words for one command. Prints how
-# many processes there are, and $own.
+# $1 is the signal's number, 0 only looks. Prints how many processes there are, and $own.
 number=$1
-shift
-held=$*
 find_tree
 [ "$number" = 0 ] || [ -z "$tree" ] || kill "-$number" $tree 2>/dev/null
 set -- $tree
@@ -134,13 +192,13 @@ echo $# $own
 )
 
 LEASH_SCRIPT: Final = (
-    _TREE
+    _READ_STAT
+    + _TREE
     + r"""
 # Takes lines: "hold" and find_tree's words for one command, or "release" and a cookie. When there
 # are no more, the trees that are held are ended: SIGTERM, a few looks for those that end by
 # themselves, then SIGKILL until nobody is left to start others.
 trap '' HUP INT TERM PIPE
-held=
 while read -r verb cookie session start; do
   set -- $held
   held=
@@ -161,5 +219,19 @@ for look in 1 2 3 4 5 6 7 8 9; do
   find_tree
   [ "$tree" ] || exit 0
 done
+"""
+)
+
+ROOTS_SCRIPT: Final = (
+    _READ_STAT
+    + r"""
+# Prints the processes that have no parent in here: what the container runs, and what was exec'd,
+# but for ourselves. A line for each: its number, its session, and its start time.
+for proc in /proc/[0-9]*; do
+  pid=${proc#/proc/}
+  read_stat "$pid" || continue
+  set -- $stat
+  if [ "$2" = 0 ] && [ "$pid" != $$ ]; then echo "$pid $4 ${20}"; fi
+done 2>/dev/null
 """
 )

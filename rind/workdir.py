@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
-__all__ = ["Mount", "container_path", "host_path"]
+__all__ = ["Mount", "container_path", "host_path", "is_path"]
+
+MOST_PATH: Final = 4096
+"""Bytes: Linux's PATH_MAX."""
 
 _DESKTOP: Final = (
     # Docker Desktop runs the engine in a virtual machine, and names this machine's files as that
@@ -27,6 +30,12 @@ class Mount:
 
     source: str
     target: str
+
+
+def is_path(text: str) -> bool:
+    """Whether a text from elsewhere can be an absolute path at all."""
+    encoded = text.encode(errors="surrogatepass")
+    return text.startswith("/") and "\0" not in text and len(encoded) < MOST_PATH
 
 
 def host_path(source: str) -> PurePosixPath:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiodocker
+import aiohttp
 import pytest
 from conftest import Containers, TestContainer, TestEngine
 from faults import Fault, FaultProxy, fault_proxy
@@ -94,12 +95,10 @@ async def test_an_exec_from_creation_to_its_exit_code(
     assert ended.pid == running.pid
 
 
-def test_the_reaches_into_aiodocker_are_still_there() -> None:
-    query = inspect.signature(aiodocker.Docker._do_query).parameters
-    assert {"path", "method", "data", "headers", "read_until_eof"} <= set(query)
-    json_query = inspect.signature(aiodocker.Docker._query_json).parameters
-    assert {"path", "method", "params", "data"} <= set(json_query)
-    assert "versioned_api" in inspect.signature(aiodocker.Docker._query).parameters
+def test_what_is_used_of_aiodocker_is_still_there() -> None:
+    request = inspect.signature(aiohttp.ClientSession._request).parameters
+    assert {"params", "data", "headers", "allow_redirects", "auto_decompress"} <= set(request)
+    assert {"docker_host", "session"} <= set(aiodocker.Docker.__init__.__code__.co_names)
 
 
 # --- a fake engine, for what a real one does not do -------------------------------------------
@@ -148,7 +147,7 @@ async def test_an_answer_of_the_wrong_shape(tmp_path: Path, wrong: bytes) -> Non
 
 
 async def test_a_container_that_is_removed_between_two_requests(tmp_path: Path) -> None:
-    async with fake(tmp_path, answer({"Id": "x"}), answer([])) as engine:
+    async with fake(tmp_path, answer({"Id": "0" * 64}), answer([])) as engine:
         with pytest.raises(Refused, match="No such container: web") as caught:
             await engine.container("web")
     assert caught.value.http_status == 404

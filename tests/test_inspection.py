@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from rind.engine import Engine, ExecState
+from rind.answers import ExecState
+from rind.engine import Engine
 from rind.errors import Broken, ContainerGone, LeftRunning, Refused, Unreachable
 from rind.inspection import Inspector
 from rind.selection import Container

@@ -7,11 +7,11 @@ PACKAGE = Path(__file__).parents[1] / "rind"
 
 # From the bottom up: a module imports from floors below its own only.
 FLOORS = [
-    {"errors", "terminal", "modes", "workdir", "scripts", "tasks"},
+    {"errors", "terminal", "modes", "workdir", "scripts", "tasks", "host_processes", "roots"},
     {"frames", "local", "endpoint", "profile", "keys", "failures"},
     {"command", "selection"},
     {"plan"},
-    {"stream", "streams"},
+    {"stream", "streams", "answers"},
     {"engine"},
     {"leash"},
     {"reaper"},

@@ -20,7 +20,7 @@ UNKNOWN = "-", "-"
 
 def leashes(container: TestContainer) -> int:
     listed = container.engine.cli("top", container.name, "-eo", "pid,args")
-    return len(re.findall(r"^ *\d+ +/bin/sh -c .*find_tree", listed, re.MULTILINE))
+    return len(re.findall(r"^ *\d+ +/bin/sh -c .* rind-leash$", listed, re.MULTILINE))
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -102,7 +102,7 @@ async def test_one_that_was_killed_is_replaced(containers: Containers) -> None:
         leash = Leash(engine, found.id, "")
         await leash.hold(cookies[0], UNKNOWN)
         await until(lambda: is_leashed(container))
-        await asyncio.to_thread(kill_all, container, "[f]ind_tree")
+        await asyncio.to_thread(kill_all, container, "[r]ind-leash")
         assert leash._watch is not None
         await leash._watch
         await leash.hold(cookies[1], UNKNOWN)

@@ -19,6 +19,7 @@ from conftest import RIND, TIMEOUT, Containers, TestContainer, one_line, wait_un
 from faults import Fault, FaultProxy, fault_proxy
 from test_attach import Terminal
 
+from rind import host_processes
 from rind.endpoint import Endpoint
 from rind.engine import Engine
 from rind.errors import LeftRunning
@@ -39,9 +40,9 @@ class Scripted(Tree):
         self.left = list(left)
         self.sent: list[int] = []
 
-    async def signal(self, number: int) -> int:
+    async def _reach(self, number: int) -> tuple[int, bool]:
         self.sent.append(number)
-        return self.left.pop(0) if self.left else 0
+        return (self.left.pop(0) if self.left else 0), False
 
 
 async def test_a_tree_that_ends_by_itself_is_not_killed() -> None:
@@ -107,7 +108,7 @@ def kill_all(container: TestContainer, pattern: str) -> None:
 
 
 def is_leashed(container: TestContainer) -> bool:
-    return "find_tree" in container.engine.cli("top", container.name, "-eo", "pid,args")
+    return "rind-leash" in container.engine.cli("top", container.name, "-eo", "pid,args")
 
 
 @contextmanager
@@ -367,9 +368,6 @@ def test_without_a_shell_it_is_done_from_outside(distroless: TestContainer) -> N
 async def test_without_a_shell_and_without_rights_it_is_told(
     distroless: TestContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def nothing(_: Tree) -> None:
-        """See nothing of the engine's processes, as any user but root."""
-
     def denied(path: Path) -> bytes:
         raise PermissionError(path)
 
@@ -379,12 +377,68 @@ async def test_without_a_shell_and_without_rights_it_is_told(
             Reaper(engine), container, ExecConfig(argv=["cat"])
         ) as process:
             with monkeypatch.context() as unprivileged:
-                unprivileged.setattr(Tree, "_root", nothing)
+                unprivileged.setattr(host_processes, "session_of", lambda *_: None)
                 unprivileged.setattr(Path, "read_bytes", denied)
                 unprivileged.setattr(os, "geteuid", lambda: 1000)
                 with pytest.raises(LeftRunning, match="no shell to signal it with, and we are not"):
                     await process.end(signals.SIGTERM, 0)
             assert not await process.end(signals.SIGTERM, 1)
+
+
+# --- where the engine's process numbers are not ours ------------------------------------------
+
+
+HIDDEN = {
+    "another user's": ["su", "app", "-c", "exec sleep {mark}"],
+    "no environment": ["env", "-i", "sleep", "{mark}"],
+    "a megabyte of it": [
+        *(word for number in range(11) for word in ("-e", f"V{number}={'x' * 100_000}")),
+        *("sleep", "{mark}"),
+    ],
+}
+
+
+@pytest.mark.parametrize("how", [*HIDDEN])
+async def test_a_command_that_hides_is_found_from_elsewhere_too(
+    busybox: TestContainer, tmp_path: Path, how: str
+) -> None:
+    """A proxy is no engine of this machine: to Rind, its process numbers are another's."""
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    words = [word.format(mark=mark) for word in HIDDEN[how]]
+    async with fault_proxy(busybox.engine.host, tmp_path) as (url, _):
+        for number in (signals.SIGTERM, signals.SIGKILL):
+            process = await asyncio.create_subprocess_exec(
+                RIND, *words, env=busybox.environ(DOCKER_HOST=url), stderr=subprocess.PIPE
+            )
+            await asyncio.to_thread(wait_until, lambda: sleepers(busybox, mark) == 1)
+            if number == signals.SIGKILL:
+                await asyncio.to_thread(wait_until, lambda: is_leashed(busybox))
+                await asyncio.sleep(0.5)  # until the leash has been told of it
+            process.send_signal(number)
+            _, said = await process.communicate()
+            assert said == b""
+            await asyncio.to_thread(wait_until, lambda: sleepers(busybox, mark) == 0)
+
+
+@pytest.mark.parametrize("option", [(), ("--timeout", "0.5")], ids=["signal", "timeout"])
+async def test_a_command_that_cannot_be_reached_is_told(
+    distroless: TestContainer, tmp_path: Path, option: tuple[str, ...]
+) -> None:
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    async with fault_proxy(distroless.engine.host, tmp_path) as (url, _):
+        process = await asyncio.create_subprocess_exec(
+            *(RIND, *option, "sleep", mark),
+            env=distroless.environ(DOCKER_HOST=url),
+            stderr=subprocess.PIPE,
+        )
+        await asyncio.to_thread(wait_until, lambda: sleepers(distroless, mark) == 1)
+        if not option:
+            process.terminate()
+        _, said = await process.communicate()
+    assert process.returncode == (124 if option else 143)
+    assert "no shell to signal it with, and its engine is not on this machine" in one_line(said)
+    assert sleepers(distroless, mark) == 1
+    await asyncio.to_thread(subprocess.run, ["pkill", "-x", "-f", f"sleep {mark}"], check=True)
 
 
 def test_a_paused_container_is_told_within_bounds(containers: Containers) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from rind.engine import ExecState
+from rind.answers import ExecState
 from rind.errors import Broken, StartError
 from rind.frames import STDERR, STDOUT, SYSTEM_ERROR
 from rind.receiver import Receiver

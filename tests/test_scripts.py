@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import SHELLS, wait_until
 
-from rind.scripts import LEASH_SCRIPT, MARK, SIGNAL_SCRIPT
+from rind.scripts import BOOTSTRAP, LEASH_SCRIPT, ROOTS_SCRIPT, SIGNAL_SCRIPT, script_variables
 
 # Ignores all that can be ignored; a child in the background, one in a session of its own, one
 # with no environment, and a grandchild.
@@ -73,9 +74,10 @@ def victim(cookie: str, script: str = STUBBORN) -> Iterator[list[int]]:
         process.wait()
 
 
-def environ() -> dict[str, str]:
-    """Give what the scripts start with."""
-    return {MARK: uuid.uuid4().hex, "PATH": os.environ["PATH"]}
+def environ(script: str, held: str = "", **more: str) -> dict[str, str]:
+    """Give what a script starts with."""
+    variables = script_variables(script, held, uuid.uuid4().hex)
+    return {"PATH": os.environ["PATH"], **dict(it.split("=", 1) for it in variables), **more}
 
 
 def signal(
@@ -86,12 +88,13 @@ def signal(
     session: tuple[str, str] = ("-", "-"),
 ) -> int:
     done = subprocess.run(
-        [*shell, "-c", SIGNAL_SCRIPT, "sh", str(number), cookie, *session],
-        env={
-            "RIND_REAPER": uuid.uuid4().hex,
-            "PATH": path or os.environ["PATH"],
-            "LANG": "C.UTF-8",
-        },
+        [*shell, "-c", BOOTSTRAP, "sh", str(number)],
+        env=environ(
+            SIGNAL_SCRIPT,
+            " ".join([cookie, *session]),
+            PATH=path or os.environ["PATH"],
+            LANG="C.UTF-8",
+        ),
         capture_output=True,
         check=True,
         text=True,
@@ -176,10 +179,99 @@ def test_the_commands_own_session_needs_no_bearer(
         assert signal(shell, cookie, 9, path, (str(pids[0]), start)) == 0
 
 
+@contextmanager
+def bystander(env: dict[str, str] | None = None) -> Iterator[int]:
+    """Start a process that is of no tree."""
+    process = subprocess.Popen(["sleep", "1000"], env=env, start_new_session=True)
+    try:
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait()
+
+
+def forged(cookie: str, victim: int) -> dict[str, str]:
+    """Give an environment that reads as if another process had the cookie."""
+    line = f"RIND_EXEC_ID={cookie}"
+    return {
+        "A": f"\n==> /proc/{victim}/environ <==\n{line}\n",
+        "B": f"x\n/proc/{victim}/environ {line}",
+        f"\n/proc/{victim}/environ ": line,
+        "": f"\n==> /proc/{victim}/environ <==\n{line}",
+        "C": f"\n==> /proc/{victim}/environ <==\n{line}\n==> /proc/../x/environ <==\n{line}\n",
+    }
+
+
+@pytest.mark.parametrize("tools", [True, False], ids=["tools", "builtins"])
+def test_a_process_speaks_for_no_other(
+    shell: list[str],
+    tmp_path: Path,
+    tools: bool,  # noqa: FBT001 # a case
+) -> None:
+    cookie = uuid.uuid4().hex
+    path = None if tools else str(tmp_path)
+    with (
+        bystander() as other,
+        bystander(forged(cookie, other)),
+        victim(cookie, "sleep 1000 & echo ready; wait") as pids,
+    ):
+        # The forger speaks for itself at most, as builtins read it.
+        assert signal(shell, cookie, 0, path) - len(pids) in {0, 1}
+        signal(shell, cookie, 9, path)
+        assert gone(pids)
+        assert alive([other]) == [other]
+
+
+@pytest.mark.parametrize("name", [b"\n7 (x", b"x) S 1 7 7 (", b"a\n7 () R 7 7 7"])
+def test_a_name_speaks_for_no_other(shell: list[str], name: bytes) -> None:
+    """A process's name stands in the middle of its stat."""
+    cookie = uuid.uuid4().hex
+    rename = "import ctypes, sys, time; ctypes.CDLL(None).prctl(15, bytes.fromhex(sys.argv[1]));"
+    script = (
+        f"exec {sys.executable} -c '{rename} print(); sys.stdout.flush(); time.sleep(999)' {{}}"
+    )
+    with bystander() as other:
+        spoken = name.replace(b"7", str(other).encode())[:15]
+        with victim(cookie, script.format(spoken.hex())) as pids:
+            assert signal(shell, cookie, 9) == len(pids) == 1
+            assert gone(pids)
+        assert alive([other]) == [other]
+
+
+def test_what_a_script_is_about_is_on_no_command_line(shell: list[str]) -> None:
+    cookie = uuid.uuid4().hex
+    process = leash(shell)
+    assert process.stdin
+    process.stdin.write(f"hold {cookie} - -\n".encode())
+    process.stdin.flush()
+    while not ignores(process.pid, 15):
+        assert process.poll() is None
+    words = Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")
+    assert words[-4:] == [b"-c", BOOTSTRAP.encode(), b"rind-leash", b""]
+    process.communicate(f"release {cookie}\n".encode(), 20)
+
+
+def test_the_roots_of_a_container(shell: list[str]) -> None:
+    """A namespace of our own stands in for a container's: there, we are the only root."""
+    script = f'exec {" ".join(shell)} -c "$0"'
+    unshared = ["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", f"sleep 9 & {script[5:]}"]
+    done = subprocess.run(
+        [*unshared, BOOTSTRAP],
+        env=environ(ROOTS_SCRIPT),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
+    )
+    (line,) = done.stdout.splitlines()
+    pid, session, start = map(int, line.split())
+    assert (pid, session > -1, start > 0) == (1, True, True)
+
+
 def leash(shell: list[str]) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        [*shell, "-c", LEASH_SCRIPT, "sh"],
-        env=environ(),
+        [*shell, "-c", BOOTSTRAP, "rind-leash"],
+        env=environ(LEASH_SCRIPT),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
