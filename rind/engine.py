@@ -7,6 +7,7 @@ Everything that comes in is turned into our own types here, and every foreign ex
 import asyncio
 import errno
 import json
+import os
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -15,8 +16,18 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self
 
-import aiodocker
 import aiohttp
+
+try:
+    import aiodocker
+except RuntimeError:
+    # It asks for Path.home() as it is imported, to look for sockets where it is given no address;
+    # a user with neither HOME nor an entry in the passwd file has none.
+    os.environ["HOME"] = "/"
+    try:
+        import aiodocker
+    finally:
+        del os.environ["HOME"]
 
 from rind.endpoint import Endpoint
 from rind.errors import Broken, Refused, Unreachable
