@@ -238,13 +238,14 @@ class Client:
 def _working_directory() -> PurePosixPath:
     try:
         return PurePosixPath(Path.cwd())
-    except OSError:  # it was removed
+    except OSError:  # it was removed, or its path cannot be found out
         return PurePosixPath()
 
 
 def _compose_folder(cwd: PurePosixPath) -> PurePosixPath | None:
     for folder in (cwd, *cwd.parents):
-        if any(Path(folder, name).is_file() for name in _COMPOSE_FILES):
+        # Path.is_file would raise for a folder that may not be searched, or has too long a path.
+        if any(os.path.isfile(folder / name) for name in _COMPOSE_FILES):  # noqa: PTH113 # see above
             return folder
     return None
 
@@ -254,8 +255,14 @@ def _localized(containers: list[Container]) -> list[Container]:
     return [
         replace(
             it,
-            folder=it.folder and os.path.realpath(it.folder),
-            mounts=[Mount(os.path.realpath(host_path(m.source)), m.target) for m in it.mounts],
+            folder=_resolved(it.folder),
+            mounts=[Mount(_resolved(str(host_path(m.source))), m.target) for m in it.mounts],
         )
         for it in containers
     ]
+
+
+def _resolved(path: str) -> str:
+    # One that is not absolute names nothing here: it is not relative to our working directory,
+    # which may have been removed.
+    return os.path.realpath(path) if path.startswith("/") and "\0" not in path else path

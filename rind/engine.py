@@ -8,6 +8,7 @@ No answer is waited for, or read, without a bound.
 import asyncio
 import errno
 import json
+import os
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -17,8 +18,18 @@ from io import BytesIO
 from types import TracebackType
 from typing import Final, Self
 
-import aiodocker
 import aiohttp
+
+try:
+    import aiodocker
+except RuntimeError:
+    # It asks for Path.home() as it is imported, to look for sockets where it is given no address;
+    # a user with neither HOME nor an entry in the passwd file has none.
+    os.environ["HOME"] = "/"
+    try:
+        import aiodocker
+    finally:
+        del os.environ["HOME"]
 
 from rind import answers, host_processes
 from rind.answers import ExecState, WrongAnswer

@@ -9,6 +9,7 @@ from typing import Final, TypedDict
 
 from rind.errors import SelectionError
 from rind.profile import DEFAULT_LABEL
+from rind.quoting import quoted
 from rind.workdir import Mount
 
 __all__ = [
@@ -27,6 +28,9 @@ __all__ = [
 
 COMPOSE: Final = "com.docker.compose"
 """The prefix of the labels that Compose puts on its containers (compose-go, labels.go)."""
+
+_INDEX: Final = re.compile("[1-9][0-9]{0,8}")
+"""What ``--index`` takes."""
 
 _MENDS: Final = {
     "paused": "resume it with: docker unpause {name}",
@@ -79,7 +83,8 @@ class Container:
     @property
     def index(self) -> str:
         """Its number among the replicas of its service, from 1; empty for none."""
-        return self.labels.get(f"{COMPOSE}.container-number", "")
+        number = self.labels.get(f"{COMPOSE}.container-number", "")
+        return number if _INDEX.fullmatch(number) else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,14 +217,14 @@ def stands_elsewhere(container: Container, place: Place) -> bool:
 
 
 def options_for(container: Container, others: Sequence[Container]) -> str:
-    """Return the shortest options that choose one container among several."""
+    """Return the shortest options that choose one container among several, to be pasted."""
     for number in range(1, 4):
         for names in combinations(("service", "project", "index"), number):
             mine = [getattr(container, name) for name in names]
             alike = [it for it in others if [getattr(it, name) for name in names] == mine]
             if all(mine) and len(alike) == 1:
-                return " ".join(f"--{name} {getattr(container, name)}" for name in names)
-    return f"--container {container.name}"
+                return " ".join(f"--{name} {quoted(getattr(container, name))}" for name in names)
+    return f"--container {quoted(container.name)}"
 
 
 def require_running(container: Container) -> Container:
@@ -246,4 +251,4 @@ def _explain(container: Container) -> str:
     # Only "Exited (3) 5 minutes ago" says more than the state; "Up 5 minutes (Paused)" misleads.
     exited = container.state == "exited" and container.status
     seen = exited[:1].lower() + exited[1:] if exited else f"is {container.state}"
-    return f"{seen}; {mend.format(name=container.name)}"
+    return f"{seen}; {mend.format(name=quoted(container.name))}"

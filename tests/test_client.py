@@ -4,10 +4,11 @@ import asyncio
 import json
 import os
 import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import pytest
@@ -15,6 +16,7 @@ from conftest import RIND, TIMEOUT, Containers, TestContainer, TestEngine, one_l
 from test_reaper import kill_all
 
 import rind
+from rind.client import _compose_folder
 from rind.engine import Engine
 from rind.stream import HijackedStream
 
@@ -252,3 +254,65 @@ async def test_closing_ends_what_is_being_started(
         with pytest.raises(RuntimeError, match="not open: it was closed"):
             await target.run(["true"])
     assert mark not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
+
+
+# --- working directories of the worst kind ----------------------------------------------------
+
+PLACES = {
+    "removed": "os.mkdir('x'); os.chdir('x'); os.rmdir('../x')",
+    "unsearchable": "os.makedirs('x/y'); os.chdir('x/y'); os.chmod('..', 0)",
+    "long": "for _ in range(40): os.mkdir('x' * 200); os.chdir('x' * 200)",
+    "not UTF-8": "os.mkdir(b'\\xff'); os.chdir(b'\\xff')",
+}
+# Root may search any directory, unless it has given that up.
+SEARCHES_NOTHING = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_working_directory_of_the_worst_kind(
+    busybox: TestContainer, tmp_path: Path, place: str
+) -> None:
+    program = f"import os, sys\n{PLACES[place]}\nos.execvp(sys.argv[1], sys.argv[1:])"
+    prefix = SEARCHES_NOTHING if os.getuid() == 0 else []
+    try:
+        for words in (["-w", "auto", "echo", "ok"], ["--list"], ["--explain", "-w", "auto", "ok"]):
+            folder = tmp_path / words[0]
+            folder.mkdir()
+            done = subprocess.run(
+                [*prefix, sys.executable, "-c", program, RIND, *words],
+                env=busybox.environ(),
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+                timeout=TIMEOUT,
+            )
+            assert (done.returncode, done.stderr) == (0, b"")
+            assert (b"ok" if "ok" in words else busybox.name.encode()) in done.stdout
+    finally:
+        for folder in tmp_path.glob("*/x"):
+            folder.chmod(0o700)
+
+
+def test_the_compose_file_above_a_working_directory_that_is_too_long(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("")
+    here = PurePosixPath(tmp_path)
+    assert _compose_folder(here.joinpath(*["x" * 200] * 40)) == here
+    assert _compose_folder(here / "\udcff") == here
+    assert _compose_folder(PurePosixPath()) is None
+
+
+def test_a_folder_that_a_label_names_wrongly(containers: Containers, tmp_path: Path) -> None:
+    """A relative one was relative to a working directory that is no more."""
+    label = ("--label", "com.docker.compose.project.working_dir=shop/src")
+    target = containers("busybox", "", *label)
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    done = subprocess.run(
+        ["sh", "-c", f"cd {gone} && rmdir {gone} && exec {RIND} true"],
+        env=target.environ(),
+        capture_output=True,
+        check=False,
+        timeout=TIMEOUT,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -3,6 +3,8 @@
 import asyncio
 import inspect
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +19,25 @@ from rind.endpoint import Endpoint
 from rind.engine import API_NEWEST, Engine
 from rind.errors import Broken, Refused, Unreachable
 from rind.plan import ExecConfig
+
+
+def test_a_user_without_a_home_can_import_it() -> None:
+    program = """
+import os, pwd
+
+def unknown(uid):
+    raise KeyError(uid)
+
+pwd.getpwuid = unknown
+del os.environ["HOME"]
+import rind.engine
+assert "HOME" not in os.environ
+assert rind.engine.aiodocker.Docker
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from rind.answers import ExecState
-from rind.engine import Engine
 from rind.errors import Broken, ContainerGone, LeftRunning, Refused, Unreachable
 from rind.inspection import Inspector
 from rind.selection import Container
 
 if TYPE_CHECKING:
+    from rind.engine import Engine
     from rind.reaper import Tree
 
 RUNNING = ExecState(running=True, exit_code=None, pid=7)

@@ -7,7 +7,8 @@ PACKAGE = Path(__file__).parents[1] / "rind"
 
 # From the bottom up: a module imports from floors below its own only.
 FLOORS = [
-    {"errors", "terminal", "modes", "workdir", "scripts", "tasks", "host_processes", "roots"},
+    {"errors", "terminal", "modes", "workdir", "scripts", "tasks", "quoting"},
+    {"host_processes", "roots"},
     {"frames", "local", "endpoint", "profile", "keys", "failures"},
     {"command", "selection"},
     {"plan"},

@@ -93,6 +93,45 @@ def test_the_options_that_are_offered_choose(
         assert f"{option} (" in str(caught.value)
 
 
+def test_the_options_that_are_offered_can_be_pasted() -> None:
+    containers = [service("p", name) for name in ("web $(touch x);1", "=ls", "~", "it's", "a")]
+    said = refusal(containers, [])
+    for option in (
+        "--service 'web $(touch x);1' (",
+        "--service '=ls' (",
+        "--service '~' (",
+        """--service 'it'"'"'s' (""",
+        "--service a (",
+    ):
+        assert option in said
+    named = [replace(WEB, id=name, name=name) for name in ("a b", "=c")]
+    assert "choose one with --container '=c' (=c), --container 'a b' (a b)" in refusal(named, [])
+
+
+@pytest.mark.parametrize(
+    ("state", "hint"),
+    [
+        ("paused", "docker unpause 'a;b'"),
+        ("restarting", "docker logs 'a;b'"),
+        ("exited", "docker start 'a;b'"),
+    ],
+)
+def test_the_commands_that_are_offered_can_be_pasted(state: str, hint: str) -> None:
+    with pytest.raises(SelectionError) as caught:
+        require_running(replace(WEB, name="a;b", state=state))
+    assert str(caught.value).endswith(hint)
+
+
+@pytest.mark.parametrize("number", ["²", "0", "01", "-1", "1" * 5000, "1\n", "٣", "x", ""])
+def test_an_index_that_no_option_takes_is_none(number: str) -> None:
+    odd = service("p", "a")
+    odd = replace(odd, labels={**odd.labels, "com.docker.compose.container-number": number})
+    assert odd.index == ""
+    assert "choose one with --container p-a-1 (p-a-1), --index 2 (p-a-2)" in refusal(
+        [odd, service("p", "a", 2)], []
+    )
+
+
 def test_service_project_and_index_narrow() -> None:
     containers = [service("p", "a", 1), service("p", "a", 2)]
     assert narrow(containers, Wanted(index=2), NOWHERE) == containers[1:]

@@ -175,7 +175,7 @@ def _not_empty(name: str) -> _Setter:
 
 
 def _add_env(options: Options, value: str) -> None:
-    options.env.append(checked_variable(value, f"-e {value!r}"))
+    options.env.append(checked_variable(value, "-e"))
 
 
 def _workdir(options: Options, value: str) -> None:
@@ -292,6 +292,11 @@ _SHORT: Final = {
     "-v": "--verbose",
     "-w": "--workdir",
 }
+_UNCHECKED: Final = {"--env", "--env-file", "--host"}
+"""Their values are checked elsewhere, where a message about them is without a secret. A file of
+this machine may have any bytes in its name."""
+_LONGEST_SEEN: Final = 40
+"""Characters of a value that a message has."""
 LONG: Final = sorted([*_FLAGS, *_VALUED])
 """The long options."""
 
@@ -306,7 +311,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Options:
     words = list(argv)
     if words[:1] == ["--complete"]:  # for completion scripts only, which put any words after it
         return Options(action="complete", command=words[1:])
-    options = Options(label=env.get("RIND_LABEL") or DEFAULT_LABEL)
+    options = Options(label=_default("RIND_LABEL", env) or DEFAULT_LABEL)
     while words and words[0].startswith("-") and words[0] != "-":
         word = words.pop(0)
         if word == "--":
@@ -319,10 +324,27 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Options:
     _check(options)
     if not options.container:
         narrowed = options.service or options.project or options.index or options.all
-        options.container = None if narrowed else env.get("RIND_CONTAINER") or None
-        options.service = options.service or env.get("RIND_SERVICE") or None
-        options.project = options.project or env.get("RIND_PROJECT") or None
+        options.container = None if narrowed else _default("RIND_CONTAINER", env)
+        options.service = options.service or _default("RIND_SERVICE", env)
+        options.project = options.project or _default("RIND_PROJECT", env)
     return options
+
+
+def _default(name: str, env: Mapping[str, str]) -> str | None:
+    value = env.get(name)
+    return _text(name, value) if value else None
+
+
+def _text(where: str, value: str) -> str:
+    """Return ``value`` if it can be sent to an engine, to which all is text."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as exc:
+        cut = "..." if len(value) > _LONGEST_SEEN else ""
+        raise UsageError(
+            f"{where} needs text in UTF-8, but got {value[:_LONGEST_SEEN]!r}{cut}"
+        ) from exc
+    return value
 
 
 def _check(options: Options) -> None:
@@ -358,7 +380,7 @@ def _long(word: str, words: list[str], options: Options) -> None:
             raise UsageError(f"{name} takes no value, but got {value!r}")
         _FLAGS[name](options, value)
     elif name in _VALUED:
-        _VALUED[name](options, value if equals else _next(name, name, words))
+        _take_value(name, value if equals else _next(name, name, words), options)
     else:
         raise UsageError(_unknown(name))
 
@@ -375,8 +397,12 @@ def _shorts(word: str, words: list[str], options: Options) -> None:
             _FLAGS[name](options, "")
         else:
             value = rest.removeprefix("=") if rest else _next(short, name, words)
-            _VALUED[name](options, value)
+            _take_value(name, value, options)
             return
+
+
+def _take_value(name: str, value: str, options: Options) -> None:
+    _VALUED[name](options, value if name in _UNCHECKED else _text(name, value))
 
 
 def _next(typed: str, name: str, words: list[str]) -> str:
@@ -390,4 +416,5 @@ def _unknown(name: str) -> str:
 
     near = get_close_matches(name, [*_FLAGS, *_VALUED], 1) if name.startswith("--") else []
     hint = f"did you mean {near[0]}?" if near else "see: rind --help"
-    return f"unknown option {name}: {hint} (a command that begins with a dash goes after --)"
+    seen = name.encode(errors="backslashreplace").decode()
+    return f"unknown option {seen}: {hint} (a command that begins with a dash goes after --)"

@@ -16,6 +16,7 @@ from rind.endpoint import docker_setting
 from rind.errors import ExitStatus, SelectionError
 from rind.keys import parse_keys
 from rind.plan import Command
+from rind.quoting import quoted
 from rind.selection import AmbiguousError, Container, Wanted, require_running
 from rind.target import Target
 from rind.terminal import is_terminal
@@ -162,7 +163,7 @@ class Session:
         status = await run.run(command, serve, size)
         if status is None:
             if options.verbosity >= 0:
-                top = f"docker top {target.container.name}"
+                top = f"docker top {quoted(target.container.name)}"
                 self._say(f"detached: the command runs on; find it with: {top}")
             return 0
         return status

@@ -1,7 +1,6 @@
 """What is done instead of running a command: --list, --explain, --doctor."""
 
 import json
-import shlex
 import time
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -12,6 +11,7 @@ from rind.cli.report import HEADER, clean, row, table
 from rind.client import Client, connect
 from rind.errors import RindError, SelectionError, StartError
 from rind.plan import ExecConfig
+from rind.quoting import quoted
 from rind.selection import Container
 from rind.target import Target
 
@@ -59,7 +59,7 @@ def _as_json(container: Container, label: str) -> dict[str, object]:
         "name": container.name,
         "service": container.service,
         "project": container.project,
-        "index": int(container.index) if container.index.isdigit() else None,
+        "index": int(container.index) if container.index else None,
         "image": container.image,
         "created": container.created,
         "state": container.state,
@@ -111,19 +111,7 @@ def docker_exec(config: ExecConfig, name: str) -> str:
         words += ["--workdir", config.workdir]
     for variable in config.env:
         words += ["--env", variable]
-    return " ".join(map(_quoted, [*words, name, *config.argv]))
-
-
-def _quoted(word: str) -> str:
-    """Quote a word for a shell, on one line and with nothing that could move a cursor."""
-    if word.isprintable():
-        return shlex.quote(word)
-    # $'…' is understood by bash, zsh and ksh, and by POSIX shells since 2024.
-    escaped = "".join(
-        ch if ch.isprintable() and ch not in "\\'" else "".join(f"\\{it:03o}" for it in ch.encode())
-        for ch in word
-    )
-    return f"$'{escaped}'"
+    return " ".join(map(quoted, [*words, name, *config.argv]))
 
 
 async def _doctor(options: Options, env: Mapping[str, str], out: Print) -> int:

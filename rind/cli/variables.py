@@ -2,10 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
+from rind.command import flaw
 from rind.errors import UsageError
 
 __all__ = ["checked_variable", "environment"]
+
+_LONGEST_FILE: Final = 2**24
+"""Bytes. No command can have variables of more than 6 MiB (Linux's limit, execve(2))."""
+_LONGEST_NAME: Final = 40
+"""Characters of a name that a message has."""
 
 
 def environment(
@@ -30,18 +37,26 @@ def environment(
 
 def _read_env_file(path: str) -> list[str]:
     """Read a file as docker's --env-file does (docker/cli, opts/file.go)."""
+    seen = path.encode(errors="backslashreplace").decode()
+    named = f"the environment file {seen}"
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        # A pipe has no size to look at before: that of a shell's <(command) is read to its end.
+        with Path(path).open("rb") as file:
+            data = file.read(_LONGEST_FILE + 1)
     except OSError as exc:
-        raise UsageError(f"cannot read the environment file {path}: {exc.strerror}") from exc
+        raise UsageError(f"cannot read {named}: {exc.strerror}") from exc
+    if len(data) > _LONGEST_FILE:
+        raise UsageError(f"{named} is longer than {_LONGEST_FILE} bytes: is it the right one?")
+    try:
+        text = data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as exc:
-        byte = f"byte {exc.start} is {exc.object[exc.start]:#x}"
-        raise UsageError(f"the environment file {path} is not UTF-8: {byte}") from exc
+        byte = f"byte {exc.start} is {data[exc.start]:#x}"
+        raise UsageError(f"{named} is not UTF-8: {byte}") from exc
     lines = []
     for number, line in enumerate(text.split("\n"), 1):
         variable = line.removesuffix("\r").lstrip()
         if variable and not variable.startswith("#"):
-            lines.append(checked_variable(variable, f"{path}, line {number}"))
+            lines.append(checked_variable(variable, f"{seen}, line {number}"))
     return lines
 
 
@@ -49,13 +64,18 @@ def checked_variable(variable: str, where: str) -> str:
     """Return ``variable``, a ``NAME`` or ``NAME=value`` that was seen at ``where``.
 
     Raises:
-        UsageError: it cannot be one.
+        UsageError: it cannot be one. The value may be a secret, so no message has it.
     """
-    name = variable.partition("=")[0]
+    name, equals, _ = variable.partition("=")
+    seen = repr(name[:_LONGEST_NAME])
     if not name:
         raise UsageError(f"{where}: a variable needs a name before the equals sign")
     if name.split() != [name]:
-        raise UsageError(f"{where}: the variable name {name!r} has white space in it")
-    if "\0" in variable:
-        raise UsageError(f"{where}: a variable cannot hold a NUL byte")
+        if not equals:  # it may be no name at all
+            raise UsageError(
+                f"{where}: white space, and no equals sign: a variable is NAME or NAME=value"
+            )
+        raise UsageError(f"{where}: the variable name {seen} has white space in it")
+    if why := flaw(variable):
+        raise UsageError(f"{where}: the variable {seen} {why}")
     return variable

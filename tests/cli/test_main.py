@@ -163,6 +163,44 @@ def test_a_transport_that_there_is_not(host: str) -> None:
     assert f"no transport for the engine {host} (from DOCKER_HOST)" in one_line(done.stderr)
 
 
+def test_a_password_in_the_engines_address_is_not_printed() -> None:
+    for host in ("tcp://user:s3cret@host:2375", "ssh://user:s3cret@host"):
+        done = rind_at(host)
+        assert done.returncode == 125
+        assert "***@host" in one_line(done.stderr)
+        assert b"s3cret" not in done.stderr
+
+
+def test_an_address_without_a_port_is_tried_at_dockers(tmp_path: Path) -> None:
+    done = rind_at("localhost:")
+    assert done.returncode == 125
+    assert "tcp://localhost:2375 (from DOCKER_HOST)" in one_line(done.stderr)
+    (tmp_path / "config.json").mkdir()
+    done = rind_at("", DOCKER_CONFIG=str(tmp_path))
+    assert done.returncode == 125
+    assert "config.json: Is a directory" in one_line(done.stderr)
+
+
+@pytest.mark.parametrize("words", [["-u", b"\xff"], ["-w", b"/\xff"], ["--context", b"\xff"]])
+def test_bytes_that_are_no_text(busybox: TestContainer, words: list[str | bytes]) -> None:
+    done = busybox.rind(*words, "--explain", "true")
+    assert done.returncode == 125
+    assert "needs text in UTF-8, but got '" in one_line(done.stderr)
+
+
+def test_variables_from_a_pipe(busybox: TestContainer) -> None:
+    script = f"""{RIND} --env-file <(echo A=1; sleep .2; echo B=2) -c 'echo "$A$B"'"""
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env=busybox.environ(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=30,
+    )
+    assert (done.stdout, done.stderr) == (b"12\n", b"")
+
+
 # --- how it begins and ends ------------------------------------------------------------------
 
 

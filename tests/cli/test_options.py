@@ -69,13 +69,46 @@ def test_words(argv: list[str], expected: Options) -> None:
         (["--index", "0"], "--index needs a number from 1 on, but got '0'"),
         (["--shell", "bash"], "--shell needs an absolute path of the container, but got 'bash'"),
         (["-d", "--timeout", "1"], "--timeout needs somebody to wait for the command"),
-        (["-e", "A B=1"], "-e 'A B=1': the variable name 'A B' has white space in it"),
+        (["-e", "A B=1"], "-e: the variable name 'A B' has white space in it"),
+        (["-e", "=s3cret"], "-e: a variable needs a name before the equals sign"),
+        (["-e", "A=\udcff"], "-e: the variable 'A' is not valid UTF-8"),
+        (["--\udcff"], r"unknown option --\udcff: see: rind --help"),
     ],
 )
 def test_mistakes(argv: list[str], said: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse(argv, {})
     assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize("name", sorted({*_VALUED} - {"--env", "--env-file", "--host"}))
+def test_a_value_that_is_not_utf8(name: str) -> None:
+    for argv in ([name, "/a\udcff", "x"], [f"{name}=/a\udcff"]):
+        with pytest.raises(UsageError) as caught:
+            parse(argv, {})
+        assert str(caught.value) == rf"{name} needs text in UTF-8, but got '/a\udcff'"
+
+
+def test_a_value_that_is_not_utf8_is_cut_short() -> None:
+    with pytest.raises(UsageError, match=rf"but got '{'x' * 40}'\.\.\.$"):
+        parse(["-u", "x" * 50 + "\udcff"], {})
+
+
+def test_a_file_on_this_machine_may_have_any_name() -> None:
+    assert parse(["--env-file", "\udcff"], {}).env_files == ["\udcff"]
+    assert parse(["-H", "unix:///\udcff"], {}).host == "unix:///\udcff"
+
+
+@pytest.mark.parametrize("name", ["RIND_LABEL", "RIND_CONTAINER", "RIND_SERVICE", "RIND_PROJECT"])
+def test_a_default_that_is_not_utf8(name: str) -> None:
+    with pytest.raises(UsageError, match=rf"^{name} needs text in UTF-8, but got 'a.udcff'$"):
+        parse([], {name: "a\udcff"})
+
+
+def test_a_default_that_is_not_used_is_not_looked_at() -> None:
+    env = dict.fromkeys(("RIND_CONTAINER", "RIND_SERVICE", "RIND_PROJECT"), "\udcff")
+    assert parse(["--container", "x"], env).container == "x"
+    assert parse(["-s", "x", "-p", "y"], env).service == "x"
 
 
 def test_defaults_from_the_environment() -> None:

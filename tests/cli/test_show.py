@@ -20,9 +20,14 @@ def lines(container: TestContainer, *args: str) -> list[str]:
 
 def test_a_list_is_a_table_or_json(containers: Containers) -> None:
     label = f"test.{uuid.uuid4().hex}"
-    options = ("--label", "com.docker.compose.service=web", "--label", "x=\x1b[2J")
+    compose = "com.docker.compose"
+    options = (
+        *("--label", f"{compose}.service=web", "--label", f"{compose}.container-number=3"),
+        *("--label", "x=\x1b[2J"),
+    )
     first = containers("busybox", "echo \x1b[2J", *options, label=label)
-    second = containers("busybox", label=label)
+    # It is a digit to Python, and no number.
+    second = containers("busybox", "", "--label", f"{compose}.container-number=²", label=label)
     second.engine.cli("pause", second.name)
     header, *rows = lines(first, "--list")
     assert header.split() == ["NAME", "SERVICE", "IMAGE", "AGE", "STATE", "PRE-STEP"]
@@ -33,6 +38,7 @@ def test_a_list_is_a_table_or_json(containers: Containers) -> None:
     assert [it["name"] for it in found] == sorted([first.name, second.name])
     (described,) = [it for it in found if it["name"] == first.name]
     assert described["service"] == "web"
+    assert {it["name"]: it["index"] for it in found} == {first.name: 3, second.name: None}
     assert described["pre_step"] == "echo \x1b[2J"
     assert described["state"] == "running"
     assert len(described["id"]) == 64
@@ -62,7 +68,8 @@ def test_explain_says_what_would_run_and_how_docker_does_it(django: TestContaine
 
 
 @pytest.mark.parametrize(
-    "word", ["plain", "two words", "it's", "a\nb", "\x1b[2J", "é\n", "a\\n\tb"]
+    "word",
+    ["plain", "two words", "it's", "a\nb", "\x1b[2J", "é\n", "a\\n\tb", "=ls", "~", "a\udcff"],
 )
 def test_a_pasted_word_is_the_word(word: str) -> None:
     line = docker_exec(ExecConfig(argv=["printf", "%s", word], stdin=False), "web")
@@ -70,7 +77,7 @@ def test_a_pasted_word_is_the_word(word: str) -> None:
     assert line.startswith("docker exec web printf %s ")
     script = line.replace("docker exec web ", "", 1)
     done = subprocess.run(["bash", "-c", script], capture_output=True, check=True)
-    assert done.stdout == word.encode()
+    assert done.stdout == os.fsencode(word)
 
 
 def test_a_healthy_setup_passes_the_doctor(
