@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Final, Self, Unpack
@@ -10,6 +9,7 @@ from typing import Final, Self, Unpack
 from rind.endpoint import Endpoint, resolve_endpoint
 from rind.engine import Engine
 from rind.errors import Refused, SelectionError
+from rind.folders import localized
 from rind.plan import Host
 from rind.profile import DEFAULT_LABEL
 from rind.reaper import Reaper
@@ -20,13 +20,12 @@ from rind.selection import (
     Place,
     Wanted,
     WantedFields,
-    narrow,
+    fitting,
     require_running,
     select,
     stands_elsewhere,
 )
 from rind.target import Target
-from rind.workdir import Mount, host_path
 
 __all__ = ["Client", "connect"]
 
@@ -108,12 +107,16 @@ class Client:
         wanted = wanted or Wanted(**fields)
         if wanted.container is not None:
             return self.target(require_running(await self._named(wanted.container)), wanted.label)
-        up = await self.containers(wanted)
+        up = fitting(await self.containers(wanted), wanted)
         down: list[Container] = []
         neighbours: list[Container] = []
-        if not narrow(up, wanted, self._place):
-            down = _localized(await self._engine.containers(wanted.filters, up=False))
-            neighbours = _localized(await self._engine.containers([f"{COMPOSE}.project"], up=True))
+        if len(up) > 1:
+            up = localized(up, self._place.cwd)
+        elif not up:
+            down = await self._engine.containers(wanted.filters, up=False)
+            if self._place.compose_folder is not None:
+                neighbours = await self._engine.containers([f"{COMPOSE}.project"], up=True)
+                neighbours = localized(neighbours, self._place.cwd)
         return self.target(select(up, down, wanted, self._place, neighbours), wanted.label)
 
     async def wait_for(
@@ -161,7 +164,7 @@ class Client:
         wanted = wanted or Wanted(**fields)
         if wanted.container is not None:
             return [await self._named(wanted.container)]
-        return _localized(await self._engine.containers(wanted.filters, up=True))
+        return await self._engine.containers(wanted.filters, up=True)
 
     async def versions(self) -> tuple[str, str]:
         """Return the engine's version, and that of the API that is spoken with it.
@@ -189,8 +192,7 @@ class Client:
             EngineError: the engine failed.
         """
         wanted = wanted or Wanted(**fields)
-        everywhere = replace(self._place, cwd=PurePosixPath())
-        up = narrow(await self.containers(wanted), wanted, everywhere)
+        up = fitting(await self.containers(wanted), wanted)
         running = [it for it in up if it.state == "running"]
         if not running or wanted.container is not None:
             return [await self.find(wanted)]
@@ -225,11 +227,13 @@ class Client:
 
         Standing nowhere in particular is not elsewhere.
         """
-        return stands_elsewhere(container, self._place)
+        if self._place.compose_folder is None or not container.folder:
+            return False
+        return stands_elsewhere(localized([container], self._place.cwd)[0], self._place)
 
     async def _named(self, name: str) -> Container:
         try:
-            return _localized([await self._engine.container(name)])[0]
+            return await self._engine.container(name)
         except Refused as exc:
             text = f"{exc.text} on {self.endpoint.url}; see: docker ps --all"
             raise SelectionError(text) from exc
@@ -248,21 +252,3 @@ def _compose_folder(cwd: PurePosixPath) -> PurePosixPath | None:
         if any(os.path.isfile(folder / name) for name in _COMPOSE_FILES):  # noqa: PTH113 # see above
             return folder
     return None
-
-
-def _localized(containers: list[Container]) -> list[Container]:
-    """Name the containers' folders as our working directory is named: symbolic links resolved."""
-    return [
-        replace(
-            it,
-            folder=_resolved(it.folder),
-            mounts=[Mount(_resolved(str(host_path(m.source))), m.target) for m in it.mounts],
-        )
-        for it in containers
-    ]
-
-
-def _resolved(path: str) -> str:
-    # One that is not absolute names nothing here: it is not relative to our working directory,
-    # which may have been removed.
-    return os.path.realpath(path) if path.startswith("/") and "\0" not in path else path

@@ -14,7 +14,16 @@ from rind.profile import Profile
 from rind.selection import Container
 from rind.workdir import container_path
 
-__all__ = ["Command", "CommandOptions", "ExecConfig", "Host", "Word", "plan", "words"]
+__all__ = [
+    "Command",
+    "CommandOptions",
+    "ExecConfig",
+    "Host",
+    "Word",
+    "plan",
+    "wants_local_workdir",
+    "words",
+]
 
 Word = str | bytes | os.PathLike[str]
 """A word of a command, as :mod:`subprocess` takes it."""
@@ -24,6 +33,8 @@ NO_DETACH_KEYS: Final = ",".join(["ctrl-@", "ctrl-^"] * 8)
 engine, which then holds back every Ctrl-P until the next key (moby/term, EscapeProxy). Whatever
 the first key of the sequence is suffers that; Ctrl-@ is what programs wait for least."""
 
+
+_AUTO: Final = "auto"
 
 _WORDS: Final = re.compile(r"[\w@%+:,./-]+( +[\w@%+=:,./-]+)*")
 """Text that means the same to every shell: words between spaces."""
@@ -129,8 +140,8 @@ def plan(command: Command, profile: Profile, container: Container, host: Host) -
     passed = {name: host.environ[name] for name in profile.pass_env if name in host.environ}
     env = {**profile.env, **passed, **command.env}
     user = profile.user if command.user is None else command.user
-    workdir = profile.workdir if command.workdir is None else os.fspath(command.workdir)
-    if workdir == "auto":
+    workdir = _workdir(command, profile)
+    if workdir == _AUTO:
         workdir = container_path(host.cwd, container.mounts) or ""
     return ExecConfig(
         argv=_argv(command, profile),
@@ -142,6 +153,15 @@ def plan(command: Command, profile: Profile, container: Container, host: Host) -
         workdir=workdir,
         privileged=command.privileged,
     )
+
+
+def wants_local_workdir(command: Command, profile: Profile) -> bool:
+    """Whether the command is to run where the container has our working directory."""
+    return _workdir(command, profile) == _AUTO
+
+
+def _workdir(command: Command, profile: Profile) -> str:
+    return profile.workdir if command.workdir is None else os.fspath(command.workdir)
 
 
 def _argv(command: Command, profile: Profile) -> list[str]:

@@ -19,7 +19,8 @@ __all__ = [
     "Place",
     "Wanted",
     "WantedFields",
-    "narrow",
+    "fitting",
+    "nearest",
     "options_for",
     "require_running",
     "select",
@@ -146,7 +147,7 @@ class Place:
     """Where we stand.
 
     Attributes:
-        cwd: the working directory, symbolic links resolved, as are the containers' folders.
+        cwd: the working directory, symbolic links resolved.
         engine: the endpoint, for messages.
         compose_folder: the nearest one, from there up, that has a Compose file.
     """
@@ -156,13 +157,20 @@ class Place:
     compose_folder: PurePosixPath | None = None
 
 
-def narrow(containers: Sequence[Container], wanted: Wanted, place: Place) -> list[Container]:
-    """Leave those that fit, and of several the one whose project or mount we stand in."""
+def fitting(containers: Sequence[Container], wanted: Wanted) -> list[Container]:
+    """Return those that are of the wanted index, and of these those with the label, if any has."""
     fit = [it for it in containers if wanted.index is None or it.index == str(wanted.index)]
-    fit = [it for it in fit if wanted.label in it.labels] or fit
-    nearness = {it.id: _nearness(it, place.cwd) for it in fit}
-    nearest = max(nearness.values(), default=0)
-    return [it for it in fit if nearness[it.id] == nearest]
+    return [it for it in fit if wanted.label in it.labels] or fit
+
+
+def nearest(containers: Sequence[Container], place: Place) -> list[Container]:
+    """Return those whose project or mount we stand in the deepest; all where we do in none.
+
+    The containers' folders must be named as ours is, see :mod:`rind.folders`.
+    """
+    nearness = {it.id: _nearness(it, place.cwd) for it in containers}
+    most = max(nearness.values(), default=0)
+    return [it for it in containers if nearness[it.id] == most]
 
 
 def select(
@@ -185,7 +193,7 @@ def select(
         AmbiguousError: several fit.
         SelectionError: none is up, or the one that is cannot be used.
     """
-    found = sorted(narrow(up, wanted, place), key=lambda it: it.name)
+    found = sorted(nearest(fitting(up, wanted), place), key=lambda it: it.name)
     if len(found) == 1:
         return require_running(found[0])
     if found:
@@ -193,7 +201,7 @@ def select(
         raise AmbiguousError(
             f"{len(found)} running containers have {wanted}: choose one with {named}", found
         )
-    stopped = sorted(narrow(down, wanted, place), key=lambda it: it.name)
+    stopped = sorted(fitting(down, wanted), key=lambda it: it.name)
     if stopped:
         seen = "; ".join(f"{it.name} has it, but {_explain(it)}" for it in stopped)
         raise SelectionError(f"no running container has {wanted} ({seen})")

@@ -7,8 +7,18 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar, Unpack, overload
 
 from rind.errors import CommandFailed, TimedOut
+from rind.folders import localized
 from rind.piped import PipedProcess
-from rind.plan import Command, CommandOptions, ExecConfig, Host, Word, plan, words
+from rind.plan import (
+    Command,
+    CommandOptions,
+    ExecConfig,
+    Host,
+    Word,
+    plan,
+    wants_local_workdir,
+    words,
+)
 from rind.process import start_detached
 from rind.profile import read_profile
 from rind.reaper import Reaper
@@ -71,7 +81,10 @@ class Target:
             UsageError: a word of it cannot be executed.
             EngineError: the engine failed.
         """
-        config = plan(command, self.profile, self.container, self._host)
+        container = self.container
+        if wants_local_workdir(command, self.profile):
+            container = localized([container], self._host.cwd)[0]
+        config = plan(command, self.profile, container, self._host)
         if command.env_defaults:
             taken = await self._engine.variables(self.container.id)
             config = config.with_defaults(command.env_defaults, unless=taken)

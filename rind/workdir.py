@@ -39,7 +39,7 @@ def is_path(text: str) -> bool:
 
 
 def host_path(source: str) -> PurePosixPath:
-    """Return a bind mount's source as this machine names it."""
+    """Return a bind mount's source as this machine names it, if Docker Desktop has the engine."""
     path = PurePosixPath(source)
     for prefix, replacement in _DESKTOP:
         if path.is_relative_to(prefix):
@@ -50,13 +50,15 @@ def host_path(source: str) -> PurePosixPath:
 def container_path(cwd: PurePosixPath, mounts: Iterable[Mount]) -> str | None:
     """Return where a container has ``cwd``, by the mount with the longest source.
 
+    The sources must be named as ``cwd`` is, see :mod:`rind.folders`.
+
     None where no mount has it, and for a mount's own root: there, the container's own working
     directory is as good or better.
 
     >>> container_path(PurePosixPath("/home/me/shop/api"), [Mount("/home/me/shop", "/app")])
     '/app/api'
     """
-    found = [(host_path(it.source), it.target) for it in mounts]
+    found = [(PurePosixPath(it.source), it.target) for it in mounts]
     found = [(source, target) for source, target in found if cwd.is_relative_to(source)]
     if not found:
         return None

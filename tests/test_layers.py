@@ -11,6 +11,7 @@ FLOORS = [
     {"host_processes", "roots"},
     {"frames", "local", "endpoint", "profile", "keys", "failures"},
     {"command", "selection"},
+    {"folders"},
     {"plan"},
     {"stream", "streams", "answers"},
     {"engine"},

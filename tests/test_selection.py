@@ -10,7 +10,8 @@ from rind.selection import (
     Container,
     Place,
     Wanted,
-    narrow,
+    fitting,
+    nearest,
     require_running,
     select,
     stands_elsewhere,
@@ -134,7 +135,7 @@ def test_an_index_that_no_option_takes_is_none(number: str) -> None:
 
 def test_service_project_and_index_narrow() -> None:
     containers = [service("p", "a", 1), service("p", "a", 2)]
-    assert narrow(containers, Wanted(index=2), NOWHERE) == containers[1:]
+    assert fitting(containers, Wanted(index=2)) == containers[1:]
     assert Wanted(service="a", project="p").filters == [
         "com.docker.compose.service=a",
         "com.docker.compose.project=p",
@@ -144,8 +145,8 @@ def test_service_project_and_index_narrow() -> None:
 
 def test_a_service_needs_no_label_but_one_that_has_it_comes_first() -> None:
     other, labelled = bare(service("p", "a")), service("q", "a")
-    assert narrow([other], Wanted(service="a"), NOWHERE) == [other]
-    assert narrow([other, labelled], Wanted(service="a"), NOWHERE) == [labelled]
+    assert fitting([other], Wanted(service="a")) == [other]
+    assert fitting([other, labelled], Wanted(service="a")) == [labelled]
 
 
 def test_the_one_whose_project_or_mount_we_stand_in() -> None:
@@ -157,8 +158,8 @@ def test_the_one_whose_project_or_mount_we_stand_in() -> None:
     assert select([here, there], [], ANY, at("/home/me/shop/src/x")) is here
     assert select([here, there], [], ANY, at("/home/me/shop2")) is there
     assert select([here, there, api], [], ANY, at("/home/me/shop/api/src")) is api
-    assert len(narrow([here, there, api], ANY, at("/home/me"))) == 3
-    assert narrow([here, there, api], ANY, at("/home/me/shop")) == [here, api]
+    assert len(nearest([here, there, api], at("/home/me"))) == 3
+    assert nearest([here, there, api], at("/home/me/shop")) == [here, api]
 
 
 def test_standing_in_another_project() -> None:
