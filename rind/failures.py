@@ -12,6 +12,9 @@ _NOISE: Final = re.compile(
     r"OCI runtime exec failed: |exec failed: |unable to start container process: "
     r"|container_linux\.go:\d+: starting container process caused: |: unknown\Z"
 )
+LONGEST: Final = 1000
+"""Characters of its words that are repeated."""
+
 _NOT_FOUND: Final = re.compile(
     r"executable file not found|no such file or directory|not a directory", re.IGNORECASE
 )
@@ -29,7 +32,7 @@ def start_failure(text: str) -> StartError:
     The exit code that comes with it is no help: 126 before Engine 28.0 and 127 from there on,
     whatever the reason.
     """
-    said = _NOISE.sub("", text.strip()).strip() or "the engine does not say why"
+    said = _NOISE.sub("", text.strip()).strip()[:LONGEST] or "the engine does not say why"
     if _AROUND.search(said):
         status = ExitStatus.FAILED
     elif _NOT_FOUND.search(said):

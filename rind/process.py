@@ -178,6 +178,11 @@ class Process:
         """
         return await self._receiver.read()
 
+    @property
+    def taken(self) -> int:
+        """The bytes of output that :meth:`read` has returned."""
+        return self._receiver.taken
+
     async def write(self, data: bytes) -> None:
         """Send ``data`` to the command's stdin; return once it is on its way.
 

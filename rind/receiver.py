@@ -18,6 +18,9 @@ __all__ = ["Receiver"]
 SLOW_READER: Final = 0.25
 """Seconds after which a reader that has not come back for more is slow."""
 
+MOST_SAID: Final = 64 * 1024
+"""Bytes of an engine's reason why a command was not started: one line, as a rule."""
+
 MOST_SAVED: Final = 16 * 1024 * 1024
 """Bytes to take off the engine's hands at a command's end; a child that it left behind may go on
 writing, and must be held back again."""
@@ -28,12 +31,14 @@ class Receiver:
 
     Attributes:
         at_end: whether there is nothing more to receive.
+        taken: the bytes that were handed to the reader.
     """
 
     def __init__(
         self, stream: HijackedStream, inspector: Inspector, tasks: Tasks, *, tty: bool
     ) -> None:
         self.at_end = False
+        self.taken = 0
         self._stream = stream
         self._inspector = inspector
         self._tasks = tasks
@@ -64,7 +69,8 @@ class Receiver:
         self._reader_is_away.set()
         stream, part = self._parts.popleft()
         if stream == SYSTEM_ERROR:
-            raise Broken(f"the engine says: {part.decode(errors='replace')}")
+            raise Broken(f"the engine says: {part[:MOST_SAID].decode(errors='replace')}")
+        self.taken += len(part)
         return stream, part
 
     async def save_the_rest(self) -> None:
@@ -126,9 +132,10 @@ class Receiver:
         """
         state = await self._poll_taking_output()
         if not state.running and state.pid == 0:
-            while not self.at_end:
+            limit = self._received + MOST_SAID
+            while self._may_receive(limit):
                 await self._receive()
-            text = b"".join(part for _, part in self._parts).decode(errors="replace")
+            text = b"".join(part for _, part in self._parts)[:MOST_SAID].decode(errors="replace")
             raise start_failure(text)
         self._seen_started = True
 

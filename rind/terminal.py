@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final, Self
 
-__all__ = ["RawMode", "handed_over", "in_foreground", "is_terminal", "window_size"]
+__all__ = ["RawMode", "give_back", "handed_over", "in_foreground", "is_terminal", "window_size"]
 
 # What both Debian's ncurses-base and Alpine's ncurses-terminfo-base describe.
 _TERMS: Final = frozenset(
@@ -53,6 +53,16 @@ def in_foreground(fd: int) -> bool:
         return True  # not our controlling terminal: there is no job control on it
 
 
+_raw: "list[RawMode]" = []
+"""Those that are entered."""
+
+
+def give_back() -> None:
+    """Give the terminal back as it was found, wherever the program is."""
+    for mode in reversed(_raw):
+        mode.suspend()
+
+
 class RawMode:
     """A context in which every key is handed through as it is typed, and every byte of output.
 
@@ -69,11 +79,13 @@ class RawMode:
             # and not at the first change: the attributes are still the shell's own.
             os.kill(os.getpid(), signal.SIGTTOU)
         self._saved = termios.tcgetattr(self._fd)
+        _raw.append(self)
         self.resume()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.suspend()
+        _raw.remove(self)
 
     def resume(self) -> None:
         """Take the terminal, at first or again. Idempotent."""

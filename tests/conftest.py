@@ -173,6 +173,12 @@ def wait_until(true: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def ended(process: "subprocess.Popen[bytes]") -> int:
+    """Wait for a process's end; return its status as a shell has it, 128+n for signal n."""
+    status = process.wait(TIMEOUT)
+    return status if status >= 0 else 128 - status
+
+
 def one_line(stderr: bytes) -> str:
     """Return the only line of stderr, which must be Rind's own."""
     lines = stderr.decode().splitlines()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from conftest import RIND, TIMEOUT, Containers, TestContainer, one_line, wait_until
+from conftest import RIND, TIMEOUT, Containers, TestContainer, ended, one_line, wait_until
 from faults import Fault, FaultProxy, fault_proxy
 from screen import Screen
 
@@ -222,7 +222,7 @@ def test_the_terminal_is_raw_while_it_runs_and_as_before_after(
         terminal.read_until(b"ready\r\n")
         assert terminal.is_raw()
         os.write(terminal.master, b"\r")
-        assert process.wait(TIMEOUT) == 3
+        assert ended(process) == 3
     assert terminal.is_as_before()
 
 
@@ -235,7 +235,7 @@ def test_the_terminal_is_as_before_after_a_signal(
     with start(busybox, terminal, "-c", "echo ready; read x") as process:
         terminal.read_until(b"ready\r\n")
         process.send_signal(number)
-        assert process.wait(TIMEOUT) == status
+        assert ended(process) == status
     assert terminal.is_as_before()
 
 
@@ -246,7 +246,7 @@ def test_the_terminal_is_as_before_when_the_container_dies(
     with start(target, terminal, "-c", "echo ready; read x") as process:
         terminal.read_until(b"ready\r\n")
         target.engine.cli("kill", target.name)
-        assert process.wait(TIMEOUT) == 137
+        assert ended(process) == 137
     assert terminal.is_as_before()
 
 
@@ -275,18 +275,18 @@ def test_the_terminal_is_as_before_when_rind_itself_fails(
     busybox: TestContainer, terminal: Terminal
 ) -> None:
     broken = (
-        "import rind.attach, rind.cli.main, sys\n"
+        "import rind.attach, rind.cli.program, sys\n"
         "class Modes(rind.attach.TerminalModes):\n"
         "    def feed(self, data):\n"
         "        super().feed(data)\n"
         "        if b'ready' in data: raise RuntimeError('a mistake')\n"
         "rind.attach.TerminalModes = Modes\n"
-        "sys.exit(rind.cli.main.main())\n"
+        "sys.exit(rind.cli.program.main())\n"
     )
     program = [sys.executable, "-c", broken]
     with start(busybox, terminal, "-c", ALTERNATE, program=program) as process:
         said = terminal.read_until(b"RuntimeError: a mistake")
-        assert process.wait(TIMEOUT) == 1
+        assert ended(process) == 1
     assert b"\033[?1049l" in said
     assert terminal.is_as_before()
 
@@ -296,7 +296,7 @@ def test_the_terminal_is_as_before_when_nothing_starts(
 ) -> None:
     with start(busybox, terminal, "nope") as process:
         terminal.read_until(b"rind: cannot start the command")
-        assert process.wait(TIMEOUT) == 127
+        assert ended(process) == 127
     assert terminal.is_as_before()
 
 
@@ -354,7 +354,7 @@ def test_stdin_that_is_a_socket(container: TestContainer) -> None:
         received = b""
         while part := ours.recv(65536):
             received += part
-        assert process.wait(TIMEOUT) == 0
+        assert ended(process) == 0
     assert received == data
 
 
@@ -449,15 +449,15 @@ def test_a_killed_programs_screen_is_put_in_order(
     with start(busybox, terminal, "-c", left + "kill -KILL $$") as process:
         seen = terminal.read_until(b"\x1b[?2004l\x1b[?25h\x1b[?1049l")
         assert b"ready" in seen
-        assert process.wait(TIMEOUT) == 137
+        assert ended(process) == 137
     with start(busybox, terminal, "-c", left + "read x") as process:
         terminal.read_until(b"ready")
         process.terminate()
         terminal.read_until(b"\x1b[?2004l\x1b[?25h\x1b[?1049l")
-        assert process.wait(TIMEOUT) == 143
+        assert ended(process) == 143
     with start(busybox, terminal, "-c", left + "exit 3") as process:
         terminal.read_until(b"ready")
-        assert process.wait(TIMEOUT) == 3
+        assert ended(process) == 3
     os.write(terminal.slave, b"END")
     assert terminal.read_until(b"END") == b"END"
 
@@ -479,7 +479,7 @@ def test_a_container_that_dies_under_a_command_is_told(containers: Containers, h
             target.engine.cli("kill", target.name)
         else:
             target.engine.cli("rm", "--force", target.name)
-        assert process.wait(TIMEOUT) == 137
+        assert ended(process) == 137
         said = one_line(process.stderr.read())
     assert said.startswith("the command was killed with its container: ")
     assert target.name in said

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from conftest import RIND, TIMEOUT, Containers, TestContainer, one_line, wait_until
+from conftest import RIND, TIMEOUT, Containers, TestContainer, ended, one_line, wait_until
 from faults import Fault, FaultProxy, fault_proxy
 from test_attach import Terminal
 
@@ -142,7 +142,7 @@ def test_a_signal_takes_the_stubborn_tree_with_it(
 ) -> None:
     with stubborn(busybox, tty, "--kill-after", "0.3") as process:
         process.send_signal(number)
-        assert process.wait(TIMEOUT) == status
+        assert ended(process) == status
         assert sleepers(busybox) == 0
         assert process.stderr
         assert process.stderr.read() == b""
@@ -200,7 +200,7 @@ def test_a_container_that_goes_while_it_is_signalled(containers: Containers, how
                 *("run", "--detach", "--name", target.name, target.engine.images["busybox"])
             )
         # Killed with the container, or, where that was still to be seen, signalled as asked.
-        assert process.wait(TIMEOUT) in {137, 143}
+        assert ended(process) in {137, 143}
         assert process.stderr
         said = process.stderr.read()
     assert not said or one_line(said)
@@ -228,7 +228,7 @@ async def test_an_engine_that_goes_while_the_tree_is_signalled(
         process.terminate()
         async with asyncio.timeout(TIMEOUT):
             said = await process.stderr.read()
-            assert await process.wait() == 143
+            assert await process.wait() == -signals.SIGTERM
     assert "may be left running in the container" in one_line(said)
     kill_all(busybox, f"[{mark[0]}]{mark[1:]}")
     wait_until(lambda: sleepers(busybox, mark) == 0)
@@ -242,13 +242,13 @@ def test_a_second_interrupt_does_not_wait(container: TestContainer, tty: str) ->
             process.send_signal(signals.SIGINT)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(0.2)
-        assert process.returncode == 130
+        assert process.returncode == -signals.SIGINT
         assert sleepers(container) == 0
 
 
 def test_a_timeout_takes_the_stubborn_tree_with_it(container: TestContainer, tty: str) -> None:
     with stubborn(container, tty, "--timeout", "2", "--kill-after", "0.2") as process:
-        assert process.wait(TIMEOUT) == 137
+        assert ended(process) == 137
         assert sleepers(container) == 0
 
 
@@ -283,7 +283,7 @@ def test_a_reader_that_goes_away_takes_the_tree_with_it(container: TestContainer
         assert process.stderr
         process.stdout.readline()
         process.stdout.close()
-        assert process.wait(TIMEOUT) == 141
+        assert ended(process) == 141
         assert process.stderr.read() == b""
     assert sleepers(container) == 0
 
@@ -300,7 +300,7 @@ def test_a_command_that_handles_the_signal_ends_as_it_likes(container: TestConta
         assert process.stdout.readline() == b"ready\n"
         process.terminate()
         assert process.stdout.read() == b"bye\n"
-        assert process.wait(TIMEOUT) == 5
+        assert ended(process) == 5
 
 
 def test_sigusr1_is_only_handed_on(container: TestContainer) -> None:
@@ -350,7 +350,7 @@ def test_as_another_user_with_a_read_only_root(containers: Containers) -> None:
     target = containers("busybox", "", "--read-only")
     with stubborn(target, "-u", "app", "--kill-after", "0.2") as process:
         process.terminate()
-        assert process.wait(TIMEOUT) == 143
+        assert ended(process) == 143
         assert sleepers(target) == 0
 
 
@@ -361,7 +361,7 @@ def test_without_a_shell_it_is_done_from_outside(distroless: TestContainer) -> N
     ) as process:
         wait_until(lambda: sleepers(distroless, mark) == 1)
         process.terminate()
-        assert process.wait(TIMEOUT) == 143
+        assert ended(process) == 143
     assert sleepers(distroless, mark) == 0
 
 
@@ -435,7 +435,7 @@ async def test_a_command_that_cannot_be_reached_is_told(
         if not option:
             process.terminate()
         _, said = await process.communicate()
-    assert process.returncode == (124 if option else 143)
+    assert process.returncode == (124 if option else -signals.SIGTERM)
     assert "no shell to signal it with, and its engine is not on this machine" in one_line(said)
     assert sleepers(distroless, mark) == 1
     await asyncio.to_thread(subprocess.run, ["pkill", "-x", "-f", f"sleep {mark}"], check=True)
@@ -446,7 +446,7 @@ def test_a_paused_container_is_told_within_bounds(containers: Containers) -> Non
     with stubborn(target) as process:
         target.engine.cli("pause", target.name)
         process.terminate()
-        assert process.wait(TIMEOUT) == 143
+        assert ended(process) == 143
         assert process.stderr
         said = one_line(process.stderr.read())
         target.engine.cli("unpause", target.name)
@@ -466,7 +466,7 @@ def test_a_closed_window_takes_the_tree_with_it(busybox: TestContainer) -> None:
     terminal.read_until(b"ready")
     wait_until(lambda: sleepers(busybox) == 4)
     terminal.close()
-    assert process.wait(TIMEOUT) == 129
+    assert ended(process) == 129
     wait_until(lambda: sleepers(busybox) == 0)
 
 
@@ -528,6 +528,6 @@ def test_ending_while_the_leash_is_being_armed_releases_it(busybox: TestContaine
         for number, mark in enumerate(marks)
     ]
     for process in runs:
-        assert process.wait(TIMEOUT) == 0
+        assert ended(process) == 0
     wait_until(lambda: not is_leashed(busybox))
     assert [mark for mark in marks if sleepers(busybox, mark) != 1] == []

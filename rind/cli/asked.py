@@ -5,7 +5,6 @@ from collections.abc import Mapping
 
 from rind.attach import STDIN_FD, STDOUT_FD
 from rind.cli.options import Options
-from rind.cli.variables import environment
 from rind.local import is_null
 from rind.plan import Command
 from rind.profile import Profile
@@ -26,17 +25,15 @@ def wanted(options: Options) -> Wanted:
     )
 
 
-def asked_command(options: Options, env: Mapping[str, str]) -> Command:
-    """Give the command that is asked for; our own stdin and stdout say whether it has a TTY.
-
-    Raises:
-        UsageError: a file of variables cannot be read, or has a line that is not one.
-    """
+def asked_command(
+    options: Options, variables: Mapping[str, str], env: Mapping[str, str]
+) -> Command:
+    """Give the command that is asked for; our own stdin and stdout say whether it has a TTY."""
     tty = _wants_tty(options)
     return Command(
         argv=options.command,
         script=options.script,
-        env=environment(options.env_files, options.env, env),
+        env=variables,
         env_defaults=handed_over(env) if tty else {},
         user=options.user,
         workdir=options.workdir,

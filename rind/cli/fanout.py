@@ -83,6 +83,10 @@ class Fanout:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
+    def left(self) -> list[str]:
+        """Return the names of the containers in which something may be left running."""
+        return [name for run in self._runs for name in run.left()]
+
     def end(self, number: int, status: int) -> None:
         """End every command that still runs, as :meth:`Run.end` does."""
         for run in self._runs:

@@ -20,6 +20,9 @@ Serve = Callable[[Process], Awaitable[int | None]]
 
 _KILLED: Final = ExitStatus.SIGNALLED + 9
 
+_STUCK_AFTER: Final = 2.0
+"""Seconds in which our stdout or stderr must take something, where the command was ended."""
+
 _STOP_SEEN_WITHIN: Final = 1.0
 """Seconds after its processes' end in which the engine says of a container that it has stopped.
 A busy 20.10 was seen to take more than 0.3."""
@@ -41,6 +44,7 @@ class Run:
         self._task: asyncio.Task[object] | None = None
         self._process: Process | None = None
         self._ending: asyncio.Task[bool] | None = None
+        self._waiting: asyncio.Task[None] | None = None
         self._forwarding: set[asyncio.Task[None]] = set()
         # What ends the run from outside gives it this status, unless the command has its own.
         self._status = 0
@@ -76,9 +80,15 @@ class Run:
         finally:
             # What it left running on purpose is not to be ended any more.
             self._task = self._process = None
+            if self._waiting is not None:
+                self._waiting.cancel()
         if status == _KILLED and not self._status:
             await self._explain_kill()
         return status
+
+    def left(self) -> list[str]:
+        """Return the container's name where something may be left running there."""
+        return [self._target.container.name] if self._task is not None else []
 
     def end(self, number: int, status: int) -> None:
         """End the command's tree with a signal, and when it is called again, at once.
@@ -125,9 +135,21 @@ class Run:
             await self._say(f"cannot hand on signal {number}: {exc}")
 
     def _ended(self, ending: "asyncio.Task[bool]") -> None:
-        # Where the tree is out of reach, its output might never end.
-        if not ending.cancelled() and ending.exception() is not None and self._task is not None:
+        if self._task is None or ending.cancelled():
+            return
+        if ending.exception() is not None:
+            # Where the tree is out of reach, its output might never end.
             self._task.cancel()
+        elif self._process is not None:
+            self._waiting = asyncio.create_task(self._leave_unread(self._process, self._task))
+
+    async def _leave_unread(self, process: Process, task: "asyncio.Task[object]") -> None:
+        """Leave what an ended command has written, once nobody takes any more of it."""
+        taken = -1
+        while process.taken > taken:
+            taken = process.taken
+            await asyncio.sleep(_STUCK_AFTER)
+        task.cancel()
 
     async def _tell(self, why: LeftRunning) -> None:
         await self._say(f"processes of the command may be left running in the container: {why}")

@@ -31,16 +31,29 @@ class Session:
 
     Args:
         options: from the command line.
+        variables: for the command.
         env: our own environment.
         say: prints a line to the user.
+        out: prints text on stdout.
+
+    Attributes:
+        signal: the first that was sent to us; 0 for none.
     """
 
     def __init__(
-        self, options: Options, env: Mapping[str, str], say: Callable[[str], None]
+        self,
+        options: Options,
+        variables: Mapping[str, str],
+        env: Mapping[str, str],
+        say: Callable[[str], None],
+        out: Callable[[str], None],
     ) -> None:
+        self.signal = 0
         self._options = options
+        self._variables = variables
         self._env = env
         self._say = say
+        self._out = out
         self._task: asyncio.Task[int] | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._running: Run | Fanout | None = None
@@ -55,6 +68,7 @@ class Session:
             OSError: our own stdin or stdout failed.
         """
         self._task = asyncio.create_task(self._run())
+        self._set_alarm()
         try:
             return await self._task
         except asyncio.CancelledError:
@@ -62,11 +76,11 @@ class Session:
                 raise
             return self._status
         finally:
-            if self._alarm is not None:
-                self._alarm.cancel()
+            self._stop_alarm()
 
     def interrupt(self, number: int) -> None:
         """Take a signal that was sent to us: hand it on, and see to it that we end."""
+        self.signal = self.signal or number
         if self._status is None:
             self._status = ExitStatus.SIGNALLED + number
         self._end(number, self._status)
@@ -75,6 +89,24 @@ class Session:
         """Take a signal that was sent to us: hand it on."""
         if self._running is not None:
             self._running.forward(number)
+
+    def left(self) -> str:
+        """Say what may be left running where it is not waited for any more."""
+        names = ", ".join(self._running.left()) if self._running is not None else ""
+        if not names:
+            return "gave up; no command was started"
+        return f"gave up; the command may be left running in {names}"
+
+    def _set_alarm(self) -> None:
+        """Let the time limit begin, at first or anew."""
+        self._stop_alarm()
+        if self._options.timeout:
+            loop = asyncio.get_running_loop()
+            self._alarm = loop.call_later(self._options.timeout, self._expire)
+
+    def _stop_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
 
     def _expire(self) -> None:
         if self._status is not None:
@@ -90,7 +122,11 @@ class Session:
 
     async def _run(self) -> int:
         options, env = self._options, self._env
-        command = asked_command(options, env)
+        command = asked_command(options, self._variables, env)
+        if options.action != "run":
+            from rind.cli.show import show  # noqa: PLC0415 # a command needs none of it
+
+            return await show(options, command, env, lambda text: self._out(f"{text}\n"))
         keys = options.detach_keys
         detach_keys = parse_keys(docker_setting(env, "detachKeys") if keys is None else keys)
         async with connect(options.host, context=options.context, environ=env) as client:
@@ -101,15 +137,16 @@ class Session:
                 names = ", ".join(it.container.name for it in targets)
                 what = described(options, targets[0].profile)
                 self._say(f"in {names} on {client.endpoint.url}: {what}")
-            if options.timeout:
-                loop = asyncio.get_running_loop()
-                self._alarm = loop.call_later(options.timeout, self._expire)
             if options.all:
                 return await self._run_all(targets, command)
             return await self._run_in(targets[0], command, detach_keys)
 
     async def _find(self, client: Client) -> Sequence[Target]:
-        """Find what to run in; nothing where several fit, and the user wants none of them."""
+        """Find what to run in; nothing where several fit, and the user wants none of them.
+
+        The time limit holds for this and for the command, but not while we wait for what has a
+        limit of its own, or for the user.
+        """
         options = self._options
         asked = wanted(options)
         try:
@@ -128,7 +165,9 @@ class Session:
             return [target]
         from rind.cli.picker import pick  # noqa: PLC0415 # it takes 100 ms to load
 
+        self._stop_alarm()
         picked = await pick(candidates, options.label)
+        self._set_alarm()
         return [] if picked is None else [client.target(require_running(picked), options.label)]
 
     async def _wait(self, client: Client, asked: Wanted, seconds: float) -> Target:
@@ -140,11 +179,15 @@ class Session:
                 self._say(f"waiting: {what}")
             seen.append(what)
 
+        self._stop_alarm()
         try:
             async with asyncio.timeout(seconds):
                 return await client.wait_for(asked, told)
         except TimeoutError:
-            raise SelectionError(f"waited for {seconds:g} s: {seen[-1]}") from None
+            what = seen[-1] if seen else "the engine has not said which containers run"
+            raise SelectionError(f"waited for {seconds:g} s: {what}") from None
+        finally:
+            self._set_alarm()
 
     def _mention_elsewhere(self, client: Client, container: Container) -> None:
         """Say so where the user may think of another project."""

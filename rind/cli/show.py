@@ -1,18 +1,20 @@
 """What is done instead of running a command: --list, --explain, --doctor."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from rind.cli.asked import asked_command, described, wanted
+from rind.cli.asked import described, wanted
 from rind.cli.options import Options
 from rind.cli.report import HEADER, clean, row, table
 from rind.client import Client, connect
 from rind.errors import RindError, SelectionError, StartError
-from rind.plan import ExecConfig
+from rind.plan import Command, ExecConfig
 from rind.quoting import quoted
 from rind.selection import Container
+from rind.streams import DEVNULL
 from rind.target import Target
 
 __all__ = ["show"]
@@ -20,14 +22,18 @@ __all__ = ["show"]
 _PROBE_TIMEOUT: Final = 10.0
 """Seconds that a pre-step may take while it is only tried."""
 
+_MOST_SAID: Final = 4096
+"""Bytes of what a pre-step says that are repeated."""
+
 Print = Callable[[str], None]
 
 
-async def show(options: Options, env: Mapping[str, str], out: Print) -> int:
+async def show(options: Options, command: Command, env: Mapping[str, str], out: Print) -> int:
     """Do what the options ask for instead of running; return the exit status.
 
     Args:
         options: with one of the actions.
+        command: what would be run.
         env: our own environment.
         out: prints to stdout, one or more lines.
 
@@ -40,7 +46,7 @@ async def show(options: Options, env: Mapping[str, str], out: Print) -> int:
         if options.action == "list":
             await _list(client, options, out)
         else:
-            await _explain(client, options, env, out)
+            await _explain(client, options, command, out)
     return 0
 
 
@@ -68,7 +74,7 @@ def _as_json(container: Container, label: str) -> dict[str, object]:
     }
 
 
-async def _explain(client: Client, options: Options, env: Mapping[str, str], out: Print) -> None:
+async def _explain(client: Client, options: Options, command: Command, out: Print) -> None:
     target = await client.find(wanted(options))
     others = len(await client.containers(wanted(options))) - 1
     if options.container is not None:
@@ -77,7 +83,7 @@ async def _explain(client: Client, options: Options, env: Mapping[str, str], out
         why = f"chosen by the working directory, among {others + 1} with {wanted(options)}"
     else:
         why = f"the only one with {wanted(options)}"
-    config = await target.plan(asked_command(options, env))
+    config = await target.plan(command)
     name = target.container.name
     pre_step = target.profile.pre_step if options.pre_step else None
     lines = {
@@ -143,8 +149,8 @@ async def _examine(target: Target, tell: Callable[..., None]) -> None:
     pre_step = (profile.pre_step or "").strip()
     shell = f"{name}: the shell {profile.shell}"
     try:
-        done = await target.run(script=":", pre_step=False, timeout=_PROBE_TIMEOUT)
-        tell(shell, None if done.returncode == 0 else f"exit status {done.returncode}")
+        status, _ = await _probe(target, pre_step=False)
+        tell(shell, None if status == 0 else f"exit status {status}")
     except StartError as exc:
         if pre_step or profile.command:
             tell(shell, str(exc))
@@ -155,8 +161,28 @@ async def _examine(target: Target, tell: Callable[..., None]) -> None:
         return
     step = f"{name}: the pre-step {pre_step.splitlines()[0]!r}"
     try:
-        done = await target.run(script=":", timeout=_PROBE_TIMEOUT)
-        said = done.stderr.decode(errors="replace").strip()
-        tell(step, None if done.returncode == 0 else f"exit status {done.returncode} {said}")
+        status, said = await _probe(target, pre_step=True)
+        tell(step, None if status == 0 else f"exit status {status} {said}")
     except RindError as exc:
         tell(step, str(exc))
+
+
+async def _probe(target: Target, *, pre_step: bool) -> tuple[int, str]:
+    """Run nothing in a container's shell; return the exit status, and the beginning of stderr.
+
+    Raises:
+        RindError: it could not be run, or did not end in time.
+    """
+    said = b""
+    async with target.open_process(
+        script=":", pre_step=pre_step, stdin=DEVNULL, stdout=DEVNULL
+    ) as process:
+        assert process.stderr is not None  # noqa: S101 # it is a PIPE
+        try:
+            async with asyncio.timeout(_PROBE_TIMEOUT):
+                while part := await process.stderr.read(_MOST_SAID):
+                    said = (said + part)[:_MOST_SAID]
+                status = await process.wait()
+        except TimeoutError:
+            raise SelectionError(f"it did not end within {_PROBE_TIMEOUT:g} s") from None
+    return status, said.decode(errors="replace").strip()

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pexpect
 import pytest
-from conftest import RIND, TIMEOUT, Containers, TestContainer, one_line, wait_until
+from conftest import RIND, TIMEOUT, Containers, TestContainer, ended, one_line, wait_until
 from test_load import MIB, MOST_MEMORY, resident
 from test_reaper import IN_CONTAINER, is_leashed, sleepers
 
@@ -131,7 +131,7 @@ def test_a_slow_reader_holds_the_commands_back_and_loses_nothing(launch: Launch)
         assert [it.inside("ls /tmp") for it in fleet] == [""] * 3
         assert resident(process.pid) < 4 * MOST_MEMORY
         received = process.stdout.read()
-        assert process.wait(TIMEOUT) == 0
+        assert ended(process) == 0
     assert received.count(b"x" * 63 + b"\n") == received.count(b"\n") == 3 * size // 64
 
 
@@ -229,7 +229,7 @@ def test_a_container_that_goes_does_not_stop_the_others(launch: Launch, how: str
             f"{first.name}  | partial",
             f"{second.name}  | partialwent",
         ]
-        assert process.wait(TIMEOUT) == 137
+        assert ended(process) == 137
     if how == "rm":
         first.engine.cli(*("run", "--name", first.name, first.engine.images["busybox"], "true"))
 
@@ -251,7 +251,7 @@ def test_a_signal_takes_every_stubborn_tree_with_it(
 ) -> None:
     with stubborn(fleet, "-q", "--kill-after", "0.3") as process:
         process.send_signal(number)
-        assert process.wait(TIMEOUT) == status
+        assert ended(process) == status
         assert nothing_left(fleet)
         assert process.stderr
         assert process.stderr.read() == b""
@@ -266,7 +266,7 @@ def test_a_second_interrupt_does_not_wait(fleet: Fleet) -> None:
         process.send_signal(signal.SIGINT)
         assert process.stdout.readline().endswith(b"  | seen\n")
         process.send_signal(signal.SIGINT)
-        assert process.wait(TIMEOUT) == 130
+        assert ended(process) == 130
         assert nothing_left(fleet)
 
 
@@ -277,7 +277,7 @@ def test_an_interrupt_while_they_are_started(fleet: Fleet, after: float) -> None
         time.sleep(after)
         process.send_signal(signal.SIGINT)
         # By itself, Python dies of a signal that comes before Rind is there.
-        assert process.wait(TIMEOUT) in {130, -signal.SIGINT, 1}
+        assert ended(process) in {130, -signal.SIGINT, 1}
         assert nothing_left(fleet)
 
 
@@ -294,7 +294,7 @@ def test_a_signal_does_not_touch_what_has_ended(launch: Launch) -> None:
             process.stdout.readline()
         time.sleep(1)
         process.terminate()
-        assert process.wait(TIMEOUT) == 143
+        assert ended(process) == 143
         assert process.stderr
         said = one_line(process.stderr.read())
     assert said == f"2 containers: 1 ok, {second.name} exited 143"
@@ -305,7 +305,7 @@ def test_the_time_limit_is_for_all(fleet: Fleet) -> None:
     done = fleet[0].rind("-aq", "--timeout", "0.5", "sleep", "424242")
     assert (done.returncode, done.stderr) == (124, b"")
     with stubborn(fleet, "--timeout", "3", "--kill-after", "0.2") as process:
-        assert process.wait(TIMEOUT) == 137
+        assert ended(process) == 137
     assert nothing_left(fleet)
 
 
@@ -316,7 +316,7 @@ def test_a_reader_that_goes_away_ends_all(fleet: Fleet) -> None:
         assert process.stderr
         process.stdout.readline()
         process.stdout.close()
-        assert process.wait(TIMEOUT) == 141
+        assert ended(process) == 141
         assert process.stderr.read() == b""
     assert nothing_left(fleet)
 
@@ -336,7 +336,7 @@ def test_sigusr1_is_handed_on_to_all(fleet: Fleet) -> None:
             assert process.stdout.readline().endswith(b"| ready\n")
         process.send_signal(signal.SIGUSR1)
         assert process.stdout.read().count(b"| got\n") == 3
-        assert process.wait(TIMEOUT) == 0
+        assert ended(process) == 0
 
 
 @pytest.mark.timeout(300)
@@ -355,7 +355,7 @@ def test_many_containers(launch: Launch) -> None:
         for _ in fleet:
             process.stdout.readline()
         process.terminate()
-        assert process.wait(TIMEOUT) == 143
+        assert ended(process) == 143
         assert process.stderr
         assert process.stderr.read() == b""
     assert nothing_left(fleet)

@@ -1,7 +1,6 @@
 """What goes wrong before a command is run, and how the program begins and ends."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -83,9 +82,9 @@ def test_permission_denied_on_the_socket(tmp_path: Path) -> None:
         # Root may connect to anything: the connection is made as nobody, in a child.
         program = (
             # Not every user can read this Python's files: all is imported before.
-            "import asyncio, os, sys, rind.attach, rind.cli.main, rind.engine;"
+            "import asyncio, os, sys, rind.attach, rind.cli.program, rind.engine;"
             "os.setgroups([]); os.setgid(65534); os.setuid(65534);"
-            "sys.argv[1:] = ['true']; sys.exit(rind.cli.main.main())"
+            "sys.argv[1:] = ['true']; sys.exit(rind.cli.program.main())"
         )
         drop = [sys.executable, "-c", program] if os.getuid() == 0 else [RIND, "true"]
         if os.getuid() != 0:
@@ -202,27 +201,6 @@ def test_variables_from_a_pipe(busybox: TestContainer) -> None:
 
 
 # --- how it begins and ends ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
-)
-def test_a_signal_ends_it_quietly(
-    busybox: TestContainer, number: signal.Signals, status: int
-) -> None:
-    with subprocess.Popen(
-        [RIND, "-c", "echo ready; exec sleep 1000"],
-        env=busybox.environ(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
-        assert process.stdout
-        assert process.stderr
-        assert process.stdout.readline() == b"ready\n"
-        process.send_signal(number)
-        assert process.wait(timeout=20) == status
-        assert process.stderr.read() == b""
 
 
 def test_a_closed_stdin_is_no_stdin(busybox: TestContainer) -> None:

@@ -1,0 +1,146 @@
+"""Argv in, exit status out. The only module that prints on stdout.
+
+What a mistake on the command line does not need is imported late: asyncio and aiodocker take
+longer to load than everything else together.
+"""
+
+import gc
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from rind import __version__
+from rind.cli.options import HELP, Options, parse, parse_shim
+from rind.cli.shim import write_shims
+from rind.cli.signals import die_of, say, taken
+from rind.cli.variables import environment
+from rind.errors import ExitStatus, RindError
+
+__all__ = ["main"]
+
+
+def main() -> int:
+    """Run the command that ``sys.argv`` asks for; return the exit status."""
+    _plug_standard_streams()
+    try:
+        program = Path(sys.argv[0])
+        if program.is_symlink() and not program.name.startswith("rind"):
+            return _run(parse_shim(program.name, sys.argv[1:], os.environ))
+        return _do(parse(sys.argv[1:], os.environ))
+    except RindError as exc:
+        say(str(exc))
+        return exc.exit_status
+    except BrokenPipeError:
+        return ExitStatus.BROKEN_PIPE
+    except OSError as exc:
+        say(f"cannot read stdin or write the output: {exc.strerror or exc}")
+        return ExitStatus.FAILED
+
+
+def _do(options: Options) -> int:
+    match options.action:
+        case "help" | "version" | "complete" | "completion":
+            _print(_text(options))
+        case "shim":
+            write_shims(Path(options.shim), options.command, Path(sys.argv[0]))
+        case _:
+            return _run(options)
+    return 0
+
+
+def _text(options: Options) -> str:
+    """Return what an action that only prints prints."""
+    match options.action:
+        case "help":
+            return HELP
+        case "version":
+            return f"rind {__version__}\n"
+    from rind.cli.completion import SCRIPTS, answer  # noqa: PLC0415 # see above
+
+    if options.action == "completion":
+        return SCRIPTS[options.completion]
+    with _quick_imports():
+        return "".join(f"{it}\n" for it in answer(options.command, os.environ))
+
+
+def _run(options: Options) -> int:
+    """Do what takes an engine; die of the signal that has ended it, if one has."""
+    with _limited(options.timeout):
+        # Reading may wait: for a pipe, or a file system that has gone.
+        variables = environment(options.env_files, options.env, os.environ)
+        with _quick_imports():
+            import asyncio  # noqa: PLC0415 # see above
+
+            from rind.cli.session import Session  # noqa: PLC0415 # see above
+    session = Session(options, variables, os.environ, say, _print)
+    runner = asyncio.Runner()
+
+    def call(method: Callable[[int], None], number: int) -> None:
+        with suppress(RuntimeError):  # the loop has ended
+            runner.get_loop().call_soon_threadsafe(method, number)
+
+    with taken(session, call), runner:
+        status = runner.run(session.run())
+    if session.signal and status == ExitStatus.SIGNALLED + session.signal:
+        die_of(session.signal)
+    return status
+
+
+@contextmanager
+def _limited(seconds: float | None) -> Iterator[None]:
+    """End the program where something takes longer that no command depends on yet."""
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(ExitStatus.TIMED_OUT))
+    signal.setitimer(signal.ITIMER_REAL, seconds or 0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@contextmanager
+def _quick_imports() -> Iterator[None]:
+    """Keep what is imported from doing what we have no use for. Only here, in our own process.
+
+    Modules are there to stay, so there is no garbage to look for among them. And aiohttp reads the
+    system's CA certificates, a fifth of the time to import aiodocker, for the sake of HTTPS: no
+    engine is verified by them, for one with TLS has a CA of its own.
+    """
+    saved = {name: os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
+    os.environ.update(dict.fromkeys(saved, os.devnull))
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+        for name, value in saved.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _plug_standard_streams() -> None:
+    """Keep a closed stdin, stdout or stderr from being taken by the first file that we open.
+
+    As coreutils do it: opened the wrong way round, so that using it is still an error.
+    """
+    for fd, flags in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_RDONLY)):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, flags)
+
+
+def _print(text: str) -> None:
+    data = text.encode()
+    while data:
+        try:
+            data = data[os.write(1, data) :]
+        except BlockingIOError:
+            # Somebody has made it so that it does not wait by itself.
+            select.select([], [1], [])

@@ -1,0 +1,109 @@
+"""Signals that are sent to us: the first ends the command, the second ends us.
+
+Python's own handlers take them, not the event loop's: those run only where the loop does, and
+restart a system call that blocks. A full stdout, a network file system or an engine that does not
+answer must hold nobody, so after the second signal a timer ends the program wherever it is: it
+gives the terminal back, says what may be left, and dies of the signal.
+"""
+
+import os
+import select
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Final, NoReturn, Protocol
+
+from rind.cli.report import line
+from rind.terminal import give_back
+
+__all__ = ["ENDING", "Endable", "die_of", "say", "taken"]
+
+ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_FORWARDED: Final = (signal.SIGUSR1, signal.SIGUSR2)
+
+GIVE_UP_AFTER: Final = 1.0
+"""Seconds after the second signal, in which SIGKILL has its effect on an engine that works."""
+
+SAY_WITHIN: Final = 1.0
+"""Seconds in which stderr must take a line, else it is not said."""
+
+
+class Endable(Protocol):
+    """What is being done, and can be ended."""
+
+    def interrupt(self, number: int) -> None:
+        """End it with a signal; called again, at once."""
+
+    def forward(self, number: int) -> None:
+        """Hand a signal on that is no end."""
+
+    def left(self) -> str:
+        """Say what may be left running where it is not waited for any more."""
+
+
+@contextmanager
+def taken(work: Endable, call: Callable[[Callable[[int], None], int], object]) -> Iterator[None]:
+    """Hand the signals that are sent to us to ``work``.
+
+    Those that our parent ignores, as nohup does, stay ignored. At the end the status is settled:
+    one more Ctrl-C from an impatient user does not change it.
+
+    Args:
+        work: what they are for.
+        call: calls one of its methods as soon as it can, from a signal's handler.
+    """
+    first = 0
+
+    def take(number: int, _: FrameType | None) -> None:
+        nonlocal first
+        call(work.interrupt, number)
+        if first and not signal.getitimer(signal.ITIMER_REAL)[0]:
+            signal.setitimer(signal.ITIMER_REAL, GIVE_UP_AFTER)
+        first = first or number
+
+    def forward(number: int, _: FrameType | None) -> None:
+        call(work.forward, number)
+
+    def give_up(_number: int, _: FrameType | None) -> None:
+        give_back()
+        say(work.left(), within=0)
+        die_of(first)
+
+    signal.signal(signal.SIGALRM, give_up)
+    for numbers, handler in ((ENDING, take), (_FORWARDED, forward)):
+        for number in numbers:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)
+
+
+def die_of(number: int) -> NoReturn:
+    """End the program by a signal, as a shell must see it for its loop or script to end too."""
+    if number == signal.SIGQUIT:
+        import resource  # noqa: PLC0415 # only here
+
+        # Its core would be of no use to anybody.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+    os._exit(128 + number)  # where it could not be delivered
+
+
+def say(text: str, within: float = SAY_WITHIN) -> None:
+    """Print a line on stderr, unless that takes none within some seconds."""
+    # Not sys.stderr: it would try once more at exit.
+    poll = select.poll()
+    poll.register(2, select.POLLOUT)
+    left = line(text).encode()
+    # One that is gone cannot be told so.
+    with suppress(OSError):
+        while left and poll.poll(within * 1000):
+            # A pipe that is ready takes as much without blocking.
+            left = left[os.write(2, left[: select.PIPE_BUF]) :]

@@ -1,0 +1,275 @@
+"""The first signal ends the command, the second ends rind, whatever it is stuck in."""
+
+import fcntl
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pexpect
+import pytest
+from conftest import RIND, TIMEOUT, TestContainer, one_line, wait_until
+from test_reaper import sleepers
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
+AT_ONCE = 5.0
+"""Seconds; the second signal takes one. Long waits are ten and more."""
+
+
+@contextmanager
+def started(
+    *args: str, env: dict[str, str], stdout: int = subprocess.PIPE
+) -> Iterator["subprocess.Popen[bytes]"]:
+    process = subprocess.Popen(
+        [RIND, *args],
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def catches(process: "subprocess.Popen[bytes]", number: int) -> bool:
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    (caught,) = [line for line in status.splitlines() if line.startswith("SigCgt:")]
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_it_dies_of_the_signal_that_ended_the_command(
+    busybox: TestContainer, number: signal.Signals
+) -> None:
+    with started("-c", "echo ready; exec sleep 1000", env=busybox.environ()) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(number)
+        assert process.wait(TIMEOUT) == -number
+        assert process.stderr.read() == b""
+
+
+def test_ctrl_c_ends_a_shells_loop(busybox: TestContainer) -> None:
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    child = pexpect.spawn(
+        "bash",
+        ["-c", f"for i in 1 2 3; do echo turn $i; {RIND} -T sleep {mark}; done; echo not here"],
+        env=busybox.environ(),
+        timeout=TIMEOUT,
+    )
+    wait_until(lambda: sleepers(busybox, mark) == 1)
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    assert b"turn 2" not in child.before
+    assert b"not here" not in child.before
+    wait_until(lambda: sleepers(busybox, mark) == 0)
+
+
+@pytest.mark.parametrize("action", [["true"], ["--list"], ["--doctor"], ["--explain", "true"]])
+@pytest.mark.parametrize("after", [0.0, 0.02, 0.05, 0.1, 0.15, 0.2])
+def test_there_is_no_traceback_at_any_time(
+    busybox: TestContainer, action: list[str], after: float
+) -> None:
+    with started(*action, env=busybox.environ()) as process:
+        # Python takes it as it begins; it does no more once the program has begun.
+        while not catches(process, signal.SIGINT):
+            pass
+        while catches(process, signal.SIGINT):
+            pass
+        time.sleep(after)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=TIMEOUT)
+        assert process.returncode in {-signal.SIGINT, 0}
+        assert said == b""
+
+
+# --- stuck ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def silent(folder: Path) -> Iterator[tuple[str, socket.socket]]:
+    """Listen as an engine does."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(folder / "silent.sock"))
+        server.listen()
+        yield f"unix://{folder}/silent.sock", server
+
+
+PONG = b"HTTP/1.1 200 OK\r\nApi-Version: 1.51\r\nContent-Length: 2\r\n\r\nOK"
+
+
+@pytest.mark.parametrize("pings", [False, True], ids=["silent", "after the ping"])
+def test_an_engine_that_does_not_answer_holds_no_signal(
+    busybox: TestContainer,
+    tmp_path: Path,
+    pings: bool,  # noqa: FBT001 # a case
+) -> None:
+    with (
+        silent(tmp_path) as (url, server),
+        started("true", env=busybox.environ(DOCKER_HOST=url)) as process,
+    ):
+        connection, _ = server.accept()
+        with connection:
+            if pings:
+                connection.recv(65536)
+                connection.sendall(PONG)
+                assert connection.recv(65536).startswith(b"GET /v1.51/containers/json")
+            process.terminate()
+            assert process.wait(AT_ONCE) == -signal.SIGTERM
+            assert process.stderr
+            assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize("pings", [False, True], ids=["silent", "after the ping"])
+def test_an_engine_that_does_not_answer_holds_no_time_limit(
+    busybox: TestContainer,
+    tmp_path: Path,
+    pings: bool,  # noqa: FBT001 # a case
+) -> None:
+    with (
+        silent(tmp_path) as (url, server),
+        started("--timeout", "0.5", "true", env=busybox.environ(DOCKER_HOST=url)) as process,
+    ):
+        connection, _ = server.accept()
+        with connection:
+            if pings:
+                connection.recv(65536)
+                connection.sendall(PONG)
+            assert process.wait(AT_ONCE) == 124
+
+
+RELAY = """
+import asyncio, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from faults import fault_proxy
+
+async def main():
+    async with fault_proxy(sys.argv[1], Path(sys.argv[2])):
+        print(flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@contextmanager
+def relayed(container: TestContainer) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Relay to the engine; give the URL, and what stops it: then nothing more is answered."""
+    tests = str(Path(__file__).parents[1])
+    with tempfile.TemporaryDirectory() as folder:
+        words = [sys.executable, "-c", RELAY, container.engine.host, folder, tests]
+        with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            process.stdout.readline()
+            try:
+                yield f"unix://{folder}/proxy.sock", lambda: process.send_signal(signal.SIGSTOP)
+            finally:
+                process.kill()
+
+
+def test_a_second_signal_gives_up(busybox: TestContainer) -> None:
+    """The engine is stopped, as one is that swaps, or that a debugger has."""
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    with relayed(busybox) as (url, stop), started(
+        "-c", f"echo ready; exec sleep {mark}", env=busybox.environ(DOCKER_HOST=url)
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline() == b"ready\n"
+        stop()
+        process.terminate()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(AT_ONCE) == -signal.SIGTERM
+        said = one_line(process.stderr.read())
+    assert said == f"gave up; the command may be left running in {busybox.name}"
+    busybox.inside(f"pkill -f 'sleep {mark}' || true")
+
+
+def test_a_second_signal_gives_the_terminal_back(busybox: TestContainer) -> None:
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    with relayed(busybox) as (url, stop):
+        child = pexpect.spawn(
+            "bash",
+            ["-c", f"stty -g; {RIND} -c 'echo ready; sleep {mark}'; stty -g"],
+            env=busybox.environ(DOCKER_HOST=url),
+            timeout=TIMEOUT,
+        )
+        child.expect_exact("ready")
+        before = child.before.split()[0]
+        (pid,) = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()
+        stop()
+        os.kill(int(pid), signal.SIGTERM)
+        time.sleep(0.3)  # two in one moment may be one
+        os.kill(int(pid), signal.SIGTERM)
+        child.expect(pexpect.EOF, timeout=AT_ONCE)
+        assert b"gave up" in child.before
+        assert child.before.split()[-1] == before
+        child.close()
+    busybox.inside(f"pkill -f 'sleep {mark}' || true")
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_an_unread_stream_holds_nobody(busybox: TestContainer, stream: str) -> None:
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    into = "" if stream == "stdout" else ">&2"
+    with started(
+        "-c", f"sleep {mark} & while :; do echo {'x' * 1000}; done {into}", env=busybox.environ()
+    ) as process:
+        wait_until(lambda: sleepers(busybox, mark) == 1)
+        reader = process.stdout if stream == "stdout" else process.stderr
+        assert reader
+        fd = reader.fileno()
+        wait_until(lambda: unread(fd) > 60_000)
+        process.terminate()
+        assert process.wait(TIMEOUT / 2) == -signal.SIGTERM
+    assert sleepers(busybox, mark) == 0
+
+
+def unread(fd: int) -> int:
+    """Count the bytes in a pipe."""
+    return int(struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4))[0])
+
+
+def test_an_error_for_a_full_stderr_holds_nobody(busybox: TestContainer) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 4096)
+    os.set_blocking(writing, True)
+    with subprocess.Popen([RIND, "--no-such"], env=busybox.environ(), stderr=writing) as process:
+        assert process.wait(AT_ONCE * 2) == 125
+    os.close(reading)
+    os.close(writing)
+
+
+def test_what_our_parent_ignores_stays_ignored(busybox: TestContainer) -> None:
+    with subprocess.Popen(
+        ["sh", "-c", f"trap '' HUP; exec {RIND} -c 'echo ready; read x; exit 3'"],
+        env=busybox.environ(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGHUP)
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        assert process.wait(TIMEOUT) == 3
