@@ -15,6 +15,7 @@ The tree:
         ├── Unreachable     no connection, or what answers is not a Docker Engine
         ├── Refused         the engine answered with an error status
         ├── Broken          an open connection failed, or carried what the protocol forbids
+        │   └── Lost        and the command may still run, or was ended for that
         ├── ContainerGone   the container was stopped or removed under the running command
         └── LeftRunning     a command's processes could not be ended
 
@@ -33,6 +34,7 @@ __all__ = [
     "EngineError",
     "ExitStatus",
     "LeftRunning",
+    "Lost",
     "Refused",
     "RindError",
     "SelectionError",
@@ -185,3 +187,20 @@ class LeftRunning(EngineError):
 
 class Broken(EngineError):
     """An open connection to the engine failed; the command may still be running."""
+
+
+class Lost(Broken):
+    """The connection to a command failed, and nothing is known of it but what was done then.
+
+    Attributes:
+        what: what has failed.
+        container: the name of the container.
+        ended: whether the command was ended since, with all that it had started.
+    """
+
+    def __init__(self, what: str, container: str, *, ended: bool = False) -> None:
+        left = "the command was ended" if ended else "the command may still be running"
+        super().__init__(f"{what}: {left} in {container}")
+        self.what = what
+        self.container = container
+        self.ended = ended

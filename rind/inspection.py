@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from rind.answers import ExecState
 from rind.engine import Engine
-from rind.errors import Broken, ContainerGone, ExitStatus, LeftRunning, Refused, Unreachable
+from rind.errors import Broken, ContainerGone, ExitStatus, LeftRunning, Lost, Refused, Unreachable
 from rind.reaper import Tree
 from rind.selection import Container
 
@@ -51,8 +51,8 @@ class Inspector:
         return self.settled
 
     def lost(self, what: str) -> Broken:
-        """Give the error for a command that may run on, and why we do not know."""
-        return Broken(f"{what}: the command may still be running in {self._container.name}")
+        """Return the error for a command that may run on, and why we do not know."""
+        return Lost(what, self._container.name)
 
     async def _inspect(self) -> ExecState:
         try:

@@ -12,17 +12,22 @@ the moment in which dozens end (containerd#2709).
 import asyncio
 import uuid
 from contextlib import suppress
+from dataclasses import replace
+from http import HTTPStatus
 from typing import Final
 
 from rind.engine import Engine
-from rind.errors import Broken
+from rind.errors import Broken, EngineError, Refused
 from rind.plan import ExecConfig
-from rind.scripts import BOOTSTRAP, LEASH_SCRIPT, script_variables
+from rind.scripts import BOOTSTRAP, COOKIE, LEASH_SCRIPT, SIGNAL_SCRIPT, script_variables
 from rind.stream import HijackedStream
 
 __all__ = ["Leash", "script_config"]
 
 SHELL: Final = "/bin/sh"
+
+LOST_BOUND: Final = 5.0
+"""Seconds to end a script that was lost."""
 
 
 def script_config(
@@ -56,6 +61,8 @@ class Leash:
         self._turn = asyncio.Lock()
         self._stream: HijackedStream | None = None
         self._watch: asyncio.Task[None] | None = None
+        self._cookie = ""
+        self._exec_id = ""
 
     async def hold(self, cookie: str, session: tuple[str, str]) -> None:
         """Have a tree ended when we die. Every call needs its :meth:`release`.
@@ -90,9 +97,11 @@ class Leash:
                         await self._end()
 
     async def _begin(self) -> None:
+        self._cookie = uuid.uuid4().hex
         config = script_config(LEASH_SCRIPT, user=self._user, name="rind-leash")
-        exec_id = await self._engine.create_exec(self._container_id, config)
-        self._stream = await self._engine.start_exec(exec_id, tty=False)
+        config = replace(config, env=[f"{COOKIE}={self._cookie}", *config.env])
+        self._exec_id = await self._engine.create_exec(self._container_id, config)
+        self._stream = await self._engine.start_exec(self._exec_id, tty=False)
         self._watch = asyncio.create_task(_until_gone(self._stream))
         await self._tell("".join(self._held.values()))
 
@@ -105,13 +114,38 @@ class Leash:
         stream, self._stream = self._stream, None
         watch, self._watch = self._watch, None
         if stream is not None and watch is not None:
+            was_lost = watch.done()
             watch.cancel()
             await asyncio.wait({watch})
+            stream.close()
+            if was_lost:
+                with suppress(EngineError, TimeoutError):
+                    async with asyncio.timeout(LOST_BOUND):
+                        await self._kill()
+
+    async def _kill(self) -> None:
+        """Kill a script that no engine holds the stdin of any more, so that it would never end.
+
+        So does a restart leave it, where the containers live on ("live-restore").
+        """
+        try:
+            if not (await self._engine.inspect_exec(self._exec_id)).running:
+                return
+        except Refused as exc:
+            if exc.http_status != HTTPStatus.NOT_FOUND:
+                raise
+        held = f"{self._cookie} - -"
+        config = script_config(SIGNAL_SCRIPT, "9", user=self._user, held=held)
+        exec_id = await self._engine.create_exec(self._container_id, config)
+        stream = await self._engine.start_exec(exec_id, tty=False)
+        try:
+            await _until_gone(stream)
+        finally:
             stream.close()
 
 
 async def _until_gone(stream: HijackedStream) -> None:
-    """Return when the script has ended, though it should not have, or was never started."""
+    """Return when a script has ended, or was never started."""
     with suppress(Broken):
         while await stream.read():
             pass

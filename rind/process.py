@@ -15,6 +15,7 @@ from rind.errors import (
     ContainerGone,
     EngineError,
     LeftRunning,
+    Lost,
     Refused,
     StartError,
     Unreachable,
@@ -115,6 +116,7 @@ class Process:
         self._inspector = Inspector(reaper.engine, container, exec_id, tree)
         self._receiver = Receiver(stream, self._inspector, self._tasks, tty=tty)
         self._at_line_start = True
+        self._ended = False
         self._closing: asyncio.Task[None] | None = None
         self._tasks.spawn(tree.hold_leash())
         self._tasks.spawn(self._receiver.save_the_rest())
@@ -307,6 +309,8 @@ class Process:
     ) -> None:
         kill = not isinstance(exc, StartError | ContainerGone)
         await self._close(kill=kill, ask=exc is None)
+        if isinstance(exc, Lost) and self._ended:
+            raise Lost(exc.what, exc.container, ended=True) from exc
 
     async def aclose(self) -> None:
         """Do what leaving the context does, also where another task uses the command. Idempotent.
@@ -334,6 +338,7 @@ class Process:
         if kill:
             try:
                 await self._tree.end(signal.SIGTERM, CLEAN_UP_GRACE)
+                self._ended = True
             except LeftRunning as left:
                 self.left_running = left
         await self._tree.release_leash()

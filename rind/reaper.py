@@ -19,7 +19,7 @@ from weakref import WeakValueDictionary
 
 from rind import host_processes
 from rind.engine import Engine
-from rind.errors import EngineError, LeftRunning, Refused
+from rind.errors import EngineError, LeftRunning, Refused, Unreachable
 from rind.frames import STDOUT, FrameDecoder
 from rind.leash import Leash, script_config
 from rind.roots import Root, match_root
@@ -38,6 +38,9 @@ START_BOUND: Final = 5.0
 
 BOUND: Final = 10.0
 """Seconds in which SIGKILL must have had its effect, and in which each look must be done."""
+
+ENGINE_BACK: Final = 5.0
+"""Seconds in which an engine that has gone may come back: a restart takes one or two."""
 
 END_SEEN: Final = 0.3, 5.0
 """Seconds in which an engine knows that a command has ended, usually and at most. It is late by
@@ -205,13 +208,21 @@ class Tree:
                 await self._leash.release(self.cookie)
 
     async def _reach(self, number: int) -> tuple[int, bool]:
-        try:
-            async with self._turns, asyncio.timeout(BOUND):
-                return await self._signal_from_inside(number)
-        except TimeoutError as exc:
-            raise LeftRunning("the engine does not answer") from exc
-        except EngineError as exc:
-            raise LeftRunning(str(exc)) from exc
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + ENGINE_BACK
+        while True:
+            try:
+                async with self._turns, asyncio.timeout(BOUND):
+                    return await self._signal_from_inside(number)
+            except Unreachable as exc:
+                # A restarting engine may leave its containers running ("live-restore").
+                if clock() >= deadline:
+                    raise LeftRunning(str(exc)) from exc
+                await asyncio.sleep(POLL)
+            except TimeoutError as exc:
+                raise LeftRunning("the engine does not answer") from exc
+            except EngineError as exc:
+                raise LeftRunning(str(exc)) from exc
 
     async def _signal_from_inside(self, number: int) -> tuple[int, bool]:
         session = self._session if self._session != _NOT_KNOWN else await self._find_session()

@@ -23,6 +23,9 @@ class Fault(Enum):
     """Every connection is closed abruptly, and there is no new one: the engine has died."""
     TRUNCATE = auto()
     """Every connection is ended as if all had been said."""
+    RESTART = auto()
+    """Every connection is closed abruptly, but on our side only, as if the engine had restarted and
+    its containers lived on; there are new ones once ``back`` is set."""
 
 
 @dataclass
@@ -35,6 +38,7 @@ class FaultProxy:
         hold_until: an event before which the engine's bytes are not handed on.
         hold_starts_until: an event before which requests to start a command are not.
         holds_start: is set once there is such a request.
+        back: what ends a restart.
         relayed: bytes so far.
     """
 
@@ -45,6 +49,7 @@ class FaultProxy:
     hold_until: asyncio.Event | None = None
     hold_starts_until: asyncio.Event | None = None
     holds_start: asyncio.Event = field(default_factory=asyncio.Event)
+    back: asyncio.Event = field(default_factory=asyncio.Event)
     relayed: int = 0
     struck: bool = False
     sockets: list[socket.socket] = field(default_factory=list)
@@ -52,7 +57,7 @@ class FaultProxy:
     async def serve(self, ours: socket.socket) -> None:
         """Relay one connection."""
         loop = asyncio.get_running_loop()
-        if self.struck and self.fault is Fault.GONE:
+        if self.struck and self.fault in {Fault.GONE, Fault.RESTART} and not self.back.is_set():
             ours.close()
             return
         theirs = socket.socket(socket.AF_UNIX)
@@ -63,6 +68,12 @@ class FaultProxy:
             await asyncio.gather(
                 self._relay(ours, theirs, None), self._relay(theirs, ours, self.hold_until)
             )
+            if self._restarting:
+                await asyncio.Event().wait()  # theirs stays open
+
+    @property
+    def _restarting(self) -> bool:
+        return self.fault is Fault.RESTART and self.struck and not self.back.is_set()
 
     async def _relay(
         self, source: socket.socket, sink: socket.socket, hold: asyncio.Event | None
@@ -77,7 +88,8 @@ class FaultProxy:
                     await self.hold_starts_until.wait()
                 for start in range(0, len(data), self.piece or len(data)):
                     await self._hand_on(data[start : start + (self.piece or len(data))], sink)
-            sink.shutdown(socket.SHUT_WR)
+            if not self._restarting:
+                sink.shutdown(socket.SHUT_WR)
 
     async def _hand_on(self, data: bytes, sink: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -91,7 +103,8 @@ class FaultProxy:
         self.relayed += len(data)
 
     def _strike(self) -> None:
-        for sock in self.sockets:
+        ours = slice(0, None, 2) if self.fault is Fault.RESTART else slice(None)
+        for sock in self.sockets[ours]:
             with suppress(OSError):
                 if self.fault is Fault.TRUNCATE:
                     sock.shutdown(socket.SHUT_RDWR)

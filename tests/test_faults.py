@@ -63,7 +63,9 @@ async def test_every_fault_ends_with_the_truth_or_a_clear_error(
     tmp_path: Path,
     fault: Fault,
     tty: bool,  # noqa: FBT001 # a case
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("rind.reaper.ENGINE_BACK", 0.0)  # this one will not be
     async with fault_proxy(busybox.engine.host, tmp_path) as (url, whole):
         status, _ = await run(url, busybox.name, tty=tty)
         assert status == 3

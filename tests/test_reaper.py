@@ -234,6 +234,40 @@ async def test_an_engine_that_goes_while_the_tree_is_signalled(
     wait_until(lambda: sleepers(busybox, mark) == 0)
 
 
+@pytest.mark.parametrize("option", ["-T", "-t"])
+async def test_what_outlives_a_restart_of_the_engine_is_ended(
+    busybox: TestContainer, tmp_path: Path, option: str
+) -> None:
+    def configure(proxy: FaultProxy) -> None:
+        proxy.fault, proxy.at = Fault.RESTART, 10**9
+
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    async with fault_proxy(busybox.engine.host, tmp_path, configure) as (url, proxy):
+        process = await asyncio.create_subprocess_exec(
+            *(RIND, option, "sleep", mark),
+            env=busybox.environ(DOCKER_HOST=url),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stdin
+        assert process.stderr
+        await asyncio.to_thread(wait_until, lambda: is_leashed(busybox))
+        proxy.at = proxy.relayed + 1
+        process.stdin.write(b"xx")
+        async with asyncio.timeout(TIMEOUT):
+            while not proxy.struck:  # noqa: ASYNC110 # it has no event
+                await asyncio.sleep(0.02)
+            asyncio.get_running_loop().call_later(0.5, proxy.back.set)
+            said = await process.stderr.read()
+            assert await process.wait() == 125
+        assert one_line(said).endswith(f"the command was ended in {busybox.name}")
+        # The engine still holds what it held: it is not that which has ended them.
+        assert sleepers(busybox, mark) == 0
+        assert not is_leashed(busybox)
+        process.stdin.close()
+
+
 def test_a_second_interrupt_does_not_wait(container: TestContainer, tty: str) -> None:
     with stubborn(container, tty, "--kill-after", "1h") as process:
         process.send_signal(signals.SIGINT)
