@@ -5,7 +5,7 @@ from typing import Final
 
 from rind.errors import ExitStatus, StartError
 
-__all__ = ["start_failure"]
+__all__ = ["LONGEST", "start_failure"]
 
 # What the engine puts before and after the runtime's own words (seen on 20.10, 26.1 and 28.5).
 _NOISE: Final = re.compile(

@@ -7,7 +7,7 @@ from typing import Final
 
 from rind.answers import ExecState
 from rind.errors import Broken, EngineError
-from rind.failures import start_failure
+from rind.failures import LONGEST, start_failure
 from rind.frames import STDOUT, SYSTEM_ERROR, FrameDecoder
 from rind.inspection import Inspector
 from rind.stream import HijackedStream
@@ -69,7 +69,7 @@ class Receiver:
         self._reader_is_away.set()
         stream, part = self._parts.popleft()
         if stream == SYSTEM_ERROR:
-            raise Broken(f"the engine says: {part[:MOST_SAID].decode(errors='replace')}")
+            raise Broken(f"the engine says: {part[:LONGEST].decode(errors='replace')}")
         self.taken += len(part)
         return stream, part
 

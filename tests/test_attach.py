@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import termios
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,9 +50,13 @@ def test_the_pre_steps_environment_is_there(django: TestContainer) -> None:
     assert child.exitstatus == 0
 
 
-def test_ctrl_c_interrupts_the_command_and_not_rind(shell: "pexpect.spawn[bytes]") -> None:
-    shell.sendline("sleep 1000; echo status $?")
+def test_ctrl_c_interrupts_the_command_and_not_rind(
+    container: TestContainer, shell: "pexpect.spawn[bytes]"
+) -> None:
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    shell.sendline(f"sleep {mark}; echo status $?")
     shell.expect_exact("status $?\r\n")
+    wait_until(lambda: f"sleep {mark}" in container.engine.cli("top", container.name))
     shell.send(CTRL["C"])
     shell.expect(r"(status 130|\^C)")
     shell.sendline("echo alive $((1+1))")
