@@ -23,6 +23,7 @@ STATE = {"Running": False, "ExitCode": 0, "Pid": 1}
 def reply(body: object, status: str = "200 OK", headers: str = "") -> bytes:
     """Give a whole answer: bytes as they are, all else as JSON."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = headers or "Content-Type: application/json\r\n"
     return f"HTTP/1.1 {status}\r\n{headers}Content-Length: {len(data)}\r\n\r\n".encode() + data
 
 

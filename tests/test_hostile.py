@@ -19,7 +19,7 @@ from hostile import CONTAINER, ID, RIGHT, STATE, hostile, reply
 MEMORY = 64 * 1024
 """KiB that a run may take above one with nothing wrong."""
 
-CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 CHUNK = b"10000\r\n" + b" " * 65536 + b"\r\n"
 START = RIGHT["start"]
 FRAME = b"\1\0\0\0\0\1\0\0" + b"x" * 65536
