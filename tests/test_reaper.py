@@ -475,6 +475,17 @@ async def test_a_command_that_cannot_be_reached_is_told(
     await asyncio.to_thread(subprocess.run, ["pkill", "-x", "-f", f"sleep {mark}"], check=True)
 
 
+def test_a_shell_that_floods_is_no_shell(containers: Containers) -> None:
+    target = containers("busybox")
+    target.inside("rm /bin/sh; printf '#!/bin/busybox yes\n' >/bin/sh; chmod +x /bin/sh")
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    with subprocess.Popen([RIND, "sleep", mark], env=target.environ()) as process:
+        wait_until(lambda: sleepers(target, mark) == 1)
+        process.terminate()
+        assert ended(process) == 143
+    assert sleepers(target, mark) == 0
+
+
 def test_a_paused_container_is_told_within_bounds(containers: Containers) -> None:
     target = containers("busybox")
     with stubborn(target) as process:

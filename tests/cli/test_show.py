@@ -6,7 +6,7 @@ import subprocess
 import uuid
 
 import pytest
-from conftest import RIND, Containers, TestContainer, one_line
+from conftest import RIND, TIMEOUT, Containers, TestContainer, one_line, wait_until
 
 from rind.cli.show import docker_exec
 from rind.plan import ExecConfig
@@ -157,3 +157,21 @@ def test_wait_gives_up_and_says_what_for(busybox: TestContainer) -> None:
     said = one_line(done.stderr)
     assert said.startswith("waited for 0.2 s: no container on ")
     assert "has the label no.such" in said
+
+
+def test_a_pre_step_that_floods_the_doctor_fills_no_memory(containers: Containers) -> None:
+    target = containers("busybox", "yes >&2")
+    script = "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:]);"
+    script += (
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(done.returncode)"
+    )
+    done = subprocess.run(
+        ["python3", "-S", "-c", script, RIND, "--doctor", "--timeout", "3"],
+        env=target.environ(),
+        capture_output=True,
+        check=False,
+        timeout=TIMEOUT,
+    )
+    assert (done.returncode, done.stderr) == (124, b"")
+    assert int(done.stdout.split()[-1]) < 128 * 1024  # KiB; 40 of them are Python's
+    wait_until(lambda: "yes" not in target.engine.cli("top", target.name, "-eo", "pid,comm"))
