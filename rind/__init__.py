@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rind.errors import EngineError as EngineError
     from rind.errors import ExitStatus as ExitStatus
     from rind.errors import LeftRunning as LeftRunning
+    from rind.errors import Lost as Lost
     from rind.errors import Refused as Refused
     from rind.errors import RindError as RindError
     from rind.errors import SelectionError as SelectionError
@@ -55,8 +56,8 @@ _HOMES = {
     "client": ("Client", "connect"),
     "errors": (
         *("Broken", "CommandError", "CommandFailed", "ContainerGone", "EngineError", "ExitStatus"),
-        *("LeftRunning", "Refused", "RindError", "SelectionError", "StartError", "TimedOut"),
-        *("Unreachable", "UsageError"),
+        *("LeftRunning", "Lost", "Refused", "RindError", "SelectionError", "StartError"),
+        *("TimedOut", "Unreachable", "UsageError"),
     ),
     "piped": ("PipedProcess",),
     "plan": ("Command",),
