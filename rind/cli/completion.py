@@ -2,7 +2,12 @@
 
 A shell's script knows nothing of Rind: at each TAB it calls ``rind --complete SHELL WORD...`` with
 the words up to the cursor, and offers the lines that it gets. bash, which has its words cut up at
-``=`` and ``:``, gives its whole line instead.
+``=`` and ``:``, gives its whole line instead, and fish its last word as it was typed.
+
+Candidates are hostile: a file in the container may be named ``$(reboot)``. No candidate may become
+something that the shell expands, on this machine, when Enter is pressed. zsh and fish quote what
+they insert; for bash, it is quoted here. A word that is not literal, such as ``$x/``, is not
+completed: whatever is put after it, the shell expands the whole.
 
 What is to be completed is a pure decision. Candidates for the command and its arguments come
 from the container, from where the command would run: after the pre-step, in its directory. Nobody
@@ -12,7 +17,6 @@ wants to read about a mistake in the middle of a line, so whatever goes wrong, t
 import asyncio
 import os
 import re
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -27,31 +31,47 @@ from rind.selection import COMPOSE, Container
 if TYPE_CHECKING:
     from rind.client import Client
 
-__all__ = ["SCRIPTS", "Gap", "answer", "decide"]
+__all__ = ["LIMIT", "SCRIPTS", "Gap", "answer", "decide"]
 
 ASK_LIMIT: Final = 1.5
 """Seconds for the container to answer; a cold engine takes 0.3, a pre-step what it likes."""
 LIMIT: Final = 3.0
 """Seconds for everything: to end the tree of a pre-step that hangs takes 0.1, or 1 under load."""
 
+OUTPUT_LIMIT: Final = 4 * 2**20
+"""Bytes of a container's answer, 10 000 paths of 400 bytes. A longer one gives no candidates."""
+CANDIDATE_LIMIT: Final = 10_000
+"""Candidates. Of more, none is offered: a part may share a prefix that not all of them have."""
+LENGTH_LIMIT: Final = 4096
+"""Bytes of a candidate: Linux's PATH_MAX."""
+
 SCRIPTS: Final = {
     # What readline is to replace is $2, as it was typed, but without an open quote: what is
     # printed goes after it. With filenames, readline lists only the ends of paths; a single
-    # match is none, or a directory of this machine with that name would add a slash.
+    # match is none, or a directory of this machine with that name would add a slash. Asked to
+    # insert all matches (42 is "*"), readline removes the open quote.
     "bash": r"""_rind() {
   COMPREPLY=()
+  (( COMP_TYPE != 42 )) || return
   while IFS= read -r; do
     COMPREPLY+=("$2$REPLY")
-  done < <(rind --complete bash "${COMP_LINE:0:COMP_POINT}")
+  done < <(rind --complete bash "${COMP_LINE:0:COMP_POINT}" "${COMP_LINE:COMP_POINT}")
   [[ ${COMPREPLY-} != */ ]] || compopt -o nospace
   [[ ${#COMPREPLY[@]} -lt 2 ]] || compopt -o filenames -o noquote
 } 2>/dev/null
 complete -F _rind rind
 """,
-    # Hidden by -p, the folder is not listed with each file.
+    # zsh quotes what it inserts, with three exceptions. Within backquotes, a second shell unquotes
+    # it once more. In an open brace, or after a bracket, the word is not the one on the line. Of
+    # "\!" within $(...), the backslash stays. Hidden by -p, the folder is not listed with each
+    # file.
     "zsh": r"""_rind() {
+  [[ $PREBUFFER$LBUFFER != *\`* ]] || return
+  [[ -n $words[CURRENT] || $LBUFFER == *[[:space:]] ]] || return
+  (( ${#words[CURRENT]//[^\{]} == ${#${:-$PREFIX$SUFFIX}//[^\{]} )) || return
   local -a found
   found=(${(f)"$(rind --complete zsh "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)"})
+  [[ $compstate[quote] != \" || $PREBUFFER$LBUFFER != *\(* ]] || found=("${(@)found:#*!*}")
   local folder=${(Q)PREFIX}
   folder=${folder%"${folder##*/}"}
   found=("${(@)found#"$folder"}")
@@ -62,7 +82,7 @@ complete -F _rind rind
 compdef _rind rind
 """,
     "fish": r"""complete --command rind --no-files --arguments \
-  '(rind --complete fish (commandline -opc)[2..] (commandline -ct | string unescape) 2>/dev/null)'
+  '(rind --complete fish-token (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'
 """,
 }
 
@@ -112,16 +132,19 @@ def answer(words: Sequence[str], env: Mapping[str, str]) -> list[str]:
     """Return the candidates for a shell's script.
 
     Args:
-        words: the shell's name, then the words to complete; for bash, the line.
+        words: who asks, then what is to be completed. "bash": the line up to the cursor, and what
+            comes after it; the candidates are what to insert. "fish-token": the words, the last
+            one as it was typed. Any other name: the words.
         env: our own environment.
     """
     try:
-        if words[:1] == ["bash"]:
-            *_, line = words
-            typed, quote = _split(line)
-            rests = [it.removeprefix(typed[-1]) for it in _complete(typed[1:], env)]
-            return [_quoted(rest, quote) for rest in rests]
-        return _complete(words[1:], env)
+        match words:
+            case ["bash", line, *after]:
+                return _for_bash(line.lstrip(" \t"), "".join(after), env)
+            case ["fish-token", *before, token]:
+                return _for_fish(before, token, env)
+            case _:
+                return _complete(words[1:], env)
     except (RindError, OSError):
         return []
 
@@ -129,31 +152,141 @@ def answer(words: Sequence[str], env: Mapping[str, str]) -> list[str]:
 def _complete(words: Sequence[str], env: Mapping[str, str]) -> list[str]:
     gap = decide(words, env)
     found = _LOCAL[gap.kind](gap.text, env) if gap.kind in _LOCAL else asyncio.run(_ask(gap, env))
-    # What is not printable would reach the terminal, and a newline the next candidate.
     whole = {gap.head + it for it in found if it.startswith(gap.text)}
-    return sorted(filter(str.isprintable, whole))
+    # What is not printable would reach the terminal, and a newline the next candidate.
+    fit = [it for it in whole if it.isprintable() and len(it.encode()) <= LENGTH_LIMIT]
+    return sorted(fit) if len(fit) <= CANDIDATE_LIMIT else []
 
 
-# --- bash's quoting ---------------------------------------------------------------------------
+# --- the shells' quoting ----------------------------------------------------------------------
+
+# The parts of a line, by the quote that they are in. "active" is what the shell expands. What fits
+# no part, such as "$(" or ";", may change what the rest of the line means. History is not expanded
+# at a "!" before a blank, "=" or a closing quote.
+_BASH: Final = {
+    "": re.compile(
+        r"""
+          (?P<blank> [ \t]+ )
+        | (?P<quote> ['"] | \\\Z )
+        | \\ (?P<escaped> [^\n] )
+        | (?P<plain> (?: [\w@%+=:,./\]}^-] | [^\x00-\x7f] | (?<=[^ \t])\# | !(?=[ \t=]) )+ )
+        | (?P<active> [*?\[{~] | \$\w+ | \$\{\w+\} )
+        """,
+        re.VERBOSE,
+    ),
+    "'": re.compile(r"(?P<quote>') | (?P<plain>[^']+)", re.VERBOSE),
+    '"': re.compile(
+        r"""
+          (?P<quote> " )
+        | \\ (?P<escaped> ["$`\\] )
+        | (?P<plain> (?: [^"$`\\!] | \\[^"$`\\\n] | !(?=[ \t="]) )+ )
+        | (?P<active> \$\w+ | \$\{\w+\} )
+        """,
+        re.VERBOSE,
+    ),
+}
+# fish takes even a quoted * for a wildcard, when it completes.
+_FISH: Final = {
+    "": re.compile(
+        r"""
+          (?P<quote> ['"] | \\\Z )
+        | \\ (?P<escaped> [^\w\n*] )
+        | (?P<plain> (?: [\w@+=:,./!\[\]^\#-] | [^\x00-\x7f] | (?<=.)% )+ )
+        """,
+        re.VERBOSE,
+    ),
+    "'": re.compile(
+        r"""(?P<quote>') | \\(?P<escaped>['\\]) | (?P<plain>(?:[^'\\*]|\\[^'\\*])+)""", re.VERBOSE
+    ),
+    '"': re.compile(
+        r"""(?P<quote>") | \\(?P<escaped>["$\\]) | (?P<plain>(?:[^"$\\*]|\\[^"$\\*\n])+)""",
+        re.VERBOSE,
+    ),
+}
 
 
-def _split(line: str) -> tuple[list[str], str]:
-    """Return a line's words as bash understands them, and the quote that is open at its end."""
-    for quote in ("", "'", '"'):
-        try:
-            # With a letter more, there is a last word even after a space, and an escaped one
-            # after a backslash.
-            words = shlex.split(f"{line}x{quote}")
-        except ValueError:
-            continue
-        return [*words[:-1], words[-1][:-1]], quote
-    raise UsageError(f"not a line of bash: {line!r}")
+def _split(line: str, parts: Mapping[str, re.Pattern[str]] = _BASH) -> tuple[list[str], str]:
+    """Return a line's words as the shell understands them, and the quote that is open at its end.
+
+    A backslash at the end is such a quote too.
+
+    Raises:
+        UsageError: the last word is not literal, or the line has a part that is none of ``parts``.
+    """
+    words, quote, literal, at = [""], "", True, 0
+    while at < len(line):
+        part = parts[quote].match(line, at)
+        if part is None or part.lastgroup is None:
+            raise UsageError(f"not a literal line: {line!r}")
+        at = part.end()
+        match part.lastgroup:
+            case "blank":
+                words.append("")
+                literal = True
+            case "quote":
+                quote = "" if quote else part[0]
+            case kind:
+                words[-1] += part[kind]
+                literal &= kind != "active"
+    if not literal:
+        raise UsageError(f"not a literal word: {words[-1]!r}")
+    return words, quote
+
+
+def _for_fish(before: Sequence[str], token: str, env: Mapping[str, str]) -> list[str]:
+    """Return the candidates for fish, which quotes them, but for a ``~`` at the beginning."""
+    [word], quote = _split(token, _FISH)
+    found = _complete([*before, word], env)
+    quoted = word or quote in {"'", '"'}
+    return [it for it in found if quoted or not it.startswith("~")]
+
+
+def _for_bash(line: str, after: str, env: Mapping[str, str]) -> list[str]:
+    """Return what bash is to insert between ``line`` and ``after``, quoted.
+
+    Only at the end of a word: there, what the user has typed keeps its meaning.
+    """
+    typed, quote = _split(line)
+    if after and (quote == "\\" or not re.match(rf"{quote}(?:[ \t]|\Z)", after)):
+        return []
+    rests = [it.removeprefix(typed[-1]) for it in _complete(typed[1:], env)]
+    common = _quoted(_common(rests), quote)
+    found = [it for it in (_quoted(rest, quote) for rest in rests) if _inserts(it, line, quote)]
+    # readline inserts their common prefix, which would end within an escape if it were not listed.
+    if len(_common(found)) > len(common):
+        return [common, *found] if _inserts(common, line, quote) else []
+    return found
+
+
+def _inserts(text: str, line: str, quote: str) -> bool:
+    """Whether readline inserts ``text`` as it is, and then closes the quote.
+
+    It takes a quote at the end for a closing one, and one after the open quote for a double of it.
+    """
+    if quote in {"'", '"'}:
+        doubled = line.endswith(quote) and text.startswith(quote)
+        return not doubled and not (line + text).endswith(quote)
+    return bool(text) or not quote
+
+
+def _common(texts: Sequence[str]) -> str:
+    """Return what all of them begin with."""
+    return os.path.commonprefix(texts)  # noqa: RUF071 # of names, not of paths
 
 
 def _quoted(text: str, quote: str) -> str:
+    """Return ``text`` quoted for bash, to come after an open ``quote``.
+
+    Only a backslash outside of quotes keeps history from being expanded: double quotes do not, nor
+    do single quotes in a line that has an escaped double quote.
+    """
+    if quote == "\\":
+        return text[:1] + _quoted(text[1:], "")
     if quote == "'":
-        return text.replace("'", "'\\''")
-    return re.sub(r'["$\\`]' if quote else r"[^\w@%+=:,./-]", r"\\\g<0>", text)
+        return re.sub("['!]", r"'\\\g<0>'", text)
+    if quote == '"':
+        return re.sub(r'["$`\\]', r"\\\g<0>", text).replace("!", r'"\!"')
+    return re.sub(r"[^\w@%+=:,./-]", r"\\\g<0>", text)
 
 
 # --- candidates from this machine -------------------------------------------------------------
@@ -222,8 +355,6 @@ async def _ask(gap: Gap, env: Mapping[str, str]) -> list[str]:
 
     if gap.kind not in _TRAITS and gap.kind not in _LISTED:
         return []
-    # An engine that hangs would hold up the clean-up too.
-    asyncio.get_running_loop().call_later(LIMIT, os._exit, 0)
     async with (
         asyncio.timeout(ASK_LIMIT),
         connect(gap.options.host, context=gap.options.context, environ=env) as client,
@@ -260,8 +391,10 @@ async def _listed(client: "Client", gap: Gap, env: Mapping[str, str]) -> list[st
         stdin=False,
     )
     target = await client.find(wanted(options))
-    out = b""
+    out = bytearray()
     async with await target.start(command) as process:
         while (part := await process.read()) is not None:
             out += part[1] if part[0] == STDOUT else b""
+            if len(out) > OUTPUT_LIMIT:
+                return []
     return out.decode(errors="surrogateescape").split("\0")[:-1]

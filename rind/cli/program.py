@@ -59,11 +59,12 @@ def _text(options: Options) -> str:
             return HELP
         case "version":
             return f"rind {__version__}\n"
-    from rind.cli.completion import SCRIPTS, answer  # noqa: PLC0415 # see above
+    from rind.cli.completion import LIMIT, SCRIPTS, answer  # noqa: PLC0415 # see above
 
     if options.action == "completion":
         return SCRIPTS[options.completion]
-    with _quick_imports():
+    # An engine that hangs would hold up the clean-up too.
+    with _quick_imports(), _limited(LIMIT):
         return "".join(f"{it}\n" for it in answer(options.command, os.environ))
 
 

@@ -16,7 +16,8 @@ from conftest import RIND, TIMEOUT, Containers, TestContainer, TestEngine, wait_
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rind.cli.completion import SCRIPTS, Gap, _quoted, _split, answer, decide
+from rind.cli import completion
+from rind.cli.completion import _FISH, SCRIPTS, Gap, _quoted, _split, answer, decide
 from rind.cli.options import LONG, SHELLS, Options
 from rind.errors import UsageError
 
@@ -110,6 +111,19 @@ def test_contexts(tmp_path: Path) -> None:
     assert answer(["fish", "--context=f"], env) == ["--context=far"]
 
 
+def test_a_candidate_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["x" * 4097, "y" * 4096, "\u00e9" * 2049]
+    monkeypatch.setattr(completion, "context_names", lambda _env: names)
+    assert answer(["fish", "--context", ""], {}) == ["y" * 4096]
+
+
+def test_too_many_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [str(number) for number in range(10_001)]
+    monkeypatch.setattr(completion, "context_names", lambda _env: names)
+    assert answer(["fish", "--context", ""], {}) == []
+    assert len(answer(["fish", "--context", "1"], {})) == 1112
+
+
 def test_environment_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sub dir").mkdir()
@@ -149,16 +163,100 @@ def test_a_run_does_not_import_it() -> None:
         ("rind ", ["rind", ""], ""),
         ("rind l", ["rind", "l"], ""),
         ("rind a\\ b", ["rind", "a b"], ""),
-        ("rind a\\", ["rind", "a"], ""),
+        ("rind a\\", ["rind", "a"], "\\"),
         ("rind 'a b", ["rind", "a b"], "'"),
         ("rind 'a b'c", ["rind", "a bc"], ""),
         ('rind x"a\\"b', ["rind", 'xa"b'], '"'),
         ("rind --x=y:z", ["rind", "--x=y:z"], ""),
         ("rind 'a' ", ["rind", "a", ""], ""),
+        ('~/bin/rind $x "$y" *.py {a,b} z', ["~/bin/rind", "$x", "$y", "*.py", "{a,b}", "z"], ""),
+        ("rind ! a#b", ["rind", "!", "a#b"], ""),
+        ('rind "no! \\!" \'!!', ["rind", "no! \\!", "!!"], "'"),
+        ("rind a\\$\\`\\!\\~", ["rind", "a$`!~"], ""),
+        ('rind "\\$\\`\\"\\\\\\a', ["rind", '$`"\\\\a'], '"'),
     ],
 )
 def test_words_of_a_line(line: str, words: list[str], quote: str) -> None:
     assert _split(line) == (words, quote)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("$x", "${x}", "a$", '"$x', '"a$', "'a'$x", "~", "*", "a?", "[a", "{a", "a!", '"a!', "!a"),
+        *("$(a", '"$(a', "`a", '"`a', "$'a", '$"a', "${x:-a", "$((1", "a;b", "a&b", "a|b", "<a"),
+        *(
+            ">a",
+            "(a",
+            "a)",
+            "#a",
+            "a\nb",
+            '"a\\',
+            "$(a) b",
+            "`a` b",
+            "$'a' b",
+            '"${x:-a}" b',
+            "a; b",
+        ),
+        *("# b", "a!b c", ">a b"),
+    ],
+)
+def test_words_that_are_not_literal(word: str) -> None:
+    with pytest.raises(UsageError, match="not a literal"):
+        _split(f"rind {word}")
+    assert answer(["bash", f"rind --completion {word}", ""], {}) == []
+
+
+@given(st.text(st.characters(exclude_categories=["C", "Z"]) | st.just(" "), min_size=1))
+@pytest.mark.parametrize("quote", ["", "'", '"', "\\"])
+def test_what_is_quoted_is_literal(quote: str, text: str) -> None:
+    assert _split(f"rind {quote}{_quoted(text, quote)}")[0] == ["rind", text]
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [("", ["sh"]), (" x", ["sh"]), ("\tx", ["sh"]), ("x", []), ("$x", []), ("'", []), ("; x", [])],
+)
+def test_only_the_end_of_a_word_is_completed(after: str, expected: list[str]) -> None:
+    assert answer(["bash", "rind --completion z", after], {}) == expected
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [("", ["sh"]), ("'", ["sh"]), ("' x", ["sh"]), ("'x", []), (" ", []), (" x'", []), ("x'", [])],
+)
+def test_only_the_end_of_a_quoted_word_is_completed(after: str, expected: list[str]) -> None:
+    assert answer(["bash", "rind --completion 'z", after], {}) == expected
+    found = expected if not after else []
+    assert answer(["bash", "rind --completion z\\", after], {}) == found
+
+
+@pytest.mark.parametrize(
+    ("token", "word", "quote"),
+    [
+        ("", "", ""),
+        ("a\\ b\\$", "a b$", ""),
+        ("a'b\\'c\\d", "ab'c\\d", "'"),
+        ('a"b\\"\\$', 'ab"$', '"'),
+        ("50%", "50%", ""),
+        ("\\", "", "\\"),
+    ],
+)
+def test_a_token_of_fish(token: str, word: str, quote: str) -> None:
+    assert _split(token, _FISH) == ([word], quote)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        *("$x", '"$x', "a$", "~", "a~", "*", "'*", '"*', "\\*", "?", "{a", "(a", "a)", "%self"),
+        *("\\n", "a;", "a&", "a|", "<a", "a b", "'a\\", '"a\\'),
+    ],
+)
+def test_a_token_of_fish_that_is_not_literal(token: str) -> None:
+    with pytest.raises(UsageError, match="not a literal"):
+        _split(token, _FISH)
+    assert answer(["fish-token", "--completion", token], {}) == []
 
 
 NAMES = ["two words", "it's", 'say "hi"', "$HOME", "`id`", "a\\b", "*", "~x", "a;b&c|d", "æ漢", "#"]
@@ -209,6 +307,8 @@ def stocked(session_containers: Containers) -> TestContainer:
         ln -s nowhere broken; ln -s bin linked
         touch -- 'two words' "it's" 'quo"te' 'dol$lar' 'back\slash' 'star*' .hidden '=odd' -n
         touch "sub dir/inner" "$(printf 'bad\033[31m')" "$(printf 'bad\nx')" "$(printf 'bad\377')"
+        mkdir -p /trap/a /trap/b /trap/c; cd /trap
+        touch 'a/$(touch PWNED)' 'b/`touch PWNED`' 'c/g!!;touch PWNED'
         """
     )
     return container
@@ -289,6 +389,16 @@ def test_silence(distroless: TestContainer, containers: Containers, tmp_path: Pa
     failing = containers("busybox", "exit 3")
     assert lines(failing, "basen") == []
     assert lines(failing, "\udcff", "\x1b", "") == []
+
+
+def test_a_container_that_says_much(containers: Containers) -> None:
+    container = containers("busybox", "")
+    folder = "/".join(["", "a" * 250, "b" * 250, ""])
+    container.inside(f"mkdir -p {folder}; cd {folder}; touch $(seq 9000)")
+    assert offers(container, "cat", f"{folder}899") == [f"{folder}899"] + [
+        f"{folder}899{digit}" for digit in range(10)
+    ]
+    assert lines(container, "cat", folder) == []
 
 
 def test_a_pre_step_that_hangs_is_ended(containers: Containers) -> None:
@@ -404,3 +514,16 @@ def test_tab(terminal: Terminal, stocked: TestContainer) -> None:
         deadline = time.monotonic() + PATIENCE
         while (words := terminal.words(typed)) != expected:
             assert time.monotonic() < deadline, (typed, words)
+
+
+def test_tab_runs_nothing(terminal: Terminal, tmp_path: Path) -> None:
+    for typed, expected in (
+        ('rind cat "/trap/a/\tx', "(rind)(cat)(/trap/a/$(touch PWNED))(x)"),
+        ("rind cat /trap/b/\tx", "(rind)(cat)(/trap/b/`touch PWNED`)(x)"),
+        ('rind cat "/trap/c/\tx', "(rind)(cat)(/trap/c/g!!;touch PWNED)(x)"),
+        ("rind cat '/trap/c/\tx", "(rind)(cat)(/trap/c/g!!;touch PWNED)(x)"),
+    ):
+        deadline = time.monotonic() + PATIENCE
+        while (words := terminal.words(typed)) != expected:
+            assert time.monotonic() < deadline, (typed, words)
+    assert not (tmp_path / "PWNED").exists()
