@@ -113,6 +113,25 @@ async def test_a_wrong_answer_is_one_line(tmp_path: Path, wrong: str) -> None:
     assert memory < usual + MEMORY
 
 
+COMPOSE_FOLDER = "com.docker.compose.project.working_dir"
+HARMLESS: dict[str, list[object]] = {
+    "a path of a megabyte": [
+        CONTAINER | {"Labels": {"app.rind": "", COMPOSE_FOLDER: "/a" * 500_000}}
+    ],
+    "a path with a NUL": [CONTAINER | {"Labels": {"app.rind": "", COMPOSE_FOLDER: "/a\0b"}}],
+    "a wrong neighbour": [CONTAINER, CONTAINER | {"Id": 7}, CONTAINER | {"Labels": []}, None],
+}
+
+
+@pytest.mark.parametrize("harmless", HARMLESS)
+async def test_what_concerns_nobody(tmp_path: Path, harmless: str) -> None:
+    async with hostile(tmp_path, {"list": reply(HARMLESS[harmless])}) as url:
+        assert (await run(url, "-T", "--timeout", "10", "true"))[:3] == (0, b"", b"")
+        status, listed, said, _ = await run(url, "--list", "--timeout", "10")
+    assert (status, said) == (0, b"")
+    assert listed.startswith(b"NAME")
+
+
 @pytest.fixture
 def bystander() -> Iterator[int]:
     """Start a local process that leads a session, as what was exec'd does; it must survive."""
