@@ -6,12 +6,14 @@ the local terminal alone; :func:`rind.attach.attach_terminal` is for that.
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import Any, Literal, Unpack, overload
 
 from rind.client import connect
-from rind.plan import Word
+from rind.errors import TimedOut
+from rind.plan import Word, words
 from rind.selection import Wanted, WantedFields
-from rind.target import CompletedProcess, RunOptions
+from rind.target import CompletedProcess, RunOptions, limited
 
 __all__ = ["AnywhereOptions", "run", "run_sync"]
 
@@ -61,9 +63,24 @@ async def run(argv: Sequence[Word] = (), **options: Any) -> CompletedProcess[Any
     where = {name: options.pop(name) for name in ("host", "context") if name in options}
     names = WantedFields.__annotations__
     wanted = Wanted(**{name: options.pop(name) for name in names if name in options})
-    async with connect(**where) as client:
-        target = await client.find(wanted)
-        done: CompletedProcess[Any] = await target.run(argv, **options)
+    timeout = options.pop("timeout", None)
+    clock = asyncio.get_running_loop().time
+    deadline = None if timeout is None else clock() + timeout
+
+    def timed_out() -> TimedOut:
+        return TimedOut(words(argv), timeout, None, None, "")
+
+    async with AsyncExitStack() as stack:
+        async with limited(deadline, timed_out):
+            client = await stack.enter_async_context(connect(**where))
+            target = await client.find(wanted)
+        left = None if deadline is None else deadline - clock()
+        try:
+            done: CompletedProcess[Any] = await target.run(argv, timeout=left, **options)
+        except TimedOut as exc:
+            # It had that long in all.
+            captured = exc.stdout, exc.stderr, exc.container
+            raise TimedOut(exc.argv, timeout, *captured) from None
         return done
 
 

@@ -1,5 +1,6 @@
 """An engine, and the containers on it."""
 
+import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -26,6 +27,7 @@ from rind.selection import (
     stands_elsewhere,
 )
 from rind.target import Target
+from rind.tasks import persistent, shielded
 
 __all__ = ["Client", "connect"]
 
@@ -86,8 +88,11 @@ class Client:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        await shielded(asyncio.create_task(self._close()))
+
+    async def _close(self) -> None:
         try:
-            await self._reaper.aclose()
+            await persistent(self._reaper.aclose)
         finally:
             await self._engine.aclose()
 

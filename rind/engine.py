@@ -55,6 +55,11 @@ REQUEST_TIMEOUT: Final = 30.0
 
 _CHANGES: Final = ["create", "start", "unpause", "health_status", "die", "rename"]
 
+_NO_TLS: Final = (
+    "DOCKER_TLS_VERIFY is set, but commands cannot be run over TLS yet: "
+    "unset it, and forward the engine's socket with ssh -L"
+)
+
 _UP: Final = ["running", "paused", "restarting"]
 _DOWN: Final = ["created", "exited", "dead"]
 _ORDERED: Final = "-eo pid,ppid --sort=start_time,pid"
@@ -284,10 +289,12 @@ class Engine:
         return self._docker
 
     async def _ping(self) -> None:
-        """Settle the API version, and whether the engine is here.
+        """Settle the API version.
 
         Not by aiodocker's "auto", whose GET /version takes ten times as long as a ping.
         """
+        if self._client.docker_host.startswith("https:"):
+            raise Unreachable(_NO_TLS)
         response = await self._send("GET", "_ping", versioned=False)
         try:
             await self._accept(response)

@@ -71,6 +71,16 @@ class RindError(Exception):
 
     exit_status: int = ExitStatus.FAILED
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle and copy it with its attributes: by default, it is made anew of its message."""
+        return _revived, (type(self), self.args), self.__dict__
+
+
+def _revived(kind: type[RindError], args: tuple[object, ...]) -> RindError:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
+
 
 class UsageError(RindError):
     """The user asked for something that has no meaning; nothing was done."""
@@ -99,7 +109,7 @@ class CommandError(RindError):
     Attributes:
         argv: its words, or its script and the script's parameters.
         stdout, stderr: what it wrote, as far as that was captured; None else.
-        container: the name of the container that it ran in.
+        container: the name of the container that it ran in; empty where none was found yet.
     """
 
     def __init__(
@@ -110,7 +120,8 @@ class CommandError(RindError):
         stderr: str | bytes | None,
         container: str,
     ) -> None:
-        super().__init__(f"{shlex.join(argv)} {how} in {container}")
+        where = f" in {container}" if container else ""
+        super().__init__(f"{shlex.join(argv)} {how}{where}")
         self.argv = list(argv)
         self.stdout = stdout
         self.stderr = stderr

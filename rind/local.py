@@ -42,6 +42,11 @@ def is_null(fd: int) -> bool:
         return True
 
 
+def _is_master(fd: int) -> bool:
+    """Whether a terminal is the master of a PTY: opened again, it would be another PTY's."""
+    return os.fstat(fd).st_rdev == os.makedev(5, 2)  # pts(4)
+
+
 class _Descriptor:
     """An inherited descriptor, or our own opening of the same thing."""
 
@@ -56,7 +61,7 @@ class _Descriptor:
             self._socket = socket.socket(fileno=os.dup(fd))
             self._fd = self._socket.fileno()
             self._blocks = False
-        elif stat.S_ISFIFO(mode) or os.isatty(fd):
+        elif stat.S_ISFIFO(mode) or (os.isatty(fd) and not _is_master(fd)):
             try:
                 self._fd = os.open(f"/proc/self/fd/{fd}", flags | os.O_NONBLOCK | os.O_NOCTTY)
             except OSError:

@@ -12,6 +12,7 @@ from rind.streams import (
     DEFAULT_LIMIT,
     PIPE,
     STDOUT,
+    Duplicate,
     LocalFile,
     Output,
     Pipe,
@@ -42,6 +43,7 @@ class PipedProcess(Process):
     stderr: asyncio.StreamReader | None = None
     returncode: int | None = None
     _pump: asyncio.Task[None] | None = None
+    _stdin_file: Duplicate | None = None
 
     def connect_streams(
         self,
@@ -73,8 +75,9 @@ class PipedProcess(Process):
                 writer.write_eof()
             else:
                 self.stdin = writer
-        elif not isinstance(stdin, bytes) and has_fileno(stdin):
-            self._tasks.spawn(copy_in(stdin, self.write, self.send_eof))
+        elif has_fileno(stdin):
+            self._stdin_file = stdin if isinstance(stdin, Duplicate) else Duplicate(stdin)
+            self._tasks.spawn(copy_in(self._stdin_file, self.write, self.send_eof))
         out = output(stdout, limit)
         err = out if self.tty or stderr == STDOUT else output(stderr, limit)
         self.stdout = out.reader if isinstance(out, Pipe) else None
@@ -175,6 +178,8 @@ class PipedProcess(Process):
 
     async def _clean_up(self, *, kill: bool, ask: bool) -> None:
         await super()._clean_up(kill=kill, ask=ask)
+        if self._stdin_file is not None:
+            self._stdin_file.close()
         if self.stdin is not None:
             await self.stdin.break_off("the command was left")
 

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Final, Literal, Self
 
@@ -28,7 +29,7 @@ from rind.receiver import Receiver
 from rind.scripts import COOKIE
 from rind.selection import Container
 from rind.stream import HijackedStream
-from rind.tasks import Tasks, shielded
+from rind.tasks import Tasks, persistent, shielded
 
 __all__ = ["Process", "start_detached"]
 
@@ -68,14 +69,12 @@ def _marked(env: Sequence[str], tree: Tree) -> list[str]:
 
 async def _abandon(opening: "asyncio.Task[Process]", tree: Tree) -> None:
     """End a command that has been started, or is about to be: the request is on its way."""
-    try:
-        async with asyncio.timeout(BOUND):
-            process = await opening
-    except (EngineError, TimeoutError):
+    await asyncio.wait({opening}, timeout=BOUND)
+    if opening.done() and not opening.cancelled() and opening.exception() is None:
+        await opening.result()._close(kill=True, ask=False)  # noqa: SLF001 # nobody else has it
+    else:
         with suppress(LeftRunning):
             await tree.end(signal.SIGTERM, CLEAN_UP_GRACE)
-    else:
-        await process._close(kill=True, ask=False)  # noqa: SLF001 # nobody else has it
 
 
 class Process:
@@ -157,7 +156,7 @@ class Process:
             try:
                 process = await asyncio.shield(opening)
             except (asyncio.CancelledError, Broken, Unreachable):
-                await shielded(asyncio.create_task(_abandon(opening, tree)))
+                await shielded(asyncio.create_task(persistent(partial(_abandon, opening, tree))))
                 raise
         except Refused as exc:
             raise start_failure(exc.text) from exc
@@ -325,7 +324,8 @@ class Process:
     async def _close(self, *, kill: bool, ask: bool) -> None:
         if self._closing is None:
             kill = kill and self.on_exit == "kill" and self._inspector.settled is None
-            self._closing = asyncio.create_task(self._clean_up(kill=kill, ask=ask))
+            work = partial(self._clean_up, kill=kill, ask=ask)
+            self._closing = asyncio.create_task(persistent(work))
         await shielded(self._closing)
 
     async def _clean_up(self, *, kill: bool, ask: bool) -> None:

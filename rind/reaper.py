@@ -96,7 +96,7 @@ class Reaper:
         """Close the commands that are in use, or about to be."""
         if self.opening:
             await asyncio.wait(self.opening, timeout=BOUND)
-        await asyncio.gather(*(it.aclose() for it in self.open))
+        await asyncio.gather(*(it.aclose() for it in self.open), return_exceptions=True)
 
 
 class Tree:

@@ -59,14 +59,16 @@ class Receiver:
             Broken: the connection failed, or output is missing.
         """
         self._reader_is_away.clear()
-        while not self._parts and not self.at_end:
-            await self._receive()
-        if not self._parts:
-            self._check_end()
-            return None
-        if not self._seen_started:
-            await self._see_started()
-        self._reader_is_away.set()
+        try:
+            while not self._parts and not self.at_end:
+                await self._receive()
+            if not self._parts:
+                self._check_end()
+                return None
+            if not self._seen_started:
+                await self._see_started()
+        finally:
+            self._reader_is_away.set()
         stream, part = self._parts.popleft()
         if stream == SYSTEM_ERROR:
             raise Broken(f"the engine says: {part[:LONGEST].decode(errors='replace')}")
@@ -88,7 +90,8 @@ class Receiver:
             if not self._reader_is_away.is_set():
                 continue
             with suppress(EngineError):  # the reader will meet it too
-                if (await self._poll_taking_output()).running:
+                state = await self._poll_taking_output()
+                if state.running or state.exit_code is None:
                     continue
                 limit = self._received + MOST_SAVED
                 while self._may_receive(limit):
@@ -152,4 +155,7 @@ class Receiver:
             # Not cancelled when the answer is there first: what it receives would be lost.
             receiving = self._tasks.spawn(self._receive())
             await asyncio.wait({polling, receiving}, return_when=asyncio.FIRST_COMPLETED)
-        return await polling
+        await asyncio.wait({polling})
+        if polling.cancelled():
+            raise Broken("the command's stream was closed meanwhile")
+        return polling.result()

@@ -82,16 +82,29 @@ class HijackedStream:
         if self._early:
             early, self._early = self._early, b""
             return early
-        # sock_recv does not wait while there is something: let the other pumps have their turn.
+        # Where there is something, nothing waits: let the other pumps have their turn.
         await asyncio.sleep(0)
         try:
             with self._in_use():
-                return await asyncio.get_running_loop().sock_recv(self._sock, READ_SIZE)
+                return await self._receive()
         except ConnectionResetError:
             self.was_reset = True
             return b""
         except OSError as exc:
             raise Broken(f"the connection to the engine broke: {exc}") from exc
+
+    async def _receive(self) -> bytes:
+        """Receive, but nothing where we are cancelled: with sock_recv, it could be lost."""
+        loop = asyncio.get_running_loop()
+        while True:
+            with suppress(BlockingIOError):
+                return self._sock.recv(READ_SIZE)
+            readable: asyncio.Future[None] = loop.create_future()
+            loop.add_reader(self._sock, _set, readable)
+            try:
+                await readable
+            finally:
+                loop.remove_reader(self._sock)
 
     async def write(self, data: bytes) -> None:
         """Send ``data``; return once the kernel has all of it.
@@ -148,6 +161,11 @@ class HijackedStream:
         if self._sock.fileno() >= 0:
             warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=1)
             self.close()
+
+
+def _set(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 class _Tail:

@@ -5,10 +5,11 @@ other one too: read both, or send the one that is not wanted to ``DEVNULL``.
 """
 
 import asyncio
+import os
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
-from typing import Final, Protocol
+from contextlib import ExitStack, suppress
+from typing import Any, Final, Protocol, TypeVar
 
 from rind.errors import Broken
 from rind.local import Sink, Source
@@ -19,16 +20,21 @@ __all__ = [
     "PIPE",
     "STDOUT",
     "Discard",
+    "Duplicate",
     "File",
     "LocalFile",
     "Output",
+    "OutputReader",
     "Pipe",
     "StdinWriter",
     "check_streams",
     "copy_in",
+    "duplicated",
     "has_fileno",
     "output",
 ]
+
+T = TypeVar("T")
 
 DEFAULT_LIMIT: Final = 64 * 1024
 """Bytes: asyncio's own limit of a StreamReader."""
@@ -43,6 +49,23 @@ class HasFileno(Protocol):
 
 LocalFile = int | HasFileno
 """A descriptor, or what has one. It stays the caller's, and its flags are not touched."""
+
+
+class Duplicate:
+    """A local file of our own: the caller may close theirs, and its number may be used again."""
+
+    def __init__(self, file: LocalFile) -> None:
+        self._fd = os.dup(file if isinstance(file, int) else file.fileno())
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._fd
+
+    def close(self) -> None:
+        """Close it. Idempotent."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
 
 def has_fileno(file: object) -> bool:
@@ -67,9 +90,26 @@ def check_streams(stdin: object, stdout: object, stderr: object) -> None:
             raise ValueError(f"{name} must be {words}, a file or a descriptor, but is {where!r}")
 
 
-def descriptor(file: LocalFile) -> int:
-    """Return a local file's descriptor."""
-    return file if isinstance(file, int) else file.fileno()
+def duplicated(
+    stack: ExitStack,
+    stdin: int | bytes | LocalFile,
+    stdout: int | LocalFile,
+    stderr: int | LocalFile,
+) -> tuple[int | bytes | LocalFile, int | LocalFile, int | LocalFile]:
+    """Return a command's streams with files of our own; the stack closes these.
+
+    Raises:
+        OSError: a descriptor is closed.
+    """
+
+    def own(stream: T) -> T | Duplicate:
+        if isinstance(stream, bytes) or not has_fileno(stream):
+            return stream
+        file = Duplicate(stream)  # type: ignore[arg-type] # has_fileno has told it
+        stack.callback(file.close)
+        return file
+
+    return own(stdin), own(stdout), own(stderr)
 
 
 class StdinWriter:
@@ -208,18 +248,59 @@ class Discard:
 
 
 class File:
-    """A local descriptor."""
+    """A local file."""
 
-    def __init__(self, file: LocalFile) -> None:
-        self._sink = Sink(descriptor(file))
+    def __init__(self, file: Duplicate) -> None:
+        self._file = file
+        self._sink = Sink(file.fileno())
 
     async def write(self, data: bytes) -> None:
         """Return once ``data`` is written."""
         await self._sink.write(data)
 
     def close(self, failure: Exception | None) -> None:  # noqa: ARG002 # a file takes no failure
-        """Leave the descriptor to its owner."""
+        """Close it: the reader of a pipe must see the end."""
         self._sink.close()
+        self._file.close()
+
+
+class OutputReader(asyncio.StreamReader):
+    """Raises a failure where the end would be, after all that was received before."""
+
+    failure: Exception | None = None
+
+    def exception(self) -> Exception | None:
+        """Return the failure, if there is one."""
+        return self.failure
+
+    async def read(self, n: int = -1) -> bytes:
+        """Read as :class:`asyncio.StreamReader` does."""
+        return self._checked(await super().read(n), enough=n == 0)
+
+    async def readline(self) -> bytes:
+        """Read as :class:`asyncio.StreamReader` does."""
+        return self._checked(await super().readline())
+
+    async def readuntil(self, separator: Any = b"\n") -> bytes:
+        """Read as :class:`asyncio.StreamReader` does."""
+        try:
+            return await super().readuntil(separator)
+        except asyncio.IncompleteReadError as exc:
+            self._checked(exc.partial)
+            raise
+
+    async def readexactly(self, n: int) -> bytes:
+        """Read as :class:`asyncio.StreamReader` does."""
+        try:
+            return await super().readexactly(n)
+        except asyncio.IncompleteReadError as exc:
+            self._checked(exc.partial)
+            raise
+
+    def _checked(self, data: bytes, *, enough: bool = False) -> bytes:
+        if self.failure is not None and not (data or enough):
+            raise self.failure
+        return data
 
 
 class Pipe(asyncio.ReadTransport):
@@ -231,7 +312,7 @@ class Pipe(asyncio.ReadTransport):
 
     def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
         super().__init__()
-        self.reader = asyncio.StreamReader(limit=limit)
+        self.reader = OutputReader(limit=limit)
         self.reader.set_transport(self)
         self._room = asyncio.Event()
         self._room.set()
@@ -250,9 +331,8 @@ class Pipe(asyncio.ReadTransport):
         await self._room.wait()
 
     def close(self, failure: Exception | None = None) -> None:
-        """End the reader's stream, or make its next read raise ``failure``."""
-        if failure is not None:
-            self.reader.set_exception(failure)
+        """End the reader's stream, with a failure where there is no proper end."""
+        self.reader.failure = failure
         self.reader.feed_eof()
 
 
@@ -262,14 +342,14 @@ def output(where: int | LocalFile, limit: int) -> "Pipe | Discard | File":
         return Pipe(limit)
     if where == DEVNULL:
         return Discard()
-    return File(where)
+    return File(where if isinstance(where, Duplicate) else Duplicate(where))
 
 
 async def copy_in(
-    file: LocalFile, send: Callable[[bytes], Awaitable[None]], end: Callable[[], Awaitable[None]]
+    file: Duplicate, send: Callable[[bytes], Awaitable[None]], end: Callable[[], Awaitable[None]]
 ) -> None:
     """Feed a command's stdin from a local file until that ends, or the command takes no more."""
-    source = Source(descriptor(file))
+    source = Source(file.fileno())
     try:
         with suppress(Broken):
             while data := await source.read():

@@ -1,8 +1,8 @@
 """A container to run commands in."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar, Unpack, overload
 
@@ -23,9 +23,9 @@ from rind.process import start_detached
 from rind.profile import read_profile
 from rind.reaper import Reaper
 from rind.selection import Container
-from rind.streams import DEFAULT_LIMIT, DEVNULL, PIPE, LocalFile, check_streams
+from rind.streams import DEFAULT_LIMIT, DEVNULL, PIPE, LocalFile, check_streams, duplicated
 
-__all__ = ["CompletedProcess", "RunOptions", "Target"]
+__all__ = ["CompletedProcess", "RunOptions", "Target", "limited"]
 
 T = TypeVar("T", str, bytes)
 
@@ -55,6 +55,24 @@ class RunOptions(CommandOptions, total=False):
     check: bool
     stdout: int | LocalFile
     stderr: int | LocalFile
+
+
+@asynccontextmanager
+async def limited(deadline: float | None, timed_out: Callable[[], TimedOut]) -> AsyncIterator[None]:
+    """Limit what is done in the context; raise ``timed_out()`` where it takes longer.
+
+    Args:
+        deadline: by the event loop's clock; None for no limit.
+        timed_out: makes the error.
+    """
+    limit = asyncio.timeout_at(deadline)
+    try:
+        async with limit:
+            yield
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise timed_out() from None
 
 
 class Target:
@@ -154,18 +172,20 @@ class Target:
         if on_exit not in {"kill", "detach"}:
             raise ValueError(f"on_exit must be 'kill' or 'detach', but is {on_exit!r}")
         command = Command(argv=argv, stdin=stdin != DEVNULL, **options)
-        process = await self.start(command, size)
-        try:
-            async with process:
-                process.on_exit = on_exit
-                process.connect_streams(stdin, stdout, stderr, limit)
-                yield process
-        except BaseException as exc:
+        with ExitStack() as files:
+            streams = duplicated(files, stdin, stdout, stderr)
+            process = await self.start(command, size)
+            try:
+                async with process:
+                    process.on_exit = on_exit
+                    process.connect_streams(*streams, limit)
+                    yield process
+            except BaseException as exc:
+                if process.left_running is not None:
+                    exc.add_note(f"its processes may be left running: {process.left_running}")
+                raise
             if process.left_running is not None:
-                exc.add_note(f"its processes may be left running: {process.left_running}")
-            raise
-        if process.left_running is not None:
-            raise process.left_running
+                raise process.left_running
 
     @overload
     async def run(
@@ -207,7 +227,8 @@ class Target:
             argv: the command's words.
             text: whether input and output are str, in UTF-8, and not bytes.
             input: for its stdin, which is empty by default.
-            timeout: in seconds, after which it is ended with all that it has started.
+            timeout: in seconds, its start included, after which it is ended with all that it has
+                started.
             check: whether another exit status than 0 is an error.
             stdout: as :meth:`open_process` has it.
             stderr: as :meth:`open_process` has it.
@@ -222,23 +243,25 @@ class Target:
         asked = [*([] if script is None else [script]), *words(argv)]
         name = self.container.name
         seen = bytearray(), bytearray()
+        piped = stdout == PIPE, stderr == PIPE and not options.get("tty", False)
         data = input.encode() if isinstance(input, str) else input
         stdin = DEVNULL if data is None else data
-        async with self.open_process(
-            argv, stdin=stdin, stdout=stdout, stderr=stderr, **options
-        ) as process:
 
-            def captured(errors: str) -> tuple[Any, Any]:
-                out, err = (it.decode(errors=errors) if text else bytes(it) for it in seen)
-                return out if process.stdout else None, err if process.stderr else None
+        def captured(errors: str) -> tuple[Any, Any]:
+            out, err = (it.decode(errors=errors) if text else bytes(it) for it in seen)
+            return out if piped[0] else None, err if piped[1] else None
 
-            try:
-                async with asyncio.timeout(timeout) as limit:
-                    await process.exchange(None, *seen)
-            except TimeoutError:
-                if timeout is None or not limit.expired():
-                    raise
-                raise TimedOut(asked, timeout, *captured("replace"), name) from None
+        def timed_out() -> TimedOut:
+            return TimedOut(asked, timeout or 0, *captured("replace"), name)
+
+        deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
+        async with AsyncExitStack() as stack:
+            async with limited(deadline, timed_out):
+                opening = self.open_process(
+                    argv, stdin=stdin, stdout=stdout, stderr=stderr, **options
+                )
+                process = await stack.enter_async_context(opening)
+                await process.exchange(None, *seen)
             status = await process.wait()
             if check and status != 0:
                 raise CommandFailed(asked, status, *captured("replace"), name)

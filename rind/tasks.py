@@ -1,10 +1,14 @@
 """Tasks that live no longer than what they work for."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Final, TypeVar
 
-__all__ = ["Tasks", "shielded"]
+__all__ = ["Tasks", "persistent", "shielded"]
+
+MOST_BEGINNINGS: Final = 3
+"""Times that work is begun anew: a bound for who cancels it on purpose."""
 
 T = TypeVar("T")
 
@@ -35,9 +39,29 @@ class Tasks:
 
 
 async def shielded(task: asyncio.Task[None]) -> None:
-    """Wait for a bounded clean-up to its end, even where we are cancelled meanwhile."""
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise
+    """Wait for a bounded clean-up to its end, however often we are cancelled meanwhile.
+
+    One cancellation is raised then: nested time limits count theirs, and anyio's scopes go on until
+    the task is out.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as exc:
+            cancelled = exc
+    if cancelled is not None:
+        raise cancelled
+    task.result()
+
+
+async def persistent(work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+    """Do bounded work, and begin anew where that itself is cancelled.
+
+    A loop that ends cancels all tasks once, those that clean up too, and then waits for them.
+    """
+    for _ in range(MOST_BEGINNINGS):
+        with suppress(asyncio.CancelledError):
+            await work()
+            return
+    await work()

@@ -37,6 +37,7 @@ class FaultProxy:
         piece: the size that what is relayed is cut into; None leaves it as it comes.
         hold_until: an event before which the engine's bytes are not handed on.
         hold_starts_until: an event before which requests to start a command are not.
+        held: what tells these requests from others.
         holds_start: is set once there is such a request.
         back: what ends a restart.
         relayed: bytes so far.
@@ -48,6 +49,7 @@ class FaultProxy:
     piece: int | None = None
     hold_until: asyncio.Event | None = None
     hold_starts_until: asyncio.Event | None = None
+    held: bytes = b"/start HTTP/"
     holds_start: asyncio.Event = field(default_factory=asyncio.Event)
     back: asyncio.Event = field(default_factory=asyncio.Event)
     relayed: int = 0
@@ -83,7 +85,7 @@ class FaultProxy:
             while data := await loop.sock_recv(source, 65536):
                 if hold is not None:
                     await hold.wait()
-                if self.hold_starts_until is not None and b"/start HTTP/" in data:
+                if self.hold_starts_until is not None and self.held in data:
                     self.holds_start.set()
                     await self.hold_starts_until.wait()
                 for start in range(0, len(data), self.piece or len(data)):

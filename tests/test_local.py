@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import threading
+import tty
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,22 @@ async def test_a_pipe_both_ways_with_its_flags_untouched() -> None:
     os.close(writer)
     assert await receiving == DATA
     os.close(reader)
+
+
+async def test_the_master_of_a_pty_is_not_opened_again() -> None:
+    """It would be the master of another PTY."""
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    await write_all(master, b"typed\n")
+    assert os.read(slave, 100) == b"typed\n"
+    await write_all(slave, b"shown\n")
+    assert os.read(master, 100) == b"shown\n"
+    source = Source(master)
+    await write_all(slave, b"shown\n")
+    assert await source.read() == b"shown\n"
+    source.close()
+    os.close(slave)
+    os.close(master)
 
 
 async def test_a_socket_both_ways_with_its_flags_untouched() -> None:

@@ -11,6 +11,7 @@ from rind.streams import (
     DEVNULL,
     PIPE,
     Discard,
+    Duplicate,
     File,
     Pipe,
     StdinWriter,
@@ -113,15 +114,33 @@ async def test_a_full_pipe_holds_its_writer_back() -> None:
 async def test_a_failure_is_raised_by_the_reader() -> None:
     pipe = Pipe()
     pipe.close(Broken("lost"))
+    for read in (pipe.reader.read(), pipe.reader.readline(), pipe.reader.readuntil(b"x")):
+        with pytest.raises(Broken, match="lost"):
+            await read
+    assert await pipe.reader.readexactly(0) == b""
     with pytest.raises(Broken, match="lost"):
-        await pipe.reader.read()
+        await pipe.reader.readexactly(1)
+    assert isinstance(pipe.reader.exception(), Broken)
+
+
+async def test_what_came_before_a_failure_is_read_first() -> None:
+    pipe = Pipe()
+    await pipe.write(b"line\nrest")
+    pipe.close(Broken("lost"))
+    assert await pipe.reader.readline() == b"line\n"
+    with pytest.raises(asyncio.IncompleteReadError):
+        await pipe.reader.readexactly(10)
+    with pytest.raises(Broken, match="lost"):
+        await pipe.reader.read(10)
 
 
 def test_kinds_of_output() -> None:
     with Path(os.devnull).open("wb") as file:
         assert has_fileno(file)
-        assert isinstance(output(file, 1), File)
-        assert isinstance(output(file.fileno(), 1), File)
+        for where in (file, file.fileno()):
+            out = output(where, 1)
+            assert isinstance(out, File)
+            out.close(None)
     assert isinstance(output(DEVNULL, 1), Discard)
     assert not has_fileno(PIPE)
 
@@ -131,7 +150,9 @@ async def test_a_file_is_copied_and_its_end_told() -> None:
     reader, writer = os.pipe()
     os.write(writer, b"some bytes")
     os.close(writer)
-    await copy_in(reader, command.send, command.end)
+    file = Duplicate(reader)
     os.close(reader)
+    await copy_in(file, command.send, command.end)
+    file.close()
     assert command.received == b"some bytes"
     assert command.ended

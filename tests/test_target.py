@@ -2,14 +2,17 @@
 
 import asyncio
 import gc
+import os
 import sys
 import threading
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import uvloop
 from conftest import TestContainer
+from faults import FaultProxy, fault_proxy
 
 import rind
 
@@ -109,3 +112,101 @@ def test_whatever_the_loop(
         with asyncio.Runner(debug=debug, loop_factory=factory) as runner:
             runner.run(work())
     gc.collect()
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_a_file_is_duplicated_at_the_call(busybox: TestContainer, tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(b"some bytes")
+    async with rind.connect(busybox.engine.host) as client:
+        web = await client.find(container=busybox.name)
+        source = os.open(tmp_path / "in", os.O_RDONLY)
+        sink = os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)
+        before = descriptors()
+        async with web.open_process(
+            ["sh", "-c", "sleep 0.3; cat"], stdin=source, stdout=sink
+        ) as process:
+            os.close(source)
+            os.close(sink)
+            # They are other files' now.
+            others = [os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT) for _ in range(2)]
+            assert set(others) == {source, sink}
+            assert await process.wait() == 0
+        for fd in others:
+            os.close(fd)
+        assert (tmp_path / "out").read_bytes() == b"some bytes"
+        assert (tmp_path / "other").read_bytes() == b""
+        assert descriptors() <= before
+
+
+async def test_a_pipes_reader_sees_the_end(busybox: TestContainer) -> None:
+    reading, writing = os.pipe()
+    async with rind.connect(busybox.engine.host) as client:
+        web = await client.find(container=busybox.name)
+        async with web.open_process(["echo", "x"], stdout=writing) as process:
+            os.close(writing)
+            assert await asyncio.to_thread(os.read, reading, 9) == b"x\n"
+            assert await asyncio.to_thread(os.read, reading, 9) == b""
+            assert await process.wait() == 0
+    os.close(reading)
+
+
+async def test_an_end_is_known_before_the_engine_forgets_it(busybox: TestContainer) -> None:
+    async with rind.connect(busybox.engine.host) as client:
+        web = await client.find(container=busybox.name)
+        async with web.open_process(["sh", "-c", "echo x; exit 3"], stdin=rind.DEVNULL) as process:
+            async with asyncio.timeout(20):
+                await process._inspector.has_ended.wait()
+            assert await process.wait() == 3
+
+
+async def test_a_read_that_was_cut_short_loses_nothing(busybox: TestContainer) -> None:
+    turn = "echo $i; i=$((i+1)); [ $((i % 10)) != 0 ] || sleep 0.01"
+    script = f"i=0; while [ $i -lt 300 ]; do {turn}; done"
+    async with rind.connect(busybox.engine.host) as client:
+        web = await client.find(container=busybox.name)
+        seen = b""
+        async with await web.start(rind.Command(script=script)) as process:
+            while True:
+                try:
+                    async with asyncio.timeout(0.001):
+                        part = await process.read()
+                except TimeoutError:
+                    continue
+                if part is None:
+                    break
+                seen += part[1]
+    assert seen.split() == [b"%d" % number for number in range(300)]
+
+
+@pytest.mark.parametrize("stage", ["GET /_ping", "/containers/json", "/exec HTTP", "/start HTTP"])
+async def test_a_time_limit_covers_every_stage(
+    busybox: TestContainer, tmp_path: Path, stage: str
+) -> None:
+    never = asyncio.Event()
+
+    def configure(proxy: FaultProxy) -> None:
+        proxy.hold_starts_until, proxy.held = never, stage.encode()
+
+    async with fault_proxy(busybox.engine.host, tmp_path, configure) as (url, _):
+        started = asyncio.get_running_loop().time()
+        where = {"host": url, "label": busybox.label}
+        with pytest.raises(rind.TimedOut, match="did not end within 0") as caught:
+            await rind.run(["true"], timeout=0.5, **where)  # type: ignore[call-overload] # a dict
+        assert caught.value.timeout == 0.5
+        if not stage.startswith("/start"):  # of one that may have been started, the end is awaited
+            assert asyncio.get_running_loop().time() - started < 5
+        never.set()
+
+
+async def test_tls_is_refused_before_anything_is_started(
+    busybox: TestContainer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("ca", "cert", "key"):
+        (tmp_path / f"{name}.pem").write_text("")
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setattr("aiodocker.Docker._docker_machine_ssl_context", lambda _: None)
+    with pytest.raises(rind.Unreachable, match="cannot be run over TLS yet"):
+        await rind.run(["true"], host="tcp://127.0.0.1:1", label=busybox.label)

@@ -1,0 +1,40 @@
+"""Errors travel: through a process pool, a copy, and with all that they know."""
+
+import copy
+import pickle
+
+import pytest
+
+import rind
+from rind.cli.options import MissingValue
+from rind.selection import Container
+
+WEB = Container("0" * 64, "web", "running", "", {})
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        rind.RindError("a"),
+        rind.UsageError("a"),
+        MissingValue("a", "--user"),
+        rind.SelectionError("a"),
+        rind.AmbiguousError("a", [WEB]),
+        rind.StartError("a", 127),
+        rind.CommandFailed(["ls", "a b"], 3, b"out", None, "web"),
+        rind.TimedOut(["ls"], 1.5, "out", "err", "web"),
+        rind.Unreachable("a"),
+        rind.Refused(409, "a"),
+        rind.Broken("a"),
+        rind.Lost("a", "web"),
+        rind.ContainerGone("a"),
+        rind.LeftRunning("a"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_copy_is_the_same(error: rind.RindError) -> None:
+    for other in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+        assert type(other) is type(error)
+        assert str(other) == str(error)
+        assert vars(other) == vars(error)
+        assert other.exit_status == error.exit_status
