@@ -15,23 +15,35 @@ or quoted. The script must run in dash, busybox ash and bash, so:
 * ``exec`` leaves the command in the shell's place: signals and status are its own. A function
   that the pre-step defined cannot be exec'd, so it is called. ``type`` tells functions from
   builtins, which must not hide a program of the container's (``rind echo``).
-* No variable of ours is left behind: the pre-step may have said ``set -a``.
+* No variable of ours is left behind, and no function of ours is exported: the pre-step may have
+  said ``set -a``.
 """
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, TypeGuard
 
 from rind.errors import UsageError
 from rind.profile import DEFAULT_SHELL
 
-__all__ = ["flaw", "wrap", "wrap_script"]
+__all__ = ["PreStep", "flaw", "wrap", "wrap_script"]
 
 MAX_WORD: Final = 128 * 1024 - 1
 """Bytes: Linux's MAX_ARG_STRLEN without the final NUL, the longest word that execve takes."""
 
-# $1 is the pre-step. When this is done, the words after it are $1… again.
+# $1 is the directory to be in after it, or empty, $2 is the pre-step. When this is done, the words
+# after these are $1… again.
 # The eval around our source is for busybox ash, which has its own and refuses to parse another.
+# What ends the shell in the pre-step, `exit 0` too, is told by the trap. It stays, for it may have
+# been replaced by the pre-step's own, but has nothing to tell after that.
 _PRELUDE: Final = r"""
+rind_exit() {
+  echo "rind: the pre-step of RIND_NAME ended with $1; the command was not run" >&2
+  [ "$1" != 0 ] || exit 125
+  exit "$1"
+}
+trap 'rind_exit "$?"' EXIT
 command -v source >/dev/null 2>&1 || eval 'source() {
   case $1 in
     */*) ;;
@@ -44,14 +56,24 @@ command -v source >/dev/null 2>&1 || eval 'source() {
 rind_pre_step() { eval "shift
 $1"; }
 if [ "${BASH_VERSION-}" ]; then
-  eval 'rind_words=("$@"); set -- "$1"; eval "shift
+  eval 'rind_words=("$@"); set -- "$2"; eval "shift
 $1" >&2; set -- "$?" "${rind_words[@]}"; unset rind_words'
 else
-  rind_pre_step "$1" >&2
+  rind_pre_step "$2" >&2
   set -- "$?" "$@"
 fi
 [ "$1" = 0 ] || exit "$1"
-shift 2
+case $- in
+  *a*) set +a; rind_exit() { :; }; set -a ;;
+  *) rind_exit() { :; } ;;
+esac
+[ -z "$2" ] || cd "$2" || exit 125
+shift 3
+"""
+
+# The pre-step's errexit and nounset are not the script's.
+_SCRIPT: Final = """
+set +eu
 """
 
 # bash's and ash's exec take options; dash's takes none, and would look for a program "--".
@@ -67,24 +89,36 @@ esac
 """
 
 
-def wrap(argv: Sequence[str], pre_step: str | None = None, shell: str = DEFAULT_SHELL) -> list[str]:
-    """Return what the engine is to execute so that ``argv`` runs after ``pre_step``.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreStep:
+    """What is done in the container before a command.
+
+    Attributes:
+        text: a piece of shell; None or blank for nothing.
+        shell: what runs it, a path or a program's name.
+        container: the container's name, for messages.
+        workdir: an absolute path to be in after it; empty for where it ends.
+    """
+
+    text: str | None = None
+    shell: str = DEFAULT_SHELL
+    container: str = "the container"
+    workdir: str = ""
+
+
+def wrap(argv: Sequence[str], step: PreStep) -> list[str]:
+    """Return what the engine is to execute so that ``argv`` runs after a pre-step.
 
     Raises:
         UsageError: a word cannot be executed on any Linux, or the pre-step is incomplete in a
             way that shells pass over.
     """
-    if not _is_a_step(pre_step):
+    if not _is_a_step(step.text):
         return _checked(argv)
-    return _checked([shell, "-c", _PRELUDE + _EXEC, "sh", pre_step, *argv])
+    return _checked([*_begun(step, _EXEC), *argv])
 
 
-def wrap_script(
-    script: str,
-    args: Sequence[str],
-    pre_step: str | None = None,
-    shell: str = DEFAULT_SHELL,
-) -> list[str]:
+def wrap_script(script: str, args: Sequence[str], step: PreStep) -> list[str]:
     """Return what runs ``script`` in the container's shell, ``args`` being ``$1`` and so on.
 
     With a pre-step, it is the pre-step's own shell, which knows its functions.
@@ -94,9 +128,16 @@ def wrap_script(
     """
     # sh would take a first "-" or "+" for an option.
     text = f"\n{script}"
-    if not _is_a_step(pre_step):
-        return _checked([shell, "-c", text, "sh", *args])
-    return _checked([shell, "-c", _PRELUDE + text, "sh", pre_step, *args])
+    if not _is_a_step(step.text):
+        return _checked([step.shell, "-c", text, "sh", *args])
+    return _checked([*_begun(step, f"{_SCRIPT}{text}"), *args])
+
+
+def _begun(step: PreStep, rest: str) -> list[str]:
+    # Of a name that is no container's, as an engine checks them, nothing must reach a shell.
+    name = re.sub(r"[^\w. -]", "?", step.container, flags=re.ASCII)
+    script = _PRELUDE.replace("RIND_NAME", name) + rest
+    return [step.shell, "-c", script, "sh", step.workdir, step.text or ""]
 
 
 def _is_a_step(pre_step: str | None) -> TypeGuard[str]:

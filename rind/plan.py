@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Final, Self, TypedDict
 
-from rind.command import flaw, wrap, wrap_script
+from rind.command import PreStep, flaw, wrap, wrap_script
 from rind.errors import UsageError
 from rind.profile import Profile
 from rind.selection import Container
@@ -38,6 +38,15 @@ _AUTO: Final = "auto"
 
 _WORDS: Final = re.compile(r"[\w@%+:,./-]+( +[\w@%+=:,./-]+)*")
 """Text that means the same to every shell: words between spaces."""
+
+
+_BUILTINS: Final = frozenset(
+    [
+        *(".", ":", "alias", "cd", "command", "eval", "exec", "exit", "export", "read", "set"),
+        *("source", "trap", "type", "ulimit", "umask", "unalias", "unset", "wait"),
+    ]
+)
+"""Words that only a shell understands (POSIX, 2.14 and 1.6), and bash's source."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,8 +152,15 @@ def plan(command: Command, profile: Profile, container: Container, host: Host) -
     workdir = _workdir(command, profile)
     if workdir == _AUTO:
         workdir = container_path(host.cwd, container.mounts) or ""
+    step = PreStep(
+        text=profile.pre_step if command.pre_step else None,
+        shell=command.shell or profile.shell,
+        container=container.name,
+        # What the caller asks for goes before where the pre-step goes.
+        workdir=workdir if command.workdir is not None else "",
+    )
     return ExecConfig(
-        argv=_argv(command, profile),
+        argv=_argv(command, profile, step),
         tty=command.tty,
         stdin=command.stdin,
         output=command.output,
@@ -164,19 +180,17 @@ def _workdir(command: Command, profile: Profile) -> str:
     return profile.workdir if command.workdir is None else os.fspath(command.workdir)
 
 
-def _argv(command: Command, profile: Profile) -> list[str]:
-    shell = command.shell or profile.shell
-    pre_step = profile.pre_step if command.pre_step else None
+def _argv(command: Command, profile: Profile, step: PreStep) -> list[str]:
     script, argv = command.script, words(command.argv)
     if script is None and not argv:
         # Words are executed as they are: a shell in between would be in the way of Ctrl-C.
-        if _WORDS.fullmatch(profile.command):
+        if _WORDS.fullmatch(profile.command) and profile.command.split()[0] not in _BUILTINS:
             argv = profile.command.split()
         else:
             script = profile.command or None
     if script is not None:
-        return wrap_script(script, argv, pre_step, shell)
-    return wrap(argv or [shell], pre_step, shell)
+        return wrap_script(script, argv, step)
+    return wrap(argv or [step.shell], step)
 
 
 def words(argv: Sequence[Word]) -> list[str]:

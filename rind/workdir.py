@@ -52,8 +52,7 @@ def container_path(cwd: PurePosixPath, mounts: Iterable[Mount]) -> str | None:
 
     The sources must be named as ``cwd`` is, see :mod:`rind.folders`.
 
-    None where no mount has it, and for a mount's own root: there, the container's own working
-    directory is as good or better.
+    None where no mount has it.
 
     >>> container_path(PurePosixPath("/home/me/shop/api"), [Mount("/home/me/shop", "/app")])
     '/app/api'
@@ -63,4 +62,4 @@ def container_path(cwd: PurePosixPath, mounts: Iterable[Mount]) -> str | None:
     if not found:
         return None
     source, target = max(found, key=lambda it: len(it[0].parts))
-    return None if cwd == source else str(PurePosixPath(target, cwd.relative_to(source)))
+    return str(PurePosixPath(target, cwd.relative_to(source)))

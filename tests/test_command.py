@@ -7,8 +7,19 @@ from pathlib import Path
 import pytest
 from conftest import SHELLS
 
-from rind.command import MAX_WORD, wrap, wrap_script
+from rind.command import MAX_WORD, PreStep
+from rind.command import wrap as wrap_words
+from rind.command import wrap_script as wrap_text
 from rind.errors import UsageError
+
+
+def wrap(argv: list[str], pre_step: str | None = None, workdir: str = "") -> list[str]:
+    return wrap_words(argv, PreStep(text=pre_step, container="web", workdir=workdir))
+
+
+def wrap_script(script: str, args: list[str], pre_step: str | None = None) -> list[str]:
+    return wrap_text(script, args, PreStep(text=pre_step, container="web"))
+
 
 HOSTILE = [
     "",
@@ -157,6 +168,49 @@ def test_a_failing_pre_step_is_our_status_and_nothing_starts(
 ) -> None:
     done = run(shell, wrap(["echo", "started"], pre_step))
     assert (done.returncode, done.stdout) == (status, b"")
+    said = f"rind: the pre-step of web ended with {status}; the command was not run\n"
+    assert done.stderr.decode() == said
+
+
+@pytest.mark.parametrize(
+    "pre_step", ["exit 0", "[ -e /nonexistent ] || exit 0", "f() { exit; }; f"]
+)
+def test_a_pre_step_that_ends_the_shell_is_told(shell: list[str], pre_step: str) -> None:
+    for argv in (wrap(["echo", "started"], pre_step), wrap_script("echo started", [], pre_step)):
+        done = run(shell, argv)
+        assert (done.returncode, done.stdout) == (125, b"")
+        said = b"rind: the pre-step of web ended with 0; the command was not run\n"
+        assert done.stderr == said
+
+
+def test_a_script_may_end_as_it_likes(shell: list[str]) -> None:
+    for status in (0, 3):
+        done = run(shell, wrap_script(f"exit {status}", [], "x=1"))
+        assert (done.returncode, done.stdout, done.stderr) == (status, b"", b"")
+
+
+def test_a_pre_steps_own_trap_is_for_the_script_too(shell: list[str]) -> None:
+    done = run(shell, wrap_script("echo script", [], "trap 'echo bye' EXIT"))
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"script\nbye\n", b"")
+
+
+def test_a_pre_steps_options_are_not_the_scripts(shell: list[str]) -> None:
+    done = run(shell, wrap_script('false; echo "$unset-on"', [], "set -eu"))
+    assert (done.returncode, done.stdout) == (0, b"-on\n")
+
+
+def test_the_directory_that_is_asked_for_wins(shell: list[str]) -> None:
+    done = run(shell, wrap(["sh", "-c", "pwd"], "cd /usr", "/tmp"))
+    assert (done.stdout, done.stderr) == (b"/tmp\n", b"")
+    done = run(shell, wrap(["pwd"], "cd /usr", "/nonexistent"))
+    assert (done.returncode, done.stdout) == (125, b"")
+
+
+def test_a_name_that_is_no_containers_is_text(shell: list[str]) -> None:
+    step = PreStep(text="false", container="\"; echo lost; $(echo lost) `echo lost` '\n")
+    done = run(shell, wrap_words(["true"], step))
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.count(b"\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from rind.command import wrap, wrap_script
+from rind.command import PreStep, wrap, wrap_script
 from rind.errors import UsageError
 from rind.plan import Command, ExecConfig, Host, plan
 from rind.profile import Profile
@@ -17,6 +17,10 @@ def settle(profile: Profile = Profile(), command: Command = Command()) -> ExecCo
     return plan(command, profile, WEB, HOST)
 
 
+X = PreStep(text="x=1", container="web")
+NONE = PreStep(container="web")
+
+
 def test_bare_is_the_shell() -> None:
     assert settle().argv == ["/bin/sh"]
     assert settle(Profile(shell="/bin/bash")).argv == ["/bin/bash"]
@@ -25,18 +29,23 @@ def test_bare_is_the_shell() -> None:
 
 def test_bare_is_the_profiles_command() -> None:
     profile = Profile(command="bash -l", pre_step="x=1")
-    assert settle(profile).argv == wrap(["bash", "-l"], "x=1")
+    assert settle(profile).argv == wrap(["bash", "-l"], X)
     script = Profile(command="cd /app && bash", shell="/bin/bash")
-    assert settle(script).argv == wrap_script("cd /app && bash", [], None, "/bin/bash")
-    assert settle(profile, Command(argv=["ls"])).argv == wrap(["ls"], "x=1")
+    assert settle(script).argv == wrap_script("cd /app && bash", [], PreStep(shell="/bin/bash"))
+    assert settle(profile, Command(argv=["ls"])).argv == wrap(["ls"], X)
     assert settle(profile, Command(script="ls $1", argv=["x"])).argv == wrap_script(
-        "ls $1", ["x"], "x=1"
+        "ls $1", ["x"], X
     )
 
 
-@pytest.mark.parametrize("text", ["A=1 x", "a;b", "$X", "~/x", "a*", "a'b", "a\nb", "(a)", "!a"])
+SHELL_WORDS = ["exec bash -l", "cd /tmp", "exit 9", ". /x", "source /x", "export A", "umask 077"]
+
+
+@pytest.mark.parametrize(
+    "text", ["A=1 x", "a;b", "$X", "~/x", "a*", "a'b", "a\nb", "(a)", "!a", *SHELL_WORDS]
+)
 def test_a_command_that_needs_a_shell_gets_one(text: str) -> None:
-    assert settle(Profile(command=text)).argv == wrap_script(text, [])
+    assert settle(Profile(command=text)).argv == wrap_script(text, [], NONE)
 
 
 def test_the_pre_step_can_be_left_out() -> None:

@@ -64,7 +64,7 @@ def _text(options: Options) -> str:
     if options.action == "completion":
         return SCRIPTS[options.completion]
     # An engine that hangs would hold up the clean-up too.
-    with _quick_imports(), _limited(LIMIT):
+    with _quick_imports(), _limited(LIMIT, 0):
         return "".join(f"{it}\n" for it in answer(options.command, os.environ))
 
 
@@ -92,9 +92,9 @@ def _run(options: Options) -> int:
 
 
 @contextmanager
-def _limited(seconds: float | None) -> Iterator[None]:
+def _limited(seconds: float | None, status: int = ExitStatus.TIMED_OUT) -> Iterator[None]:
     """End the program where something takes longer that no command depends on yet."""
-    signal.signal(signal.SIGALRM, lambda *_: os._exit(ExitStatus.TIMED_OUT))
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(status))
     signal.setitimer(signal.ITIMER_REAL, seconds or 0)
     try:
         yield
