@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -44,6 +45,7 @@ class PipedProcess(Process):
     returncode: int | None = None
     _pump: asyncio.Task[None] | None = None
     _stdin_file: Duplicate | None = None
+    _pipes: Sequence[Pipe] = ()
 
     def connect_streams(
         self,
@@ -80,6 +82,7 @@ class PipedProcess(Process):
             self._tasks.spawn(copy_in(self._stdin_file, self.write, self.send_eof))
         out = output(stdout, limit)
         err = out if self.tty or stderr == STDOUT else output(stderr, limit)
+        self._pipes = [it for it in (out, err) if isinstance(it, Pipe)]
         self.stdout = out.reader if isinstance(out, Pipe) else None
         self.stderr = err.reader if isinstance(err, Pipe) and err is not out else None
         self._pump = self._tasks.spawn(self._move_output(out, err))
@@ -97,17 +100,24 @@ class PipedProcess(Process):
             EngineError: the connection failed, or the container was stopped or removed.
         """
         if self._pump is not None and not self._pump.cancelled():
-            ended = self._tasks.spawn(self._inspector.has_ended.wait())
-            try:
-                await asyncio.wait({self._pump, ended}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                ended.cancel()
+            await self._until_held(self._pump)
             if self._pump.cancelled():
                 raise Broken(LEFT)
             if self._pump.done():
                 self._pump.result()
         self.returncode = await super().wait()
         return self.returncode
+
+    async def _until_held(self, pump: "asyncio.Task[None]") -> None:
+        """Wait until all output is where it goes, or the command has ended and it waits for us."""
+        held = [self._tasks.spawn(self._inspector.has_ended.wait())]
+        try:
+            await asyncio.wait({pump, *held}, return_when=asyncio.FIRST_COMPLETED)
+            held += [self._tasks.spawn(pipe.full.wait()) for pipe in self._pipes]
+            await asyncio.wait({pump, *held[1:]}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in held:
+                task.cancel()
 
     async def communicate(
         self,

@@ -308,10 +308,12 @@ class Pipe(asyncio.ReadTransport):
 
     Attributes:
         reader: what the caller reads.
+        full: is set while the reader must read before there can be more.
     """
 
     def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
         super().__init__()
+        self.full = asyncio.Event()
         self.reader = OutputReader(limit=limit)
         self.reader.set_transport(self)
         self._room = asyncio.Event()
@@ -320,9 +322,11 @@ class Pipe(asyncio.ReadTransport):
     def pause_reading(self) -> None:
         """Hold the command back; for the reader to call."""
         self._room.clear()
+        self.full.set()
 
     def resume_reading(self) -> None:
         """Let it go on; for the reader to call."""
+        self.full.clear()
         self._room.set()
 
     async def write(self, data: bytes) -> None:

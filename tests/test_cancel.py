@@ -17,7 +17,7 @@ from test_reaper import sleepers
 
 import rind
 
-RUNS = 96
+RUNS = 32
 AT_ONCE = 16
 DENSE = 0.4
 """Seconds over which cancellations are spread: a start takes a tenth."""
