@@ -12,7 +12,7 @@ from rind.keys import DetachKeys
 from rind.local import Sink, Source
 from rind.modes import TerminalModes
 from rind.process import Process
-from rind.terminal import RawMode, in_foreground, is_terminal, window_size
+from rind.terminal import RawMode, in_foreground, is_terminal, signals_handled, window_size
 
 __all__ = ["STDERR_FD", "STDIN_FD", "STDOUT_FD", "attach_terminal", "local_window_size"]
 
@@ -122,9 +122,9 @@ async def _follow_terminal(process: Process, raw: RawMode | None) -> None:
         if raw is not None:
             raw.suspend()
         # Stopped by the signal itself, whatever was asked for before; the shell sees which.
-        loop.remove_signal_handler(signal.SIGTSTP)
+        ours = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
-        loop.add_signal_handler(signal.SIGTSTP, stop)
+        signal.signal(signal.SIGTSTP, ours)
         go_on()
 
     def go_on() -> None:
@@ -133,17 +133,15 @@ async def _follow_terminal(process: Process, raw: RawMode | None) -> None:
         changed.set()
 
     handlers = {signal.SIGWINCH: changed.set, signal.SIGTSTP: stop, signal.SIGCONT: go_on}
-    for number, handler in handlers.items():
-        loop.add_signal_handler(number, handler)
-    try:
+    with signals_handled(loop, handlers):
+        # Between the size that it was started with and now, it may have changed.
+        changed.set()
         while True:
             await changed.wait()
             changed.clear()
-            if size := local_window_size():
+            size = local_window_size()
+            if size is not None and size != process.size:
                 await process.resize(size)
-    finally:
-        for number in handlers:
-            loop.remove_signal_handler(number)
 
 
 def _undo(modes: TerminalModes) -> None:

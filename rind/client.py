@@ -109,7 +109,7 @@ class Client:
             SelectionError: none does, or it is not running.
             EngineError: the engine failed.
         """
-        wanted = wanted or Wanted(**fields)
+        wanted = _asked(wanted, fields)
         if wanted.container is not None:
             return self.target(require_running(await self._named(wanted.container)), wanted.label)
         up = fitting(await self.containers(wanted), wanted)
@@ -166,7 +166,7 @@ class Client:
         Raises:
             EngineError: the engine failed.
         """
-        wanted = wanted or Wanted(**fields)
+        wanted = _asked(wanted, fields)
         if wanted.container is not None:
             return [await self._named(wanted.container)]
         return await self._engine.containers(wanted.filters, up=True)
@@ -196,7 +196,7 @@ class Client:
             SelectionError: none does.
             EngineError: the engine failed.
         """
-        wanted = wanted or Wanted(**fields)
+        wanted = _asked(wanted, fields)
         up = fitting(await self.containers(wanted), wanted)
         running = [it for it in up if it.state == "running"]
         if not running or wanted.container is not None:
@@ -220,8 +220,7 @@ class Client:
             for container in await client.containers():
                 print((await client.target(container).run(["hostname"])).stdout)
 
-        Raises:
-            SelectionError: a label is unknown, or its value has no meaning.
+        A label that is unknown or invalid is told when a command is planned.
         """
         return Target(self._reaper, container, label, self._host)
 
@@ -242,6 +241,12 @@ class Client:
         except Refused as exc:
             text = f"{exc.text} on {self.endpoint.url}; see: docker ps --all"
             raise SelectionError(text) from exc
+
+
+def _asked(wanted: Wanted | None, fields: WantedFields) -> Wanted:
+    if wanted is not None and fields:
+        raise TypeError(f"give a Wanted or its fields, not both: got {', '.join(fields)} too")
+    return wanted or Wanted(**fields)
 
 
 def _working_directory() -> PurePosixPath:

@@ -13,6 +13,7 @@ No thread: one that is blocked in a read could not be ended, and would eat the s
 
 import asyncio
 import errno
+import fcntl
 import os
 import select
 import signal
@@ -22,9 +23,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from rind.terminal import in_foreground
+from rind.terminal import in_foreground, signals_handled
 
-__all__ = ["Sink", "Source", "is_null"]
+__all__ = ["Sink", "Source", "can_read", "is_null"]
 
 READ_SIZE: Final = 64 * 1024
 """Bytes: what a Linux pipe holds."""
@@ -40,6 +41,14 @@ def is_null(fd: int) -> bool:
         return stat.S_ISCHR(status.st_mode) and status.st_rdev == Path(os.devnull).stat().st_rdev
     except OSError:
         return True
+
+
+def can_read(fd: int) -> bool:
+    """Whether ``fd`` is open for reading."""
+    try:
+        return fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_WRONLY
+    except OSError:
+        return False
 
 
 def _is_master(fd: int) -> bool:
@@ -168,11 +177,8 @@ async def _continued() -> None:
     """Wait for SIGCONT."""
     loop = asyncio.get_running_loop()
     continued: asyncio.Future[None] = loop.create_future()
-    loop.add_signal_handler(signal.SIGCONT, _set, continued)
-    try:
+    with signals_handled(loop, {signal.SIGCONT: lambda: _set(continued)}):
         await continued
-    finally:
-        loop.remove_signal_handler(signal.SIGCONT)
 
 
 def _set(future: "asyncio.Future[None]") -> None:

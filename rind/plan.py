@@ -205,8 +205,11 @@ def words(argv: Sequence[Word]) -> list[str]:
     return [os.fsdecode(it) for it in argv]
 
 
-def _variable(name: str, value: str) -> str:
+def _variable(name: object, value: object) -> str:
     """Give what the engine takes. A value may be a secret, so no message has it."""
+    if not (isinstance(name, str) and isinstance(value, str)):
+        kind = type(value if isinstance(name, str) else name).__name__
+        raise UsageError(f"the variable {name!a} must be text, but is of type {kind}")
     text = f"{name}={value}"
     why = flaw(text) if name else "has no name"
     if "=" in name:

@@ -44,8 +44,26 @@ RESET_GRACE: Final = 1.0
 END_OF_TRANSMISSION: Final = b"\x04"
 """Ctrl-D, a terminal's default VEOF character: it ends the input of a program in cooked mode."""
 
+_LINE_STARTS: Final = {b"", b"\n", b"\r"}
+"""What was written last where a line begins."""
+
+MOST_CELLS: Final = 65535
+"""Rows or columns: Linux's struct winsize has 16 bits for each."""
+
 CLEAN_UP_GRACE: Final = 1.0
 """Seconds between SIGTERM and SIGKILL for a command that nobody waits for any more."""
+
+
+def check_size(size: Sequence[object]) -> None:
+    """Make sure that a TTY can have a size, (rows, columns).
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if len(size) != len(("rows", "columns")) or not all(
+        isinstance(it, int) and 0 <= it <= MOST_CELLS for it in size
+    ):
+        raise ValueError(f"a window size is (rows, columns) up to {MOST_CELLS}, but is {size!r}")
 
 
 async def start_detached(engine: Engine, container: Container, config: ExecConfig) -> str:
@@ -89,6 +107,8 @@ class Process:
         container: where it runs.
         exec_id: the engine's name for it.
         tty: whether it has a TTY; then stdout and stderr are one raw stream.
+        size: the window size (rows, columns) that it was given at last; None for none.
+        last_written: the last byte of its stdin.
         left_running: after leaving, why the tree could not be ended, if so.
     """
 
@@ -106,6 +126,8 @@ class Process:
         self.exec_id = exec_id
         self.tty = tty
         self.on_exit: Literal["kill", "detach"] = "kill"
+        self.size: tuple[int, int] | None = None
+        self.last_written = b""
         self.left_running: LeftRunning | None = None
         self._engine = reaper.engine
         self._reaper = reaper
@@ -114,7 +136,6 @@ class Process:
         self._tasks = Tasks()
         self._inspector = Inspector(reaper.engine, container, exec_id, tree)
         self._receiver = Receiver(stream, self._inspector, self._tasks, tty=tty)
-        self._at_line_start = True
         self._ended = False
         self._closing: asyncio.Task[None] | None = None
         self._tasks.spawn(tree.hold_leash())
@@ -138,15 +159,20 @@ class Process:
             size: the window size (rows, columns) that the command begins with.
 
         Raises:
+            ValueError: no TTY can have this size.
             StartError: the engine would not create or start it.
             EngineError: the engine failed.
         """
+        if size is not None:
+            check_size(size)
         engine, tree = reaper.engine, Tree(reaper, container.id, config.user)
         config = replace(config, env=_marked(config.env, tree))
 
         async def open_it(exec_id: str) -> Self:
             stream = await engine.start_exec(exec_id, tty=config.tty, size=size)
-            return cls(reaper, container, exec_id, stream, tree, tty=config.tty)
+            process = cls(reaper, container, exec_id, stream, tree, tty=config.tty)
+            process.size = size
+            return process
 
         try:
             tree.exec_id = await engine.create_exec(container.id, config)
@@ -192,7 +218,7 @@ class Process:
         Raises:
             Broken: the command or the engine takes no more.
         """
-        self._at_line_start = data.endswith((b"\n", b"\r")) if data else self._at_line_start
+        self.last_written = data[-1:] or self.last_written
         await self._stream.write(data)
 
     async def send_eof(self) -> None:
@@ -209,7 +235,7 @@ class Process:
             Broken: as :meth:`write`.
         """
         if self.tty:
-            await self.write(END_OF_TRANSMISSION * (1 if self._at_line_start else 2))
+            await self.write(END_OF_TRANSMISSION * (1 if self.last_written in _LINE_STARTS else 2))
         else:
             self._stream.write_eof()
 
@@ -218,10 +244,17 @@ class Process:
 
             await process.resize((50, 132))
 
-        A command that has ended is let be.
+        Does nothing if the command has ended.
+
+        Raises:
+            ValueError: the command has no TTY, or no TTY can have this size.
         """
+        if not self.tty:
+            raise ValueError("the command has no TTY to resize")
+        check_size(size)
         try:
             await self._engine.resize_exec(self.exec_id, size)
+            self.size = size
         except Refused:
             # It has ended, or was never started: reading tells which, and why.
             return
@@ -265,8 +298,11 @@ class Process:
             await process.send_signal(signal.SIGWINCH)
 
         Raises:
+            ValueError: there is no such signal.
             LeftRunning: they cannot be reached.
         """
+        if number not in signal.valid_signals():
+            raise ValueError(f"there is no signal {number!r}")
         await self._tree.signal(number)
 
     async def end(self, number: int, kill_after: float) -> bool:

@@ -194,6 +194,7 @@ def select(
         SelectionError: none is up, or the one that is cannot be used.
     """
     found = sorted(nearest(fitting(up, wanted), place), key=lambda it: it.name)
+    found = [it for it in found if it.state == "running"] or found
     if len(found) == 1:
         return require_running(found[0])
     if found:

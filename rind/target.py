@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar, Unpack, overload
 
-from rind.errors import CommandFailed, TimedOut
+from rind.errors import CommandFailed, SelectionError, TimedOut
 from rind.folders import localized
 from rind.piped import PipedProcess
 from rind.plan import (
@@ -20,7 +21,7 @@ from rind.plan import (
     words,
 )
 from rind.process import start_detached
-from rind.profile import read_profile
+from rind.profile import Profile, read_profile
 from rind.reaper import Reaper
 from rind.selection import Container
 from rind.streams import DEFAULT_LIMIT, DEVNULL, PIPE, LocalFile, check_streams, duplicated
@@ -80,15 +81,28 @@ class Target:
 
     Attributes:
         container: as it was found.
-        profile: its labels' meaning.
     """
 
     def __init__(self, reaper: Reaper, container: Container, label: str, host: Host) -> None:
         self.container = container
-        self.profile = read_profile(container.labels, label)
+        self._label = label
         self._engine = reaper.engine
         self._reaper = reaper
         self._host = host
+
+    @cached_property
+    def profile(self) -> Profile:
+        """What the container's labels say about commands.
+
+            print(web.profile.pre_step)
+
+        Raises:
+            SelectionError: a label is unknown, or its value is invalid.
+        """
+        try:
+            return read_profile(self.container.labels, self._label)
+        except SelectionError as exc:
+            raise SelectionError(f"{self.container.name}: {exc}") from exc
 
     async def plan(self, command: Command) -> ExecConfig:
         """Settle what would be executed.
@@ -96,6 +110,7 @@ class Target:
             print((await web.plan(rind.Command(argv=["ls"]))).argv)
 
         Raises:
+            SelectionError: a label of the container is unknown, or its value is invalid.
             UsageError: a word of it cannot be executed.
             EngineError: the engine failed.
         """

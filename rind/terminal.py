@@ -7,12 +7,24 @@ output processing on, would add 100 ms to the start of every interactive run.
 import os
 import signal
 import termios
+import threading
 import tty
-from collections.abc import Mapping
-from contextlib import suppress
-from typing import Final, Self
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final, Self
 
-__all__ = ["RawMode", "give_back", "handed_over", "in_foreground", "is_terminal", "window_size"]
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+__all__ = [
+    "RawMode",
+    "give_back",
+    "handed_over",
+    "in_foreground",
+    "is_terminal",
+    "signals_handled",
+    "window_size",
+]
 
 # What both Debian's ncurses-base and Alpine's ncurses-terminfo-base describe.
 _TERMS: Final = frozenset(
@@ -61,6 +73,30 @@ def give_back() -> None:
     """Give the terminal back as it was found, wherever the program is."""
     for mode in reversed(_raw):
         mode.suspend()
+
+
+@contextmanager
+def signals_handled(
+    loop: "AbstractEventLoop", handlers: Mapping[signal.Signals, Callable[[], object]]
+) -> Iterator[None]:
+    """Call functions in a loop when signals come; then give the handlers back that were there.
+
+    Not with the loop's own handlers: it has one for a signal, which may be the host program's. In
+    another thread than the main one, no signal comes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def take(number: int, _: object) -> None:
+        loop.call_soon_threadsafe(handlers[signal.Signals(number)])
+
+    before = {number: signal.signal(number, take) for number in handlers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 class RawMode:

@@ -532,3 +532,38 @@ def test_no_stdin_leaves_a_loops_list_alone(container: TestContainer) -> None:
             check=True,
         )
         assert done.stdout == seen
+
+
+def test_a_tty_with_an_empty_stdin_is_at_its_end(busybox: TestContainer) -> None:
+    done = busybox.rind("-t", "cat", stdin=subprocess.DEVNULL)
+    assert done.returncode == 0
+
+
+ATTACHING = """
+import asyncio, signal, sys, threading, rind
+
+async def attach():
+    async with rind.connect(sys.argv[1]) as client:
+        web = await client.find(container=sys.argv[2])
+        async with await web.start(rind.Command(argv=["true"], tty=True, stdin=False)) as process:
+            assert await rind.attach_terminal(process, stdin=False) == 0
+
+numbers = signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT
+for number in numbers:
+    signal.signal(number, lambda *_: None)
+before = [signal.getsignal(number) for number in numbers]
+asyncio.run(attach())
+assert [signal.getsignal(number) for number in numbers] == before
+failed = []
+threading.excepthook = failed.append
+thread = threading.Thread(target=lambda: asyncio.run(attach()))
+thread.start()
+thread.join()
+assert not failed, failed
+"""
+
+
+def test_the_host_programs_handlers_are_given_back(busybox: TestContainer) -> None:
+    words = [sys.executable, "-c", ATTACHING, busybox.engine.host, busybox.name]
+    done = subprocess.run(words, capture_output=True, check=False, timeout=TIMEOUT)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -127,7 +127,7 @@ def test_two_checkouts_and_a_bind_mount(projects: Projects, tmp_path: Path) -> N
         assert projects.chosen(cwd=folder / "src") == f"{projects.name(name)}-web-1"
         # The label says that the working directory goes along.
         assert projects.rind("pwd", cwd=folder / "src").stdout == b"/code/src\n"
-        assert projects.rind("pwd", cwd=folder).stdout == b"/\n"
+        assert projects.rind("pwd", cwd=folder).stdout == b"/code\n"
     (tmp_path / "link").symlink_to(second / "src")
     assert projects.rind("pwd", cwd=tmp_path / "link").stdout == b"/code/src\n"
     assert projects.rind("-w", "/tmp", "pwd", cwd=first / "src").stdout == b"/tmp\n"
@@ -186,7 +186,35 @@ def test_a_misspelt_label_is_told(containers: Containers) -> None:
     target = containers("busybox", "", "--label", f"{key}.usr=x", label=key)
     done = target.rind("true")
     assert done.returncode == 125
-    assert one_line(done.stderr) == f"unknown label {key}.usr: did you mean {key}.user?"
+    assert (
+        one_line(done.stderr) == f"{target.name}: unknown label {key}.usr: did you mean {key}.user?"
+    )
+
+
+def test_a_misspelt_label_concerns_no_other(containers: Containers) -> None:
+    key = f"test.{uuid.uuid4().hex}"
+    wrong = containers("busybox", "", "--label", f"{key}.usr=x", label=key)
+    right = containers("busybox", "", label=key)
+    done = right.rind("--all", "echo", "ran")
+    assert done.returncode == 125
+    assert done.stdout.split() == [right.name.encode(), b"|", b"ran"]
+    first, *_ = done.stderr.decode().splitlines()
+    assert first.startswith(f"rind: {wrong.name}: ")
+    assert f"unknown label {key}.usr" in first
+
+
+def test_a_running_one_goes_before_a_paused_one(containers: Containers) -> None:
+    key = f"test.{uuid.uuid4().hex}"
+    paused = containers("busybox", "", label=key)
+    running = containers("busybox", "", label=key)
+    paused.engine.cli("pause", paused.name)
+    assert running.rind("hostname").returncode == 0
+
+
+async def test_a_wanted_or_its_fields(busybox: TestContainer) -> None:
+    async with rind.connect(busybox.engine.host) as client:
+        with pytest.raises(TypeError, match="not both: got service too"):
+            await client.find(rind.Wanted(), service="web")
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def shop(engine: TestEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_every_public_docstring_has_an_example_and_its_raises() -> None:
     assert [name for name, it in public().items() if not example(it)] == []
     quiet = {"Client.target", "Client.stands_elsewhere", "PipedProcess.connect_streams"}
-    quiet |= {f"PipedProcess.{name}" for name in ("send_eof", "resize", "hurry", "aclose")}
+    quiet |= {f"PipedProcess.{name}" for name in ("send_eof", "hurry", "aclose")}
     undocumented = [
         name for name, it in public().items() if "Raises:" not in (inspect.getdoc(it) or "")
     ]

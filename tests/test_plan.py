@@ -84,6 +84,8 @@ def test_defaults_give_way_to_all_else() -> None:
     ("name", "value", "why"),
     [
         ("", "x", "has no name"),
+        ("A", None, "must be text, but is of type NoneType"),
+        (7, "x", "must be text, but is of type int"),
         ("A=B", "x", "an equals sign"),
         ("A", "secret\0", "a NUL byte"),
         ("A", "secret\udcff", "not valid UTF-8"),

@@ -1,4 +1,5 @@
 import asyncio
+import signal
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -248,3 +249,38 @@ async def test_a_status_of_126_is_believed_where_only_a_child_is_left(
     assert await process.wait() == 126
     assert mark in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
     await process.end(9, 0)
+
+
+@pytest.mark.parametrize("size", [(-1, 5), (1, "x"), (70000, 1), (1,), (1, 2, 3), (1.5, 2), ()])
+async def test_a_size_that_no_terminal_has(start: Start, size: tuple[int, int]) -> None:
+    process = await start("cat", tty=True)
+    with pytest.raises(ValueError, match="a window size is"):
+        await process.resize(size)
+    with pytest.raises(ValueError, match="a window size is"):
+        await start("true", tty=True, size=size)
+
+
+async def test_without_a_tty_there_is_no_size(start: Start) -> None:
+    process = await start("cat")
+    with pytest.raises(ValueError, match="no TTY to resize"):
+        await process.resize((24, 80))
+
+
+@pytest.mark.parametrize("number", [0, -1, 65, 99, None, "TERM"])
+async def test_a_signal_that_there_is_not(start: Start, number: int) -> None:
+    process = await start("cat")
+    with pytest.raises(ValueError, match="there is no signal"):
+        await process.send_signal(number)
+
+
+async def test_a_signal_right_after_the_start_arrives(start: Start) -> None:
+    """The engine starts the command after it has answered."""
+
+    async def one() -> int:
+        process = await start("sleep", "1000")
+        await process.send_signal(signal.SIGTERM)
+        while await process.read() is not None:
+            pass
+        return await process.wait()
+
+    assert await asyncio.gather(*(one() for _ in range(8))) == [143] * 8

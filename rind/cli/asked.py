@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from rind.attach import STDIN_FD, STDOUT_FD
 from rind.cli.options import Options
-from rind.local import is_null
+from rind.local import can_read, is_null
 from rind.plan import Command
 from rind.profile import Profile
 from rind.selection import Wanted
@@ -41,7 +41,8 @@ def asked_command(
         pre_step=options.pre_step,
         privileged=options.privileged,
         tty=tty,
-        stdin=_attaches_stdin(options) and not is_null(STDIN_FD),
+        # On a TTY, what is not attached never ends.
+        stdin=_attaches_stdin(options) and (not is_null(STDIN_FD) or (tty and can_read(STDIN_FD))),
         output=not options.detach,
     )
 

@@ -87,7 +87,7 @@ def _run(options: Options) -> int:
     with taken(session, call), runner:
         status = runner.run(session.run())
     if session.signal and status == ExitStatus.SIGNALLED + session.signal:
-        die_of(session.signal)
+        die_of(session.signal, with_group=session.typed)
     return status
 
 

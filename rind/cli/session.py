@@ -3,7 +3,6 @@
 import asyncio
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Final
 
 from rind.attach import STDERR_FD, STDIN_FD, attach_terminal, local_window_size
@@ -16,6 +15,7 @@ from rind.endpoint import docker_setting
 from rind.errors import ExitStatus, SelectionError
 from rind.keys import parse_keys
 from rind.plan import Command
+from rind.process import Process
 from rind.quoting import quoted
 from rind.selection import AmbiguousError, Container, Wanted, require_running
 from rind.target import Target
@@ -24,6 +24,7 @@ from rind.terminal import is_terminal
 __all__ = ["Session"]
 
 _INTERRUPTED: Final = ExitStatus.SIGNALLED + signal.SIGINT
+_CTRL_C: Final = b"\x03"
 
 
 class Session:
@@ -38,6 +39,7 @@ class Session:
 
     Attributes:
         signal: the first that was sent to us; 0 for none.
+        typed: whether it was typed as Ctrl-C on the terminal, and the command died of it.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Session:
         out: Callable[[str], None],
     ) -> None:
         self.signal = 0
+        self.typed = False
         self._options = options
         self._variables = variables
         self._env = env
@@ -201,7 +204,13 @@ class Session:
             await target.detach(command)
             return 0
         size = local_window_size() if command.tty else None
-        serve = partial(attach_terminal, stdin=command.stdin, detach_keys=detach_keys)
+
+        async def serve(process: Process) -> int | None:
+            status = await attach_terminal(process, stdin=command.stdin, detach_keys=detach_keys)
+            if status == _INTERRUPTED and process.tty and process.last_written == _CTRL_C:
+                self.signal, self.typed = self.signal or signal.SIGINT, not self.signal
+            return status
+
         self._running = run = Run(target, options.kill_after, self._tell)
         status = await run.run(command, serve, size)
         if status is None:

@@ -83,15 +83,24 @@ def taken(work: Endable, call: Callable[[Callable[[int], None], int], object]) -
             signal.signal(number, signal.SIG_IGN)
 
 
-def die_of(number: int) -> NoReturn:
-    """End the program by a signal, as a shell must see it for its loop or script to end too."""
+def die_of(number: int, *, with_group: bool = False) -> NoReturn:
+    """End the program by a signal, as a shell must see it for its loop or script to end too.
+
+    Args:
+        number: the signal.
+        with_group: send it to our process group, as a terminal does where Ctrl-C is typed. Ours
+            was in raw mode, and a shell that runs a script goes on unless it gets the signal too.
+    """
     if number == signal.SIGQUIT:
         import resource  # noqa: PLC0415 # only here
 
         # Its core would be of no use to anybody.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
+    if with_group:
+        os.killpg(0, number)
+    else:
+        os.kill(os.getpid(), number)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
     os._exit(128 + number)  # where it could not be delivered
 

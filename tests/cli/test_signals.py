@@ -78,6 +78,23 @@ def test_ctrl_c_ends_a_shells_loop(busybox: TestContainer) -> None:
     wait_until(lambda: sleepers(busybox, mark) == 0)
 
 
+def test_ctrl_c_that_a_command_on_a_terminal_dies_of_ends_a_shells_loop(
+    busybox: TestContainer,
+) -> None:
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    child = pexpect.spawn(
+        "bash",
+        ["-c", f"for i in 1 2; do echo turn $i; {RIND} -t sleep {mark}; done; echo not here"],
+        env=busybox.environ(),
+        timeout=TIMEOUT,
+    )
+    wait_until(lambda: sleepers(busybox, mark) == 1)
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    assert b"turn 2" not in child.before
+    assert b"not here" not in child.before
+
+
 @pytest.mark.parametrize("action", [["true"], ["--list"], ["--doctor"], ["--explain", "true"]])
 @pytest.mark.parametrize("after", [0.0, 0.02, 0.05, 0.1, 0.15, 0.2])
 def test_there_is_no_traceback_at_any_time(
