@@ -3,7 +3,7 @@
 With the default key, a container may have the labels
 
     app.rind             the pre-step, which may be empty
-    app.rind.shell       the shell that runs it, an absolute path
+    app.rind.shell       the shell that runs it, an absolute path or a name
     app.rind.user        user[:group], or "host" for the uid:gid that rind runs with
     app.rind.workdir     a path, or "auto" for where the container has our working directory
     app.rind.command     what a bare rind runs
@@ -13,6 +13,7 @@ With the default key, a container may have the labels
 A misspelt one would be passed over in silence, so an unknown one is an error.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -33,7 +34,7 @@ class Profile:
 
     Attributes:
         pre_step: a piece of shell to run before the command; None without the label.
-        shell: an absolute path.
+        shell: an absolute path, or a name that the container's PATH finds.
         user: ``user[:group]``, ``host``, or empty for the container's own.
         workdir: an absolute path, ``auto``, or empty for the container's own.
         command: a shell script; empty for the shell itself.
@@ -69,12 +70,12 @@ def read_profile(labels: Mapping[str, str], key: str = DEFAULT_LABEL) -> Profile
             raise SelectionError(_unknown(name, prefix))
     return Profile(
         pre_step=labels.get(key),
-        shell=_absolute(plain.get("shell", ""), f"{prefix}shell") or DEFAULT_SHELL,
+        shell=_shell(plain.get("shell", ""), f"{prefix}shell") or DEFAULT_SHELL,
         user=plain.get("user", ""),
         workdir=_workdir(plain.get("workdir", ""), f"{prefix}workdir"),
         command=plain.get("command", ""),
         env=env,
-        pass_env=tuple(plain.get("pass-env", "").replace(",", " ").split()),
+        pass_env=_names(plain.get("pass-env", ""), f"{prefix}pass-env"),
     )
 
 
@@ -93,6 +94,18 @@ def _absolute(value: str, label: str, or_auto: str = "") -> str:
     if value and not value.startswith("/"):
         raise SelectionError(f"the label {label} needs an absolute path{or_auto}, but is {value!r}")
     return value
+
+
+def _shell(value: str, label: str) -> str:
+    return _absolute(value, label, " or a name") if "/" in value else value
+
+
+def _names(value: str, label: str) -> tuple[str, ...]:
+    names = tuple(value.replace(",", " ").split())
+    for name in names:
+        if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
+            raise SelectionError(f"the label {label} needs names of variables, but has {name!r}")
+    return names
 
 
 def _workdir(value: str, label: str) -> str:

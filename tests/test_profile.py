@@ -42,7 +42,13 @@ def test_under_another_key() -> None:
         ("env", "x", "unknown label app.rind.env: "),
         ("env.", "x", "unknown label app.rind.env.: "),
         ("zzz", "x", "unknown label app.rind.zzz: there are app.rind.shell, app.rind.user, "),
-        ("shell", "bash", "the label app.rind.shell needs an absolute path, but is 'bash'"),
+        ("shell", "a/b", "the label app.rind.shell needs an absolute path or a name, but is 'a/b'"),
+        (
+            "pass-env",
+            "A PV*",
+            "the label app.rind.pass-env needs names of variables, but has 'PV*'",
+        ),
+        ("pass-env", "A=1", "the label app.rind.pass-env needs names of variables, but has 'A=1'"),
         ("workdir", "src", "the label app.rind.workdir needs an absolute path or auto, but is"),
     ],
 )

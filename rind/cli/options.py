@@ -59,7 +59,7 @@ What to run, and how:
 
 How long:
       --timeout DURATION     SIGTERM for the command and all that it started; status 124.
-                             DURATION is a number and s (default), m or h
+                             DURATION is a number and s (default), m or h, as 90 or 1h30m
       --kill-after DURATION  then, or after a signal to rind, SIGKILL (default: 10s)
 
 Streams:
@@ -185,8 +185,10 @@ def _workdir(options: Options, value: str) -> None:
 
 
 def _shell(options: Options, value: str) -> None:
-    if not value.startswith("/"):
-        raise UsageError(f"--shell needs an absolute path of the container, but got {value!r}")
+    if not value or ("/" in value and not value.startswith("/")):
+        raise UsageError(
+            f"--shell needs an absolute path of the container, or a name, but got {value!r}"
+        )
     options.shell = value
 
 
@@ -198,13 +200,16 @@ def _index(options: Options, value: str) -> None:
 
 def _duration(name: str) -> _Setter:
     def take(options: Options, value: str) -> None:
-        match = re.fullmatch(r"(\d+\.?\d*|\.\d+)([smh]?)", value, re.ASCII)
-        if match is None:
+        number = r"(\d+\.?\d*|\.\d+)"
+        parts = re.findall(f"{number}(ms|[smh])", value, re.ASCII)
+        if re.fullmatch(number, value, re.ASCII):
+            parts = [(value, "s")]
+        elif "".join(map("".join, parts)) != value or not parts:
             option = name.replace("_", "-")
             raise UsageError(
-                f"--{option} needs a duration such as 30s, 1.5m or 2h, but got {value!r}"
+                f"--{option} needs a duration such as 30s, 1.5m or 1h30m, but got {value!r}"
             )
-        setattr(options, name, float(match[1]) * _SECONDS[match[2]])
+        setattr(options, name, sum(float(count) * _SECONDS[unit] for count, unit in parts))
 
     return take
 
@@ -220,11 +225,18 @@ def _detach_keys(options: Options, value: str) -> None:
     options.detach_keys = value
 
 
-_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
+_SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+
+
+_WAIT_DEFAULT: Final = 60.0
 
 
 def _wait(options: Options, value: str) -> None:
-    _duration("wait")(options, value or "60s")
+    _duration("wait")(options, value or f"{_WAIT_DEFAULT:g}s")
+
+
+def _is_duration(word: str) -> bool:
+    return re.fullmatch(r"\d+(ms|[smh])?", word, re.ASCII) is not None
 
 
 def _shim(options: Options, value: str) -> None:
@@ -356,6 +368,12 @@ def _check(options: Options) -> None:
         "--all shows the lines of several commands: it excludes --tty": options.all and options.tty,
         "--all waits for the commands: it excludes --detach": options.all and options.detach,
         "--all takes what is running: it excludes --wait": options.all and options.wait,
+        f"--{options.action} runs no command, but got {options.command[:1]}": (
+            options.command and options.action in {"list", "doctor"}
+        ),
+        f"--wait takes its duration after an equals sign: --wait={''.join(options.command[:1])}": (
+            options.wait == _WAIT_DEFAULT and options.command and _is_duration(options.command[0])
+        ),
         "--json is for --list": options.json and options.action != "list",
         "--container excludes --service, --project, --index and --all": (
             options.container and narrowed

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from rind.attach import STDERR_FD, STDIN_FD, attach_terminal, local_window_size
@@ -12,10 +13,11 @@ from rind.cli.options import Options
 from rind.cli.run import Run
 from rind.client import Client, connect
 from rind.endpoint import docker_setting
-from rind.errors import ExitStatus, SelectionError
+from rind.errors import ExitStatus, RindError, SelectionError, StartError
 from rind.keys import parse_keys
 from rind.plan import Command
 from rind.process import Process
+from rind.quoting import quoted
 from rind.quoting import quoted
 from rind.selection import AmbiguousError, Container, Wanted, require_running
 from rind.target import Target
@@ -142,7 +144,7 @@ class Session:
                 self._say(f"in {names} on {client.endpoint.url}: {what}")
             if options.all:
                 return await self._run_all(targets, command)
-            return await self._run_in(targets[0], command, detach_keys)
+            return await self._run_in(client, targets[0], command, detach_keys)
 
     async def _find(self, client: Client) -> Sequence[Target]:
         """Find what to run in; nothing where several fit, and the user wants none of them.
@@ -198,7 +200,9 @@ class Session:
         if loud and self._options.container is None and client.stands_elsewhere(container):
             self._say(f"running in {container.name}, which is of the project in {container.folder}")
 
-    async def _run_in(self, target: Target, command: Command, detach_keys: bytes) -> int:
+    async def _run_in(
+        self, client: Client, target: Target, command: Command, detach_keys: bytes
+    ) -> int:
         options = self._options
         if options.detach:
             await target.detach(command)
@@ -212,13 +216,27 @@ class Session:
             return status
 
         self._running = run = Run(target, options.kill_after, self._tell)
-        status = await run.run(command, serve, size)
+        try:
+            status = await run.run(command, serve, size)
+        except StartError as exc:
+            raise await self._with_hint(client, exc) from exc
         if status is None:
             if options.verbosity >= 0:
                 top = f"docker top {quoted(target.container.name)}"
                 self._say(f"detached: the command runs on; find it with: {top}")
             return 0
         return status
+
+    async def _with_hint(self, client: Client, exc: StartError) -> StartError:
+        """Say so where the first word is no program, but a container, as docker exec has it."""
+        first, *rest = self._options.command or [""]
+        if exc.exit_status != ExitStatus.NOT_FOUND or self._options.container is not None:
+            return exc
+        with suppress(RindError):
+            if first in {container.name for container in await client.running()}:
+                line = " ".join(map(quoted, ["rind", "--container", first, *rest]))
+                return StartError(f"{exc} ({first} is a container: {line})", exc.exit_status)
+        return exc
 
     async def _run_all(self, targets: Sequence[Target], command: Command) -> int:
         options = self._options

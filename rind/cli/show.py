@@ -133,10 +133,17 @@ async def _doctor(options: Options, env: Mapping[str, str], out: Print) -> int:
             tell(f"endpoint {client.endpoint.url} (from {client.endpoint.source})")
             engine, api = await client.versions()
             tell(f"engine {engine}, API {api}")
-            found = await client.find_all(wanted(options))
-            tell(f"{len(found)} running with {wanted(options)}")
+            asked = wanted(options)
+            found = await client.find_all(asked)
+            tell(f"{len(found)} running with {asked}")
+            for container in await client.containers(asked):
+                if container.state != "running":
+                    tell(container.name, f"it is {container.state}")
             for target in found:
-                await _examine(target, tell)
+                try:
+                    await _examine(target, tell)
+                except SelectionError as exc:
+                    tell("labels", str(exc))
     except SelectionError as exc:
         tell("containers", str(exc))
     except RindError as exc:

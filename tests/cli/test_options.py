@@ -58,7 +58,7 @@ def test_words(argv: list[str], expected: Options) -> None:
         (["-w", "a"], "--workdir needs an absolute path of the container, but got 'a'"),
         (
             ["--timeout", "soon"],
-            "--timeout needs a duration such as 30s, 1.5m or 2h, but got 'soon'",
+            "--timeout needs a duration such as 30s, 1.5m or 1h30m, but got 'soon'",
         ),
         (["--kill-after=-1"], "--kill-after needs a duration"),
         (["--detach-keys", "ctrl-"], "no such detach key: 'ctrl-'"),
@@ -67,7 +67,14 @@ def test_words(argv: list[str], expected: Options) -> None:
         (["-at"], "--all shows the lines of several commands: it excludes --tty"),
         (["-ad"], "--all waits for the commands: it excludes --detach"),
         (["--index", "0"], "--index needs a number from 1 on, but got '0'"),
-        (["--shell", "bash"], "--shell needs an absolute path of the container, but got 'bash'"),
+        (["--shell", "bin/sh"], "--shell needs an absolute path of the container, or a name"),
+        (["--shell", ""], "--shell needs an absolute path of the container, or a name"),
+        (["--timeout", "1m30"], "--timeout needs a duration"),
+        (["--timeout", "1mm"], "--timeout needs a duration"),
+        (["--list", "ls"], "--list runs no command, but got ['ls']"),
+        (["--doctor", "ls", "-l"], "--doctor runs no command, but got ['ls']"),
+        (["--wait", "60", "ls"], "--wait takes its duration after an equals sign: --wait=60"),
+        (["--wait", "5m", "ls"], "--wait takes its duration after an equals sign: --wait=5m"),
         (["-d", "--timeout", "1"], "--timeout needs somebody to wait for the command"),
         (["-e", "A B=1"], "-e: the variable name 'A B' has white space in it"),
         (["-e", "=s3cret"], "-e: a variable needs a name before the equals sign"),
@@ -144,3 +151,20 @@ def test_any_words_parse_or_are_a_usage_error(words: list[str]) -> None:
 def test_help_names_every_option_of_the_table() -> None:
     for name in [*_FLAGS, *_VALUED, *_SHORT]:
         assert name in HELP
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90),
+        (".5", 0.5),
+        ("1.5m", 90),
+        ("1m30s", 90),
+        ("1h2m3s", 3723),
+        ("500ms", 0.5),
+        ("1s500ms", 1.5),
+        ("0", 0),
+    ],
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert parse(["--timeout", text, "true"], {}).timeout == seconds

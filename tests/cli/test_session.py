@@ -402,3 +402,15 @@ def test_no_such_container(busybox: TestContainer, name: str) -> None:
     done = busybox.rind(f"--container={name}", "true")
     assert done.returncode == 125
     assert f"No such container: {name} on {busybox.engine.host}" in one_line(done.stderr)
+
+
+def test_dockers_habit_gets_a_hint(busybox: TestContainer) -> None:
+    done = busybox.rind(busybox.name, "ls", "a b")
+    assert done.returncode == 127
+    hint = f"({busybox.name} is a container: rind --container {busybox.name} ls 'a b')"
+    assert one_line(done.stderr).endswith(hint)
+
+
+def test_a_shell_by_its_name(django: TestContainer) -> None:
+    done = django.rind("--shell", "bash", "-c", 'echo "${BASH_VERSION:+bash}"')
+    assert (done.returncode, done.stdout) == (0, b"bash\n")

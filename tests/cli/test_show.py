@@ -175,3 +175,17 @@ def test_a_pre_step_that_floods_the_doctor_fills_no_memory(containers: Container
     assert (done.returncode, done.stderr) == (124, b"")
     assert int(done.stdout.split()[-1]) < 128 * 1024  # KiB; 40 of them are Python's
     wait_until(lambda: "yes" not in target.engine.cli("top", target.name, "-eo", "pid,comm"))
+
+
+def test_the_doctor_examines_each_and_names_what_is_wrong(containers: Containers) -> None:
+    key = f"test.{uuid.uuid4().hex}"
+    wrong = containers("busybox", "", "--label", f"{key}.usr=x", label=key)
+    paused = containers("busybox", "", label=key)
+    paused.engine.cli("pause", paused.name)
+    right = containers("busybox", "true", label=key)
+    done = right.rind("--doctor")
+    said = done.stdout.decode()
+    assert done.returncode == 1
+    assert f"FAIL {paused.name}: it is paused" in said
+    assert f"FAIL labels: {wrong.name}: unknown label {key}.usr" in said
+    assert f"ok {right.name}: the pre-step 'true'" in said
