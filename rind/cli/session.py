@@ -18,7 +18,6 @@ from rind.keys import parse_keys
 from rind.plan import Command
 from rind.process import Process
 from rind.quoting import quoted
-from rind.quoting import quoted
 from rind.selection import AmbiguousError, Container, Wanted, require_running
 from rind.target import Target
 from rind.terminal import is_terminal
