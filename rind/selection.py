@@ -33,6 +33,9 @@ COMPOSE: Final = "com.docker.compose"
 _INDEX: Final = re.compile("[1-9][0-9]{0,8}")
 """What ``--index`` takes."""
 
+_MOST_NAMED: Final = 5
+"""Containers that an error names: nobody reads a line with more."""
+
 _MENDS: Final = {
     "paused": "resume it with: docker unpause {name}",
     "restarting": "see why with: docker logs {name}",
@@ -198,7 +201,9 @@ def select(
     if len(found) == 1:
         return require_running(found[0])
     if found:
-        named = ", ".join(f"{options_for(it, found)} ({it.name})" for it in found)
+        named = ", ".join(f"{options_for(it, found)} ({it.name})" for it in found[:_MOST_NAMED])
+        if len(found) > _MOST_NAMED:
+            named += f", or one of {len(found) - _MOST_NAMED} more; see: rind --list"
         raise AmbiguousError(
             f"{len(found)} running containers have {wanted}: choose one with {named}", found
         )

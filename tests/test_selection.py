@@ -210,3 +210,12 @@ def test_one_that_does_not_run(state: str, status: str, said: str) -> None:
     with pytest.raises(SelectionError, match="the container web") as caught:
         require_running(replace(WEB, state=state, status=status))
     assert said in str(caught.value)
+
+
+def test_an_error_names_a_few_of_many() -> None:
+    many = [replace(WEB, id=str(number), name=f"web-{number:02}") for number in range(65)]
+    with pytest.raises(AmbiguousError) as caught:
+        select(many, [], ANY, NOWHERE)
+    assert len(caught.value.candidates) == 65
+    assert len(str(caught.value)) < 300
+    assert str(caught.value).endswith("(web-04), or one of 60 more; see: rind --list")

@@ -81,6 +81,17 @@ class Choice:
         self.typed = self.typed[:-1]
         self.at = 0
 
+    def erase_word(self) -> None:
+        """Take the filter's last word away."""
+        kept = self.typed.rstrip().rpartition(" ")
+        self.typed = kept[0] + kept[1]
+        self.at = 0
+
+    def clear(self) -> None:
+        """Take the filter away."""
+        self.typed = ""
+        self.at = 0
+
 
 def draw(choice: Choice, size: tuple[int, int]) -> Iterator[tuple[str, str]]:
     """Give what a terminal of this size, (rows, columns), shows: styles and text."""
@@ -161,6 +172,8 @@ def _bindings(choice: Choice) -> KeyBindings:
         Keys.Any: lambda event: choice.type(event.data if len(event.data) == 1 else ""),
         Keys.BracketedPaste: lambda event: choice.type(clean(event.data)),
         Keys.Backspace: lambda _: choice.erase(),
+        Keys.ControlW: lambda _: choice.erase_word(),
+        Keys.ControlU: lambda _: choice.clear(),
         Keys.Enter: take,
         Keys.ControlJ: take,
         Keys.Escape: leave,

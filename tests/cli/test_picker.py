@@ -89,6 +89,16 @@ def test_moving_and_typing() -> None:
     assert (choice.typed, choice.chosen) == ("", 0)
 
 
+def test_erasing_words_and_all() -> None:
+    choice = Choice(ROWS)
+    for text, left in [("web shop", "web "), ("web shop  ", "web "), ("web", ""), ("", "")]:
+        choice.clear()
+        assert choice.typed == ""
+        choice.type(text)
+        choice.erase_word()
+        assert choice.typed == left
+
+
 def drawn(choice: Choice, rows: int, columns: int) -> list[str]:
     return "".join(text for _, text in draw(choice, (rows, columns))).splitlines()
 

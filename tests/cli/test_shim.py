@@ -1,9 +1,10 @@
 """Links by the names of commands, on real engines."""
 
 import subprocess
+import sys
 from pathlib import Path
 
-from conftest import TestContainer, one_line
+from conftest import RIND, TestContainer, one_line
 
 
 def run(container: TestContainer, *args: str) -> bytes:
@@ -37,3 +38,20 @@ def test_a_shim_overwrites_nothing(busybox: TestContainer, tmp_path: Path) -> No
     assert (tmp_path / "mine").read_text() == "precious"
     assert b"needs the names" in busybox.rind("--shim", str(tmp_path)).stderr
     assert b"there is none at" in busybox.rind("--shim", str(tmp_path / "no"), "x").stderr
+
+
+def test_a_shim_that_cannot_be_written_is_told(busybox: TestContainer, tmp_path: Path) -> None:
+    done = busybox.rind("--shim", str(tmp_path), "new", "x" * 300)
+    assert done.returncode == 125
+    said = one_line(done.stderr)
+    assert said.startswith(f"cannot write the link {tmp_path}/xxx")
+    assert said.endswith("File name too long")
+    done = busybox.rind("--shim", "/proc/self", "new")
+    assert one_line(done.stderr).startswith("cannot write the link /proc/self/new: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_shim_of_the_module_leads_to_the_program(busybox: TestContainer, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "rind", "--shim", str(tmp_path), "echo"]
+    subprocess.run(words, env=busybox.environ(), check=True)
+    assert (tmp_path / "echo").readlink() == Path(RIND)
