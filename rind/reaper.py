@@ -22,8 +22,10 @@ from rind.engine import Engine
 from rind.errors import EngineError, LeftRunning, Refused, Unreachable
 from rind.frames import STDOUT, FrameDecoder
 from rind.leash import Leash, script_config
+from rind.plan import ExecConfig
 from rind.roots import Root, match_root
 from rind.scripts import COOKIE, ROOTS_SCRIPT, SIGNAL_SCRIPT
+from rind.stream import HijackedStream
 
 __all__ = ["BOUND", "Reaper", "Tree"]
 
@@ -191,7 +193,8 @@ class Tree:
         """
         await asyncio.sleep(LEASH_AFTER)
         session = await self._find_session()
-        if session == _NOT_KNOWN and not await self._bears_cookie():
+        # On this machine, what is not found has ended.
+        if session == _NOT_KNOWN and not (self._engine.is_local or await self._bears_cookie()):
             session = await self._match_session()
         self._holding = asyncio.create_task(self._leash.hold(self.cookie, session))
 
@@ -238,8 +241,13 @@ class Tree:
         """Run one of our scripts in the container; return what it prints."""
         held = " ".join([self.cookie, *session])
         config = script_config(script, *args, held=held, user=self._user)
-        exec_id = await self._engine.create_exec(self._container_id, config)
-        stream = await self._engine.start_exec(exec_id, tty=False)
+        opening = asyncio.create_task(self._open(config))
+        try:
+            stream = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # An engine keeps what is created and never started, until the container stops.
+            opening.add_done_callback(_close_late)
+            raise
         try:
             decoder, said = FrameDecoder(), b""
             while len(said) < MOST_SAID and (data := await stream.read()):
@@ -247,6 +255,10 @@ class Tree:
         finally:
             stream.close()
         return said
+
+    async def _open(self, config: ExecConfig) -> HijackedStream:
+        exec_id = await self._engine.create_exec(self._container_id, config)
+        return await self._engine.start_exec(exec_id, tty=False)
 
     async def _until_started(self) -> None:
         """Wait for the tree to be there, so that it is not looked for too early.
@@ -344,3 +356,9 @@ class Tree:
         except PermissionError as exc:
             raise Refused(0, f"{without_shell}, and we are not root") from exc
         return count, bool(root)
+
+
+def _close_late(opening: "asyncio.Task[HijackedStream]") -> None:
+    """Close a stream that nobody waits for any more."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()

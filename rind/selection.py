@@ -204,9 +204,8 @@ def select(
         named = ", ".join(f"{options_for(it, found)} ({it.name})" for it in found[:_MOST_NAMED])
         if len(found) > _MOST_NAMED:
             named += f", or one of {len(found) - _MOST_NAMED} more; see: rind --list"
-        raise AmbiguousError(
-            f"{len(found)} running containers have {wanted}: choose one with {named}", found
-        )
+        what = "running containers" if found[0].state == "running" else "containers"
+        raise AmbiguousError(f"{len(found)} {what} have {wanted}: choose one with {named}", found)
     stopped = sorted(fitting(down, wanted), key=lambda it: it.name)
     if stopped:
         seen = "; ".join(f"{it.name} has it, but {_explain(it)}" for it in stopped)

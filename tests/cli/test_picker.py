@@ -382,14 +382,14 @@ def test_without_a_terminal_it_is_an_error(
 def test_one_that_cannot_be_used_is_refused(containers: Containers) -> None:
     first = containers("busybox")
     second = containers("busybox", label=first.label)
-    first.engine.cli("pause", second.name)
+    first.engine.cli("pause", first.name, second.name)
     with on_screen(first, "rind true; echo status $?", columns=200) as screen:
         screen.wait_for(lambda lines: any(second.name in line for line in lines))
         screen.child.send(f"{second.name}\r")
         lines = screen.last()
     said = f"rind: the container {second.name} is paused; resume it with: docker unpause"
     assert lines == [f"{said} {second.name}", "status 125"]
-    first.engine.cli("unpause", second.name)
+    first.engine.cli("unpause", first.name, second.name)
 
 
 def test_a_run_on_a_terminal_that_needs_no_picker_does_not_load_it(busybox: TestContainer) -> None:

@@ -122,6 +122,7 @@ def silent(folder: Path) -> Iterator[tuple[str, socket.socket]]:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(folder / "silent.sock"))
         server.listen()
+        server.settimeout(TIMEOUT)
         yield f"unix://{folder}/silent.sock", server
 
 
@@ -158,7 +159,7 @@ def test_an_engine_that_does_not_answer_holds_no_time_limit(
 ) -> None:
     with (
         silent(tmp_path) as (url, server),
-        started("--timeout", "0.5", "true", env=busybox.environ(DOCKER_HOST=url)) as process,
+        started("--timeout", "2", "true", env=busybox.environ(DOCKER_HOST=url)) as process,
     ):
         connection, _ = server.accept()
         with connection:
