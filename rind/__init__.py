@@ -55,8 +55,16 @@ _HOMES = {
     "attach": ("attach_terminal",),
     "client": ("Client", "connect"),
     "errors": (
-        *("Broken", "CommandError", "CommandFailed", "ContainerGone", "EngineError", "ExitStatus"),
-        *("LeftRunning", "Lost", "Refused", "RindError", "SelectionError", "StartError"),
+        *("Broken", "CommandError", "CommandFailed", "ContainerGone", "EngineError"),
+        *(
+            "ExitStatus",
+            "LeftRunning",
+            "Lost",
+            "Refused",
+            "RindError",
+            "SelectionError",
+            "StartError",
+        ),
         *("TimedOut", "Unreachable", "UsageError"),
     ),
     "piped": ("PipedProcess",),

@@ -24,7 +24,9 @@ __all__ = [
     "read_api_version",
     "read_container_id",
     "read_containers",
+    "read_date",
     "read_error",
+    "read_event_actions",
     "read_exec_id",
     "read_exec_state",
     "read_processes",
@@ -114,6 +116,22 @@ def read_processes(data: bytes) -> list[tuple[int, int]]:
 def read_version(data: bytes) -> str:
     """Read the engine's version in ``GET /version``."""
     return _text(_object(data, "the version"), "Version")
+
+
+def read_event_actions(data: bytes) -> list[str]:
+    """Read the names of what happened in ``GET /events``, one JSON object a line, up to a time."""
+    lines = data.splitlines()
+    return [_text(_object(line, "an event"), "Action") for line in lines if line.strip()]
+
+
+def read_date(header: str) -> float | None:
+    """Read an answer's ``Date``, in seconds since 1970; None where it has none."""
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 # a run that goes well needs none
+
+    try:
+        return parsedate_to_datetime(header).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def read_exec_id(data: bytes) -> str:

@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import re
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import cached_property
@@ -62,6 +63,10 @@ _NO_TLS: Final = (
 
 _UP: Final = ["running", "paused", "restarting"]
 _DOWN: Final = ["created", "exited", "dead"]
+_ENDINGS: Final = ["destroy", "die", "kill", "oom", "stop"]
+_CLOCKS_AGREE: Final = 2.0
+"""Seconds by which the engine's clock seems to be another one: its answers have whole seconds."""
+
 _ORDERED: Final = "-eo pid,ppid --sort=start_time,pid"
 """Of ps(1) on the engine's machine: processes with their parents, the oldest first."""
 
@@ -169,6 +174,33 @@ class Engine:
         """Return the engine's own version, as ``28.5.2``."""
         with self._errors():
             return answers.read_version(await self._get("version"))
+
+    async def endings(self, container_id: str, before: float, after: float) -> list[str]:
+        """Return what happens to a container around now, of what may end its commands.
+
+        Args:
+            container_id: one that may be gone.
+            before: how many seconds ago it may have happened.
+            after: how many seconds from now on it may still happen.
+
+        Returns:
+            The events' names, such as ``die`` (API: ``GET /events``).
+        """
+        with self._errors():
+            now = await self._now()
+            filters = {"type": ["container"], "container": [container_id], "event": _ENDINGS}
+            period = {"since": f"{now - before:.6f}", "until": f"{now + after:.6f}"}
+            return answers.read_event_actions(
+                await self._get("events", filters=json.dumps(filters), **period)
+            )
+
+    async def _now(self) -> float:
+        """Return the time by the engine's clock."""
+        async with asyncio.timeout(REQUEST_TIMEOUT):
+            response = await self._send("GET", "_ping", versioned=False)
+            await _body(response)
+        ours, theirs = time.time(), answers.read_date(response.headers.get("Date", ""))
+        return ours if theirs is None or abs(ours - theirs) <= _CLOCKS_AGREE else theirs
 
     @asynccontextmanager
     async def changes(self) -> AsyncIterator[AsyncIterator[None]]:

@@ -16,7 +16,7 @@ The tree:
         ├── Refused         the engine answered with an error status
         ├── Broken          an open connection failed, or carried what the protocol forbids
         │   └── Lost        and the command may still run, or was ended for that
-        ├── ContainerGone   the container was stopped or removed under the running command
+        ├── ContainerGone   the command was killed with its container
         └── LeftRunning     a command's processes could not be ended
 
 A message is one line, composed where the error is raised, without the leading ``rind:``.
@@ -25,12 +25,14 @@ A message is one line, composed where the error is raised, without the leading `
 import shlex
 from collections.abc import Sequence
 from enum import IntEnum
+from typing import Literal
 
 __all__ = [
     "Broken",
     "CommandError",
     "CommandFailed",
     "ContainerGone",
+    "Ending",
     "EngineError",
     "ExitStatus",
     "LeftRunning",
@@ -186,10 +188,26 @@ class Refused(EngineError):
         self.text = text
 
 
+Ending = Literal["removed", "stopped", "out of memory", "killed", "ended"]
+"""How a container, and with it a command, came to its end: by ``docker rm --force``, by ``docker
+stop``, by the kernel that had no memory left for it, by ``docker kill``, or by itself."""
+
+
 class ContainerGone(EngineError):
-    """The container was stopped or removed, and its processes killed, while the command ran."""
+    """The command was killed with all of its container's processes.
+
+    Attributes:
+        how: what has become of the container.
+        stdout, stderr: what the command wrote, where :meth:`Target.run` captured it; None else.
+    """
 
     exit_status = 137
+
+    def __init__(self, message: str, how: Ending) -> None:
+        super().__init__(message)
+        self.how = how
+        self.stdout: str | bytes | None = None
+        self.stderr: str | bytes | None = None
 
 
 class LeftRunning(EngineError):

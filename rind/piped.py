@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from rind.errors import Broken, RindError
+from rind.errors import Broken, ContainerGone, RindError
 from rind.frames import STDERR as STDERR_STREAM
 from rind.process import Process
 from rind.streams import (
@@ -105,7 +105,11 @@ class PipedProcess(Process):
                 raise Broken(LEFT)
             if self._pump.done():
                 self._pump.result()
-        self.returncode = await super().wait()
+        try:
+            self.returncode = await super().wait()
+        except ContainerGone as gone:
+            self.returncode = gone.exit_status
+            raise
         return self.returncode
 
     async def _until_held(self, pump: "asyncio.Task[None]") -> None:

@@ -14,6 +14,7 @@ from rind.engine import Engine
 from rind.errors import (
     Broken,
     ContainerGone,
+    Ending,
     EngineError,
     LeftRunning,
     Lost,
@@ -206,6 +207,14 @@ class Process:
         return await self._receiver.read()
 
     @property
+    def ending(self) -> Ending | None:
+        """How the command was killed that :meth:`wait` gives 137 for; None where that is unknown.
+
+        "out of memory": its container had none left while the command was killed.
+        """
+        return self._inspector.ending
+
+    @property
     def taken(self) -> int:
         """The bytes of output that :meth:`read` has returned."""
         return self._receiver.taken
@@ -264,6 +273,7 @@ class Process:
 
         Raises:
             StartError: the command never started.
+            ContainerGone: the command was killed with its container.
             Broken: the connection was reset while the command runs on.
             EngineError: the engine is gone.
         """
@@ -275,6 +285,7 @@ class Process:
             if not state.running and state.exit_code is not None:
                 if state.pid == 0:
                     raise start_failure("")
+                await self._inspector.explain()
                 return state.exit_code
             if self._stream.was_reset and clock() > reset_until:
                 raise self._inspector.lost("the connection to the engine was reset")

@@ -107,11 +107,13 @@ class Tree:
     Attributes:
         cookie: the value of their :data:`~rind.scripts.COOKIE`, made for them.
         exec_id: the command's, once it is known.
+        was_killed: whether it was sent a SIGKILL.
     """
 
     def __init__(self, reaper: Reaper, container_id: str, user: str) -> None:
         self.cookie = uuid.uuid4().hex
         self.exec_id: str | None = None
+        self.was_killed = False
         self._engine = reaper.engine
         self._turns = reaper.turns
         self._container_id = container_id
@@ -134,6 +136,7 @@ class Tree:
             LeftRunning: they cannot be reached, or the engine says that the command runs and none
                 of its processes can be found.
         """
+        self.was_killed |= number == signal.SIGKILL
         await self._until_started()
         count, _ = await self._reach(number)
         if count == 0 and await self._runs_on(END_SEEN[0]):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar, Unpack, overload
 
-from rind.errors import CommandFailed, SelectionError, TimedOut
+from rind.errors import CommandFailed, ContainerGone, SelectionError, TimedOut
 from rind.folders import localized
 from rind.piped import PipedProcess
 from rind.plan import (
@@ -252,6 +252,7 @@ class Target:
         Raises:
             CommandFailed: with ``check``, the exit status is not 0.
             TimedOut: it did not end in time.
+            ContainerGone: it was killed with its container.
             UsageError, StartError, EngineError: as :meth:`open_process`.
         """
         script = options.get("script")
@@ -276,7 +277,11 @@ class Target:
                     argv, stdin=stdin, stdout=stdout, stderr=stderr, **options
                 )
                 process = await stack.enter_async_context(opening)
-                await process.exchange(None, *seen)
+                try:
+                    await process.exchange(None, *seen)
+                except ContainerGone as gone:
+                    gone.stdout, gone.stderr = captured("replace")
+                    raise
             status = await process.wait()
             if check and status != 0:
                 raise CommandFailed(asked, status, *captured("replace"), name)

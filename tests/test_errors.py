@@ -27,7 +27,7 @@ WEB = Container("0" * 64, "web", "running", "", {})
         rind.Refused(409, "a"),
         rind.Broken("a"),
         rind.Lost("a", "web"),
-        rind.ContainerGone("a"),
+        rind.ContainerGone("a", "stopped"),
         rind.LeftRunning("a"),
     ],
     ids=lambda error: type(error).__name__,

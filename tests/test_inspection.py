@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from rind.answers import ExecState
-from rind.errors import Broken, ContainerGone, LeftRunning, Refused, Unreachable
+from rind.errors import Broken, ContainerGone, LeftRunning, Lost, Refused, Unreachable
 from rind.inspection import Inspector
 from rind.selection import Container
 
@@ -18,12 +18,14 @@ UNSETTLED = ExecState(running=False, exit_code=None, pid=7)
 ENDED = ExecState(running=False, exit_code=3, pid=7)
 NOT_EXECUTABLE = ExecState(running=False, exit_code=126, pid=7)
 NEVER_STARTED = ExecState(running=False, exit_code=126, pid=0)
+WEB = Container(id="0" * 64, name="web", state="running", status="", labels={})
 
 
 class Answers:
     """An engine and a command's tree that answer as they are told."""
 
     def __init__(self, *answers: ExecState | Exception, root: bool | Exception = False) -> None:
+        self.there: Container | Exception = WEB
         self._answers = list(answers)
         self._root = root
 
@@ -38,10 +40,17 @@ class Answers:
             raise self._root
         return self._root
 
+    async def endings(self, _container_id: str, _before: float, _after: float) -> list[str]:
+        return []
+
+    async def container(self, _name: str) -> Container:
+        if isinstance(self.there, Exception):
+            raise self.there
+        return self.there
+
 
 def inspector(answers: Answers) -> Inspector:
-    container = Container(id="0" * 64, name="web", state="running", status="", labels={})
-    return Inspector(cast("Engine", answers), container, "1" * 64, cast("Tree", answers))
+    return Inspector(cast("Engine", answers), WEB, "1" * 64, cast("Tree", answers))
 
 
 async def test_it_asks_until_the_state_is_settled() -> None:
@@ -74,7 +83,6 @@ async def test_a_status_of_126_is_not_believed_while_the_command_runs() -> None:
     ("answer", "raised", "told"),
     [
         (Unreachable("nothing"), Broken, "the engine went away: .* running in web"),
-        (Refused(404, "No such exec instance"), ContainerGone, "its container: web was removed"),
         (Refused(409, "Container x is not running"), ContainerGone, "web was stopped"),
         (Refused(409, "Container x is paused"), Refused, "paused"),
         (Refused(500, "out of order"), Refused, "out of order"),
@@ -83,3 +91,20 @@ async def test_a_status_of_126_is_not_believed_while_the_command_runs() -> None:
 async def test_no_answer(answer: Exception, raised: type[Exception], told: str) -> None:
     with pytest.raises(raised, match=told):
         await inspector(Answers(answer)).poll()
+
+
+@pytest.mark.parametrize(
+    ("there", "raised", "told"),
+    [
+        (Refused(404, "No such container: web"), ContainerGone, "its container: web was removed"),
+        (WEB, Lost, "the engine has forgotten the command: .* may still be running in web"),
+        (Unreachable("nothing"), Lost, "the engine has forgotten the command"),
+    ],
+)
+async def test_a_forgotten_exec(
+    there: Container | Exception, raised: type[Exception], told: str
+) -> None:
+    answers = Answers(Refused(404, "No such exec instance"))
+    answers.there = there
+    with pytest.raises(raised, match=told):
+        await inspector(answers).poll()

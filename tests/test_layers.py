@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "rind"
 FLOORS = [
     {"errors", "terminal", "modes", "workdir", "scripts", "tasks", "quoting"},
     {"host_processes", "roots"},
-    {"frames", "local", "endpoint", "profile", "keys", "failures"},
+    {"frames", "local", "endpoint", "profile", "keys", "failures", "ending"},
     {"command", "selection"},
     {"folders"},
     {"plan"},

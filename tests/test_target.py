@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import shlex
 import sys
 import threading
 import uuid
@@ -11,10 +12,11 @@ from pathlib import Path
 
 import pytest
 import uvloop
-from conftest import TestContainer
+from conftest import Containers, TestContainer, one_line
 from faults import FaultProxy, fault_proxy
 
 import rind
+from rind.errors import Ending
 
 
 async def test_a_timeout_has_the_partial_output_and_leaves_nothing(busybox: TestContainer) -> None:
@@ -223,3 +225,62 @@ async def test_tls_is_refused_before_anything_is_started(
     monkeypatch.setattr("aiodocker.Docker._docker_machine_ssl_context", lambda _: None)
     with pytest.raises(rind.Unreachable, match="cannot be run over TLS yet"):
         await rind.run(["true"], host="tcp://127.0.0.1:1", label=busybox.label)
+
+
+ENDINGS: dict[Ending, str] = {
+    "killed": "docker kill $NAME",
+    "stopped": "docker stop --time 0 $NAME",
+    "removed": "docker rm --force $NAME",
+    "ended": "docker exec $NAME touch /tmp/end",
+    "out of memory": "docker exec $NAME touch /tmp/eat",
+}
+
+
+@pytest.mark.parametrize("how", ENDINGS)
+async def test_a_container_that_ends_under_a_command_is_told(
+    containers: Containers, how: Ending
+) -> None:
+    main = "while ! [ -e /tmp/end ]; do [ ! -e /tmp/eat ] || exec tail /dev/zero; sleep 0.1; done"
+    target = containers(
+        *("busybox", "", "--memory=20m", "--memory-swap=20m"), command=["sh", "-c", main]
+    )
+    async with rind.connect(target.engine.host) as client:
+        found = await client.find(container=target.name)
+        run = asyncio.create_task(
+            found.run(script="echo begun; >/tmp/begun; exec sleep 1000", text=True)
+        )
+        follow = "until [ -e /tmp/begun ]; do sleep 0.1; done; echo; exec sleep 1000"
+        async with found.open_process(script=follow) as process:
+            assert process.stdout
+            await process.stdout.readline()
+            words = shlex.split(ENDINGS[how].replace("$NAME", target.name))
+            await asyncio.to_thread(target.engine.cli, *words[1:])
+            with pytest.raises(rind.ContainerGone) as caught:
+                await process.wait()
+            assert (caught.value.how, process.ending, process.returncode) == (how, how, 137)
+        with pytest.raises(rind.ContainerGone, match=f"its container: {target.name} ") as other:
+            await run
+        assert (other.value.how, other.value.stdout, other.value.stderr) == (how, "begun\n", "")
+
+
+async def test_a_command_that_runs_out_of_memory_alone_is_told(containers: Containers) -> None:
+    target = containers("busybox", "", "--memory=20m", "--memory-swap=20m")
+    async with rind.connect(target.engine.host) as client:
+        found = await client.find(container=target.name)
+        async with found.open_process(["tail", "/dev/zero"]) as process:
+            assert await process.wait() == 137
+            assert process.ending == "out of memory"
+    done = await asyncio.to_thread(target.rind, "tail", "/dev/zero")
+    assert done.returncode == 137
+    said = one_line(done.stderr)
+    assert said == f"the command was killed when {target.name} ran out of memory"
+
+
+async def test_a_kill_of_ones_own_is_no_news(busybox: TestContainer) -> None:
+    async with rind.connect(busybox.engine.host) as client:
+        found = await client.find(container=busybox.name)
+        assert (await found.run(["sh", "-c", "kill -9 $$"])).returncode == 137
+        async with found.open_process(["sleep", "1000"]) as process:
+            await process.kill()
+            assert await process.wait() == 137
+            assert process.ending is None

@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from rind.errors import EngineError, ExitStatus, LeftRunning, Refused, SelectionError
+from rind.errors import EngineError, ExitStatus, LeftRunning
 from rind.plan import Command
 from rind.process import Process
-from rind.selection import require_running
 from rind.target import Target
 
 __all__ = ["Run", "Say", "Serve"]
@@ -22,10 +21,6 @@ _KILLED: Final = ExitStatus.SIGNALLED + 9
 
 _STUCK_AFTER: Final = 2.0
 """Seconds in which our stdout or stderr must take something, where the command was ended."""
-
-_STOP_SEEN_WITHIN: Final = 1.0
-"""Seconds after its processes' end in which the engine says of a container that it has stopped.
-A busy 20.10 was seen to take more than 0.3."""
 
 
 class Run:
@@ -82,8 +77,6 @@ class Run:
             self._task = self._process = None
             if self._waiting is not None:
                 self._waiting.cancel()
-        if status == _KILLED and not self._status:
-            await self._explain_kill()
         return status
 
     def left(self) -> list[str]:
@@ -121,6 +114,9 @@ class Run:
         async with await self._target.start(command, size) as process:
             self._process = process
             status = await serve(process)
+            if process.ending is not None:
+                name = self._target.container.name
+                await self._say(f"the command was killed when {name} ran {process.ending}")
             if status is None:
                 process.on_exit = "detach"
             if self._ending is not None:
@@ -153,21 +149,6 @@ class Run:
 
     async def _tell(self, why: LeftRunning) -> None:
         await self._say(f"processes of the command may be left running in the container: {why}")
-
-    async def _explain_kill(self) -> None:
-        """Say so where it was not the command that was killed, but its container."""
-        killed = "the command was killed with its container"
-        try:
-            async with asyncio.timeout(_STOP_SEEN_WITHIN):
-                while True:
-                    require_running(await self._target.refresh())
-                    await asyncio.sleep(_STOP_SEEN_WITHIN / 40)
-        except TimeoutError:
-            return
-        except SelectionError as exc:
-            await self._say(f"{killed}: {exc}")
-        except Refused:
-            await self._say(f"{killed}: {self._target.container.name} was removed")
 
 
 def _settled(given: int, own: int | None, *, killed: bool) -> int:

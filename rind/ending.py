@@ -1,0 +1,47 @@
+"""Why a command was killed, by what its engine says has happened to the container. Pure."""
+
+from collections.abc import Collection
+from typing import Final
+
+from rind.errors import ContainerGone, Ending
+
+__all__ = ["container_gone", "ending"]
+
+_TOLD: Final[dict[str, Ending]] = {
+    "destroy": "removed",
+    "stop": "stopped",
+    "oom": "out of memory",
+    "kill": "killed",
+    "die": "ended",
+}
+"""What a container's events tell, the first that is there. What is stopped or removed is sent a
+signal (``kill``) too."""
+
+_SAID: Final[dict[Ending, str]] = {
+    "removed": "was removed",
+    "stopped": "was stopped",
+    "out of memory": "ran out of memory",
+    "killed": "was killed",
+    "ended": "has ended by itself",
+}
+
+
+def ending(actions: Collection[str]) -> tuple[Ending | None, bool]:
+    """Tell how a command was ended, by its container's events around that.
+
+    Args:
+        actions: the events' names (API: ``GET /events``), in any order: ``stop`` comes after
+            ``die`` on 20.10, and before it on 28.5.
+
+    Returns:
+        How, None where the container had no part in it, and whether its container was ended with
+        it. Of the command alone, it can only be that the memory ran out.
+    """
+    if "die" in actions:
+        return next(how for action, how in _TOLD.items() if action in actions), True
+    return ("out of memory" if "oom" in actions else None), False
+
+
+def container_gone(name: str, how: Ending) -> ContainerGone:
+    """Return the error for a command that was killed with its container."""
+    return ContainerGone(f"the command was killed with its container: {name} {_SAID[how]}", how)
