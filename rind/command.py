@@ -17,6 +17,9 @@ or quoted. The script must run in dash, busybox ash and bash, so:
   builtins, which must not hide a program of the container's (``rind echo``).
 * No variable of ours is left behind, and no function of ours is exported: the pre-step may have
   said ``set -a``.
+* All of this is a parameter too, which the first line evaluates: so a shell that names the line of
+  an error counts the user's own, from the second on. It is a line of its own, for the aliases of
+  the pre-step.
 """
 
 import re
@@ -25,6 +28,7 @@ from dataclasses import dataclass
 from typing import Final, TypeGuard
 
 from rind.errors import UsageError
+from rind.failures import NOT_STARTED
 from rind.profile import DEFAULT_SHELL
 
 __all__ = ["PreStep", "flaw", "wrap", "wrap_script"]
@@ -37,7 +41,7 @@ MAX_WORD: Final = 128 * 1024 - 1
 # The eval around our source is for busybox ash, which has its own and refuses to parse another.
 # What ends the shell in the pre-step, `exit 0` too, is told by the trap. It stays, for it may have
 # been replaced by the pre-step's own, but has nothing to tell after that.
-_PRELUDE: Final = r"""
+_PRELUDE: Final = r"""shift
 rind_exit() {
   echo "rind: the pre-step of RIND_NAME ended with $1; the command was not run" >&2
   [ "$1" != 0 ] || exit 125
@@ -72,19 +76,34 @@ shift 3
 """
 
 # The pre-step's errexit and nounset are not the script's.
-_SCRIPT: Final = """
-set +eu
-"""
+_SCRIPT: Final = "set +eu\n"
 
-# bash's and ash's exec take options; dash's takes none, and would look for a program "--".
-_EXEC: Final = r"""
+# bash's and ash's exec take options; dash's takes none, and would look for a program "--". What can
+# be seen to fail, we say ourselves, in the words that :mod:`rind.failures` has for it.
+_EXEC: Final = rf"""
 case $1 in
   -*) if (exec --) 2>/dev/null; then exec -- "$@"; else exec "$@"; fi ;;
-  */* | "") exec "$@" ;;
+  "") ;;
+  */*)
+    if [ -d "$1" ] || {{ [ -e "$1" ] && ! [ -x "$1" ]; }}; then
+      printf '{NOT_STARTED}%s: permission denied\n' "$1" >&2
+      exit 126
+    elif ! [ -e "$1" ] && [ -x "${{1%/*}}/" ]; then
+      printf '{NOT_STARTED}%s: not found\n' "$1" >&2
+      exit 127
+    fi
+    exec "$@"
+    ;;
 esac
 case $(LC_ALL=C type "$1" 2>/dev/null) in
   "$1 is a function"* | "$1 is a shell function"*) "$@" ;;
-  *) exec "$@" ;;
+  *)
+    if ! command -v -- "$1" >/dev/null; then
+      printf '{NOT_STARTED}%s: not found in PATH\n' "$1" >&2
+      exit 127
+    fi
+    exec "$@"
+    ;;
 esac
 """
 
@@ -126,18 +145,18 @@ def wrap_script(script: str, args: Sequence[str], step: PreStep) -> list[str]:
     Raises:
         UsageError: as :func:`wrap`.
     """
-    # sh would take a first "-" or "+" for an option.
-    text = f"\n{script}"
     if not _is_a_step(step.text):
+        # sh would take a first "-" or "+" for an option.
+        text = f"\n{script}" if script[:1] in {"-", "+"} else script
         return _checked([step.shell, "-c", text, "sh", *args])
-    return _checked([*_begun(step, f"{_SCRIPT}{text}"), *args])
+    return _checked([*_begun(step, script, _SCRIPT), *args])
 
 
-def _begun(step: PreStep, rest: str) -> list[str]:
+def _begun(step: PreStep, rest: str, between: str = "") -> list[str]:
     # Of a name that is no container's, as an engine checks them, nothing must reach a shell.
     name = re.sub(r"[^\w. -]", "?", step.container, flags=re.ASCII)
-    script = _PRELUDE.replace("RIND_NAME", name) + rest
-    return [step.shell, "-c", script, "sh", step.workdir, step.text or ""]
+    prelude = _PRELUDE.replace("RIND_NAME", name) + between
+    return [step.shell, "-c", f'eval "$1"\n{rest}', "sh", prelude, step.workdir, step.text or ""]
 
 
 def _is_a_step(pre_step: str | None) -> TypeGuard[str]:

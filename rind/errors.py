@@ -98,11 +98,14 @@ class StartError(RindError):
     Attributes:
         exit_status: 127 where the command is not found, 126 where it cannot be executed,
             125 for anything else, whatever number the engine's version gave it.
+        told: whether it stands on the command's stderr too: it was its pre-step's shell that
+            could not start it.
     """
 
-    def __init__(self, message: str, exit_status: int) -> None:
+    def __init__(self, message: str, exit_status: int, *, told: bool = False) -> None:
         super().__init__(message)
         self.exit_status = exit_status
+        self.told = told
 
 
 class CommandError(RindError):

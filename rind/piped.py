@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from rind.errors import Broken, ContainerGone, RindError
+from rind.errors import Broken, ContainerGone, RindError, StartError
 from rind.frames import STDERR as STDERR_STREAM
 from rind.process import Process
 from rind.streams import (
@@ -107,8 +107,8 @@ class PipedProcess(Process):
                 self._pump.result()
         try:
             self.returncode = await super().wait()
-        except ContainerGone as gone:
-            self.returncode = gone.exit_status
+        except (ContainerGone, StartError) as exc:
+            self.returncode = exc.exit_status
             raise
         return self.returncode
 

@@ -22,7 +22,7 @@ from rind.errors import (
     StartError,
     Unreachable,
 )
-from rind.failures import start_failure
+from rind.failures import start_failure, told_failure
 from rind.inspection import Inspector
 from rind.plan import ExecConfig
 from rind.reaper import BOUND, Reaper, Tree
@@ -285,6 +285,8 @@ class Process:
             if not state.running and state.exit_code is not None:
                 if state.pid == 0:
                     raise start_failure("")
+                if failure := told_failure(self._receiver.last_said, state.exit_code):
+                    raise failure
                 await self._inspector.explain()
                 return state.exit_code
             if self._stream.was_reset and clock() > reset_until:

@@ -8,7 +8,7 @@ from typing import Final
 from rind.answers import ExecState
 from rind.errors import Broken, EngineError
 from rind.failures import LONGEST, start_failure
-from rind.frames import STDOUT, SYSTEM_ERROR, FrameDecoder
+from rind.frames import STDERR, STDOUT, SYSTEM_ERROR, FrameDecoder
 from rind.inspection import Inspector
 from rind.stream import HijackedStream
 from rind.tasks import Tasks
@@ -32,6 +32,7 @@ class Receiver:
     Attributes:
         at_end: whether there is nothing more to receive.
         taken: the bytes that were handed to the reader.
+        last_said: the end of what it wrote on stderr, or on the TTY.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Receiver:
     ) -> None:
         self.at_end = False
         self.taken = 0
+        self.last_said = b""
         self._stream = stream
         self._inspector = inspector
         self._tasks = tasks
@@ -73,6 +75,8 @@ class Receiver:
         if stream == SYSTEM_ERROR:
             raise Broken(f"the engine says: {part[:LONGEST].decode(errors='replace')}")
         self.taken += len(part)
+        if stream == STDERR or self._decoder is None:
+            self.last_said = (self.last_said + part[-LONGEST:])[-LONGEST:]
         return stream, part
 
     async def save_the_rest(self) -> None:

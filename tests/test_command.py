@@ -1,6 +1,7 @@
 """The wrapper, under the real shells that containers have: dash, bash, busybox ash."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -352,3 +353,31 @@ def test_the_longest_word_passes(shell: list[str]) -> None:
     word = "x" * MAX_WORD
     done = run(shell, wrap(["printf", "%s", word], ":"))
     assert done.stdout == word.encode()
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["nope-x"], "nope-x: not found in PATH"),
+        (["/nope"], "/nope: not found"),
+        (["/etc"], "/etc: permission denied"),
+        (["/etc/passwd"], "/etc/passwd: permission denied"),
+    ],
+)
+def test_what_cannot_be_executed_is_said_in_our_words(
+    shell: list[str], argv: list[str], said: str
+) -> None:
+    done = run(shell, wrap(argv, "set -eu"))
+    assert done.stderr.decode() == f"rind: cannot start the command: {said}\n"
+
+
+def test_a_scripts_errors_have_its_own_line_numbers(shell: list[str]) -> None:
+    script = "x=1\nnope-x"
+
+    def line(argv: list[str]) -> int:
+        return int(re.findall(rb"\d+", run(shell, argv).stderr)[0])
+
+    own = line(["/bin/sh", "-c", script, "sh"])
+    assert line(wrap_script(script, [])) == own
+    # The first is the pre-step's.
+    assert line(wrap_script(script, [], ":\n:\n:")) == own + 1

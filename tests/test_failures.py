@@ -11,15 +11,20 @@ OLD_RUNC = "container_linux.go:380: starting container process caused"
 @pytest.mark.parametrize(
     ("text", "status", "said"),
     [
-        (RUNC.format('exec: "x": executable file not found in $PATH'), 127, 'exec: "x": exec'),
-        (RUNC.format('exec: "/x": stat /x: no such file or directory'), 127, 'exec: "/x": stat'),
-        (RUNC.format('exec: "/etc": permission denied'), 126, 'exec: "/etc": permission denied'),
+        (RUNC.format('exec: "x": executable file not found in $PATH'), 127, "x: not found in PATH"),
+        (RUNC.format('exec: "/x": stat /x: no such file or directory'), 127, "/x: not found"),
+        (RUNC.format('exec: "/etc": permission denied'), 126, "/etc: permission denied"),
         (RUNC.format("exec /x: exec format error"), 126, "exec /x: exec format error"),
         (RUNC.format("argument list too long"), 126, "argument list too long"),
         (
             RUNC.format('chdir to cwd ("/x") set in config.json failed: no such file or directory'),
             125,
-            'chdir to cwd ("/x")',
+            "there is no directory /x",
+        ),
+        (
+            RUNC.format('chdir to cwd ("/x y") set in config.json failed: permission denied'),
+            125,
+            "the directory '/x y': permission denied",
         ),
         ("unable to find user x: no matching entries in passwd file", 125, "unable to find user x"),
         (
@@ -27,7 +32,7 @@ OLD_RUNC = "container_linux.go:380: starting container process caused"
                 'exec: "x": executable file not found in $PATH'
             ),
             127,
-            'exec: "x": executable',
+            "x: not found in PATH",
         ),
         ("Container 123 is paused, unpause the container before exec", 125, "Container 123"),
         ("something new", 125, "something new"),

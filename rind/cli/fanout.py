@@ -10,7 +10,7 @@ from typing import Final
 from rind.attach import STDERR_FD, STDOUT_FD
 from rind.cli.prefix import Lines, prefixes, wants_colour
 from rind.cli.run import Run
-from rind.errors import EngineError, RindError
+from rind.errors import EngineError, RindError, StartError
 from rind.frames import STDERR, STDOUT
 from rind.local import Sink
 from rind.plan import Command
@@ -120,7 +120,8 @@ class Fanout:
         try:
             status = await run.run(command, partial(self._serve, streams))
         except RindError as exc:
-            await self._tell(name, str(exc))
+            if not (isinstance(exc, StartError) and exc.told):
+                await self._tell(name, str(exc))
             return Outcome(name, exc.exit_status, failed=True)
         return Outcome(name, status or 0)
 

@@ -218,7 +218,12 @@ class Session:
         try:
             status = await run.run(command, serve, size)
         except StartError as exc:
-            raise await self._with_hint(client, exc) from exc
+            hint = await self._hint(client, exc)
+            if not exc.told:
+                raise StartError(f"{exc}{hint and f' ({hint})'}", exc.exit_status) from exc
+            if hint:
+                self._say(hint)
+            return exc.exit_status
         if status is None:
             if options.verbosity >= 0:
                 top = f"docker top {quoted(target.container.name)}"
@@ -226,16 +231,15 @@ class Session:
             return 0
         return status
 
-    async def _with_hint(self, client: Client, exc: StartError) -> StartError:
+    async def _hint(self, client: Client, exc: StartError) -> str:
         """Say so where the first word is no program, but a container, as docker exec has it."""
         first, *rest = self._options.command or [""]
-        if exc.exit_status != ExitStatus.NOT_FOUND or self._options.container is not None:
-            return exc
-        with suppress(RindError):
-            if first in {container.name for container in await client.running()}:
-                line = " ".join(map(quoted, ["rind", "--container", first, *rest]))
-                return StartError(f"{exc} ({first} is a container: {line})", exc.exit_status)
-        return exc
+        if exc.exit_status == ExitStatus.NOT_FOUND and self._options.container is None:
+            with suppress(RindError):
+                if first in {container.name for container in await client.running()}:
+                    line = " ".join(map(quoted, ["rind", "--container", first, *rest]))
+                    return f"{first} is a container: {line}"
+        return ""
 
     async def _run_all(self, targets: Sequence[Target], command: Command) -> int:
         options = self._options

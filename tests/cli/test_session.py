@@ -295,7 +295,7 @@ def test_a_signal_is_128_and_its_number(container: TestContainer) -> None:
         (["/etc/passwd"], 126, "/etc/passwd"),
         (["-u", "nosuch", "true"], 125, "unable to find user nosuch"),
         (["-u", ":nosuch", "true"], 125, "unable to find group nosuch"),
-        (["-w", "/nosuch", "true"], 125, '"/nosuch"'),
+        (["-w", "/nosuch", "true"], 125, "there is no directory /nosuch"),
     ],
 )
 @pytest.mark.parametrize("tty", ["-T", "-t"])
@@ -409,6 +409,16 @@ def test_dockers_habit_gets_a_hint(busybox: TestContainer) -> None:
     assert done.returncode == 127
     hint = f"({busybox.name} is a container: rind --container {busybox.name} ls 'a b')"
     assert one_line(done.stderr).endswith(hint)
+
+
+def test_dockers_habit_gets_a_hint_after_a_pre_step_too(containers: Containers) -> None:
+    target = containers("busybox", ":")
+    done = target.rind("-T", target.name, "ls")
+    assert done.returncode == 127
+    assert done.stderr.decode().splitlines() == [
+        f"rind: cannot start the command: {target.name}: not found in PATH",
+        f"rind: {target.name} is a container: rind --container {target.name} ls",
+    ]
 
 
 def test_a_shell_by_its_name(django: TestContainer) -> None:
