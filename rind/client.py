@@ -69,7 +69,9 @@ class Client:
         self.endpoint = endpoint
         cwd = _working_directory()
         self._host = Host(cwd, environ, os.getuid(), os.getgid())
-        self._place = Place(cwd, endpoint.url, _compose_folder(cwd))
+        self._place = Place(
+            *(cwd, endpoint.url, _compose_folder(cwd)), environ.get("COMPOSE_PROJECT_NAME", "")
+        )
         self._engine = Engine(endpoint)
         self._reaper = Reaper(self._engine)
 

@@ -153,11 +153,13 @@ class Place:
         cwd: the working directory, symbolic links resolved.
         engine: the endpoint, for messages.
         compose_folder: the nearest one, from there up, that has a Compose file.
+        project: the Compose project that the environment names; empty for none.
     """
 
     cwd: PurePosixPath
     engine: str
     compose_folder: PurePosixPath | None = None
+    project: str = ""
 
 
 def fitting(containers: Sequence[Container], wanted: Wanted) -> list[Container]:
@@ -169,8 +171,12 @@ def fitting(containers: Sequence[Container], wanted: Wanted) -> list[Container]:
 def nearest(containers: Sequence[Container], place: Place) -> list[Container]:
     """Return those whose project or mount we stand in the deepest; all where we do in none.
 
-    The containers' folders must be named as ours is, see :mod:`rind.folders`.
+    Those of the project that the environment names go first. The containers' folders must be named
+    as ours is, see :mod:`rind.folders`.
     """
+    containers = [it for it in containers if place.project and it.project == place.project] or list(
+        containers
+    )
     nearness = {it.id: _nearness(it, place.cwd) for it in containers}
     most = max(nearness.values(), default=0)
     return [it for it in containers if nearness[it.id] == most]
@@ -224,6 +230,8 @@ def select(
 
 def stands_elsewhere(container: Container, place: Place) -> bool:
     """Tell whether we are in a Compose project's folder, and the container is of another's."""
+    if place.project and container.project == place.project:
+        return False
     folder = place.compose_folder
     other = bool(container.folder) and folder is not None and str(folder) != container.folder
     return other and not _nearness(container, place.cwd)

@@ -21,6 +21,7 @@ __all__ = [
     "give_back",
     "handed_over",
     "in_foreground",
+    "is_raw",
     "is_terminal",
     "signals_handled",
     "window_size",
@@ -67,6 +68,11 @@ def in_foreground(fd: int) -> bool:
 
 _raw: "list[RawMode]" = []
 """Those that are entered."""
+
+
+def is_raw() -> bool:
+    """Tell whether a terminal is in raw mode by us, where a line of ours would disturb."""
+    return bool(_raw)
 
 
 def give_back() -> None:

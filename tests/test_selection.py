@@ -46,6 +46,15 @@ def at(folder: str, compose: str | None = None) -> Place:
     return Place(PurePosixPath(folder), "unix:///x", PurePosixPath(compose) if compose else None)
 
 
+def test_the_project_that_the_environment_names_goes_first() -> None:
+    a, b, c = (service(name, "web", folder=f"/{name}") for name in "abc")
+    named = replace(at("/a"), project="b")
+    assert select([a, b, c], [], ANY, named) is b
+    assert select([a, c], [], ANY, named) is a
+    assert not stands_elsewhere(b, replace(at("/a", "/a"), project="b"))
+    assert stands_elsewhere(c, replace(at("/a", "/a"), project="b"))
+
+
 def test_one_is_chosen() -> None:
     assert select([WEB], [], ANY, NOWHERE) is WEB
     assert select([WEB], [GONE], ANY, NOWHERE) is WEB

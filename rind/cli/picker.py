@@ -9,6 +9,7 @@ Imported only where there is something to pick: prompt_toolkit takes 100 ms to l
 
 import os
 import sys
+import termios
 import time
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +31,7 @@ from rind.cli.report import HEADER, clean, cut, row, table
 from rind.selection import Container
 from rind.terminal import RawMode, window_size
 
-__all__ = ["Choice", "draw", "pick"]
+__all__ = ["Choice", "Interrupted", "draw", "pick"]
 
 _HINT: Final = "(type to filter; Enter runs in it, Esc nowhere)"
 
@@ -39,6 +40,10 @@ _LONGEST: Final = 15
 
 _ESCAPE: Final = 0.05
 """Seconds in which the rest of a key's sequence follows its ESC, else it was the Esc key."""
+
+
+class Interrupted(Exception):  # not an error
+    """Ctrl-C was typed."""
 
 
 class Choice:
@@ -129,6 +134,9 @@ async def pick(containers: Sequence[Container], label: str) -> Container | None:
 
     Returns:
         None where the user wants none of them, or the terminal has gone.
+
+    Raises:
+        Interrupted: the user wants none, and none of what would follow.
     """
     choice = Choice([row(it, label, time.time()) for it in containers])
     control = FormattedTextControl(lambda: list(draw(choice, _size())), focusable=True)
@@ -155,6 +163,9 @@ def _bindings(choice: Choice) -> KeyBindings:
     def leave(event: KeyPressEvent) -> None:
         event.app.exit(result=None)
 
+    def interrupt(event: KeyPressEvent) -> None:
+        event.app.exit(exception=Interrupted)
+
     def take(event: KeyPressEvent) -> None:
         if choice.chosen is not None:
             event.app.exit(result=choice.chosen)
@@ -177,7 +188,7 @@ def _bindings(choice: Choice) -> KeyBindings:
         Keys.Enter: take,
         Keys.ControlJ: take,
         Keys.Escape: leave,
-        Keys.ControlC: leave,
+        Keys.ControlC: interrupt,
         Keys.ControlD: leave,
     }
     keys = KeyBindings()
@@ -209,6 +220,9 @@ class _Keys(Vt100Input):
     @contextmanager
     def raw_mode(self) -> Iterator[None]:
         with RawMode(STDIN_FD):
+            # What was typed before the table was there is no answer to it; its echo goes.
+            termios.tcflush(STDIN_FD, termios.TCIFLUSH)
+            os.write(STDERR_FD, b"\r\x1b[J")
             yield
 
 

@@ -20,12 +20,15 @@ from rind.process import Process
 from rind.quoting import quoted
 from rind.selection import AmbiguousError, Container, Wanted, require_running
 from rind.target import Target
-from rind.terminal import is_terminal
+from rind.terminal import is_raw, is_terminal
 
 __all__ = ["Session"]
 
 _INTERRUPTED: Final = ExitStatus.SIGNALLED + signal.SIGINT
 _CTRL_C: Final = b"\x03"
+
+_PATIENCE: Final = 1.0
+"""Seconds that an end may take before we say what it waits for."""
 
 
 class Session:
@@ -60,6 +63,7 @@ class Session:
         self._out = out
         self._task: asyncio.Task[int] | None = None
         self._alarm: asyncio.TimerHandle | None = None
+        self._patience: asyncio.TimerHandle | None = None
         self._running: Run | Fanout | None = None
         # What a signal or the time limit gives; a command's own status may go before it.
         self._status: int | None = None
@@ -81,6 +85,8 @@ class Session:
             return self._status
         finally:
             self._stop_alarm()
+            if self._patience is not None:
+                self._patience.cancel()
 
     def interrupt(self, number: int) -> None:
         """Take a signal that was sent to us: hand it on, and see to it that we end."""
@@ -116,13 +122,28 @@ class Session:
         if self._status is not None:
             return  # a signal was faster
         self._status = ExitStatus.TIMED_OUT
+        if self._running is not None and self._can_tell():
+            self._say(f"the command did not end within {self._options.timeout:g} s")
         self._end(signal.SIGTERM, self._status)
 
     def _end(self, number: int, status: int) -> None:
         if self._running is not None:
             self._running.end(number, status)
+            if self._patience is None:
+                loop = asyncio.get_running_loop()
+                self._patience = loop.call_later(_PATIENCE, self._tell_waiting)
         elif self._task is not None:
             self._task.cancel()
+
+    def _can_tell(self) -> bool:
+        """Whether there is somebody whom a line of ours does not disturb."""
+        return self._options.verbosity >= 0 and is_terminal(STDERR_FD) and not is_raw()
+
+    def _tell_waiting(self) -> None:
+        names = ", ".join(self._running.left()) if self._running is not None else ""
+        if names and self._can_tell():
+            left = max(0, self._options.kill_after - _PATIENCE)
+            self._say(f"waiting for what still runs in {names}: SIGKILL in {left:g} s, or at ^C")
 
     async def _run(self) -> int:
         options, env = self._options, self._env
@@ -130,7 +151,7 @@ class Session:
         if options.action != "run":
             from rind.cli.show import show  # noqa: PLC0415 # a command needs none of it
 
-            return await show(options, command, env, lambda text: self._out(f"{text}\n"))
+            return await show(options, command, env, lambda text: self._out(f"{text}\n"), self._say)
         keys = options.detach_keys
         detach_keys = parse_keys(docker_setting(env, "detachKeys") if keys is None else keys)
         async with connect(options.host, context=options.context, environ=env) as client:
@@ -167,10 +188,14 @@ class Session:
         else:
             self._mention_elsewhere(client, target.container)
             return [target]
-        from rind.cli.picker import pick  # noqa: PLC0415 # it takes 100 ms to load
+        from rind.cli.picker import Interrupted, pick  # noqa: PLC0415 # it takes 100 ms to load
 
         self._stop_alarm()
-        picked = await pick(candidates, options.label)
+        try:
+            picked = await pick(candidates, options.label)
+        except Interrupted:
+            self.signal, self.typed = signal.SIGINT, True
+            return []
         self._set_alarm()
         return [] if picked is None else [client.target(require_running(picked), options.label)]
 

@@ -9,11 +9,12 @@ from typing import Final
 from rind.cli.asked import described, wanted
 from rind.cli.options import Options
 from rind.cli.report import HEADER, clean, row, table
+from rind.cli.variables import environment
 from rind.client import Client, connect
 from rind.errors import RindError, SelectionError, StartError
 from rind.plan import Command, ExecConfig
 from rind.quoting import quoted
-from rind.selection import Container
+from rind.selection import Container, fitting
 from rind.streams import DEVNULL
 from rind.target import Target
 
@@ -26,16 +27,20 @@ _MOST_SAID: Final = 4096
 """Bytes of what a pre-step says that are repeated."""
 
 Print = Callable[[str], None]
+"""Prints one or more lines."""
 
 
-async def show(options: Options, command: Command, env: Mapping[str, str], out: Print) -> int:
+async def show(
+    options: Options, command: Command, env: Mapping[str, str], out: Print, say: Print
+) -> int:
     """Do what the options ask for instead of running; return the exit status.
 
     Args:
         options: with one of the actions.
         command: what would be run.
         env: our own environment.
-        out: prints to stdout, one or more lines.
+        out: prints to stdout.
+        say: prints to the user.
 
     Raises:
         RindError: with the message and the exit status that the user is to see.
@@ -44,16 +49,21 @@ async def show(options: Options, command: Command, env: Mapping[str, str], out: 
         return await _doctor(options, env, out)
     async with connect(options.host, context=options.context, environ=env) as client:
         if options.action == "list":
-            await _list(client, options, out)
+            await _list(client, options, out, say)
         else:
-            await _explain(client, options, command, out)
+            await _explain(client, options, command, env, out)
     return 0
 
 
-async def _list(client: Client, options: Options, out: Print) -> None:
+async def _list(client: Client, options: Options, out: Print, say: Print) -> None:
     found = sorted(await client.containers(wanted(options)), key=lambda it: it.name)
     if options.json:
         out(json.dumps([_as_json(it, options.label) for it in found], indent=2))
+    elif not found:
+        try:
+            await client.find(wanted(options))
+        except SelectionError as exc:
+            say(str(exc))
     else:
         now = time.time()
         out("\n".join(table([HEADER, *(row(it, options.label, now) for it in found)])))
@@ -74,50 +84,74 @@ def _as_json(container: Container, label: str) -> dict[str, object]:
     }
 
 
-async def _explain(client: Client, options: Options, command: Command, out: Print) -> None:
-    target = await client.find(wanted(options))
-    others = len(await client.containers(wanted(options))) - 1
+async def _explain(
+    client: Client, options: Options, command: Command, env: Mapping[str, str], out: Print
+) -> None:
+    asked = wanted(options)
+    targets = await client.find_all(asked) if options.all else [await client.find(asked)]
+    out(f"engine:    {clean(f'{client.endpoint.url} (from {client.endpoint.source})')}")
+    fit = len(fitting(await client.containers(asked), asked))
+    for target in targets:
+        config = await target.plan(command)
+        name = target.container.name
+        pre_step = target.profile.pre_step if options.pre_step else None
+        lines = {
+            "container": f"{name} ({_reason(options, fit)})",
+            "command": described(options, target.profile),
+            "pre-step": pre_step or "none",
+            "user": config.user or "the container's own",
+            "workdir": config.workdir or "the container's own",
+            "env": " ".join(it.partition("=")[0] for it in config.env) or "none",
+            "tty": "yes" if config.tty else "no",
+        }
+        for field, value in lines.items():
+            out(f"{field + ':':10} {clean(value)}")
+        out(docker_exec(options, config, env, name))
+
+
+def _reason(options: Options, fit: int) -> str:
+    """Say why a container is chosen of ``fit`` ones."""
     if options.container is not None:
-        why = "named"
-    elif others:
-        why = f"chosen by the working directory, among {others + 1} with {wanted(options)}"
-    else:
-        why = f"the only one with {wanted(options)}"
-    config = await target.plan(command)
-    name = target.container.name
-    pre_step = target.profile.pre_step if options.pre_step else None
-    lines = {
-        "engine": f"{client.endpoint.url} (from {client.endpoint.source})",
-        "container": f"{name} ({why})",
-        "command": described(options, target.profile),
-        "pre-step": pre_step or "none",
-        "argv": json.dumps(list(config.argv), ensure_ascii=False),
-        "user": config.user or "the container's own",
-        "workdir": config.workdir or "the container's own",
-        "env": " ".join(it.partition("=")[0] for it in config.env) or "none",
-        "tty": "yes" if config.tty else "no",
+        return "named"
+    if fit == 1:
+        return f"the only one with {wanted(options)}"
+    how = "one of" if options.all else "chosen by the working directory, among"
+    return f"{how} {fit} with {wanted(options)}"
+
+
+def docker_exec(
+    options: Options, config: ExecConfig, env: Mapping[str, str], container: str
+) -> str:
+    """Return the line for this shell that does the same with docker's own command.
+
+    A variable that we have too goes by its name, and an environment file by its own: what they
+    hold may be a secret.
+    """
+    words = ["docker"]
+    for option, value in (("--host", options.host), ("--context", options.context)):
+        words += [option, value] if value is not None else []
+    words.append("exec")
+    flags = {
+        "--detach": options.detach,
+        "--interactive": config.stdin,
+        "--tty": config.tty,
+        "--privileged": config.privileged,
     }
-    for field, value in lines.items():
-        out(f"{field + ':':10} {clean(value)}")
-    out(docker_exec(config, name))
-
-
-def docker_exec(config: ExecConfig, name: str) -> str:
-    """Return the line for a shell that does the same with docker's own command."""
-    words = ["docker", "exec"]
-    if config.stdin:
-        words.append("--interactive")
-    if config.tty:
-        words.append("--tty")
-    if config.privileged:
-        words.append("--privileged")
-    if config.user:
-        words += ["--user", config.user]
-    if config.workdir:
-        words += ["--workdir", config.workdir]
+    words += [flag for flag, given in flags.items() if given]
+    for option, value in (
+        ("--detach-keys", options.detach_keys),
+        ("--user", config.user),
+        ("--workdir", config.workdir),
+    ):
+        words += [option, value] if value else []
+    filed = environment(options.env_files, [], env)
+    for file in options.env_files:
+        words += ["--env-file", file]
     for variable in config.env:
-        words += ["--env", variable]
-    return " ".join(map(quoted, [*words, name, *config.argv]))
+        name, _, value = variable.partition("=")
+        if filed.get(name) != value:
+            words += ["--env", name if env.get(name) == value else variable]
+    return " ".join(map(quoted, [*words, container, *config.argv]))
 
 
 async def _doctor(options: Options, env: Mapping[str, str], out: Print) -> int:

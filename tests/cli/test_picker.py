@@ -234,7 +234,7 @@ def test_a_paste_filters_and_runs_nothing(several: TestContainer) -> None:
         assert screen.last() == ["status 130"]
 
 
-@pytest.mark.parametrize("key", ["\x1b", "\x03", "\x04"])
+@pytest.mark.parametrize("key", ["\x1b", "\x04"])
 def test_leaving_runs_nothing(several: TestContainer, key: str) -> None:
     script = "stty -echok ixoff; stty -g; echo before; rind echo lost; echo status $?; stty -g"
     with on_screen(several, script, columns=200) as screen:
@@ -243,6 +243,25 @@ def test_leaving_runs_nothing(several: TestContainer, key: str) -> None:
         attributes, *said, after = screen.last()
     assert said == ["before", "status 130"]
     assert attributes == after
+
+
+def test_ctrl_c_ends_a_shells_loop_too(several: TestContainer) -> None:
+    script = "trap 'echo interrupted; exit' INT; for x in 1 2 3; do rind true; echo next; done"
+    with on_screen(several, script) as screen:
+        screen.wait_for(shows("> apple"))
+        screen.child.send("\x03")
+        assert screen.last() == ["interrupted"]
+
+
+def test_what_is_typed_ahead_is_no_answer(several: TestContainer) -> None:
+    with on_screen(several, "printf 'typed: '; read x; rind cat /etc/hostname") as screen:
+        screen.child.expect("typed: ")
+        screen.child.send("go\nbanana\n")
+        lines = screen.wait_for(lambda lines: chosen(lines) == "apple")
+        (question,) = [it for it in lines if it.startswith("Which container")]
+        assert question.startswith("Which container (3/3)?  (type to filter")
+        screen.child.send("\r")
+        assert screen.last()[-1] == "apple"
 
 
 def test_the_terminal_is_as_before_and_its_modes_are_off(several: TestContainer) -> None:

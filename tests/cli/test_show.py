@@ -4,10 +4,13 @@ import json
 import os
 import subprocess
 import uuid
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from conftest import RIND, TIMEOUT, Containers, TestContainer, one_line, wait_until
 
+from rind.cli.options import Options
 from rind.cli.show import docker_exec
 from rind.plan import ExecConfig
 
@@ -67,12 +70,49 @@ def test_explain_says_what_would_run_and_how_docker_does_it(django: TestContaine
     assert "named" in "".join(lines(django, "--explain", "--container", django.name, "true"))
 
 
+def test_the_docker_line_has_what_was_asked_for_and_no_secret(
+    busybox: TestContainer, tmp_path: Path
+) -> None:
+    file = tmp_path / "secrets.env"
+    file.write_text("PASSWORD=hunter2\n")
+    words = ("--detach-keys", "ctrl-x", "--env-file", str(file), "-e", "TOKEN", "-d")
+    target = replace(busybox, env={"TOKEN": "sesame"})
+    said = "\n".join(lines(target, *words, "--explain", "true"))
+    assert "hunter2" not in said
+    assert "sesame" not in said
+    line = said.splitlines()[-1]
+    assert line.startswith("docker exec --detach --detach-keys ctrl-x ")
+    assert f" --env-file {file} --env TOKEN " in line
+    line = lines(busybox, "-H", busybox.engine.host, "--explain", "true")[-1]
+    assert line.startswith(f"docker --host {busybox.engine.host} exec ")
+
+
+def test_explain_of_all_and_of_an_index(containers: Containers) -> None:
+    label, number = f"test.{uuid.uuid4().hex}", "com.docker.compose.container-number"
+    first, second = (
+        containers("busybox", "", "--label", f"{number}={it}", label=label) for it in (1, 2)
+    )
+    said = lines(first, "--all", "--explain", "true")
+    assert len([it for it in said if it.startswith("docker exec ")]) == 2
+    for name in (first.name, second.name):
+        assert any(f"{name} (one of 2 with the label {label})" in it for it in said)
+    said = lines(first, "--index", "2", "--explain", "true")
+    why = f"(the only one with the label {label} and the index 2)"
+    assert f"{second.name} {why}" in said[1]
+
+
+def test_a_list_of_none_says_what_to_do(busybox: TestContainer) -> None:
+    done = busybox.rind("--list", "--label", "no.such")
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert "has the label no.such: put it on one" in one_line(done.stderr)
+
+
 @pytest.mark.parametrize(
     "word",
     ["plain", "two words", "it's", "a\nb", "\x1b[2J", "é\n", "a\\n\tb", "=ls", "~", "a\udcff"],
 )
 def test_a_pasted_word_is_the_word(word: str) -> None:
-    line = docker_exec(ExecConfig(argv=["printf", "%s", word], stdin=False), "web")
+    line = docker_exec(Options(), ExecConfig(argv=["printf", "%s", word], stdin=False), {}, "web")
     assert line.isprintable()
     assert line.startswith("docker exec web printf %s ")
     script = line.replace("docker exec web ", "", 1)

@@ -298,3 +298,22 @@ def test_what_our_parent_ignores_stays_ignored(busybox: TestContainer) -> None:
         process.stdin.write(b"\n")
         process.stdin.flush()
         assert process.wait(TIMEOUT) == 3
+
+
+def test_what_an_end_waits_for_is_said_on_a_terminal(busybox: TestContainer) -> None:
+    child = busybox.spawn("-T", "-c", "trap '' INT TERM; echo ready; while :; do sleep 1; done")
+    child.expect("ready")
+    child.sendintr()
+    child.expect(f"rind: waiting for what still runs in {busybox.name}: SIGKILL in 9 s, or at \\^C")
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.signalstatus == signal.SIGINT
+
+
+def test_a_timeout_says_so_on_a_terminal(busybox: TestContainer) -> None:
+    child = busybox.spawn("-T", "--timeout", "0.5", "sleep", "1000")
+    child.expect("rind: the command did not end within 0.5 s")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 124
