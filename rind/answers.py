@@ -19,18 +19,19 @@ from rind.workdir import Mount, is_path
 __all__ = [
     "MOST_BYTES",
     "NAME",
+    "Defaults",
     "ExecState",
     "WrongAnswer",
     "read_api_version",
     "read_container_id",
     "read_containers",
     "read_date",
+    "read_defaults",
     "read_error",
     "read_event_actions",
     "read_exec_id",
     "read_exec_state",
     "read_processes",
-    "read_variable_names",
     "read_version",
 ]
 
@@ -74,6 +75,19 @@ class ExecState:
     pid: int
 
 
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a container gives to a command that asks for nothing else.
+
+    Attributes:
+        variables: the names of its environment variables.
+        workdir: its working directory; empty for ``/``.
+    """
+
+    variables: frozenset[str] = frozenset()
+    workdir: str = ""
+
+
 def read_api_version(header: str) -> tuple[int, int]:
     """Read the ``Api-Version`` of the answer to a ping, as ``1.51``."""
     match = re.fullmatch(r"(\d{1,3})\.(\d{1,3})", header, re.ASCII)
@@ -100,11 +114,12 @@ def read_container_id(data: bytes) -> str:
     return _id(_object(data, "the container"))
 
 
-def read_variable_names(data: bytes) -> set[str]:
-    """Read the names of a container's own variables in ``GET /containers/{id}/json``."""
+def read_defaults(data: bytes) -> Defaults:
+    """Read a container's own variables and directory in ``GET /containers/{id}/json``."""
     config = _typed(_object(data, "the container").get("Config"), dict, "Config")
     variables = _typed(config.get("Env") or [], list, "Env")
-    return {_typed(variable, str, "Env").partition("=")[0] for variable in variables}
+    names = {_typed(variable, str, "Env").partition("=")[0] for variable in variables}
+    return Defaults(frozenset(names), _text(config, "WorkingDir", ""))
 
 
 def read_processes(data: bytes) -> list[tuple[int, int]]:

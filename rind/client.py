@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Final, Self, Unpack
@@ -32,6 +32,9 @@ from rind.tasks import persistent, shielded
 __all__ = ["Client", "connect"]
 
 _COMPOSE_FILES: Final = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+
+_FIT: Final = {"", "healthy"}
+"""The health of a container that is not to be waited for."""
 
 
 def connect(
@@ -142,19 +145,53 @@ class Client:
             AmbiguousError: several fit.
             EngineError: the engine failed.
         """
+
+        async def find() -> list[Target]:
+            return [await self.find(wanted)]
+
+        [target] = await self._wait(find, told)
+        return target
+
+    async def wait_for_all(
+        self, wanted: Wanted, told: Callable[[str], None] = lambda _: None
+    ) -> list[Target]:
+        """Find every container that fits, once there is one and all that are up can be used.
+
+            async with asyncio.timeout(60):
+                workers = await client.wait_for_all(rind.Wanted(service="worker"))
+
+        Args:
+            wanted: what is asked of them.
+            told: as :meth:`wait_for` has it.
+
+        Raises:
+            EngineError: the engine failed.
+        """
+
+        async def find() -> list[Target]:
+            for container in fitting(await self.containers(wanted), wanted):
+                if container.state == "restarting":
+                    require_running(container)
+            return await self.find_all(wanted)
+
+        return await self._wait(find, told)
+
+    async def _wait(
+        self, find: Callable[[], Awaitable[list[Target]]], told: Callable[[str], None]
+    ) -> list[Target]:
         async with self._engine.changes() as changes:
             while True:
                 try:
-                    target = await self.find(wanted)
+                    targets = await find()
                 except AmbiguousError:
                     raise
                 except SelectionError as exc:
                     told(str(exc))
                 else:
-                    health = target.container.health
-                    if health in {"", "healthy"}:
-                        return target
-                    told(f"the container {target.container.name} is not healthy ({health})")
+                    ill = [it.container for it in targets if it.container.health not in _FIT]
+                    if not ill:
+                        return targets
+                    told(f"the container {ill[0].name} is not healthy ({ill[0].health})")
                 await anext(changes)
 
     async def containers(

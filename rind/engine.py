@@ -33,7 +33,7 @@ except RuntimeError:
         del os.environ["HOME"]
 
 from rind import answers, host_processes
-from rind.answers import ExecState, WrongAnswer
+from rind.answers import Defaults, ExecState, WrongAnswer
 from rind.endpoint import Endpoint
 from rind.errors import Broken, Refused, Unreachable
 from rind.plan import ExecConfig
@@ -153,10 +153,10 @@ class Engine:
                 raise Refused(HTTPStatus.NOT_FOUND, f"No such container: {name}")
             return listed[0]
 
-    async def variables(self, container_id: str) -> set[str]:
-        """Return the names of the environment variables that a container sets itself."""
+    async def defaults(self, container_id: str) -> Defaults:
+        """Return what a container gives to a command that asks for nothing else."""
         with self._errors():
-            return answers.read_variable_names(await self._get(f"containers/{container_id}/json"))
+            return answers.read_defaults(await self._get(f"containers/{container_id}/json"))
 
     async def processes(self, container_id: str) -> list[tuple[int, int]]:
         """Return a container's processes as the engine numbers them, each (number, parent).

@@ -16,15 +16,24 @@ _CONTROL: Final = {
 }
 
 
+SSH_ESCAPE: Final = b"~."
+"""What ends a session of ssh's where it is typed at the start of a line."""
+
+_LINE_STARTS: Final = {b"", b"\r", b"\n"}
+"""What was typed last where a line begins."""
+
+
 def parse_keys(text: str) -> bytes:
     r"""Return the bytes that the keys in ``text`` send; none for ``""``.
 
     Keys are separated by commas: a single ASCII character, ``ctrl-`` and one of ``a``-``z @ [ \ ]
-    ^ _``, or ``DEL``.
+    ^ _``, or ``DEL``. ``~.`` is ssh's.
 
     Raises:
         UsageError: a key is not one of these.
     """
+    if text.encode(errors="replace") == SSH_ESCAPE:
+        return SSH_ESCAPE
     keys = b""
     for key in text.split(",") if text else ():
         if key in _CONTROL:
@@ -42,7 +51,7 @@ def parse_keys(text: str) -> bytes:
 
 
 class DetachKeys:
-    """Looks for a sequence of keys in what is typed.
+    """Looks for a sequence of keys in what is typed; for ssh's, at the start of a line.
 
     Attributes:
         seen: whether the whole sequence was typed; then nothing more is to be fed.
@@ -51,6 +60,7 @@ class DetachKeys:
     def __init__(self, keys: bytes) -> None:
         self._keys = keys
         self._held = b""  # the beginning of the sequence, typed and not yet handed on
+        self._last = b""  # what was handed on last
         self.seen = False
 
     def feed(self, typed: bytes) -> bytes:
@@ -61,14 +71,29 @@ class DetachKeys:
         if not self._keys:
             return typed
         waiting = self._held + typed
-        found = waiting.find(self._keys)
-        if found >= 0:
+        found = self._find(waiting)
+        if found is not None:
             self.seen = True
             return waiting[:found]
-        held = next(
+        size = next(
             size
             for size in range(min(len(self._keys) - 1, len(waiting)), -1, -1)
             if waiting.endswith(self._keys[:size])
+            and (size == 0 or self._counts(waiting, len(waiting) - size))
         )
-        self._held = waiting[len(waiting) - held :]
-        return waiting[: len(waiting) - held]
+        self._held = waiting[len(waiting) - size :]
+        given = waiting[: len(waiting) - size]
+        self._last = given[-1:] or self._last
+        return given
+
+    def _find(self, waiting: bytes) -> int | None:
+        at = waiting.find(self._keys)
+        while at >= 0:
+            if self._counts(waiting, at):
+                return at
+            at = waiting.find(self._keys, at + 1)
+        return None
+
+    def _counts(self, waiting: bytes, at: int) -> bool:
+        before = waiting[at - 1 : at] if at else self._last
+        return self._keys != SSH_ESCAPE or before in _LINE_STARTS

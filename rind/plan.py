@@ -22,6 +22,7 @@ __all__ = [
     "Word",
     "plan",
     "wants_local_workdir",
+    "wants_own_workdir",
     "words",
 ]
 
@@ -92,8 +93,8 @@ class Command:
         env: variables by name.
         env_defaults: variables that are set unless the container or something else sets them.
         user: ``user[:group]``, ``host`` for our own numbers, or empty for the container's.
-        workdir: an absolute path, ``auto`` for where the container has our working directory, or
-            empty for the container's.
+        workdir: a path, counted from the container's own working directory; ``auto`` for where
+            the container has ours, or empty for its own.
         shell: an absolute path.
         pre_step: whether to run it.
         tty, stdin, output: what is attached.
@@ -174,6 +175,12 @@ def plan(command: Command, profile: Profile, container: Container, host: Host) -
 def wants_local_workdir(command: Command, profile: Profile) -> bool:
     """Whether the command is to run where the container has our working directory."""
     return _workdir(command, profile) == _AUTO
+
+
+def wants_own_workdir(command: Command) -> bool:
+    """Whether the command is to run in a directory that counts from the container's own."""
+    workdir = os.fspath(command.workdir or "")
+    return bool(workdir) and workdir != _AUTO and not workdir.startswith("/")
 
 
 def _workdir(command: Command, profile: Profile) -> str:

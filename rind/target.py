@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import Any, Generic, Literal, TypeVar, Unpack, overload
 
+from rind.answers import Defaults
 from rind.errors import CommandFailed, ContainerGone, SelectionError, TimedOut
 from rind.folders import localized
 from rind.piped import PipedProcess
@@ -18,6 +20,7 @@ from rind.plan import (
     Word,
     plan,
     wants_local_workdir,
+    wants_own_workdir,
     words,
 )
 from rind.process import start_detached
@@ -117,11 +120,15 @@ class Target:
         container = self.container
         if wants_local_workdir(command, self.profile):
             container = localized([container], self._host.cwd)[0]
+        own = Defaults()
+        if command.env_defaults or wants_own_workdir(command):
+            own = await self._engine.defaults(self.container.id)
+        if wants_own_workdir(command):
+            command = replace(
+                command, workdir=PurePosixPath("/", own.workdir, command.workdir or "")
+            )
         config = plan(command, self.profile, container, self._host)
-        if command.env_defaults:
-            taken = await self._engine.variables(self.container.id)
-            config = config.with_defaults(command.env_defaults, unless=taken)
-        return config
+        return config.with_defaults(command.env_defaults, unless=own.variables)
 
     async def start(self, command: Command, size: tuple[int, int] | None = None) -> PipedProcess:
         """Start a command, with no streams connected, as for :func:`attach_terminal`.

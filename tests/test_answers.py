@@ -13,14 +13,15 @@ from hypothesis import strategies as st
 
 from rind import answers
 from rind.answers import (
+    Defaults,
     ExecState,
     WrongAnswer,
     read_containers,
+    read_defaults,
     read_error,
     read_exec_id,
     read_exec_state,
     read_processes,
-    read_variable_names,
 )
 from rind.workdir import Mount
 
@@ -43,7 +44,7 @@ STATE = {"ID": ID, "Running": False, "ExitCode": 3, "Pid": 4711}
 READERS: dict[str, tuple[Callable[[bytes], object], Any]] = {
     "containers": (read_containers, [LISTED, LISTED | {"Id": ID[::-1]}]),
     "container": (answers.read_container_id, {"Id": ID}),
-    "variables": (read_variable_names, {"Config": {"Env": ["A=1", "B="]}}),
+    "variables": (read_defaults, {"Config": {"Env": ["A=1", "B="]}}),
     "processes": (read_processes, {"Titles": ["PID", "PPID"], "Processes": [["7", "1"]]}),
     "version": (answers.read_version, {"Version": "28.5.2"}),
     "exec": (read_exec_id, {"Id": ID}),
@@ -66,7 +67,9 @@ def test_what_need_not_be_there() -> None:
     bare = {"Id": ID, "State": "running", "Names": None, "Labels": None, "Mounts": None}
     (container,) = read_containers(said([bare]))
     assert (container.name, container.labels, container.mounts) == (ID[:12], {}, [])
-    assert read_variable_names(said({"Config": {"Env": None}})) == set()
+    assert read_defaults(said({"Config": {"Env": None}})) == Defaults()
+    config = {"Env": ["A=1", "B"], "WorkingDir": "/app"}
+    assert read_defaults(said({"Config": config})) == Defaults(frozenset("AB"), "/app")
 
 
 @pytest.mark.parametrize(

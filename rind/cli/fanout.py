@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from struct import Struct
+from typing import IO, Final
 
 from rind.attach import STDERR_FD, STDOUT_FD
 from rind.cli.prefix import Lines, prefixes, wants_colour
@@ -22,6 +23,12 @@ __all__ = ["Fanout", "Outcome", "overall", "summary"]
 
 _MOST_NAMED: Final = 5
 """Containers that the summary names for one reason: nobody reads a line with more."""
+
+_MOST_HELD: Final = 1024 * 1024
+"""Bytes of a command's output that are held back in memory; the rest is in a file."""
+
+_HELD: Final = Struct("=BI")
+"""Before each part of that: its stream, and how many bytes it has."""
 
 _Streams = Mapping[int, tuple[Sink, Lines]]
 """Where one container's stdout and stderr go, and what makes prefixed lines of them."""
@@ -48,6 +55,7 @@ class Fanout:
         kill_after: seconds that each command's tree has to end by itself.
         env: our own environment.
         say: prints a line to the user.
+        group: whether to print a command's output once it has ended, in one piece.
     """
 
     def __init__(
@@ -56,9 +64,12 @@ class Fanout:
         kill_after: float,
         env: Mapping[str, str],
         say: Callable[[str], None],
+        *,
+        group: bool = False,
     ) -> None:
         self._env = env
         self._say = say
+        self._group = group
         self._names = [it.container.name for it in targets]
         self._runs = [Run(it, kill_after, partial(self._tell, it.container.name)) for it in targets]
         # One for both streams, and for what we say: they may be one terminal.
@@ -101,15 +112,17 @@ class Fanout:
     def _streams(self) -> Iterator[list[_Streams]]:
         """Open stdout and stderr for all."""
         sinks = {STDOUT: Sink(STDOUT_FD), STDERR: Sink(STDERR_FD)}
+        terminals = {STDOUT: is_terminal(STDOUT_FD), STDERR: is_terminal(STDERR_FD)}
         made = {
-            stream: prefixes(
-                self._names, coloured=wants_colour(self._env, terminal=is_terminal(fd))
-            )
-            for stream, fd in ((STDOUT, STDOUT_FD), (STDERR, STDERR_FD))
+            stream: prefixes(self._names, coloured=wants_colour(self._env, terminal=terminal))
+            for stream, terminal in terminals.items()
         }
         try:
             yield [
-                {stream: (sinks[stream], Lines(made[stream][number])) for stream in sinks}
+                {
+                    stream: (sink, Lines(made[stream][number], terminal=terminals[stream]))
+                    for stream, sink in sinks.items()
+                }
                 for number in range(len(self._names))
             ]
         finally:
@@ -126,26 +139,40 @@ class Fanout:
         return Outcome(name, status or 0)
 
     async def _serve(self, streams: _Streams, process: Process) -> int:
-        try:
-            while (part := await process.read()) is not None:
-                stream, data = part
-                sink, lines = streams[stream]
-                async with self._writing:
-                    await sink.write(lines.feed(data))
-        except EngineError:
-            await self._close(streams)
-            raise
-        await self._close(streams)
+        from tempfile import SpooledTemporaryFile  # noqa: PLC0415 # only where several run
+
+        with SpooledTemporaryFile(_MOST_HELD) as held:
+            try:
+                while (part := await process.read()) is not None:
+                    if self._group:
+                        held.write(_HELD.pack(part[0], len(part[1])) + part[1])
+                        continue
+                    async with self._writing:
+                        await _write(streams, *part)
+            except EngineError:
+                await self._close(streams, held)
+                raise
+            await self._close(streams, held)
         return await process.wait()
 
-    async def _close(self, streams: _Streams) -> None:
-        for sink, lines in streams.values():
-            async with self._writing:
+    async def _close(self, streams: _Streams, held: IO[bytes]) -> None:
+        """Print what was held back, and each stream's last line."""
+        async with self._writing:
+            held.seek(0)
+            while header := held.read(_HELD.size):
+                stream, size = _HELD.unpack(header)
+                await _write(streams, stream, held.read(size))
+            for sink, lines in streams.values():
                 await sink.write(lines.close())
 
     async def _tell(self, name: str, text: str) -> None:
         async with self._writing:
             self._say(f"{name}: {text}")
+
+
+async def _write(streams: _Streams, stream: int, data: bytes) -> None:
+    sink, lines = streams[stream]
+    await sink.write(lines.feed(data))
 
 
 def overall(outcomes: Sequence[Outcome], settled: int | None) -> int:

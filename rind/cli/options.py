@@ -37,6 +37,7 @@ Which container (by default the one with the label; of several, the one whose Co
 project or bind mount the working directory is in):
   -a, --all                  all that run and fit, wherever you are, at once: a line of output
                              begins with its container's name; no stdin, no TTY
+      --group                with --all: the output of each in one piece, when it has ended
   -s, --service NAME         of this Compose service, labelled or not (RIND_SERVICE)
   -p, --project NAME         of this Compose project (RIND_PROJECT)
       --index N              this replica of the service
@@ -51,8 +52,8 @@ What to run, and how:
   -e, --env NAME[=VALUE]     set a variable; NAME alone hands over the value it has here
       --env-file FILE        set the variables that FILE lists
   -u, --user USER[:GROUP]    run as this user; "host" is the uid:gid that you have here
-  -w, --workdir DIR          run in this directory of the container; "auto" is where it has
-                             the working directory that you have here
+  -w, --workdir DIR          run in this directory of the container, counted from its own;
+                             "auto" is where it has the working directory that you have here
       --privileged           give the command extended privileges
       --shell PATH           the shell that runs the pre-step, and SCRIPT (default: /bin/sh)
       --no-pre-step          run the command without the pre-step
@@ -68,7 +69,7 @@ Streams:
   -n, --no-stdin             leave stdin alone, as in: while read x; do rind -n ...; done
   -d, --detach               start the command, attach nothing, and return
       --detach-keys KEYS     what leaves the command running when typed, such as ctrl-p,ctrl-q
-                             (default: none, or detachKeys in docker's config.json)
+                             or ssh's ~. (default: none, or docker's config.json's detachKeys)
   -i, --interactive          taken for docker exec's sake: stdin is attached anyway
 
 Instead of running anything:
@@ -115,6 +116,7 @@ class Options:
         script: the shell script of ``-c``; then ``command`` holds its arguments.
         env: ``NAME`` or ``NAME=value``, in order.
         all: whether to run it in every container that fits.
+        group: whether their output is kept together.
         tty: None to decide by what stdin and stdout are.
         timeout, kill_after: in seconds.
         wait: for how long to wait for the container, in seconds.
@@ -131,6 +133,7 @@ class Options:
     project: str | None = None
     index: int | None = None
     all: bool = False
+    group: bool = False
     label: str = DEFAULT_LABEL
     host: str | None = None
     context: str | None = None
@@ -176,12 +179,6 @@ def _not_empty(name: str) -> _Setter:
 
 def _add_env(options: Options, value: str) -> None:
     options.env.append(checked_variable(value, "-e"))
-
-
-def _workdir(options: Options, value: str) -> None:
-    if value not in {"", "auto"} and not value.startswith("/"):
-        raise UsageError(f"--workdir needs an absolute path of the container, but got {value!r}")
-    options.workdir = value
 
 
 def _shell(options: Options, value: str) -> None:
@@ -248,6 +245,7 @@ _FLAGS: Final[dict[str, _Setter]] = {
     "--detach": _set("detach", value=True),
     "--doctor": _set("action", "doctor"),
     "--explain": _set("action", "explain"),
+    "--group": _set("group", value=True),
     "--help": _set("action", "help"),
     "--interactive": lambda _options, _value: None,
     "--json": _set("json", value=True),
@@ -282,7 +280,7 @@ _VALUED: Final[dict[str, _Setter]] = {
     "--shim": _shim,
     "--timeout": _duration("timeout"),
     "--user": _take("user"),
-    "--workdir": _workdir,
+    "--workdir": _take("workdir"),
 }
 _SHORT: Final = {
     "-H": "--host",
@@ -367,7 +365,7 @@ def _check(options: Options) -> None:
         ),
         "--all shows the lines of several commands: it excludes --tty": options.all and options.tty,
         "--all waits for the commands: it excludes --detach": options.all and options.detach,
-        "--all takes what is running: it excludes --wait": options.all and options.wait,
+        "--group is for --all": options.group and not options.all,
         f"--{options.action} runs no command, but got {options.command[:1]}": (
             options.command and options.action in {"list", "doctor"}
         ),

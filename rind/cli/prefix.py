@@ -1,5 +1,6 @@
 """The lines of several commands on one stream, told apart by a prefix. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -18,12 +19,14 @@ _COLOURS: Final = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
 class Lines:
     """Puts ``prefix`` before each line of a command's output.
 
-    The bytes of a line are left as they are. Only whole lines are given: those of another command
-    may come between any two.
+    The bytes of a line are left as they are, but where a carriage return on a terminal would let
+    what follows overwrite the prefix: there it is repeated. Only whole lines are given: those of
+    another command may come between any two.
     """
 
-    def __init__(self, prefix: bytes) -> None:
+    def __init__(self, prefix: bytes, *, terminal: bool = False) -> None:
         self._prefix = prefix
+        self._terminal = terminal
         self._rest = b""
 
     def feed(self, data: bytes) -> bytes:
@@ -38,6 +41,9 @@ class Lines:
         return self._prefixed([rest] if rest else [])
 
     def _prefixed(self, lines: Sequence[bytes]) -> bytes:
+        if self._terminal:
+            again = b"\r" + self._prefix.replace(b"\\", rb"\\")
+            lines = [re.sub(rb"\r(?!\r*\Z)", again, line) for line in lines]
         return b"".join(b"%b%b\n" % (self._prefix, line) for line in lines)
 
 

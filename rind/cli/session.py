@@ -176,18 +176,19 @@ class Session:
         asked = wanted(options)
         try:
             if options.wait is not None:
-                target = await self._wait(client, asked, options.wait)
+                targets = await self._wait(client, asked, options.wait)
             elif options.all:
-                return await client.find_all(asked)
+                targets = await client.find_all(asked)
             else:
-                target = await client.find(asked)
+                targets = [await client.find(asked)]
         except AmbiguousError as several:
             if not _can_ask(self._env):
                 raise
             candidates = several.candidates
         else:
-            self._mention_elsewhere(client, target.container)
-            return [target]
+            if not options.all:
+                self._mention_elsewhere(client, targets[0].container)
+            return targets
         from rind.cli.picker import Interrupted, pick  # noqa: PLC0415 # it takes 100 ms to load
 
         self._stop_alarm()
@@ -199,8 +200,8 @@ class Session:
         self._set_alarm()
         return [] if picked is None else [client.target(require_running(picked), options.label)]
 
-    async def _wait(self, client: Client, asked: Wanted, seconds: float) -> Target:
-        """Wait for the container, and on a terminal say for what."""
+    async def _wait(self, client: Client, asked: Wanted, seconds: float) -> list[Target]:
+        """Wait for the container or all of them, and on a terminal say for what."""
         seen: list[str] = []
 
         def told(what: str) -> None:
@@ -211,7 +212,9 @@ class Session:
         self._stop_alarm()
         try:
             async with asyncio.timeout(seconds):
-                return await client.wait_for(asked, told)
+                if self._options.all:
+                    return await client.wait_for_all(asked, told)
+                return [await client.wait_for(asked, told)]
         except TimeoutError:
             what = seen[-1] if seen else "the engine has not said which containers run"
             raise SelectionError(f"waited for {seconds:g} s: {what}") from None
@@ -268,7 +271,9 @@ class Session:
 
     async def _run_all(self, targets: Sequence[Target], command: Command) -> int:
         options = self._options
-        self._running = fanout = Fanout(targets, options.kill_after, self._env, self._say)
+        self._running = fanout = Fanout(
+            targets, options.kill_after, self._env, self._say, group=options.group
+        )
         outcomes = await fanout.run(command)
         status = overall(outcomes, self._status)
         if options.verbosity >= (0 if status else 1):

@@ -384,3 +384,29 @@ def test_summary() -> None:
     assert of(a=1, b=125, c=1, d=127) == "4 containers: a and c exited 1, b and d failed"
     many = {f"c{number}": 2 for number in range(9)}
     assert of(**many) == "9 containers: c0, c1, c2, c3, c4 and 4 more exited 2"
+
+
+def test_groups_are_printed_one_by_one_as_they_end(launch: Launch) -> None:
+    fleet = launch("1", "2")
+    script = "echo a; >/tmp/half; while [ ! -e /tmp/go ]; do sleep 0.1; done; printf b"
+    with started(fleet, "--group", "-c", script) as process:
+        assert process.stdout
+        for target in fleet:
+            target.inside("until [ -e /tmp/half ]; do sleep 0.1; done")
+        for target in reversed(fleet):
+            target.inside("touch /tmp/go")
+            said = [process.stdout.readline().decode() for _ in "ab"]
+            assert said == [f"{target.name}  | {it}\n" for it in "ab"]
+
+
+def test_all_waits_for_those_that_start(containers: Containers) -> None:
+    label = f"test.{uuid.uuid4().hex}"
+    health = ("--health-cmd", "test -e /tmp/up", "--health-interval", "0.2s")
+    first = containers("busybox", label=label)
+    second = containers("busybox", "", *health, "--health-start-period", "60s", label=label)
+    with started([first, second], "--wait", "echo", "x") as process:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        second.inside("touch /tmp/up")
+        assert process.stdout
+        assert len(process.stdout.read().splitlines()) == 2

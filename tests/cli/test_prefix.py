@@ -50,6 +50,12 @@ def test_a_line_without_an_end_is_not_kept() -> None:
     assert lines.close() == b""
 
 
+def test_on_a_terminal_nothing_overwrites_the_prefix() -> None:
+    lines = Lines(b"w\\1| ", terminal=True)
+    assert lines.feed(b"1%\r20%\r\r\n") == b"w\\1| 1%\rw\\1| 20%\r\r\n"
+    assert Lines(b"web| ").feed(b"1%\r20%\n") == b"web| 1%\r20%\n"
+
+
 def test_a_line_of_the_greatest_length_is_one() -> None:
     line = b"x" * LONGEST + b"\n"
     lines = Lines(b"")

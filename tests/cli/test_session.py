@@ -404,6 +404,15 @@ def test_no_such_container(busybox: TestContainer, name: str) -> None:
     assert f"No such container: {name} on {busybox.engine.host}" in one_line(done.stderr)
 
 
+@pytest.mark.parametrize(("workdir", "where"), [("sys", "/proc/sys"), ("../etc", "/etc")])
+def test_a_relative_directory_counts_from_the_containers(
+    containers: Containers, workdir: str, where: str
+) -> None:
+    target = containers("busybox", "cd /", "--workdir", "/proc")
+    done = target.rind("-w", workdir, "pwd")
+    assert (done.returncode, done.stdout.decode()) == (0, f"{where}\n"), done.stderr
+
+
 def test_dockers_habit_gets_a_hint(busybox: TestContainer) -> None:
     done = busybox.rind(busybox.name, "ls", "a b")
     assert done.returncode == 127
