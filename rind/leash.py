@@ -18,36 +18,14 @@ from typing import Final
 
 from rind.engine import Engine
 from rind.errors import Broken, EngineError, Refused
-from rind.plan import ExecConfig
-from rind.scripts import BOOTSTRAP, COOKIE, LEASH_SCRIPT, SIGNAL_SCRIPT, script_variables
+from rind.looks import NOT_KNOWN, run_script, script_config
+from rind.scripts import COOKIE, LEASH_SCRIPT, SIGNAL_SCRIPT
 from rind.stream import HijackedStream
 
-__all__ = ["Leash", "script_config"]
-
-SHELL: Final = "/bin/sh"
+__all__ = ["Leash"]
 
 LOST_BOUND: Final = 5.0
 """Seconds to end a script that was lost."""
-
-
-def script_config(
-    script: str, *args: str, user: str, held: str = "", name: str = "rind-signal"
-) -> ExecConfig:
-    """Return what executes one of our scripts.
-
-    Args:
-        script: of :mod:`rind.scripts`.
-        args: its ``$1`` and so on, for every user of the container to see.
-        user: whose processes it is to reach.
-        held: the commands that it is about, as :func:`script_variables` has them.
-        name: its ``$0``, by which ``docker top`` shows what it is.
-    """
-    return ExecConfig(
-        argv=[SHELL, "-c", BOOTSTRAP, name, *args],
-        env=script_variables(script, held, uuid.uuid4().hex),
-        user=user,
-        workdir="/",
-    )
 
 
 class Leash:
@@ -134,14 +112,9 @@ class Leash:
         except Refused as exc:
             if exc.http_status != HTTPStatus.NOT_FOUND:
                 raise
-        held = f"{self._cookie} - -"
+        held = " ".join([self._cookie, *NOT_KNOWN])
         config = script_config(SIGNAL_SCRIPT, "9", user=self._user, held=held)
-        exec_id = await self._engine.create_exec(self._container_id, config)
-        stream = await self._engine.start_exec(exec_id, tty=False)
-        try:
-            await _until_gone(stream)
-        finally:
-            stream.close()
+        await run_script(self._engine, self._container_id, config)
 
 
 async def _until_gone(stream: HijackedStream) -> None:

@@ -20,12 +20,10 @@ from weakref import WeakValueDictionary
 from rind import host_processes
 from rind.engine import Engine
 from rind.errors import EngineError, LeftRunning, Refused, Unreachable
-from rind.frames import STDOUT, FrameDecoder
-from rind.leash import Leash, script_config
-from rind.plan import ExecConfig
+from rind.leash import Leash
+from rind.looks import NOT_KNOWN, Look, Looks, run_script, script_config
 from rind.roots import Root, match_root
-from rind.scripts import COOKIE, ROOTS_SCRIPT, SIGNAL_SCRIPT
-from rind.stream import HijackedStream
+from rind.scripts import COOKIE, ROOTS_SCRIPT
 
 __all__ = ["BOUND", "Reaper", "Tree"]
 
@@ -48,17 +46,12 @@ END_SEEN: Final = 0.3, 5.0
 """Seconds in which an engine knows that a command has ended, usually and at most. It is late by
 milliseconds, and by two seconds where it holds output that nobody takes."""
 
-MOST_SAID: Final = 64 * 1024
-"""Bytes that a script may print; /bin/sh is the container's, and may be anything."""
-
 MATCHES: Final = 3
 """Tries to find a process while others come and go."""
 
 MOST_TURNS: Final = 16
 """Looks at once. A hundred containers signalled at once on two cores: 8 s until the last answer
 without a limit, 2 s with this one, and all are done at the same time."""
-
-_NOT_KNOWN: Final = "-", "-"
 
 
 class Closable(Protocol):
@@ -85,6 +78,7 @@ class Reaper:
         self.open: set[Closable] = set()
         self.turns = asyncio.Semaphore(MOST_TURNS)
         self._leashes: WeakValueDictionary[tuple[str, str], Leash] = WeakValueDictionary()
+        self._looks: WeakValueDictionary[tuple[str, str], Looks] = WeakValueDictionary()
 
     def leash(self, container_id: str, user: str) -> Leash:
         """Give the one leash of a container for a user."""
@@ -94,11 +88,20 @@ class Reaper:
             self._leashes[key] = leash = Leash(self.engine, container_id, user)
         return leash
 
+    def looks(self, container_id: str, user: str) -> Looks:
+        """Give what looks at a container's processes for a user."""
+        key = container_id, user
+        looks = self._looks.get(key)
+        if looks is None:
+            self._looks[key] = looks = Looks(self.engine, container_id, user, self.turns)
+        return looks
+
     async def aclose(self) -> None:
         """Close the commands that are in use, or about to be."""
         if self.opening:
             await asyncio.wait(self.opening, timeout=BOUND)
         await asyncio.gather(*(it.aclose() for it in self.open), return_exceptions=True)
+        await asyncio.gather(*(it.until_idle() for it in list(self._looks.values())))
 
 
 class Tree:
@@ -119,9 +122,10 @@ class Tree:
         self._container_id = container_id
         self._user = user
         self._leash = reaper.leash(container_id, user)
+        self._looks = reaper.looks(container_id, user)
         self._holding: asyncio.Task[None] | None = None
         self._started = False
-        self._session = _NOT_KNOWN
+        self._session = NOT_KNOWN
         self._urgent = asyncio.Event()
 
     @property
@@ -136,17 +140,20 @@ class Tree:
             LeftRunning: they cannot be reached, or the engine says that the command runs and none
                 of its processes can be found.
         """
+        return (await self._signal(number)).found
+
+    async def _signal(self, number: int) -> Look:
         self.was_killed |= number == signal.SIGKILL
         await self._until_started()
-        count, _ = await self._reach(number)
-        if count == 0 and await self._runs_on(END_SEEN[0]):
+        look = await self._reach(number)
+        if look.found == 0 and await self._runs_on(END_SEEN[0]):
             self._session = await self._match_session()
-            count, _ = await self._reach(number)
-            if count == 0 and await self._runs_on(END_SEEN[1]):
+            look = await self._reach(number)
+            if look.found == 0 and await self._runs_on(END_SEEN[1]):
                 raise LeftRunning(
                     "the engine says that it runs, but none of its processes can be found from here"
                 )
-        return count
+        return look
 
     async def has_root(self) -> bool:
         """Tell whether the command's own process is there; False too where that is not known.
@@ -154,8 +161,7 @@ class Tree:
         Raises:
             LeftRunning: as :meth:`signal`.
         """
-        _, has_root = await self._reach(0)
-        return has_root
+        return (await self._reach(0)).has_root
 
     async def end(self, number: int, kill_after: float) -> bool:
         """Signal the tree, and return once it is gone; tell whether it took SIGKILL.
@@ -169,19 +175,18 @@ class Tree:
         """
         clock = asyncio.get_running_loop().time
         deadline = clock() + kill_after
-        left = await self.signal(number)
+        left = (await self._signal(number)).left
         while left and clock() < deadline and not self._urgent.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._urgent.wait(), min(POLL, deadline - clock()))
-            left = await self.signal(0)
+            left = (await self._signal(0)).left
         killed = left > 0
         deadline = clock() + BOUND
         while left:
             if clock() > deadline:
                 raise LeftRunning(f"{left} processes survived SIGKILL")
             # Again and again: between the look and the signal, one may have started another.
-            await self.signal(signal.SIGKILL)
-            left = await self.signal(0)
+            left = (await self._signal(signal.SIGKILL)).left
         return killed
 
     def hurry(self) -> None:
@@ -197,7 +202,7 @@ class Tree:
         await asyncio.sleep(LEASH_AFTER)
         session = await self._find_session()
         # On this machine, what is not found has ended.
-        if session == _NOT_KNOWN and not (self._engine.is_local or await self._bears_cookie()):
+        if session == NOT_KNOWN and not (self._engine.is_local or await self._bears_cookie()):
             session = await self._match_session()
         self._holding = asyncio.create_task(self._leash.hold(self.cookie, session))
 
@@ -213,13 +218,12 @@ class Tree:
             with suppress(EngineError):
                 await self._leash.release(self.cookie)
 
-    async def _reach(self, number: int) -> tuple[int, bool]:
+    async def _reach(self, number: int) -> Look:
         clock = asyncio.get_running_loop().time
         deadline = clock() + ENGINE_BACK
         while True:
             try:
-                async with self._turns, asyncio.timeout(BOUND):
-                    return await self._signal_from_inside(number)
+                return await self._signal_from_inside(number)
             except Unreachable as exc:
                 # A restarting engine may leave its containers running ("live-restore").
                 if clock() >= deadline:
@@ -230,38 +234,10 @@ class Tree:
             except EngineError as exc:
                 raise LeftRunning(str(exc)) from exc
 
-    async def _signal_from_inside(self, number: int) -> tuple[int, bool]:
-        session = self._session if self._session != _NOT_KNOWN else await self._find_session()
-        said = await self._run_script(SIGNAL_SCRIPT, str(number), session=session)
-        try:
-            count, own = map(int, said.split())
-        except ValueError:
-            # It is the engine that speaks: there is no shell.
-            return await self._signal_from_outside(number)
-        return count, bool(own)
-
-    async def _run_script(self, script: str, *args: str, session: tuple[str, str]) -> bytes:
-        """Run one of our scripts in the container; return what it prints."""
-        held = " ".join([self.cookie, *session])
-        config = script_config(script, *args, held=held, user=self._user)
-        opening = asyncio.create_task(self._open(config))
-        try:
-            stream = await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            # An engine keeps what is created and never started, until the container stops.
-            opening.add_done_callback(_close_late)
-            raise
-        try:
-            decoder, said = FrameDecoder(), b""
-            while len(said) < MOST_SAID and (data := await stream.read()):
-                said += b"".join(part for kind, part in decoder.feed(data) if kind == STDOUT)
-        finally:
-            stream.close()
-        return said
-
-    async def _open(self, config: ExecConfig) -> HijackedStream:
-        exec_id = await self._engine.create_exec(self._container_id, config)
-        return await self._engine.start_exec(exec_id, tty=False)
+    async def _signal_from_inside(self, number: int) -> Look:
+        session = self._session if self._session != NOT_KNOWN else await self._find_session()
+        look = await self._looks.take(number, self.cookie, session)
+        return await self._signal_from_outside(number) if look is None else look
 
     async def _until_started(self) -> None:
         """Wait for the tree to be there, so that it is not looked for too early.
@@ -315,7 +291,7 @@ class Tree:
         Where the engine is not on this machine, both are "-".
         """
         pid = await self._own_pid()
-        return (pid and host_processes.session_of(pid, self._container_id)) or _NOT_KNOWN
+        return (pid and host_processes.session_of(pid, self._container_id)) or NOT_KNOWN
 
     async def _bears_cookie(self) -> bool:
         """Whether the command's own process can be seen to bear the cookie."""
@@ -330,19 +306,20 @@ class Tree:
                 for _ in range(MATCHES):
                     if (root := await self._match_root()) is not None:
                         return str(root.session), str(root.start)
-        return _NOT_KNOWN
+        return NOT_KNOWN
 
     async def _match_root(self) -> Root | None:
         if self.exec_id is None:
             return None
         state = await self._engine.inspect_exec(self.exec_id)
         before = await self._engine.processes(self._container_id)
-        said = await self._run_script(ROOTS_SCRIPT, session=_NOT_KNOWN)
+        config = script_config(ROOTS_SCRIPT, user=self._user)
+        said = await run_script(self._engine, self._container_id, config)
         inside = [Root(*map(int, line.split())) for line in said.split(b"\n")[:-1]]
         after = await self._engine.processes(self._container_id)
         return match_root(state.pid, before, inside, after)
 
-    async def _signal_from_outside(self, number: int) -> tuple[int, bool]:
+    async def _signal_from_outside(self, number: int) -> Look:
         """Find the tree among the processes of this machine, and signal it.
 
         Raises:
@@ -358,10 +335,4 @@ class Tree:
             count = host_processes.signal_tree(number, self.variable, root, self._container_id)
         except PermissionError as exc:
             raise Refused(0, f"{without_shell}, and we are not root") from exc
-        return count, bool(root)
-
-
-def _close_late(opening: "asyncio.Task[HijackedStream]") -> None:
-    """Close a stream that nobody waits for any more."""
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result().close()
+        return Look(count, count, bool(root))

@@ -57,26 +57,36 @@ read_stat() {
 """
 
 _TREE: Final = r"""
-# find_tree sets $tree to the numbers of the living processes of the commands in $held, and $own to
-# 1 where what was exec'd is one of them, which has no parent in here. $held is three words a
-# command: its cookie, its session, and the start time of the session's leader, "-" for what is not
-# known.
+# look reads once what find_tree chooses from, for the commands in $held, three words for each: its
+# cookie, its session, and the start time of the session's leader, "-" for what is not known.
 #
 # Reading is where a shell is slow, a system call for each byte: where the usual programs are there,
 # and are seen to find our own mark, they do it; else builtins do.
 #
 # What head prints between two files can be in a file too: its output only says which processes to
 # look at one by one.
+look() {
+  cookies=' ' bearers=' ' stats= speed=fast
+  set -- $held
+  while [ "${3-}" ]; do
+    cookies="$cookies$1 "
+    shift 3
+  done
+  environs=$(fast_environs)
+  case $environs in
+    *"RIND_REAPER=$RIND_REAPER"*) ;;
+    *) speed=slow ;;
+  esac
+  ${speed}_bearers
+} 2>/dev/null
 fast_environs() {
   set +f
   head -c 1000000 /proc/[0-9]*/environ | tr '\0' '\n' |
     grep -e '^==> /proc/' -e '^RIND_EXEC_ID=[0-9a-f]*$' -e "^RIND_REAPER=$RIND_REAPER\$"
 }
-fast_bears() {
-  for word in $(tr '\n\0' ' \n' <"/proc/$1/environ" | grep '^RIND_EXEC_ID=[0-9a-f]*$'); do
-    case $cookies in *" ${word#*=} "*) return 0 ;; esac
-  done
-  return 1
+# $bearers has a word for each cookie that a process bears, the cookie and the process's number.
+add_bearer() {
+  case $cookies in *" $1 "*) bearers="$bearers$1:$2 " ;; esac
 }
 fast_bearers() {
   seen=' '
@@ -87,7 +97,9 @@ fast_bearers() {
         case $cookies in *" ${word#*=} "*) ;; *) continue ;; esac
         case $seen$pid in *" $pid "* | *[!0-9\ ]*) continue ;; esac
         seen="$seen$pid "
-        if fast_bears "$pid"; then bearers="$bearers$pid "; fi
+        for word in $(tr '\n\0' ' \n' <"/proc/$pid/environ" | grep '^RIND_EXEC_ID=[0-9a-f]*$'); do
+          add_bearer "${word#*=}" "$pid"
+        done
         ;;
     esac
   done
@@ -96,8 +108,9 @@ slow_bearers() {
   set +f
   for proc in /proc/[0-9]*; do
     while IFS= read -r line || [ "$line" ]; do
-      for cookie in $cookies; do
-        case $line in *"RIND_EXEC_ID=$cookie"*) bearers="$bearers${proc#/proc/} " ;; esac
+      while :; do
+        case $line in *RIND_EXEC_ID=*) line=${line#*RIND_EXEC_ID=} ;; *) break ;; esac
+        add_bearer "${line%"${line#????????????????????????????????}"}" "${proc#/proc/}"
       done
     done <"$proc/environ"
   done
@@ -134,23 +147,18 @@ is_session() {
   set -- $stat
   [ "${20}" = "$start" ]
 }
+# find_tree sets $tree to the numbers of the living processes of one command, and $own to 1 where
+# what was exec'd is one of them, which has no parent in here.
 find_tree() {
-  cookies=' ' bearers=' ' sessions=' ' tree=' ' own=0 speed=fast
-  set -- $held
-  while [ "${3-}" ]; do
-    cookies="$cookies$1 "
-    if is_session "$2" "$3"; then sessions="$sessions$2 "; fi
-    shift 3
+  roots=' ' sessions=' ' tree=' ' own=0
+  for word in $bearers; do
+    case $word in "$1:"*) roots="$roots${word#*:} " ;; esac
   done
-  environs=$(fast_environs)
-  case $environs in
-    *"RIND_REAPER=$RIND_REAPER"*) ;;
-    *) speed=slow ;;
-  esac
-  ${speed}_bearers
-  case $bearers$sessions in *[0-9]*) ;; *) tree=; return 0 ;; esac
-  stats=$(${speed}_stats) grown=yes
+  if is_session "$2" "$3"; then sessions="$sessions$2 "; fi
+  case $roots$sessions in *[0-9]*) ;; *) tree=; return 0 ;; esac
+  [ "$stats" ] || stats=$(${speed}_stats)
   [ "$stats" ] || stats=$(slow_stats)
+  grown=yes
   while [ "$grown" ]; do
     grown=
     set -- $stats
@@ -158,7 +166,7 @@ find_tree() {
       case $tree in
         *" $1 "*) ;;
         *)
-          case "$2 $bearers/$sessions/$tree" in
+          case "$2 $roots/$sessions/$tree" in
             [XZ]*) ;;
             *" $1 "*/*/* | */*" $4 "*/* | */*/*" $3 "*)
               tree="$tree$1 " grown=yes
@@ -182,12 +190,32 @@ SIGNAL_SCRIPT: Final = (
     _READ_STAT
     + _TREE
     + r"""
-# $1 is the signal's number, 0 only looks. Prints how many processes there are, and $own.
-number=$1
-find_tree
-[ "$number" = 0 ] || [ -z "$tree" ] || kill "-$number" $tree 2>/dev/null
-set -- $tree
-echo $# $own
+# The arguments are a signal's number for each of the commands in $held; 0 only looks. For each of
+# them, prints how many processes there were and how many are left, and $own.
+count_tree() {
+  find_tree "$@"
+  set -- $tree
+  count=$#
+}
+numbers=$* found= sent=
+look
+set -- $held
+for number in $numbers; do
+  count_tree "$1" "$2" "$3"
+  found="$found $1 $2 $3 $number $count $own"
+  if [ "$number" != 0 ] && [ "$tree" ]; then
+    kill "-$number" $tree 2>/dev/null
+    sent=yes
+  fi
+  shift 3
+done
+[ -z "$sent" ] || look
+set -- $found
+while [ "${6-}" ]; do
+  if [ "$4" = 0 ]; then count=$5; else count_tree "$1" "$2" "$3"; fi
+  echo "$5 $count $6"
+  shift 6
+done
 """
 )
 
@@ -195,9 +223,20 @@ LEASH_SCRIPT: Final = (
     _READ_STAT
     + _TREE
     + r"""
-# Takes lines: "hold" and find_tree's words for one command, or "release" and a cookie. When there
+# Takes lines: "hold" and the words of $held for one command, or "release" and a cookie. When there
 # are no more, the trees that are held are ended: SIGTERM, a few looks for those that end by
 # themselves, then SIGKILL until nobody is left to start others.
+find_trees() {
+  look
+  trees=
+  set -- $held
+  while [ "${3-}" ]; do
+    find_tree "$1" "$2" "$3"
+    trees="$trees $tree"
+    shift 3
+  done
+  trees=${trees# }
+}
 trap '' HUP INT TERM PIPE
 while read -r verb cookie session start; do
   set -- $held
@@ -208,16 +247,16 @@ while read -r verb cookie session start; do
   done
   [ "$verb" = release ] || held="$held$cookie $session $start "
 done
-find_tree
-kill -15 $tree 2>/dev/null
-for look in 1 2 3 4; do
-  find_tree
-  [ "$tree" ] || exit 0
+find_trees
+kill -15 $trees 2>/dev/null
+for turn in 1 2 3 4; do
+  find_trees
+  case $trees in *[0-9]*) ;; *) exit 0 ;; esac
 done
-for look in 1 2 3 4 5 6 7 8 9; do
-  kill -9 $tree 2>/dev/null
-  find_tree
-  [ "$tree" ] || exit 0
+for turn in 1 2 3 4 5 6 7 8 9; do
+  kill -9 $trees 2>/dev/null
+  find_trees
+  case $trees in *[0-9]*) ;; *) exit 0 ;; esac
 done
 """
 )

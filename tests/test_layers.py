@@ -15,6 +15,7 @@ FLOORS = [
     {"plan"},
     {"stream", "streams", "answers"},
     {"engine"},
+    {"looks"},
     {"leash"},
     {"reaper"},
     {"inspection"},

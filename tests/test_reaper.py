@@ -22,6 +22,7 @@ from rind.endpoint import Endpoint
 from rind.engine import Engine
 from rind.errors import LeftRunning
 from rind.frames import STDOUT
+from rind.looks import Look
 from rind.plan import ExecConfig
 from rind.process import Process
 from rind.reaper import Reaper, Tree
@@ -38,9 +39,10 @@ class Scripted(Tree):
         self.left = list(left)
         self.sent: list[int] = []
 
-    async def _reach(self, number: int) -> tuple[int, bool]:
+    async def _reach(self, number: int) -> Look:
         self.sent.append(number)
-        return (self.left.pop(0) if self.left else 0), False
+        left = self.left.pop(0) if self.left else 0
+        return Look(left, left, has_root=False)
 
 
 async def test_a_tree_that_ends_by_itself_is_not_killed() -> None:
@@ -55,14 +57,14 @@ async def test_a_tree_that_ends_by_itself_is_not_killed() -> None:
 async def test_what_is_left_after_its_time_is_killed_until_nothing_is() -> None:
     tree = Scripted(3, 3, 3, 3, 2, 1)
     assert await tree.end(2, 0) is True
-    assert tree.sent == [2, 9, 0, 9, 0, 9, 0]
+    assert tree.sent == [2, 9, 9, 9, 9, 9, 9]
 
 
 async def test_in_a_hurry_its_time_is_over() -> None:
     tree = Scripted(3)
     tree.hurry()
     assert await tree.end(15, 1000) is True
-    assert tree.sent == [15, 9, 0]
+    assert tree.sent == [15, 9]
 
 
 async def test_what_survives_sigkill_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,7 +101,8 @@ def signal(
         timeout=20,
     )
     assert done.stderr == ""
-    count, own = map(int, done.stdout.split())
+    count, left, own = map(int, done.stdout.split())
+    assert left <= count
     assert own == 0  # a victim has a parent
     return count
 
@@ -142,6 +143,34 @@ def test_builtins_alone_do(shell: list[str], tmp_path: Path) -> None:
         while signal(shell, cookie, 9, path=str(tmp_path)):
             pass
         assert gone(pids)
+
+
+@pytest.mark.parametrize("tools", [True, False], ids=["tools", "builtins"])
+def test_one_look_signals_several_trees_each_as_it_is_asked(
+    shell: list[str],
+    tmp_path: Path,
+    tools: bool,  # noqa: FBT001 # a case
+) -> None:
+    cookies = [uuid.uuid4().hex for _ in range(4)]
+    with victim(cookies[0]) as stubborn, victim(cookies[1]) as killed, victim(cookies[2]) as seen:
+        done = subprocess.run(
+            [*shell, "-c", BOOTSTRAP, "sh", "15", "9", "0", "15"],
+            env=environ(
+                SIGNAL_SCRIPT,
+                " ".join(f"{it} - -" for it in cookies),
+                **({} if tools else {"PATH": str(tmp_path)}),
+            ),
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+        rows = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
+        assert [row[0] for row in rows] == [6, 6, 6, 0]
+        assert rows[0][1] > 0
+        assert rows[2:] == [(6, 6, 0), (0, 0, 0)]
+        assert gone(killed)
+        assert stubborn[0] in alive(stubborn)
+        assert alive(seen) == seen
 
 
 # Escaped by its environment and its session; its parent is all that tells whose it is.
