@@ -18,7 +18,7 @@ import asyncio
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from rind.cli.options import LONG, SHELLS, MissingValue, Options, parse
@@ -105,6 +105,13 @@ class Gap:
     head: str = ""
 
 
+# The last word of a script, where it has none of the shell's own characters.
+_SCRIPTS_END: Final = re.compile(
+    r"""(?: (?:\A|[;&|(\n])[ ]* | (?P<space>[^ ;&|(\n][ ]+) ) (?P<word>[\w@%+=:,./-]*)\Z""",
+    re.VERBOSE,
+)
+
+
 def decide(words: Sequence[str], env: Mapping[str, str]) -> Gap:
     """Tell what the last of the words, those after the program's name, is to become.
 
@@ -115,17 +122,35 @@ def decide(words: Sequence[str], env: Mapping[str, str]) -> Gap:
     try:
         options = parse(before, env)
     except MissingValue as exc:
-        return Gap(exc.option, parse(before[:-1], env), word)
+        return _in_value(exc.option, parse(before[:-1], env), word)
     # Where options have not ended yet, this ends them; else it is one of the command's words.
     typed = parse([*before, "--"], env).command
     name, equals, value = word.partition("=")
     if not typed and word.startswith("-"):
-        return Gap(name, options, value, f"{name}=") if equals else Gap("option", options, word)
+        if not equals:
+            return Gap("option", options, word)
+        gap = _in_value(name, options, value)
+        return replace(gap, head=f"{name}={gap.head}")
     if options.script is None and not typed[1:]:
         return Gap("program" if "/" in word else "command", options, word)
     if equals and word.startswith("-"):
         return Gap("argument", options, value, f"{name}=")
     return Gap("argument", options, word)
+
+
+def _in_value(option: str, options: Options, value: str) -> Gap:
+    if option == "--shell":
+        # A path or a program's name; what is relative is neither.
+        return Gap("command" if "/" not in value else option, options, value)
+    if option == "--command":
+        match = _SCRIPTS_END.search(value)
+        if match is None:
+            return Gap(option, options, value)
+        word, head = match["word"], value[: match.start("word")]
+        if match["space"]:
+            return Gap("argument", options, word, head)
+        return Gap("program" if "/" in word else "command", options, word, head)
+    return Gap(option, options, value)
 
 
 def answer(words: Sequence[str], env: Mapping[str, str]) -> list[str]:
@@ -322,6 +347,7 @@ _LISTED: Final = {
     "program": "programs",
     "argument": "files",
     "--shell": "programs",
+    "--user": "users",
     "--workdir": "directories",
 }
 
@@ -337,6 +363,9 @@ if [ "$1" = commands ]; then
       if [ -f "$rind_file" ] && [ -x "$rind_file" ]; then printf '%s\0' "${rind_file##*/}"; fi
     done
   done
+elif [ "$1" = users ]; then
+  printf 'host\0'
+  while IFS=: read -r rind_user rind_rest; do printf '%s\0' "$rind_user"; done </etc/passwd
 else
   for rind_file in "$2"*; do
     case ${rind_file##*/} in . | ..) continue ;; esac

@@ -52,6 +52,10 @@ PATIENCE = TIMEOUT / 4
         ("ls -- x", Gap("argument", Options(command=["ls", "--"]), "x")),
         ("dd of=x", Gap("argument", Options(command=["dd"]), "of=x")),
         ("ls --x=y=z", Gap("argument", Options(command=["ls"]), "y=z", "--x=")),
+        ("--shell ba", Gap("command", Options(), "ba")),
+        ("--shell /b", Gap("--shell", Options(), "/b")),
+        ("-u r", Gap("--user", Options(), "r")),
+        ("--command=l", Gap("command", Options(), "l", "--command=")),
         ("-c s a", Gap("argument", Options(script="s"), "a")),
         ("-c s -- a", Gap("argument", Options(script="s"), "a")),
         ("-c s --quie", Gap("option", Options(script="s"), "--quie")),
@@ -62,13 +66,30 @@ def test_what_is_to_be_completed(line: str, expected: Gap) -> None:
     assert decide(line.split(" "), {}) == expected
 
 
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("l", Gap("command", Options(), "l")),
+        ("bin/l", Gap("program", Options(), "bin/l")),
+        ("ls /e", Gap("argument", Options(), "/e", "ls ")),
+        ("cd /x && l", Gap("command", Options(), "l", "cd /x && ")),
+        ("a | ./b", Gap("program", Options(), "./b", "a | ")),
+        ("(c", Gap("command", Options(), "c", "(")),
+        ("ls '", Gap("--command", Options(), "ls '")),
+        ("echo $x", Gap("--command", Options(), "echo $x")),
+    ],
+)
+def test_words_in_a_script(script: str, expected: Gap) -> None:
+    assert decide(["-c", script], {}) == expected
+
+
 def test_the_environments_defaults_count() -> None:
     env = {"RIND_SERVICE": "web", "RIND_LABEL": "x"}
     assert decide(["ls"], env).options == Options(service="web", label="x")
     assert decide([], env) == decide([""], env)
 
 
-@pytest.mark.parametrize("line", ["--no-such x", "-w relative x", "--tty=x y", "--index x -s w"])
+@pytest.mark.parametrize("line", ["--no-such x", "--shell a/b x", "--tty=x y", "--index x -s w"])
 def test_after_a_mistake_there_is_nothing_to_complete(line: str) -> None:
     with pytest.raises(UsageError):
         decide(line.split(), {})
@@ -336,6 +357,10 @@ def stocked(session_containers: Containers) -> TestContainer:
         (["-w", "/stock/"], ["/stock/bin/", "/stock/empty/", "/stock/linked/", "/stock/sub dir/"]),
         (["--shell=/stock/bin/"], ["--shell=/stock/bin/tool-1"]),
         (["-c", "cat $1", "quo"], ['quo"te']),
+        (["-c", "cat bin/to"], ["cat bin/tool-1", "cat bin/tool-2"]),
+        (["-c", "cat x; basen"], ["cat x; basename"]),
+        (["-u", "ro"], ["root"]),
+        (["-u", "ho"], ["host"]),
         (["-u", "app", "-e", "X=1", "cat", "dol"], ["dol$lar"]),
     ],
 )
