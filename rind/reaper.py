@@ -175,12 +175,12 @@ class Tree:
         """
         clock = asyncio.get_running_loop().time
         deadline = clock() + kill_after
-        left = (await self._signal(number)).left
+        found, left, _ = await self._signal(number)
         while left and clock() < deadline and not self._urgent.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._urgent.wait(), min(POLL, deadline - clock()))
             left = (await self._signal(0)).left
-        killed = left > 0
+        killed = left > 0 or (number == signal.SIGKILL and found > 0)
         deadline = clock() + BOUND
         while left:
             if clock() > deadline:
