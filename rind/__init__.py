@@ -15,11 +15,13 @@ Everything is loaded when it is first used: the command line has to start quickl
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rind.api import run as run
-    from rind.api import run_sync as run_sync
     from rind.attach import attach_terminal as attach_terminal
     from rind.client import Client as Client
     from rind.client import connect as connect
+    from rind.decide.plan import Command as Command
+    from rind.decide.profile import Profile as Profile
+    from rind.decide.selection import AmbiguousError as AmbiguousError
+    from rind.decide.selection import Wanted as Wanted
     from rind.errors import Broken as Broken
     from rind.errors import CommandError as CommandError
     from rind.errors import CommandFailed as CommandFailed
@@ -35,56 +37,97 @@ if TYPE_CHECKING:
     from rind.errors import TimedOut as TimedOut
     from rind.errors import Unreachable as Unreachable
     from rind.errors import UsageError as UsageError
-    from rind.piped import PipedProcess as PipedProcess
-    from rind.plan import Command as Command
-    from rind.profile import Profile as Profile
-    from rind.selection import AmbiguousError as AmbiguousError
-    from rind.selection import Container as Container
-    from rind.selection import Wanted as Wanted
-    from rind.streams import DEVNULL as DEVNULL
-    from rind.streams import PIPE as PIPE
-    from rind.streams import STDOUT as STDOUT
-    from rind.streams import StdinWriter as StdinWriter
+    from rind.execution.stdio import DEVNULL as DEVNULL
+    from rind.execution.stdio import PIPE as PIPE
+    from rind.execution.stdio import STDOUT as STDOUT
+    from rind.execution.stdio import StdinWriter as StdinWriter
+    from rind.model import Container as Container
+    from rind.process import PipedProcess as PipedProcess
+    from rind.run import run as run
+    from rind.run import run_sync as run_sync
     from rind.target import CompletedProcess as CompletedProcess
     from rind.target import Target as Target
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "api": ("run", "run_sync"),
-    "attach": ("attach_terminal",),
-    "client": ("Client", "connect"),
-    "errors": (
-        *("Broken", "CommandError", "CommandFailed", "ContainerGone", "EngineError"),
-        *(
-            "ExitStatus",
-            "LeftRunning",
-            "Lost",
-            "Refused",
-            "RindError",
-            "SelectionError",
-            "StartError",
-        ),
-        *("TimedOut", "Unreachable", "UsageError"),
-    ),
-    "piped": ("PipedProcess",),
-    "plan": ("Command",),
-    "profile": ("Profile",),
-    "selection": ("AmbiguousError", "Container", "Wanted"),
-    "streams": ("DEVNULL", "PIPE", "STDOUT", "StdinWriter"),
-    "target": ("CompletedProcess", "Target"),
-}
+__all__ = [
+    "DEVNULL",
+    "PIPE",
+    "STDOUT",
+    "AmbiguousError",
+    "Broken",
+    "Client",
+    "Command",
+    "CommandError",
+    "CommandFailed",
+    "CompletedProcess",
+    "Container",
+    "ContainerGone",
+    "EngineError",
+    "ExitStatus",
+    "LeftRunning",
+    "Lost",
+    "PipedProcess",
+    "Profile",
+    "Refused",
+    "RindError",
+    "SelectionError",
+    "StartError",
+    "StdinWriter",
+    "Target",
+    "TimedOut",
+    "Unreachable",
+    "UsageError",
+    "Wanted",
+    "attach_terminal",
+    "connect",
+    "run",
+    "run_sync",
+]
 
-__all__ = [name for names in _HOMES.values() for name in names]  # they are names
+_HOMES = {
+    "AmbiguousError": "decide.selection",
+    "Broken": "errors",
+    "Client": "client",
+    "Command": "decide.plan",
+    "CommandError": "errors",
+    "CommandFailed": "errors",
+    "CompletedProcess": "target",
+    "Container": "model",
+    "ContainerGone": "errors",
+    "DEVNULL": "execution.stdio",
+    "EngineError": "errors",
+    "ExitStatus": "errors",
+    "LeftRunning": "errors",
+    "Lost": "errors",
+    "PIPE": "execution.stdio",
+    "PipedProcess": "process",
+    "Profile": "decide.profile",
+    "Refused": "errors",
+    "RindError": "errors",
+    "STDOUT": "execution.stdio",
+    "SelectionError": "errors",
+    "StartError": "errors",
+    "StdinWriter": "execution.stdio",
+    "Target": "target",
+    "TimedOut": "errors",
+    "Unreachable": "errors",
+    "UsageError": "errors",
+    "Wanted": "decide.selection",
+    "attach_terminal": "attach",
+    "connect": "client",
+    "run": "run",
+    "run_sync": "run",
+}
+"""The module of each, imported at its first use: the command line needs few of them."""
 
 
 def __getattr__(name: str) -> Any:
-    for module, names in _HOMES.items():
-        if name in names:
-            from importlib import import_module  # noqa: PLC0415 # the command line needs none
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 # the command line needs none
 
-            return getattr(import_module(f"rind.{module}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"rind.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

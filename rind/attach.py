@@ -6,13 +6,13 @@ import signal
 from contextlib import ExitStack, suppress
 from typing import Final
 
+from rind.engine.frames import STDERR
 from rind.errors import Broken, ExitStatus
-from rind.frames import STDERR
-from rind.keys import DetachKeys
-from rind.local import Sink, Source
-from rind.modes import TerminalModes
-from rind.process import Process
-from rind.terminal import RawMode, in_foreground, is_terminal, signals_handled, window_size
+from rind.execution.exec import Process
+from rind.terminal.descriptors import Sink, Source
+from rind.terminal.detach_keys import DetachKeys
+from rind.terminal.screen_modes import TerminalModes
+from rind.terminal.tty import RawMode, in_foreground, is_terminal, signals_handled, window_size
 
 __all__ = ["STDERR_FD", "STDIN_FD", "STDOUT_FD", "attach_terminal", "local_window_size"]
 

@@ -3,22 +3,13 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Final, Self, Unpack
 
-from rind.endpoint import Endpoint, resolve_endpoint
-from rind.engine import Engine
-from rind.errors import Refused, SelectionError
-from rind.folders import localized
-from rind.plan import Host
-from rind.profile import DEFAULT_LABEL
-from rind.reaper import Reaper
-from rind.selection import (
-    COMPOSE,
+from rind.caller import find_caller, localized
+from rind.decide.profile import DEFAULT_LABEL
+from rind.decide.selection import (
     AmbiguousError,
-    Container,
-    Place,
     Wanted,
     WantedFields,
     fitting,
@@ -26,12 +17,15 @@ from rind.selection import (
     select,
     stands_elsewhere,
 )
+from rind.engine.endpoint import Endpoint, resolve_endpoint
+from rind.engine.engine import Engine
+from rind.errors import Refused, SelectionError
+from rind.execution.tasks import persistent, shielded
+from rind.model import COMPOSE, Container
+from rind.reaper.tree import Reaper
 from rind.target import Target
-from rind.tasks import persistent, shielded
 
 __all__ = ["Client", "connect"]
-
-_COMPOSE_FILES: Final = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 
 _FIT: Final = {"", "healthy"}
 """The health of a container that is not to be waited for."""
@@ -70,11 +64,7 @@ class Client:
 
     def __init__(self, endpoint: Endpoint, environ: Mapping[str, str]) -> None:
         self.endpoint = endpoint
-        cwd = _working_directory()
-        self._host = Host(cwd, environ, os.getuid(), os.getgid())
-        self._place = Place(
-            *(cwd, endpoint.url, _compose_folder(cwd)), environ.get("COMPOSE_PROJECT_NAME", "")
-        )
+        self._caller = find_caller(environ, endpoint.url)
         self._engine = Engine(endpoint)
         self._reaper = Reaper(self._engine)
 
@@ -121,13 +111,13 @@ class Client:
         down: list[Container] = []
         neighbours: list[Container] = []
         if len(up) > 1:
-            up = localized(up, self._place.cwd)
+            up = localized(up, self._caller.cwd)
         elif not up:
             down = await self._engine.containers(wanted.filters, up=False)
-            if self._place.compose_folder is not None:
+            if self._caller.compose_folder is not None:
                 neighbours = await self._engine.containers([f"{COMPOSE}.project"], up=True)
-                neighbours = localized(neighbours, self._place.cwd)
-        return self.target(select(up, down, wanted, self._place, neighbours), wanted.label)
+                neighbours = localized(neighbours, self._caller.cwd)
+        return self.target(select(up, down, wanted, self._caller, neighbours), wanted.label)
 
     async def wait_for(
         self, wanted: Wanted, told: Callable[[str], None] = lambda _: None
@@ -226,7 +216,7 @@ class Client:
         """Find every running container that fits, by name, wherever we stand.
 
             for target in await client.find_all(project="shop"):
-                print((await target.run(["hostname"])).stdout)
+                print((await target.run(["cat", "/etc/hostname"])).stdout)
 
         Args:
             wanted: what is asked of them; or say it by keywords, named as its attributes are.
@@ -257,11 +247,11 @@ class Client:
         """Return what runs commands in ``container``, as the labels that begin so say.
 
             for container in await client.containers():
-                print((await client.target(container).run(["hostname"])).stdout)
+                print((await client.target(container).run(["cat", "/etc/hostname"])).stdout)
 
         A label that is unknown or invalid is told when a command is planned.
         """
-        return Target(self._reaper, container, label, self._host)
+        return Target(self._reaper, container, label, self._caller)
 
     def stands_elsewhere(self, container: Container) -> bool:
         """Tell whether we are in a Compose project's folder, and ``container`` is of another's.
@@ -270,9 +260,9 @@ class Client:
 
         Standing nowhere in particular is not elsewhere.
         """
-        if self._place.compose_folder is None or not container.folder:
+        if self._caller.compose_folder is None or not container.folder:
             return False
-        return stands_elsewhere(localized([container], self._place.cwd)[0], self._place)
+        return stands_elsewhere(localized([container], self._caller.cwd)[0], self._caller)
 
     async def _named(self, name: str) -> Container:
         try:
@@ -286,18 +276,3 @@ def _asked(wanted: Wanted | None, fields: WantedFields) -> Wanted:
     if wanted is not None and fields:
         raise TypeError(f"give a Wanted or its fields, not both: got {', '.join(fields)} too")
     return wanted or Wanted(**fields)
-
-
-def _working_directory() -> PurePosixPath:
-    try:
-        return PurePosixPath(Path.cwd())
-    except OSError:  # it was removed, or its path cannot be found out
-        return PurePosixPath()
-
-
-def _compose_folder(cwd: PurePosixPath) -> PurePosixPath | None:
-    for folder in (cwd, *cwd.parents):
-        # Path.is_file would raise for a folder that may not be searched, or has too long a path.
-        if any(os.path.isfile(folder / name) for name in _COMPOSE_FILES):  # noqa: PTH113 # see above
-            return folder
-    return None

@@ -1,401 +1,236 @@
-"""The handle on one command that is executed in a container."""
+"""A command whose streams are there to be used, as :mod:`asyncio.subprocess` has them."""
 
 import asyncio
 import signal
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, suppress
-from dataclasses import replace
-from functools import partial
-from types import TracebackType
-from typing import Final, Literal, Self
+from contextlib import suppress
+from typing import Final
 
-from rind.answers import ExecState
-from rind.engine import Engine
-from rind.errors import (
-    Broken,
-    ContainerGone,
-    Ending,
-    EngineError,
-    LeftRunning,
-    Lost,
-    Refused,
-    StartError,
-    Unreachable,
+from rind.engine.frames import STDERR as STDERR_STREAM
+from rind.errors import Broken, ContainerGone, RindError, StartError
+from rind.execution.exec import Process
+from rind.execution.stdio import (
+    DEFAULT_LIMIT,
+    PIPE,
+    STDOUT,
+    Duplicate,
+    LocalFile,
+    Output,
+    Pipe,
+    StdinWriter,
+    check_streams,
+    copy_in,
+    has_fileno,
+    output,
 )
-from rind.failures import start_failure, told_failure
-from rind.inspection import Inspector
-from rind.plan import ExecConfig
-from rind.reaper import BOUND, Reaper, Tree
-from rind.receiver import Receiver
-from rind.scripts import COOKIE
-from rind.selection import Container
-from rind.stream import HijackedStream
-from rind.tasks import Tasks, persistent, shielded
 
-__all__ = ["Process", "start_detached"]
+__all__ = ["PipedProcess"]
 
-POLL_FIRST: Final = 0.001
-POLL_LONGEST: Final = 0.25
-"""Seconds between inspections after the end of the stream. The engine settles an exit code within
-a few milliseconds; only a command that closed its own output is waited for any longer."""
-
-RESET_GRACE: Final = 1.0
-"""Seconds that a command may still be said to run after its connection was reset."""
-
-END_OF_TRANSMISSION: Final = b"\x04"
-"""Ctrl-D, a terminal's default VEOF character: it ends the input of a program in cooked mode."""
-
-_LINE_STARTS: Final = {b"", b"\n", b"\r"}
-"""What was written last where a line begins."""
-
-MOST_CELLS: Final = 65535
-"""Rows or columns: Linux's struct winsize has 16 bits for each."""
-
-CLEAN_UP_GRACE: Final = 1.0
-"""Seconds between SIGTERM and SIGKILL for a command that nobody waits for any more."""
+LEFT: Final = "the command was left before its output ended"
 
 
-def check_size(size: Sequence[object]) -> None:
-    """Make sure that a TTY can have a size, (rows, columns).
-
-    Raises:
-        ValueError: it cannot.
-    """
-    if len(size) != len(("rows", "columns")) or not all(
-        isinstance(it, int) and 0 <= it <= MOST_CELLS for it in size
-    ):
-        raise ValueError(f"a window size is (rows, columns) up to {MOST_CELLS}, but is {size!r}")
-
-
-async def start_detached(engine: Engine, container: Container, config: ExecConfig) -> str:
-    """Start a command that nobody is attached to; return its exec ID.
-
-    Raises:
-        StartError, EngineError: as :meth:`Process.start`.
-    """
-    try:
-        exec_id = await engine.create_exec(container.id, config)
-        await engine.start_exec_detached(exec_id)
-    except Refused as exc:
-        raise start_failure(exc.text) from exc
-    return exec_id
-
-
-def _marked(env: Sequence[str], tree: Tree) -> list[str]:
-    """Add a tree's cookie to variables. It goes first: scripts read an environment's first MB."""
-    return [tree.variable, *(it for it in env if not it.startswith(f"{COOKIE}="))]
-
-
-async def _abandon(opening: "asyncio.Task[Process]", tree: Tree) -> None:
-    """End a command that has been started, or is about to be: the request is on its way."""
-    await asyncio.wait({opening}, timeout=BOUND)
-    if opening.done() and not opening.cancelled() and opening.exception() is None:
-        await opening.result()._close(kill=True, ask=False)  # noqa: SLF001 # nobody else has it
-    else:
-        with suppress(LeftRunning):
-            await tree.end(signal.SIGTERM, CLEAN_UP_GRACE)
-
-
-class Process:
-    """A command that is executed in a container, and its streams.
-
-    Use it as an async context manager. Read until :meth:`read` gives None, then :meth:`wait` for
-    the exit status. Leaving the context while the command runs ends its whole tree first. What a
-    command that has ended left in the background is left alone.
+class PipedProcess(Process):
+    """A command and its streams. Made by :meth:`rind.target.Target.open_process`.
 
     Attributes:
-        on_exit: "kill", or "detach" for leaving alone a command that runs.
-        container: where it runs.
-        exec_id: the engine's name for it.
-        tty: whether it has a TTY; then stdout and stderr are one raw stream.
-        size: the window size (rows, columns) that it was given at last; None for none.
-        last_written: the last byte of its stdin.
-        left_running: after leaving, why the tree could not be ended, if so.
+        stdin: a writer, with ``stdin=PIPE``.
+        stdout, stderr: readers, with ``PIPE``. A command with a TTY has no stderr of its own.
+        returncode: the exit status, once :meth:`wait` or :meth:`communicate` has returned; 128+n
+            where signal n ended the command.
     """
 
-    def __init__(  # noqa: PLR0913 # only start() calls it
+    stdin: StdinWriter | None = None
+    stdout: asyncio.StreamReader | None = None
+    stderr: asyncio.StreamReader | None = None
+    returncode: int | None = None
+    _pump: asyncio.Task[None] | None = None
+    _stdin_file: Duplicate | None = None
+    _pipes: Sequence[Pipe] = ()
+
+    def connect_streams(
         self,
-        reaper: Reaper,
-        container: Container,
-        exec_id: str,
-        stream: HijackedStream,
-        tree: Tree,
-        *,
-        tty: bool,
+        stdin: int | bytes | LocalFile,
+        stdout: int | LocalFile,
+        stderr: int | LocalFile,
+        limit: int = DEFAULT_LIMIT,
     ) -> None:
-        self.container = container
-        self.exec_id = exec_id
-        self.tty = tty
-        self.on_exit: Literal["kill", "detach"] = "kill"
-        self.size: tuple[int, int] | None = None
-        self.last_written = b""
-        self.left_running: LeftRunning | None = None
-        self._engine = reaper.engine
-        self._reaper = reaper
-        self._stream = stream
-        self._tree = tree
-        self._tasks = Tasks()
-        self._inspector = Inspector(reaper.engine, container, exec_id, tree)
-        self._receiver = Receiver(stream, self._inspector, self._tasks, tty=tty)
-        self._ended = False
-        self._closing: asyncio.Task[None] | None = None
-        self._tasks.spawn(tree.hold_leash())
-        self._tasks.spawn(self._receiver.save_the_rest())
-        reaper.open.add(self)
+        """Begin to move bytes, once, right after the start.
 
-    @classmethod
-    async def start(
-        cls,
-        reaper: Reaper,
-        container: Container,
-        config: ExecConfig,
-        size: tuple[int, int] | None = None,
-    ) -> Self:
-        """Create and start an exec instance in ``container``.
+            async with await web.start(rind.Command(argv=["cat"])) as process:
+                process.connect_streams(b"x", rind.PIPE, rind.DEVNULL)
+                assert await process.stdout.read() == b"x"
 
-        Args:
-            reaper: one of an open engine, which must stay open for the process's life.
-            container: a running one.
-            config: what to execute.
-            size: the window size (rows, columns) that the command begins with.
+        The streams are as :meth:`rind.target.Target.open_process` has them.
 
         Raises:
-            ValueError: no TTY can have this size.
-            StartError: the engine would not create or start it.
-            EngineError: the engine failed.
+            ValueError: one of them has no meaning.
+            Broken: the process was closed.
         """
-        if size is not None:
-            check_size(size)
-        engine, tree = reaper.engine, Tree(reaper, container.id, config.user)
-        config = replace(config, env=_marked(config.env, tree))
-
-        async def open_it(exec_id: str) -> Self:
-            stream = await engine.start_exec(exec_id, tty=config.tty, size=size)
-            process = cls(reaper, container, exec_id, stream, tree, tty=config.tty)
-            process.size = size
-            return process
-
-        try:
-            tree.exec_id = await engine.create_exec(container.id, config)
-            opening: asyncio.Task[Self] = asyncio.create_task(open_it(tree.exec_id))
-            reaper.opening.add(opening)
-            opening.add_done_callback(reaper.opening.discard)
-            try:
-                process = await asyncio.shield(opening)
-            except (asyncio.CancelledError, Broken, Unreachable):
-                await shielded(asyncio.create_task(persistent(partial(_abandon, opening, tree))))
-                raise
-        except Refused as exc:
-            raise start_failure(exc.text) from exc
-        if config.tty and size and not engine.takes_console_size:
-            async with AsyncExitStack() as undo:
-                undo.push_async_exit(process)
-                await process.resize(size)
-                undo.pop_all()
-        return process
-
-    async def read(self) -> tuple[int, bytes] | None:
-        """Return the next part of the output, as ``(STDOUT or STDERR, bytes)``; None at its end.
-
-            async with await web.start(rind.Command(argv=["printf", "x"])) as process:
-                assert await process.read() == (1, b"x")
-
-        Raises:
-            StartError: the command never started.
-            Broken: the connection failed, or output is missing.
-        """
-        return await self._receiver.read()
-
-    @property
-    def ending(self) -> Ending | None:
-        """How the command was killed that :meth:`wait` gives 137 for; None where that is unknown.
-
-        "out of memory": its container had none left while the command was killed.
-        """
-        return self._inspector.ending
-
-    @property
-    def taken(self) -> int:
-        """The bytes of output that :meth:`read` has returned."""
-        return self._receiver.taken
-
-    async def write(self, data: bytes) -> None:
-        """Send ``data`` to the command's stdin; return once it is on its way.
-
-            await process.write(b"x")
-
-        Raises:
-            Broken: the command or the engine takes no more.
-        """
-        self.last_written = data[-1:] or self.last_written
-        await self._stream.write(data)
-
-    async def send_eof(self) -> None:
-        """End the command's stdin.
-
-            await process.send_eof()
-
-        With a TTY it is Ctrl-D that is sent, as ssh -tt does it: there is no other end, for
-        half-closing would make the engine drop the output. It ends a program's input at a line's
-        start; in the middle of one, the first only ends the line's read, and a second is sent.
-        Without a TTY this is idempotent.
-
-        Raises:
-            Broken: as :meth:`write`.
-        """
-        if self.tty:
-            await self.write(END_OF_TRANSMISSION * (1 if self.last_written in _LINE_STARTS else 2))
-        else:
-            self._stream.write_eof()
-
-    async def resize(self, size: tuple[int, int]) -> None:
-        """Set the TTY's window size (rows, columns).
-
-            await process.resize((50, 132))
-
-        Does nothing if the command has ended.
-
-        Raises:
-            ValueError: the command has no TTY, or no TTY can have this size.
-        """
-        if not self.tty:
-            raise ValueError("the command has no TTY to resize")
-        check_size(size)
-        try:
-            await self._engine.resize_exec(self.exec_id, size)
-            self.size = size
-        except Refused:
-            # It has ended, or was never started: reading tells which, and why.
-            return
+        check_streams(stdin, stdout, stderr)
+        if self._closing is not None:
+            raise Broken(LEFT)
+        if isinstance(stdin, bytes) or stdin == PIPE:
+            writer = StdinWriter(self.write, self.send_eof, limit)
+            self._tasks.spawn(writer.pump())
+            if isinstance(stdin, bytes):
+                writer.write(stdin)
+                writer.write_eof()
+            else:
+                self.stdin = writer
+        elif has_fileno(stdin):
+            self._stdin_file = stdin if isinstance(stdin, Duplicate) else Duplicate(stdin)
+            self._tasks.spawn(copy_in(self._stdin_file, self.write, self.send_eof))
+        out = output(stdout, limit)
+        err = out if self.tty or stderr == STDOUT else output(stderr, limit)
+        self._pipes = [it for it in (out, err) if isinstance(it, Pipe)]
+        self.stdout = out.reader if isinstance(out, Pipe) else None
+        self.stderr = err.reader if isinstance(err, Pipe) and err is not out else None
+        self._pump = self._tasks.spawn(self._move_output(out, err))
 
     async def wait(self) -> int:
-        """Return the exit status, once the output has ended.
+        """Wait for the command's end; return its exit status.
+
+            async with web.open_process(["true"]) as process:
+                assert await process.wait() == 0
+
+        As with asyncio, a command may wait for its output to be read: use :meth:`communicate`.
 
         Raises:
             StartError: the command never started.
-            ContainerGone: the command was killed with its container.
-            Broken: the connection was reset while the command runs on.
-            EngineError: the engine is gone.
+            EngineError: the connection failed, or the container was stopped or removed.
         """
-        clock = asyncio.get_running_loop().time
-        reset_until = clock() + RESET_GRACE
-        delay = POLL_FIRST
-        while True:
-            state = await self.poll()
-            if not state.running and state.exit_code is not None:
-                if state.pid == 0:
-                    raise start_failure("")
-                if failure := told_failure(self._receiver.last_said, state.exit_code):
-                    raise failure
-                await self._inspector.explain()
-                return state.exit_code
-            if self._stream.was_reset and clock() > reset_until:
-                raise self._inspector.lost("the connection to the engine was reset")
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, POLL_LONGEST)
+        if self._pump is not None and not self._pump.cancelled():
+            await self._until_held(self._pump)
+            if self._pump.cancelled():
+                raise Broken(LEFT)
+            if self._pump.done():
+                self._pump.result()
+        try:
+            self.returncode = await super().wait()
+        except (ContainerGone, StartError) as exc:
+            self.returncode = exc.exit_status
+            raise
+        return self.returncode
 
-    async def poll(self) -> ExecState:
-        """Ask for the command's state, and remember it once it is settled.
+    async def _until_held(self, pump: "asyncio.Task[None]") -> None:
+        """Wait until all output is where it goes, or the command has ended and it waits for us."""
+        held = [self._tasks.spawn(self._inspector.has_ended.wait())]
+        try:
+            await asyncio.wait({pump, *held}, return_when=asyncio.FIRST_COMPLETED)
+            held += [self._tasks.spawn(pipe.full.wait()) for pipe in self._pipes]
+            await asyncio.wait({pump, *held[1:]}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in held:
+                task.cancel()
 
-            assert (await process.poll()).running
+    async def communicate(
+        self,
+        input: bytes | None = None,  # noqa: A002 # as asyncio calls it
+    ) -> tuple[bytes | None, bytes | None]:
+        """Send ``input`` and the end of stdin, read all output, and wait for the end.
 
-        Raises:
-            ContainerGone: the container was removed.
-            Broken: the engine is gone, or the command's stream is, while it runs on.
-        """
-        return await self._inspector.poll()
-
-    async def send_signal(self, number: int) -> None:
-        """Send a signal to the command and all that it has started.
-
-            await process.send_signal(signal.SIGWINCH)
-
-        Raises:
-            ValueError: there is no such signal.
-            LeftRunning: they cannot be reached.
-        """
-        if number not in signal.valid_signals():
-            raise ValueError(f"there is no signal {number!r}")
-        await self._tree.signal(number)
-
-    async def end(self, number: int, kill_after: float) -> bool:
-        """Signal the command's whole tree, and return once it is gone.
-
-            await process.end(signal.SIGTERM, 0.1)
-
-        The output must go on being read meanwhile: a command may have to write in order to end.
-
-        Args:
-            number: the signal that the tree gets first.
-            kill_after: seconds until SIGKILL for what is left; :meth:`hurry` makes it now.
+            async with web.open_process(["cat"]) as process:
+                assert await process.communicate(b"x") == (b"x", b"")
 
         Returns:
-            Whether it took SIGKILL.
+            Stdout and stderr; None for what is not a PIPE.
 
         Raises:
-            LeftRunning: some of it is still there.
+            StartError, EngineError: as :meth:`wait`.
         """
-        return await self._tree.end(number, kill_after)
+        stdout, stderr = bytearray(), bytearray()
+        await self.exchange(input, stdout, stderr)
+        return (
+            None if self.stdout is None else bytes(stdout),
+            None if self.stderr is None else bytes(stderr),
+        )
 
-    def hurry(self) -> None:
-        """Let an :meth:`end` that is under way go on to SIGKILL.
+    async def exchange(self, data: bytes | None, stdout: bytearray, stderr: bytearray) -> None:
+        """Communicate, and have what was read so far even where it is cut short.
 
-            process.hurry()
+            out, err = bytearray(), bytearray()
+            async with web.open_process(["cat"]) as process:
+                await process.exchange(b"x", out, err)
 
-        Idempotent.
+        Raises:
+            StartError, EngineError: as :meth:`wait`.
         """
-        self._tree.hurry()
+        try:
+            async with asyncio.TaskGroup() as group:
+                if self.stdin is not None:
+                    group.create_task(_send(self.stdin, data))
+                for reader, into in ((self.stdout, stdout), (self.stderr, stderr)):
+                    if reader is not None:
+                        group.create_task(_collect(reader, into))
+        except ExceptionGroup as wrong:
+            # Of a wrong use, as it would be raised without tasks.
+            raise wrong.exceptions[0] from None
+        await self.wait()
+        for reader in (self.stdout, self.stderr):
+            if reader is not None and (failure := reader.exception()) is not None:
+                raise failure
 
-    async def __aenter__(self) -> Self:
-        return self
+    async def terminate(self) -> None:
+        """Send SIGTERM to the command and all that it has started.
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        kill = not isinstance(exc, StartError | ContainerGone)
-        await self._close(kill=kill, ask=exc is None)
-        if isinstance(exc, Lost) and self._ended:
-            raise Lost(exc.what, exc.container, ended=True) from exc
+            await process.terminate()
 
-    async def aclose(self) -> None:
-        """Do what leaving the context does, also where another task uses the command. Idempotent.
-
-            await process.aclose()
-
-        That task's reads then raise Broken. Leaving the client's context does this to all of its
-        commands.
+        Raises:
+            LeftRunning: they cannot be reached.
         """
-        await self._close(kill=True, ask=True)
+        await self.send_signal(signal.SIGTERM)
 
-    async def _close(self, *, kill: bool, ask: bool) -> None:
-        if self._closing is None:
-            kill = kill and self.on_exit == "kill" and self._inspector.settled is None
-            work = partial(self._clean_up, kill=kill, ask=ask)
-            self._closing = asyncio.create_task(persistent(work))
-        await shielded(self._closing)
+    async def kill(self) -> None:
+        """Send SIGKILL to the command and all that it has started.
+
+            await process.kill()
+
+        Raises:
+            LeftRunning: they cannot be reached.
+        """
+        await self.send_signal(signal.SIGKILL)
 
     async def _clean_up(self, *, kill: bool, ask: bool) -> None:
-        await self._tasks.cancel()
-        # Only while the stream is whole: of a command whose stream was closed, 20.10 may say that
-        # it has ended with status 126, while it runs on.
-        kill = kill and (not ask or await self._may_run())
-        # What the command has left to say, nobody wants any more; unread, it would block it.
-        self._stream.close()
-        if kill:
-            try:
-                await self._tree.end(signal.SIGTERM, CLEAN_UP_GRACE)
-                self._ended = True
-            except LeftRunning as left:
-                self.left_running = left
-        await self._tree.release_leash()
-        self._reaper.open.discard(self)
+        await super()._clean_up(kill=kill, ask=ask)
+        if self._stdin_file is not None:
+            self._stdin_file.close()
+        if self.stdin is not None:
+            await self.stdin.break_off("the command was left")
 
-    async def _may_run(self) -> bool:
-        with suppress(EngineError, TimeoutError):
-            async with asyncio.timeout(CLEAN_UP_GRACE):
-                state = await self.poll()
-                return state.running or state.exit_code is None
-        return True
+    async def _move_output(self, stdout: Output, stderr: Output) -> None:
+        failure: Exception | None = None
+        try:
+            while (part := await self.read()) is not None:
+                stream, data = part
+                await (stderr if stream == STDERR_STREAM else stdout).write(data)
+        except (RindError, OSError) as exc:
+            failure = exc
+            raise
+        except asyncio.CancelledError:
+            failure = Broken(LEFT)
+            raise
+        finally:
+            stdout.close(failure)
+            if stderr is not stdout:
+                stderr.close(failure)
+        if self.stdin is not None:
+            with suppress(RindError):  # wait() tells it
+                await super().wait()
+            # The engine keeps the connection open for long after that.
+            await self.stdin.break_off("the command has ended")
+
+
+async def _send(writer: StdinWriter, data: bytes | None) -> None:
+    # A command need not read its stdin.
+    with suppress(BrokenPipeError):
+        if data and not writer.is_closing():
+            writer.write(data)
+        writer.write_eof()
+        await writer.wait_closed()
+
+
+async def _collect(reader: asyncio.StreamReader, into: bytearray) -> None:
+    # Whoever waits for the command's end tells it.
+    with suppress(RindError, OSError):
+        while data := await reader.read(DEFAULT_LIMIT):
+            into += data

@@ -3,31 +3,27 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import PurePosixPath
 from typing import Any, Generic, Literal, TypeVar, Unpack, overload
 
-from rind.answers import Defaults
-from rind.errors import CommandFailed, ContainerGone, SelectionError, TimedOut
-from rind.folders import localized
-from rind.piped import PipedProcess
-from rind.plan import (
+from rind.caller import localized
+from rind.decide.plan import (
     Command,
     CommandOptions,
-    ExecConfig,
-    Host,
     Word,
+    needs_defaults,
     plan,
     wants_local_workdir,
-    wants_own_workdir,
     words,
 )
-from rind.process import start_detached
-from rind.profile import Profile, read_profile
-from rind.reaper import Reaper
-from rind.selection import Container
-from rind.streams import DEFAULT_LIMIT, DEVNULL, PIPE, LocalFile, check_streams, duplicated
+from rind.decide.profile import Profile, read_profile
+from rind.errors import CommandFailed, ContainerGone, SelectionError, TimedOut
+from rind.execution.exec import start_detached
+from rind.execution.stdio import DEFAULT_LIMIT, DEVNULL, PIPE, LocalFile, check_streams, duplicated
+from rind.model import Caller, Container, ExecConfig
+from rind.process import PipedProcess
+from rind.reaper.tree import Reaper
 
 __all__ = ["CompletedProcess", "RunOptions", "Target", "limited"]
 
@@ -86,12 +82,12 @@ class Target:
         container: as it was found.
     """
 
-    def __init__(self, reaper: Reaper, container: Container, label: str, host: Host) -> None:
+    def __init__(self, reaper: Reaper, container: Container, label: str, caller: Caller) -> None:
         self.container = container
         self._label = label
         self._engine = reaper.engine
         self._reaper = reaper
-        self._host = host
+        self._caller = caller
 
     @cached_property
     def profile(self) -> Profile:
@@ -119,16 +115,11 @@ class Target:
         """
         container = self.container
         if wants_local_workdir(command, self.profile):
-            container = localized([container], self._host.cwd)[0]
-        own = Defaults()
-        if command.env_defaults or wants_own_workdir(command):
-            own = await self._engine.defaults(self.container.id)
-        if wants_own_workdir(command):
-            command = replace(
-                command, workdir=PurePosixPath("/", own.workdir, command.workdir or "")
-            )
-        config = plan(command, self.profile, container, self._host)
-        return config.with_defaults(command.env_defaults, unless=own.variables)
+            container = localized([container], self._caller.cwd)[0]
+        defaults = None
+        if needs_defaults(command):
+            defaults = await self._engine.defaults(self.container.id)
+        return plan(command, self.profile, container, self._caller, defaults)
 
     async def start(self, command: Command, size: tuple[int, int] | None = None) -> PipedProcess:
         """Start a command, with no streams connected, as for :func:`attach_terminal`.
@@ -182,7 +173,7 @@ class Target:
             limit: the bytes after which an unread PIPE holds the command back.
             on_exit: "detach" leaves the command alone if it runs when the context is left.
             options: script, env, user, workdir, shell, pre_step, privileged, tty: as
-                :class:`~rind.plan.Command` has them.
+                :class:`~rind.decide.plan.Command` has them.
 
         Raises:
             UsageError: a word of the command cannot be executed.

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import termios
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import pexpect
 import pytest
 from conftest import RIND, TIMEOUT, Containers, TestContainer, ended, one_line, wait_until
 from faults import Fault, FaultProxy, fault_proxy
+from local_terminal import Terminal
 from screen import Screen
 
 CTRL = {"C": "\x03", "D": "\x04", "Z": "\x1a"}
@@ -149,41 +149,6 @@ def test_createsuperuser_answers_at_its_prompts(containers: Containers) -> None:
 
 
 # --- the local terminal is given back ---------------------------------------------------------
-
-
-class Terminal:
-    """A PTY that outlives rind, with rind's own end kept open to look at."""
-
-    def __init__(self) -> None:
-        self.master, self.slave = os.openpty()
-        attributes = termios.tcgetattr(self.slave)
-        # Not what a new PTY has: giving back defaults is not enough.
-        attributes[0] |= termios.IXOFF
-        attributes[3] &= ~termios.ECHOK
-        attributes[6][termios.VINTR] = b"\x1c"
-        termios.tcsetattr(self.slave, termios.TCSANOW, attributes)
-        self.attributes = termios.tcgetattr(self.slave)
-
-    def is_as_before(self) -> bool:
-        return termios.tcgetattr(self.slave) == self.attributes
-
-    def is_raw(self) -> bool:
-        flags = termios.tcgetattr(self.slave)
-        return not (flags[1] & termios.OPOST or flags[3] & (termios.ICANON | termios.ECHO))
-
-    def read_until(self, text: bytes) -> bytes:
-        seen = b""
-        while text not in seen:
-            seen += os.read(self.master, 65536)
-        return seen
-
-    def foreground(self) -> int:
-        """Give the process group that has the terminal."""
-        return os.tcgetpgrp(self.master)
-
-    def close(self) -> None:
-        os.close(self.master)
-        os.close(self.slave)
 
 
 @pytest.fixture

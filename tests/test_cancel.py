@@ -13,7 +13,7 @@ import anyio
 import pytest
 import uvloop
 from conftest import TIMEOUT, TestContainer, wait_until
-from test_reaper import sleepers
+from processes import sleepers
 
 import rind
 

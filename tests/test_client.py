@@ -13,12 +13,12 @@ from typing import Any, Literal
 
 import pytest
 from conftest import RIND, TIMEOUT, Containers, TestContainer, TestEngine, one_line
-from test_reaper import kill_all
+from processes import kill_all
 
 import rind
-from rind.client import _compose_folder
-from rind.engine import Engine
-from rind.stream import HijackedStream
+from rind.caller import _compose_folder
+from rind.engine.engine import Engine
+from rind.engine.hijacked import HijackedStream
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 
 import rind
 from rind.cli.options import MissingValue
-from rind.selection import Container
+from rind.model import Container
 
 WEB = Container("0" * 64, "web", "running", "", {})
 

@@ -11,13 +11,13 @@ import pytest
 from conftest import RIND, TestContainer
 from faults import Fault, FaultProxy, fault_proxy
 
-from rind.endpoint import Endpoint
-from rind.engine import Engine
+from rind.engine.endpoint import Endpoint
+from rind.engine.engine import Engine
+from rind.engine.frames import STDERR, STDOUT
 from rind.errors import Broken, RindError
-from rind.frames import STDERR, STDOUT
-from rind.plan import ExecConfig
-from rind.process import Process
-from rind.reaper import Reaper
+from rind.execution.exec import Process
+from rind.model import ExecConfig
+from rind.reaper.tree import Reaper
 
 BOUND = 10.0
 """Seconds in which every run must have ended, one way or the other."""
@@ -65,7 +65,7 @@ async def test_every_fault_ends_with_the_truth_or_a_clear_error(
     tty: bool,  # noqa: FBT001 # a case
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("rind.reaper.ENGINE_BACK", 0.0)  # this one will not be
+    monkeypatch.setattr("rind.reaper.tree.ENGINE_BACK", 0.0)  # this one will not be
     async with fault_proxy(busybox.engine.host, tmp_path) as (url, whole):
         status, _ = await run(url, busybox.name, tty=tty)
         assert status == 3

@@ -13,26 +13,15 @@ from pathlib import Path
 
 import pytest
 from conftest import RIND, TIMEOUT, TestContainer, wait_until
+from processes import MIB, MOST_MEMORY, resident
 
-from rind.endpoint import Endpoint
-from rind.engine import Engine
-from rind.plan import ExecConfig
-from rind.process import Process
-from rind.reaper import Reaper
+from rind.engine.endpoint import Endpoint
+from rind.engine.engine import Engine
+from rind.execution.exec import Process
+from rind.model import ExecConfig
+from rind.reaper.tree import Reaper
 
-MIB = 1024 * 1024
 LARGE = 1024 * MIB
-
-MOST_MEMORY = 32 * MIB
-"""Bytes that a run may take more than one that moves nothing."""
-
-
-def resident(pid: int) -> int:
-    """Give a process's largest resident size so far, in bytes."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError(pid)
 
 
 @contextmanager

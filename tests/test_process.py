@@ -1,286 +1,247 @@
+"""What a reader of asyncio.subprocess expects, on real engines."""
+
 import asyncio
+import os
+import resource
 import signal
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import pytest
-from conftest import TestContainer
-from faults import FaultProxy, fault_proxy
+from conftest import TIMEOUT, TestContainer, wait_until
 
-from rind.endpoint import Endpoint
-from rind.engine import Engine
-from rind.errors import StartError
-from rind.frames import STDERR, STDOUT
-from rind.plan import ExecConfig
-from rind.process import Process
-from rind.reaper import Reaper
+import rind
+from rind import DEVNULL, PIPE, STDOUT, PipedProcess, Target
 
-Start = Callable[..., Awaitable[Process]]
+MIB = 1024 * 1024
 
 
 @pytest.fixture
-async def start(busybox: TestContainer) -> AsyncIterator[Start]:
-    async with (
-        AsyncExitStack() as processes,
-        Engine(Endpoint(busybox.engine.host, "the test")) as engine,
-    ):
-        container = await engine.container(busybox.name)
-
-        async def start(
-            *argv: str, tty: bool = False, size: tuple[int, int] | None = None
-        ) -> Process:
-            process = await Process.start(
-                Reaper(engine), container, ExecConfig(argv=argv, tty=tty), size
-            )
-            return await processes.enter_async_context(process)
-
-        yield start
-        await processes.aclose()
+async def target(busybox: TestContainer) -> AsyncIterator[Target]:
+    async with rind.connect(busybox.engine.host) as client:
+        yield await client.find(container=busybox.name)
 
 
-async def output(process: Process) -> dict[int, bytes]:
-    seen = {STDOUT: b"", STDERR: b""}
-    while (part := await process.read()) is not None:
-        seen[part[0]] += part[1]
-    return seen
+async def test_lines_and_half_close(target: Target) -> None:
+    async with target.open_process(["cat"]) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(b"one\ntwo\n")
+        await process.stdin.drain()
+        assert await process.stdout.readline() == b"one\n"
+        process.stdin.write(b"three")
+        process.stdin.write_eof()
+        assert [line async for line in process.stdout] == [b"two\n", b"three"]
+        assert await process.wait() == process.returncode == 0
+        assert process.container.name == target.container.name
+        assert len(process.exec_id) == 64
 
 
-async def test_output_and_status(start: Start) -> None:
-    process = await start("sh", "-c", "echo out; echo err >&2; exit 6")
-    assert await output(process) == {STDOUT: b"out\n", STDERR: b"err\n"}
-    assert await process.wait() == 6
-    assert await process.wait() == 6
-    assert await process.read() is None
+async def test_stdout_and_stderr(target: Target) -> None:
+    argv = ["sh", "-c", "echo out; echo err >&2; exit 3"]
+    async with target.open_process(argv) as process:
+        assert await process.communicate() == (b"out\n", b"err\n")
+        assert process.returncode == 3
+    async with target.open_process(argv, stderr=STDOUT) as process:
+        out, err = await process.communicate()
+        assert out is not None
+        assert sorted(out.splitlines()) == [b"err", b"out"]
+        assert err is None
+    async with target.open_process(argv, stdin=DEVNULL, stdout=DEVNULL) as process:
+        assert process.stdin is None
+        assert await process.communicate() == (None, b"err\n")
 
 
-async def test_stdin_and_its_end(start: Start) -> None:
-    async with await start("cat") as process:
-        await process.write(b"some bytes")
-        assert await process.read() == (STDOUT, b"some bytes")
-        await process.send_eof()
-        await process.send_eof()
-        assert await process.read() is None
+async def test_local_files(target: Target, tmp_path: Path) -> None:
+    given = tmp_path / "in"
+    given.write_bytes(os.urandom(3 * MIB))
+    with given.open("rb") as stdin, (tmp_path / "out").open("wb") as stdout:
+        async with target.open_process(["cat"], stdin=stdin, stdout=stdout) as process:
+            assert await process.wait() == 0
+    assert (tmp_path / "out").read_bytes() == given.read_bytes()
+    async with target.open_process(["cat"], stdin=b"bytes") as process:
+        assert await process.communicate() == (b"bytes", b"")
+
+
+async def test_a_local_file_that_cannot_be_written_is_told(target: Target) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    async with target.open_process(["echo", "x"], stdout=full) as process:
+        with pytest.raises(OSError, match="No space left"):
+            await process.wait()
+    os.close(full)
+
+
+async def test_large_both_ways(target: Target) -> None:
+    data = os.urandom(20 * MIB)
+    async with target.open_process(["cat"]) as process:
+        out, _ = await process.communicate(data)
+        assert out == data
+
+
+async def test_a_command_that_reads_no_stdin_is_no_error(target: Target) -> None:
+    async with target.open_process(["echo", "x"]) as process:
+        assert await process.communicate(bytes(5 * MIB)) == (b"x\n", b"")
+    async with target.open_process(["true"]) as process:
+        assert process.stdin
+        await process.wait()
+        process.stdin.write(bytes(5 * MIB))
+        with pytest.raises(BrokenPipeError):
+            await process.stdin.drain()
+
+
+async def test_an_unread_pipe_holds_the_command_back(
+    target: Target, busybox: TestContainer
+) -> None:
+    async with target.open_process(["yes"], limit=1000) as process:
+        assert process.stdout
+        assert await process.stdout.readline() == b"y\n"
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        top = await asyncio.to_thread(busybox.engine.cli, "top", busybox.name, "-eo", "pid,args")
+        (pid,) = [it.split()[0] for it in top.splitlines() if it.endswith(" yes")]
+        path = Path(f"/proc/{pid}/io")
+
+        def stands_still() -> bool:
+            written = path.read_text()
+            os.sched_yield()
+            return path.read_text() == written
+
+        await asyncio.to_thread(wait_until, stands_still)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 16 * 1024
+        assert await process.stdout.readexactly(2 * MIB) == b"y\n" * MIB
+
+
+async def test_waiting_needs_no_reading(target: Target) -> None:
+    async with target.open_process(["head", "-c", "300000", "/dev/zero"], limit=1000) as process:
+        async with asyncio.timeout(30):
+            assert await process.wait() == 0
+        assert process.stdout
+        assert len(await process.stdout.read()) == 300000
+
+
+async def test_a_terminal(target: Target) -> None:
+    async with target.open_process(["sh"], tty=True, size=(40, 120)) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr is None
+        process.stdin.write(b"stty size\n")
+        await process.stdout.readuntil(b"40 120")
+        await process.resize((50, 132))
+        process.stdin.write(b"stty size\n")
+        await process.stdout.readuntil(b"50 132")
+        process.stdin.write(b"exit 7\n")
+        await process.stdout.read()
+        assert await process.wait() == 7
+    async with target.open_process(["cat"], tty=True) as process:
+        assert process.stdin
+        process.stdin.write(b"x\n")
+        process.stdin.write_eof()
+        out, _ = await process.communicate()
+        assert out == b"x\r\nx\r\n"
+
+
+@pytest.mark.parametrize(
+    ("send", "status"),
+    [
+        (PipedProcess.terminate, 143),
+        (PipedProcess.kill, 137),
+        (lambda process: process.send_signal(signal.SIGINT), 130),
+    ],
+)
+async def test_signals(
+    target: Target, send: Callable[[PipedProcess], Awaitable[None]], status: int
+) -> None:
+    async with target.open_process(["sh", "-c", "echo ready; sleep 1000"]) as process:
+        assert process.stdout
+        assert await process.stdout.readline() == b"ready\n"
+        await send(process)
+        assert await process.wait() == status
+
+
+@pytest.mark.parametrize("streams", [PIPE, DEVNULL])
+async def test_a_command_that_cannot_start(target: Target, streams: int) -> None:
+    async with target.open_process(["nope"], stdout=streams, stderr=streams) as process:
+        with pytest.raises(rind.StartError) as caught:
+            await process.communicate()
+        assert caught.value.exit_status == 127
+        with pytest.raises(rind.StartError):
+            await process.wait()
+
+
+async def test_a_fault_that_the_engine_tells_is_raised_by_a_read(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with target.open_process(["cat"]) as process:
+        monkeypatch.setattr(process._receiver._decoder, "feed", lambda _: iter([(3, b"a fault")]))
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(b"x")
+        with pytest.raises(rind.Broken, match="a fault"):
+            await process.stdout.read()
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"stdin": "text"}, "stdin must be .* bytes, .* but is 'text'"),
+        ({"stdin": None}, "stdin must be"),
+        ({"stdin": STDOUT}, "stdin must be"),
+        ({"stdout": STDOUT}, "stdout must be"),
+        ({"stdout": b"x"}, "stdout must be"),
+        ({"stderr": None}, "stderr must be .* STDOUT"),
+        ({"on_exit": "Kill"}, "on_exit must be 'kill' or 'detach', but is 'Kill'"),
+    ],
+)
+async def test_what_has_no_meaning_is_refused_before_anything_is_started(
+    target: Target, options: dict[str, Any], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PipedProcess, "start", None)
+    with pytest.raises(ValueError, match=why):
+        await target.open_process(["cat"], **options).__aenter__()
+
+
+async def test_communicate_raises_what_asyncio_does_and_no_group(target: Target) -> None:
+    async with target.open_process(["cat"]) as process:
+        with pytest.raises(TypeError, match="bytearray"):
+            await process.communicate("text")  # type: ignore[arg-type] # it is what is tested
+        assert process.stdout
+        reading = asyncio.create_task(process.stdout.read())
+        await asyncio.sleep(0)
+        with pytest.raises(RuntimeError, match="another coroutine is already waiting"):
+            await process.communicate(b"x")
+        assert await reading == b"x"
         assert await process.wait() == 0
 
 
-async def test_sending_eof_to_a_tty_drops_no_output(start: Start) -> None:
-    process = await start("sh", "-c", "cat >/dev/null; echo that was all", tty=True)
-    await process.write(b"line")
-    await process.send_eof()
-    assert b"that was all\r\n" in (await output(process))[STDOUT]
-    assert await process.wait() == 0
+@pytest.mark.parametrize("data", [b"", b"x", b"x\n", b"x\r"])
+async def test_the_end_of_stdin_on_a_terminal(target: Target, data: bytes) -> None:
+    async with asyncio.timeout(10), target.open_process(["cat"], tty=True, stdin=data) as process:
+        out, _ = await process.communicate()
+        assert process.returncode == 0
+        assert out is not None
+        assert out.count(b"x") == 2 * len(data.strip())  # echoed, and written
 
 
-async def test_a_resize_is_seen_and_a_late_one_ignored(start: Start) -> None:
-    process = await start("sh", "-c", "read x; stty size", tty=True, size=(24, 80))
-    await process.resize((33, 44))
-    await process.write(b"\r")
-    assert b"33 44" in (await output(process))[STDOUT]
-    assert await process.wait() == 0
-    await process.resize((50, 60))
+async def test_closing_is_told_to_whoever_reads_or_writes(target: Target) -> None:
+    async with asyncio.timeout(TIMEOUT), target.open_process(["sleep", "1000"]) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(bytes(16 * MIB))
+        draining = asyncio.create_task(process.stdin.drain())
+        reading = asyncio.create_task(process.stdout.read())
+        waiting = asyncio.create_task(process.wait())
+        await asyncio.sleep(0)
+        await process.aclose()
+        await process.aclose()
+        with pytest.raises(BrokenPipeError):
+            await draining
+        for using in reading, waiting:
+            with pytest.raises(rind.Broken, match="was left before its output ended"):
+                await using
 
 
-@pytest.mark.parametrize("tty", [False, True])
-async def test_a_command_that_is_not_found(start: Start, tty: bool) -> None:  # noqa: FBT001 # a case
-    process = await start("nope", tty=tty, size=(24, 80) if tty else None)
-    with pytest.raises(StartError, match="nope") as caught:
-        await output(process)
-    assert caught.value.exit_status == 127
-    with pytest.raises(StartError):
-        await process.wait()
-
-
-@pytest.mark.parametrize("tty", [False, True])
-async def test_a_command_that_is_not_found_is_told_to_a_late_reader(
-    start: Start,
-    tty: bool,  # noqa: FBT001 # a case
-) -> None:
-    process = await start("nope", tty=tty)
-    while not process._receiver.at_end:  # noqa: ASYNC110 # what is saved for a slow reader has no event
-        await asyncio.sleep(0.02)
-    with pytest.raises(StartError, match="nope"):
-        await output(process)
-
-
-async def test_a_command_that_closes_its_output_is_waited_for(start: Start) -> None:
-    process = await start("sh", "-c", "exec >&- 2>&-; read x <&0; exit 3")
-    waiting = asyncio.create_task(process.wait())
-    await asyncio.sleep(0)
-    await process.write(b"\n")
-    assert await process.read() is None
-    assert await waiting == 3
-
-
-async def test_many_at_once(start: Start) -> None:
-    async def one(number: int) -> bool:
-        process = await start("sh", "-c", f"cat; exit {number}")
-        await process.write(f"number {number}".encode())
-        await process.send_eof()
-        seen = await output(process)
-        return seen[STDOUT] == f"number {number}".encode() and await process.wait() == number
-
-    assert all(await asyncio.gather(*map(one, range(40))))
-
-
-@pytest.mark.parametrize("how", [asyncio.CancelledError, ZeroDivisionError])
-async def test_leaving_with_an_exception_ends_the_tree(
-    busybox: TestContainer, how: type[BaseException]
-) -> None:
-    mark = "616161"
-    script = f"trap '' HUP INT TERM; sleep {mark} & setsid sleep {mark} & echo ready; wait; wait"
-
-    def is_running() -> bool:
-        return mark in busybox.engine.cli("top", busybox.name)
-
-    async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
-        container = await engine.container(busybox.name)
-        with pytest.raises(how):  # noqa: PT012 # it is the leaving that is tested
-            async with await Process.start(
-                Reaper(engine), container, ExecConfig(argv=["sh", "-c", script])
-            ) as process:
-                assert await process.read() == (STDOUT, b"ready\n")
-                assert await asyncio.to_thread(is_running)
-                raise how
-    assert not await asyncio.to_thread(is_running)
-    assert process.left_running is None
-
-
-@pytest.mark.parametrize("on_exit", ["kill", "detach"])
-async def test_leaving_normally_ends_the_command_or_not(
-    busybox: TestContainer, on_exit: Literal["kill", "detach"]
-) -> None:
-    async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
-        container = await engine.container(busybox.name)
-        config = ExecConfig(argv=["sh", "-c", "echo ready; sleep 626262"])
-        async with await Process.start(Reaper(engine), container, config) as process:
-            process.on_exit = on_exit
-            assert await process.read() == (STDOUT, b"ready\n")
-        runs = "626262" in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
-        assert runs == (on_exit == "detach")
-        await process.end(9, 0)
-    assert "626262" not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
-
-
-async def test_leaving_before_the_status_is_asked_for_leaves_a_child_alone(
-    busybox: TestContainer,
-) -> None:
-    async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
-        container = await engine.container(busybox.name)
-        config = ExecConfig(argv=["sh", "-c", "sleep 636363 >/dev/null 2>&1 &"])
-        async with await Process.start(Reaper(engine), container, config) as process:
-            assert await process.read() is None
-        assert "636363" in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
-        await process.end(9, 0)
-
-
-async def test_leaving_before_the_engine_has_started_the_command_ends_it(
-    busybox: TestContainer,
-) -> None:
-    async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
-        container = await engine.container(busybox.name)
-
-        async def one() -> None:
-            config = ExecConfig(argv=["sleep", "656565"])
-            async with await Process.start(Reaper(engine), container, config):
-                raise ZeroDivisionError
-
-        for _ in range(10):
-            await asyncio.gather(*(one() for _ in range(4)), return_exceptions=True)
-        # One that was missed would be started soon after.
-        await asyncio.to_thread(busybox.inside, "sleep 0.5")
-        assert "656565" not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
-
-
-async def test_leaving_a_busy_writer_on_a_terminal_ends_it(busybox: TestContainer) -> None:
-    """Of such a one, 20.10 may say that it has ended once its stream is closed."""
-    async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
-        container = await engine.container(busybox.name)
-        script = "trap '' PIPE; sleep 666666 & while echo y; do :; done; wait"
-
-        async def one() -> None:
-            config = ExecConfig(argv=["sh", "-c", script], tty=True, stdin=False)
-            async with await Process.start(Reaper(engine), container, config) as process:
-                assert await process.read() is not None
-                raise ZeroDivisionError
-
-        for _ in range(4):
-            await asyncio.gather(*(one() for _ in range(4)), return_exceptions=True)
-        assert "666666" not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
-
-
-async def test_cancelled_while_the_request_to_start_is_on_its_way(
-    busybox: TestContainer, tmp_path: Path
-) -> None:
-    go_on = asyncio.Event()
-    mark = "646464"
-
-    def configure(proxy: FaultProxy) -> None:
-        proxy.hold_starts_until = go_on
-
-    async with (
-        fault_proxy(busybox.engine.host, tmp_path, configure) as (url, proxy),
-        Engine(Endpoint(url, "the test")) as engine,
-    ):
-        container = await engine.container(busybox.name)
-        config = ExecConfig(argv=["sh", "-c", f"sleep {mark}; true"])
-        starting = asyncio.create_task(Process.start(Reaper(engine), container, config))
-        await proxy.holds_start.wait()
-        starting.cancel()
-        await asyncio.sleep(0.3)  # for a clean-up that would be too early
-        go_on.set()
-        with pytest.raises(asyncio.CancelledError):
-            await starting
-        assert mark not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
-
-
-@pytest.mark.parametrize("tty", [False, True])
-async def test_a_status_of_126_is_believed_where_only_a_child_is_left(
-    start: Start,
-    busybox: TestContainer,
-    tty: bool,  # noqa: FBT001 # a case
-) -> None:
-    mark = str(uuid.uuid4().int % 10**8 + 10**8)
-    script = f"trap '' HUP; sleep {mark} >/dev/null 2>&1 </dev/null & exit 126"
-    process = await start("sh", "-c", script, tty=tty)
-    assert (await output(process))[STDOUT] == b""
-    assert await process.wait() == 126
-    assert mark in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
-    await process.end(9, 0)
-
-
-@pytest.mark.parametrize("size", [(-1, 5), (1, "x"), (70000, 1), (1,), (1, 2, 3), (1.5, 2), ()])
-async def test_a_size_that_no_terminal_has(start: Start, size: tuple[int, int]) -> None:
-    process = await start("cat", tty=True)
-    with pytest.raises(ValueError, match="a window size is"):
-        await process.resize(size)
-    with pytest.raises(ValueError, match="a window size is"):
-        await start("true", tty=True, size=size)
-
-
-async def test_without_a_tty_there_is_no_size(start: Start) -> None:
-    process = await start("cat")
-    with pytest.raises(ValueError, match="no TTY to resize"):
-        await process.resize((24, 80))
-
-
-@pytest.mark.parametrize("number", [0, -1, 65, 99, None, "TERM"])
-async def test_a_signal_that_there_is_not(start: Start, number: int) -> None:
-    process = await start("cat")
-    with pytest.raises(ValueError, match="there is no signal"):
-        await process.send_signal(number)
-
-
-async def test_a_signal_right_after_the_start_arrives(start: Start) -> None:
-    """The engine starts the command after it has answered."""
-
-    async def one() -> int:
-        process = await start("sleep", "1000")
-        await process.send_signal(signal.SIGTERM)
-        while await process.read() is not None:
-            pass
-        return await process.wait()
-
-    assert await asyncio.gather(*(one() for _ in range(8))) == [143] * 8
+async def test_what_is_closed_already_gets_no_streams(target: Target) -> None:
+    async with await target.start(rind.Command(argv=["sleep", "1000"])) as process:
+        await process.aclose()
+        with pytest.raises(rind.Broken, match="was left before its output ended"):
+            process.connect_streams(PIPE, PIPE, PIPE)

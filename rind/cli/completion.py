@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Final
 
 from rind.cli.options import LONG, SHELLS, MissingValue, Options, parse
 from rind.cli.variables import environment
-from rind.endpoint import context_names
+from rind.engine.endpoint import context_names
+from rind.engine.frames import STDOUT
 from rind.errors import RindError, UsageError
-from rind.frames import STDOUT
-from rind.selection import COMPOSE, Container
+from rind.model import COMPOSE, Container
 
 if TYPE_CHECKING:
     from rind.client import Client
@@ -405,8 +405,8 @@ async def _traits(client: "Client", gap: Gap, _env: Mapping[str, str]) -> list[s
 
 async def _listed(client: "Client", gap: Gap, env: Mapping[str, str]) -> list[str]:
     """Ask the container that the command would run in."""
-    from rind.cli.asked import wanted  # noqa: PLC0415 # as above
-    from rind.plan import Command  # noqa: PLC0415 # as above
+    from rind.cli.translate import wanted  # noqa: PLC0415 # as above
+    from rind.decide.plan import Command  # noqa: PLC0415 # as above
 
     options = gap.options
     command = Command(

@@ -10,14 +10,14 @@ from typing import IO, Final
 
 from rind.attach import STDERR_FD, STDOUT_FD
 from rind.cli.prefix import Lines, prefixes, wants_colour
-from rind.cli.run import Run
+from rind.cli.supervisor import Run
+from rind.decide.plan import Command
+from rind.engine.frames import STDERR, STDOUT
 from rind.errors import EngineError, RindError, StartError
-from rind.frames import STDERR, STDOUT
-from rind.local import Sink
-from rind.plan import Command
-from rind.process import Process
+from rind.execution.exec import Process
 from rind.target import Target
-from rind.terminal import is_terminal
+from rind.terminal.descriptors import Sink
+from rind.terminal.tty import is_terminal
 
 __all__ = ["Fanout", "Outcome", "overall", "summary"]
 

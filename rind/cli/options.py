@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from rind.cli.variables import checked_variable
+from rind.decide.profile import DEFAULT_LABEL
 from rind.errors import UsageError
-from rind.keys import parse_keys
-from rind.profile import DEFAULT_LABEL
+from rind.terminal.detach_keys import parse_keys
 
 __all__ = [
     "HELP",

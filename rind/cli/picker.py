@@ -28,8 +28,8 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 
 from rind.attach import STDERR_FD, STDIN_FD
 from rind.cli.report import HEADER, clean, cut, row, table
-from rind.selection import Container
-from rind.terminal import RawMode, window_size
+from rind.model import Container
+from rind.terminal.tty import RawMode, window_size
 
 __all__ = ["Choice", "Interrupted", "draw", "pick"]
 

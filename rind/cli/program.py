@@ -76,7 +76,7 @@ def _run(options: Options) -> int:
         with _quick_imports():
             import asyncio  # noqa: PLC0415 # see above
 
-            from rind.cli.session import Session  # noqa: PLC0415 # see above
+            from rind.cli.invocation import Session  # noqa: PLC0415 # see above
     session = Session(options, variables, os.environ, say, _print)
     runner = asyncio.Runner()
 

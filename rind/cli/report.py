@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from rind.selection import Container
+from rind.model import Container
 
 __all__ = ["HEADER", "age", "clean", "cut", "line", "row", "table"]
 

@@ -6,16 +6,17 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from rind.cli.asked import described, wanted
 from rind.cli.options import Options
 from rind.cli.report import HEADER, clean, row, table
+from rind.cli.translate import described, wanted
 from rind.cli.variables import environment
 from rind.client import Client, connect
+from rind.decide.plan import Command
+from rind.decide.selection import fitting
 from rind.errors import RindError, SelectionError, StartError
-from rind.plan import Command, ExecConfig
+from rind.execution.stdio import DEVNULL
+from rind.model import Container, ExecConfig
 from rind.quoting import quoted
-from rind.selection import Container, fitting
-from rind.streams import DEVNULL
 from rind.target import Target
 
 __all__ = ["show"]

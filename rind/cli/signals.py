@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Final, NoReturn, Protocol
 
 from rind.cli.report import line
-from rind.terminal import give_back
+from rind.terminal.tty import give_back
 
 __all__ = ["ENDING", "Endable", "die_of", "say", "taken"]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from rind.command import flaw
+from rind.decide.pre_step import flaw
 from rind.errors import UsageError
 
 __all__ = ["checked_variable", "environment"]

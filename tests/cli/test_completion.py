@@ -171,10 +171,10 @@ def test_scripts(name: str) -> None:
 
 
 def test_a_run_does_not_import_it() -> None:
-    program = "import sys, rind.cli.program, rind.cli.session; print(*sys.modules)"
+    program = "import sys, rind.cli.program, rind.cli.invocation; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert b"rind.cli.completion" not in done.stdout.split()
-    assert b"rind.cli.session" in done.stdout.split()
+    assert b"rind.cli.invocation" in done.stdout.split()
 
 
 # --- bash's quoting ---------------------------------------------------------------------------

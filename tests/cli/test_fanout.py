@@ -13,8 +13,7 @@ from contextlib import contextmanager
 import pexpect
 import pytest
 from conftest import RIND, TIMEOUT, Containers, TestContainer, ended, one_line, wait_until
-from test_load import MIB, MOST_MEMORY, resident
-from test_reaper import IN_CONTAINER, is_leashed, sleepers
+from processes import IN_CONTAINER, MIB, MOST_MEMORY, is_leashed, resident, sleepers
 
 from rind.cli.fanout import Outcome, overall, summary
 

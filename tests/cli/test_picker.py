@@ -17,7 +17,7 @@ from screen import Screen
 
 from rind.cli.picker import Choice, draw
 from rind.cli.report import row
-from rind.selection import COMPOSE, Container
+from rind.model import COMPOSE, Container
 
 NOW = 1_000_000.0
 KEY = "app.rind"

@@ -12,7 +12,7 @@ from conftest import RIND, TIMEOUT, Containers, TestContainer, one_line, wait_un
 
 from rind.cli.options import Options
 from rind.cli.show import docker_exec
-from rind.plan import ExecConfig
+from rind.model import ExecConfig
 
 
 def lines(container: TestContainer, *args: str) -> list[str]:

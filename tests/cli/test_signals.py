@@ -18,7 +18,7 @@ from pathlib import Path
 import pexpect
 import pytest
 from conftest import RIND, TIMEOUT, TestContainer, one_line, wait_until
-from test_reaper import sleepers
+from processes import sleepers
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
 AT_ONCE = 5.0

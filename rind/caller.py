@@ -1,0 +1,89 @@
+"""Where the caller stands, and which folders of this machine a container's labels and mounts name.
+
+A container's paths come from elsewhere: any image can name any path. So they are looked up only
+where a decision depends on it, with one system call each, and only compared with the folders that
+the caller stands in. A path that leads to one of these, also through symbolic links, gets its name.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from rind.decide.workdir import host_path
+from rind.model import Caller, Container, Mount
+
+__all__ = ["find_caller", "localized"]
+
+_COMPOSE_FILES: Final = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+
+_Identity = tuple[int, int]
+"""A file's device and inode."""
+
+
+def find_caller(environ: Mapping[str, str], engine: str) -> Caller:
+    """Return where this process stands.
+
+    Args:
+        environ: its environment variables.
+        engine: the endpoint, for messages.
+    """
+    cwd = _working_directory()
+    return Caller(
+        cwd=cwd,
+        environ=environ,
+        uid=os.getuid(),
+        gid=os.getgid(),
+        engine=engine,
+        compose_folder=_compose_folder(cwd),
+        project=environ.get("COMPOSE_PROJECT_NAME", ""),
+    )
+
+
+def localized(containers: Sequence[Container], cwd: PurePosixPath) -> list[Container]:
+    """Name the containers' folders as ``cwd`` and its parents are named, where they are these."""
+    names: dict[_Identity, str] = {}
+    for folder in (cwd, *cwd.parents):
+        if (identity := _identity(str(folder))) is not None:
+            names[identity] = str(folder)
+    return [
+        replace(
+            container,
+            folder=_named(container.folder, names),
+            mounts=[Mount(_named(it.source, names), it.target) for it in container.mounts],
+        )
+        for container in containers
+    ]
+
+
+def _named(path: str, names: Mapping[_Identity, str]) -> str:
+    # As it is first: a Linux machine may have a /host_mnt of its own.
+    for candidate in dict.fromkeys((path, str(host_path(path)))) if path else ():
+        identity = _identity(candidate)
+        if identity is not None and identity in names:
+            return names[identity]
+    return path
+
+
+def _identity(path: str) -> _Identity | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 # a Path would cost more than the call
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _working_directory() -> PurePosixPath:
+    try:
+        return PurePosixPath(Path.cwd())
+    except OSError:  # it was removed, or its path cannot be found out
+        return PurePosixPath()
+
+
+def _compose_folder(cwd: PurePosixPath) -> PurePosixPath | None:
+    for folder in (cwd, *cwd.parents):
+        # Path.is_file would raise for a folder that may not be searched, or has too long a path.
+        if any(os.path.isfile(folder / name) for name in _COMPOSE_FILES):  # noqa: PTH113 # see above
+            return folder
+    return None

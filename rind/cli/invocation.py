@@ -1,0 +1,290 @@
+"""One run of a command on this process's own streams, as the options ask for it."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Final
+
+from rind.attach import STDERR_FD, STDIN_FD, attach_terminal, local_window_size
+from rind.cli.fanout import Fanout, overall, summary
+from rind.cli.options import Options
+from rind.cli.supervisor import Run
+from rind.cli.translate import asked_command, described, wanted
+from rind.client import Client, connect
+from rind.decide.plan import Command
+from rind.decide.selection import AmbiguousError, Wanted, require_running
+from rind.engine.endpoint import docker_setting
+from rind.errors import ExitStatus, RindError, SelectionError, StartError
+from rind.execution.exec import Process
+from rind.model import Container
+from rind.quoting import quoted
+from rind.target import Target
+from rind.terminal.detach_keys import parse_keys
+from rind.terminal.tty import is_raw, is_terminal
+
+__all__ = ["Session"]
+
+_INTERRUPTED: Final = ExitStatus.SIGNALLED + signal.SIGINT
+_CTRL_C: Final = b"\x03"
+
+_PATIENCE: Final = 1.0
+"""Seconds that an end may take before we say what it waits for."""
+
+
+class Session:
+    """One run: start it with :meth:`run`, and hand it the signals that arrive meanwhile.
+
+    Args:
+        options: from the command line.
+        variables: for the command.
+        env: our own environment.
+        say: prints a line to the user.
+        out: prints text on stdout.
+
+    Attributes:
+        signal: the first that was sent to us; 0 for none.
+        typed: whether it was typed as Ctrl-C on the terminal, and the command died of it.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        variables: Mapping[str, str],
+        env: Mapping[str, str],
+        say: Callable[[str], None],
+        out: Callable[[str], None],
+    ) -> None:
+        self.signal = 0
+        self.typed = False
+        self._options = options
+        self._variables = variables
+        self._env = env
+        self._say = say
+        self._out = out
+        self._task: asyncio.Task[int] | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self._patience: asyncio.TimerHandle | None = None
+        self._running: Run | Fanout | None = None
+        # What a signal or the time limit gives; a command's own status may go before it.
+        self._status: int | None = None
+
+    async def run(self) -> int:
+        """Run what the options ask for; return the exit status.
+
+        Raises:
+            RindError: with the message and the exit status that the user is to see.
+            OSError: our own stdin or stdout failed.
+        """
+        self._task = asyncio.create_task(self._run())
+        self._set_alarm()
+        try:
+            return await self._task
+        except asyncio.CancelledError:
+            if self._status is None:
+                raise
+            return self._status
+        finally:
+            self._stop_alarm()
+            if self._patience is not None:
+                self._patience.cancel()
+
+    def interrupt(self, number: int) -> None:
+        """Take a signal that was sent to us: hand it on, and see to it that we end."""
+        self.signal = self.signal or number
+        if self._status is None:
+            self._status = ExitStatus.SIGNALLED + number
+        self._end(number, self._status)
+
+    def forward(self, number: int) -> None:
+        """Take a signal that was sent to us: hand it on."""
+        if self._running is not None:
+            self._running.forward(number)
+
+    def left(self) -> str:
+        """Say what may be left running where it is not waited for any more."""
+        names = ", ".join(self._running.left()) if self._running is not None else ""
+        if not names:
+            return "gave up; no command was started"
+        return f"gave up; the command may be left running in {names}"
+
+    def _set_alarm(self) -> None:
+        """Let the time limit begin, at first or anew."""
+        self._stop_alarm()
+        if self._options.timeout:
+            loop = asyncio.get_running_loop()
+            self._alarm = loop.call_later(self._options.timeout, self._expire)
+
+    def _stop_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    def _expire(self) -> None:
+        if self._status is not None:
+            return  # a signal was faster
+        self._status = ExitStatus.TIMED_OUT
+        if self._running is not None and self._can_tell():
+            self._say(f"the command did not end within {self._options.timeout:g} s")
+        self._end(signal.SIGTERM, self._status)
+
+    def _end(self, number: int, status: int) -> None:
+        if self._running is not None:
+            self._running.end(number, status)
+            if self._patience is None:
+                loop = asyncio.get_running_loop()
+                self._patience = loop.call_later(_PATIENCE, self._tell_waiting)
+        elif self._task is not None:
+            self._task.cancel()
+
+    def _can_tell(self) -> bool:
+        """Whether there is somebody whom a line of ours does not disturb."""
+        return self._options.verbosity >= 0 and is_terminal(STDERR_FD) and not is_raw()
+
+    def _tell_waiting(self) -> None:
+        names = ", ".join(self._running.left()) if self._running is not None else ""
+        if names and self._can_tell():
+            left = max(0, self._options.kill_after - _PATIENCE)
+            self._say(f"waiting for what still runs in {names}: SIGKILL in {left:g} s, or at ^C")
+
+    async def _run(self) -> int:
+        options, env = self._options, self._env
+        command = asked_command(options, self._variables, env)
+        if options.action != "run":
+            from rind.cli.show import show  # noqa: PLC0415 # a command needs none of it
+
+            return await show(options, command, env, lambda text: self._out(f"{text}\n"), self._say)
+        keys = options.detach_keys
+        detach_keys = parse_keys(docker_setting(env, "detachKeys") if keys is None else keys)
+        async with connect(options.host, context=options.context, environ=env) as client:
+            targets = await self._find(client)
+            if not targets:
+                return _INTERRUPTED
+            if options.verbosity > 0:
+                names = ", ".join(it.container.name for it in targets)
+                what = described(options, targets[0].profile)
+                self._say(f"in {names} on {client.endpoint.url}: {what}")
+            if options.all:
+                return await self._run_all(targets, command)
+            return await self._run_in(client, targets[0], command, detach_keys)
+
+    async def _find(self, client: Client) -> Sequence[Target]:
+        """Find what to run in; nothing where several fit, and the user wants none of them.
+
+        The time limit holds for this and for the command, but not while we wait for what has a
+        limit of its own, or for the user.
+        """
+        options = self._options
+        asked = wanted(options)
+        try:
+            if options.wait is not None:
+                targets = await self._wait(client, asked, options.wait)
+            elif options.all:
+                targets = await client.find_all(asked)
+            else:
+                targets = [await client.find(asked)]
+        except AmbiguousError as several:
+            if not _can_ask(self._env):
+                raise
+            candidates = several.candidates
+        else:
+            if not options.all:
+                self._mention_elsewhere(client, targets[0].container)
+            return targets
+        from rind.cli.picker import Interrupted, pick  # noqa: PLC0415 # it takes 100 ms to load
+
+        self._stop_alarm()
+        try:
+            picked = await pick(candidates, options.label)
+        except Interrupted:
+            self.signal, self.typed = signal.SIGINT, True
+            return []
+        self._set_alarm()
+        return [] if picked is None else [client.target(require_running(picked), options.label)]
+
+    async def _wait(self, client: Client, asked: Wanted, seconds: float) -> list[Target]:
+        """Wait for the container or all of them, and on a terminal say for what."""
+        seen: list[str] = []
+
+        def told(what: str) -> None:
+            if what not in seen[-1:] and is_terminal(STDERR_FD) and self._options.verbosity >= 0:
+                self._say(f"waiting: {what}")
+            seen.append(what)
+
+        self._stop_alarm()
+        try:
+            async with asyncio.timeout(seconds):
+                if self._options.all:
+                    return await client.wait_for_all(asked, told)
+                return [await client.wait_for(asked, told)]
+        except TimeoutError:
+            what = seen[-1] if seen else "the engine has not said which containers run"
+            raise SelectionError(f"waited for {seconds:g} s: {what}") from None
+        finally:
+            self._set_alarm()
+
+    def _mention_elsewhere(self, client: Client, container: Container) -> None:
+        """Say so where the user may think of another project."""
+        loud = self._options.verbosity >= 0 and is_terminal(STDERR_FD)
+        if loud and self._options.container is None and client.stands_elsewhere(container):
+            self._say(f"running in {container.name}, which is of the project in {container.folder}")
+
+    async def _run_in(
+        self, client: Client, target: Target, command: Command, detach_keys: bytes
+    ) -> int:
+        options = self._options
+        if options.detach:
+            await target.detach(command)
+            return 0
+        size = local_window_size() if command.tty else None
+
+        async def serve(process: Process) -> int | None:
+            status = await attach_terminal(process, stdin=command.stdin, detach_keys=detach_keys)
+            if status == _INTERRUPTED and process.tty and process.last_written == _CTRL_C:
+                self.signal, self.typed = self.signal or signal.SIGINT, not self.signal
+            return status
+
+        self._running = run = Run(target, options.kill_after, self._tell)
+        try:
+            status = await run.run(command, serve, size)
+        except StartError as exc:
+            hint = await self._hint(client, exc)
+            if not exc.told:
+                raise StartError(f"{exc}{hint and f' ({hint})'}", exc.exit_status) from exc
+            if hint:
+                self._say(hint)
+            return exc.exit_status
+        if status is None:
+            if options.verbosity >= 0:
+                top = f"docker top {quoted(target.container.name)}"
+                self._say(f"detached: the command runs on; find it with: {top}")
+            return 0
+        return status
+
+    async def _hint(self, client: Client, exc: StartError) -> str:
+        """Say so where the first word is no program, but a container, as docker exec has it."""
+        first, *rest = self._options.command or [""]
+        if exc.exit_status == ExitStatus.NOT_FOUND and self._options.container is None:
+            with suppress(RindError):
+                if first in {container.name for container in await client.running()}:
+                    line = " ".join(map(quoted, ["rind", "--container", first, *rest]))
+                    return f"{first} is a container: {line}"
+        return ""
+
+    async def _run_all(self, targets: Sequence[Target], command: Command) -> int:
+        options = self._options
+        self._running = fanout = Fanout(
+            targets, options.kill_after, self._env, self._say, group=options.group
+        )
+        outcomes = await fanout.run(command)
+        status = overall(outcomes, self._status)
+        if options.verbosity >= (0 if status else 1):
+            self._say(summary(outcomes))
+        return status
+
+    async def _tell(self, text: str) -> None:
+        self._say(text)
+
+
+def _can_ask(env: Mapping[str, str]) -> bool:
+    able = env.get("TERM", "dumb") not in {"", "dumb", "unknown"}
+    return able and is_terminal(STDIN_FD) and is_terminal(STDERR_FD)

@@ -1,0 +1,161 @@
+"""One command in one container, from its start to its end, whoever brings that about."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from rind.decide.plan import Command
+from rind.errors import EngineError, ExitStatus, LeftRunning
+from rind.execution.exec import Process
+from rind.target import Target
+
+__all__ = ["Run", "Say", "Serve"]
+
+Say = Callable[[str], Awaitable[None]]
+"""Prints a line to the user."""
+
+Serve = Callable[[Process], Awaitable[int | None]]
+"""Moves a process's bytes until it ends; gives its exit status, or None where it was detached."""
+
+_KILLED: Final = ExitStatus.SIGNALLED + 9
+
+_STUCK_AFTER: Final = 2.0
+"""Seconds in which our stdout or stderr must take something, where the command was ended."""
+
+
+class Run:
+    """One run of a command: begin it with :meth:`run`, and :meth:`end` it from outside.
+
+    Args:
+        target: the container.
+        kill_after: seconds that the command's tree has to end by itself.
+        say: for what is not an error of the run.
+    """
+
+    def __init__(self, target: Target, kill_after: float, say: Say) -> None:
+        self._target = target
+        self._kill_after = kill_after
+        self._say = say
+        self._task: asyncio.Task[object] | None = None
+        self._process: Process | None = None
+        self._ending: asyncio.Task[bool] | None = None
+        self._waiting: asyncio.Task[None] | None = None
+        self._forwarding: set[asyncio.Task[None]] = set()
+        # What ends the run from outside gives it this status, unless the command has its own.
+        self._status = 0
+
+    async def run(
+        self, command: Command, serve: Serve, size: tuple[int, int] | None = None
+    ) -> int | None:
+        """Start a command, serve it, and give the exit status; None where it was detached.
+
+        Args:
+            command: what to run.
+            serve: moves its bytes.
+            size: the window size (rows, columns) that it begins with, with a TTY.
+
+        Raises:
+            RindError: with the message and the exit status that the user is to see.
+            OSError: from ``serve``.
+        """
+        self._task = asyncio.current_task()
+        try:
+            status = await self._run(command, serve, size)
+        except LeftRunning as left:
+            await self._tell(left)
+            return self._status or left.exit_status
+        except EngineError:
+            raise  # it says itself what may still be running
+        except BaseException as exc:
+            if self._process is not None and self._process.left_running is not None:
+                await self._tell(self._process.left_running)
+            if isinstance(exc, asyncio.CancelledError) and self._status:
+                return self._status
+            raise
+        finally:
+            # What it left running on purpose is not to be ended any more.
+            self._task = self._process = None
+            if self._waiting is not None:
+                self._waiting.cancel()
+        return status
+
+    def left(self) -> list[str]:
+        """Return the container's name where something may be left running there."""
+        return [self._target.container.name] if self._task is not None else []
+
+    def end(self, number: int, status: int) -> None:
+        """End the command's tree with a signal, and when it is called again, at once.
+
+        Args:
+            number: the signal.
+            status: what the run then ends with, unless the command has a status of its own.
+        """
+        self._status = self._status or status
+        if self._process is None:
+            if self._task is not None:
+                self._task.cancel()
+        elif self._ending is not None:
+            self._process.hurry()
+        else:
+            self._ending = asyncio.create_task(self._process.end(number, self._kill_after))
+            self._ending.add_done_callback(self._ended)
+
+    def forward(self, number: int) -> None:
+        """Hand a signal on to the command's tree."""
+        if self._process is not None:
+            self._forwarding.add(task := asyncio.create_task(self._hand_on(self._process, number)))
+            task.add_done_callback(self._forwarding.discard)
+
+    async def _run(
+        self, command: Command, serve: Serve, size: tuple[int, int] | None
+    ) -> int | None:
+        if self._status:
+            return self._status  # it was ended before it began
+        async with await self._target.start(command, size) as process:
+            self._process = process
+            status = await serve(process)
+            if process.ending is not None:
+                name = self._target.container.name
+                await self._say(f"the command was killed when {name} ran {process.ending}")
+            if status is None:
+                process.on_exit = "detach"
+            if self._ending is not None:
+                # The command has ended; what it started may still have to.
+                return _settled(self._status, status, killed=await self._ending)
+            return status
+
+    async def _hand_on(self, process: Process, number: int) -> None:
+        try:
+            await process.send_signal(number)
+        except LeftRunning as exc:
+            await self._say(f"cannot hand on signal {number}: {exc}")
+
+    def _ended(self, ending: "asyncio.Task[bool]") -> None:
+        if self._task is None or ending.cancelled():
+            return
+        if ending.exception() is not None:
+            # Where the tree is out of reach, its output might never end.
+            self._task.cancel()
+        elif self._process is not None:
+            self._waiting = asyncio.create_task(self._leave_unread(self._process, self._task))
+
+    async def _leave_unread(self, process: Process, task: "asyncio.Task[object]") -> None:
+        """Leave what an ended command has written, once nobody takes any more of it."""
+        taken = -1
+        while process.taken > taken:
+            taken = process.taken
+            await asyncio.sleep(_STUCK_AFTER)
+        task.cancel()
+
+    async def _tell(self, why: LeftRunning) -> None:
+        await self._say(f"processes of the command may be left running in the container: {why}")
+
+
+def _settled(given: int, own: int | None, *, killed: bool) -> int:
+    """Choose the status of a run that was ended from outside, which gave it one.
+
+    A command that ended by itself has its own. The time limit's is that of coreutils' timeout.
+    """
+    if given == ExitStatus.TIMED_OUT:
+        return _KILLED if killed else given
+    return given if killed else own or 0

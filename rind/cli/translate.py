@@ -1,0 +1,64 @@
+"""What the options ask for, in the API's words."""
+
+import shlex
+from collections.abc import Mapping
+
+from rind.attach import STDIN_FD, STDOUT_FD
+from rind.cli.options import Options
+from rind.decide.plan import Command
+from rind.decide.profile import Profile
+from rind.decide.selection import Wanted
+from rind.terminal.descriptors import can_read, is_null
+from rind.terminal.tty import handed_over, is_terminal
+
+__all__ = ["asked_command", "described", "wanted"]
+
+
+def wanted(options: Options) -> Wanted:
+    """Give the container that is asked for."""
+    return Wanted(
+        label=options.label,
+        container=options.container,
+        service=options.service,
+        project=options.project,
+        index=options.index,
+    )
+
+
+def asked_command(
+    options: Options, variables: Mapping[str, str], env: Mapping[str, str]
+) -> Command:
+    """Give the command that is asked for; our own stdin and stdout say whether it has a TTY."""
+    tty = _wants_tty(options)
+    return Command(
+        argv=options.command,
+        script=options.script,
+        env=variables,
+        env_defaults=handed_over(env) if tty else {},
+        user=options.user,
+        workdir=options.workdir,
+        shell=options.shell,
+        pre_step=options.pre_step,
+        privileged=options.privileged,
+        tty=tty,
+        # On a TTY, what is not attached never ends.
+        stdin=_attaches_stdin(options) and (not is_null(STDIN_FD) or (tty and can_read(STDIN_FD))),
+        output=not options.detach,
+    )
+
+
+def described(options: Options, profile: Profile) -> str:
+    """Give the command in the user's own words, or in those of the container's labels."""
+    script = [] if options.script is None else ["-c", options.script]
+    shell = options.shell or profile.shell
+    return shlex.join([*script, *options.command]) or profile.command or shell
+
+
+def _wants_tty(options: Options) -> bool:
+    if options.tty is not None:
+        return options.tty
+    return _attaches_stdin(options) and is_terminal(STDIN_FD) and is_terminal(STDOUT_FD)
+
+
+def _attaches_stdin(options: Options) -> bool:
+    return options.stdin and not options.detach and not options.all

@@ -1,0 +1,1 @@
+"""Decisions, without I/O: which container, and what is executed in it."""

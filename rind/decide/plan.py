@@ -1,0 +1,192 @@
+"""From what a caller asks and a container's labels say, to what the engine is to execute. Pure."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Final, TypedDict
+
+from rind.decide.pre_step import PreStep, flaw, wrap, wrap_script
+from rind.decide.profile import Profile
+from rind.decide.workdir import container_path
+from rind.errors import UsageError
+from rind.model import Caller, Container, Defaults, ExecConfig
+
+__all__ = [
+    "Command",
+    "CommandOptions",
+    "Word",
+    "needs_defaults",
+    "plan",
+    "wants_local_workdir",
+    "words",
+]
+
+Word = str | bytes | os.PathLike[str]
+"""A word of a command, as :mod:`subprocess` takes it."""
+
+_AUTO: Final = "auto"
+
+_WORDS: Final = re.compile(r"[\w@%+:,./-]+( +[\w@%+=:,./-]+)*")
+"""Text that means the same to every shell: words between spaces."""
+
+
+_BUILTINS: Final = frozenset(
+    [
+        *(".", ":", "alias", "cd", "command", "eval", "exec", "exit", "export", "read", "set"),
+        *("source", "trap", "type", "ulimit", "umask", "unalias", "unset", "wait"),
+    ]
+)
+"""Words that only a shell understands (POSIX, 2.14 and 1.6), and bash's source."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What a caller asks for. What is None is left to the container's profile.
+
+    Attributes:
+        argv: the words; none for the profile's command. With a script, its parameters.
+        script: for the container's shell.
+        env: variables by name.
+        env_defaults: variables that are set unless the container or something else sets them.
+        user: ``user[:group]``, ``host`` for our own numbers, or empty for the container's.
+        workdir: a path, counted from the container's own working directory; ``auto`` for where
+            the container has ours, or empty for its own.
+        shell: an absolute path.
+        pre_step: whether to run it.
+        tty, stdin, output: what is attached.
+    """
+
+    argv: Sequence[Word] = ()
+    script: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    env_defaults: Mapping[str, str] = field(default_factory=dict)
+    user: str | None = None
+    workdir: str | os.PathLike[str] | None = None
+    shell: str | None = None
+    pre_step: bool = True
+    privileged: bool = False
+    tty: bool = False
+    stdin: bool = True
+    output: bool = True
+
+
+class CommandOptions(TypedDict, total=False):
+    """The fields of a :class:`Command` that an embedder gives by keyword."""
+
+    script: str | None
+    env: Mapping[str, str]
+    user: str | None
+    workdir: str | os.PathLike[str] | None
+    shell: str | None
+    pre_step: bool
+    privileged: bool
+    tty: bool
+
+
+def plan(
+    command: Command,
+    profile: Profile,
+    container: Container,
+    caller: Caller,
+    defaults: Defaults | None = None,
+) -> ExecConfig:
+    """Settle what the engine executes; the command's own wishes override the profile's.
+
+    Args:
+        command: what the caller asks for.
+        profile: what the container's labels say.
+        container: where it runs, its mounts named as the caller names them.
+        caller: lends its working directory, variables and numbers.
+        defaults: the container's own; only needed where :func:`needs_defaults` says so.
+
+    Raises:
+        UsageError: as :func:`rind.decide.pre_step.wrap`; a variable is invalid.
+        TypeError: a word is no text.
+    """
+    defaults = defaults or Defaults()
+    passed = {name: caller.environ[name] for name in profile.pass_env if name in caller.environ}
+    env = {**profile.env, **passed, **command.env}
+    lent = {
+        name: value
+        for name, value in command.env_defaults.items()
+        if name not in env and name not in defaults.variables
+    }
+    user = profile.user if command.user is None else command.user
+    workdir = _workdir(command, profile)
+    if workdir == _AUTO:
+        workdir = container_path(caller.cwd, container.mounts) or ""
+    elif workdir:
+        workdir = str(PurePosixPath("/", defaults.workdir, workdir))
+    step = PreStep(
+        text=profile.pre_step if command.pre_step else None,
+        shell=command.shell or profile.shell,
+        container=container.name,
+        # The caller's directory overrides the one that the pre-step changes to.
+        workdir=workdir if command.workdir is not None else "",
+    )
+    return ExecConfig(
+        argv=_argv(command, profile, step),
+        tty=command.tty,
+        stdin=command.stdin,
+        output=command.output,
+        env=[_variable(name, value) for name, value in {**env, **lent}.items()],
+        user=f"{caller.uid}:{caller.gid}" if user == "host" else user,
+        workdir=workdir,
+        privileged=command.privileged,
+    )
+
+
+def needs_defaults(command: Command) -> bool:
+    """Whether the plan depends on the container's own variables or working directory."""
+    workdir = os.fspath(command.workdir or _AUTO)
+    return bool(command.env_defaults) or not (workdir == _AUTO or workdir.startswith("/"))
+
+
+def wants_local_workdir(command: Command, profile: Profile) -> bool:
+    """Whether the command is to run where the container has our working directory."""
+    return _workdir(command, profile) == _AUTO
+
+
+def _workdir(command: Command, profile: Profile) -> str:
+    return profile.workdir if command.workdir is None else os.fspath(command.workdir)
+
+
+def _argv(command: Command, profile: Profile, step: PreStep) -> list[str]:
+    script, argv = command.script, words(command.argv)
+    if script is None and not argv:
+        # Words are executed as they are: a shell in between would be in the way of Ctrl-C.
+        if _WORDS.fullmatch(profile.command) and profile.command.split()[0] not in _BUILTINS:
+            argv = profile.command.split()
+        else:
+            script = profile.command or None
+    if script is not None:
+        return wrap_script(script, argv, step)
+    return wrap(argv or [step.shell], step)
+
+
+def words(argv: Sequence[Word]) -> list[str]:
+    """Give a command's words as text.
+
+    Raises:
+        UsageError: it is one string.
+        TypeError: a word is no text.
+    """
+    if isinstance(argv, str):
+        raise UsageError(f"a command is a list of words, but got {argv!r}: did you mean script=?")
+    return [os.fsdecode(it) for it in argv]
+
+
+def _variable(name: object, value: object) -> str:
+    """Give what the engine takes. A value may be a secret, so no message has it."""
+    if not (isinstance(name, str) and isinstance(value, str)):
+        kind = type(value if isinstance(name, str) else name).__name__
+        raise UsageError(f"the variable {name!a} must be text, but is of type {kind}")
+    text = f"{name}={value}"
+    why = flaw(text) if name else "has no name"
+    if "=" in name:
+        why = "has an equals sign in its name"
+    if why:
+        raise UsageError(f"the variable {name!a} {why}")
+    return text

@@ -1,0 +1,191 @@
+"""What to execute: the user's words, and the pre-step around them. Pure.
+
+Without a pre-step the words go to the engine as they are, so a container with no shell works.
+With one, they become the positional parameters of a small shell script, and are never joined
+or quoted. The script must run in dash, busybox ash and bash, so:
+
+* The pre-step is a parameter too, and is run by ``eval``. Were it part of the script's text, an
+  open quote or a trailing ``||`` in it would swallow what follows.
+* It runs in a function, so that its ``set --`` changes the function's parameters and not the
+  command's words. bash has arrays, and a ``declare`` in a function would be local there: it
+  keeps the words in one instead.
+* Its stdout is stderr: stdout belongs to the command.
+* dash has no ``source``. Ours, like bash's, looks in the current directory when PATH has no such
+  file, and fails where dash's ``.`` would end the shell.
+* ``exec`` leaves the command in the shell's place: signals and status are its own. A function
+  that the pre-step defined cannot be exec'd, so it is called. ``type`` tells functions from
+  builtins, which must not hide a program of the container's (``rind echo``).
+* No variable of ours is left behind, and no function of ours is exported: the pre-step may have
+  said ``set -a``.
+* All of this is a parameter too, which the first line evaluates: so a shell that names the line of
+  an error counts the user's own, from the second on. It is a line of its own, for the aliases of
+  the pre-step.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, TypeGuard
+
+from rind.decide.profile import DEFAULT_SHELL
+from rind.errors import UsageError
+
+__all__ = ["NOT_STARTED", "PreStep", "flaw", "wrap", "wrap_script"]
+
+NOT_STARTED: Final = "rind: cannot start the command: "
+"""How the line begins in which the wrapper says so, see :mod:`rind.execution.start_failure`."""
+
+MAX_WORD: Final = 128 * 1024 - 1
+"""Bytes: Linux's MAX_ARG_STRLEN without the final NUL, the longest word that execve takes."""
+
+# $1 is the directory to be in after it, or empty, $2 is the pre-step. When this is done, the words
+# after these are $1… again.
+# The eval around our source is for busybox ash, which has its own and refuses to parse another.
+# What ends the shell in the pre-step, `exit 0` too, is told by the trap. It stays, for it may have
+# been replaced by the pre-step's own, but has nothing to tell after that.
+_PRELUDE: Final = r"""shift
+rind_exit() {
+  echo "rind: the pre-step of RIND_NAME ended with $1; the command was not run" >&2
+  [ "$1" != 0 ] || exit 125
+  exit "$1"
+}
+trap 'rind_exit "$?"' EXIT
+command -v source >/dev/null 2>&1 || eval 'source() {
+  case $1 in
+    */*) ;;
+    *) [ ! -f "./$1" ] || command -v -- "$1" >/dev/null || set -- "./$@" ;;
+  esac
+  local rind_file="$1"
+  shift
+  command . "$rind_file"
+}'
+rind_pre_step() { eval "shift
+$1"; }
+if [ "${BASH_VERSION-}" ]; then
+  eval 'rind_words=("$@"); set -- "$2"; eval "shift
+$1" >&2; set -- "$?" "${rind_words[@]}"; unset rind_words'
+else
+  rind_pre_step "$2" >&2
+  set -- "$?" "$@"
+fi
+[ "$1" = 0 ] || exit "$1"
+case $- in
+  *a*) set +a; rind_exit() { :; }; set -a ;;
+  *) rind_exit() { :; } ;;
+esac
+[ -z "$2" ] || cd "$2" || exit 125
+shift 3
+"""
+
+# The pre-step's errexit and nounset are not the script's.
+_SCRIPT: Final = "set +eu\n"
+
+# bash's and ash's exec take options; dash's takes none, and would look for a program "--". What can
+# be seen to fail, we say ourselves, in the words of :mod:`rind.execution.start_failure`.
+_EXEC: Final = rf"""
+case $1 in
+  -*) if (exec --) 2>/dev/null; then exec -- "$@"; else exec "$@"; fi ;;
+  "") ;;
+  */*)
+    if [ -d "$1" ] || {{ [ -e "$1" ] && ! [ -x "$1" ]; }}; then
+      printf '{NOT_STARTED}%s: permission denied\n' "$1" >&2
+      exit 126
+    elif ! [ -e "$1" ] && [ -x "${{1%/*}}/" ]; then
+      printf '{NOT_STARTED}%s: not found\n' "$1" >&2
+      exit 127
+    fi
+    exec "$@"
+    ;;
+esac
+case $(LC_ALL=C type "$1" 2>/dev/null) in
+  "$1 is a function"* | "$1 is a shell function"*) "$@" ;;
+  *)
+    if ! command -v -- "$1" >/dev/null; then
+      printf '{NOT_STARTED}%s: not found in PATH\n' "$1" >&2
+      exit 127
+    fi
+    exec "$@"
+    ;;
+esac
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreStep:
+    """What is done in the container before a command.
+
+    Attributes:
+        text: a piece of shell; None or blank for nothing.
+        shell: what runs it, a path or a program's name.
+        container: the container's name, for messages.
+        workdir: an absolute path to be in after it; empty for where it ends.
+    """
+
+    text: str | None = None
+    shell: str = DEFAULT_SHELL
+    container: str = "the container"
+    workdir: str = ""
+
+
+def wrap(argv: Sequence[str], step: PreStep) -> list[str]:
+    """Return what the engine is to execute so that ``argv`` runs after a pre-step.
+
+    Raises:
+        UsageError: a word cannot be executed on any Linux, or the pre-step is incomplete in a
+            way that shells pass over.
+    """
+    if not _is_a_step(step.text):
+        return _checked(argv)
+    return _checked([*_begun(step, _EXEC), *argv])
+
+
+def wrap_script(script: str, args: Sequence[str], step: PreStep) -> list[str]:
+    """Return what runs ``script`` in the container's shell, ``args`` being ``$1`` and so on.
+
+    With a pre-step, it is the pre-step's own shell, which knows its functions.
+
+    Raises:
+        UsageError: as :func:`wrap`.
+    """
+    if not _is_a_step(step.text):
+        # sh would take a first "-" or "+" for an option.
+        text = f"\n{script}" if script[:1] in {"-", "+"} else script
+        return _checked([step.shell, "-c", text, "sh", *args])
+    return _checked([*_begun(step, script, _SCRIPT), *args])
+
+
+def _begun(step: PreStep, rest: str, between: str = "") -> list[str]:
+    # Of a name that is no container's, as an engine checks them, nothing must reach a shell.
+    name = re.sub(r"[^\w. -]", "?", step.container, flags=re.ASCII)
+    prelude = _PRELUDE.replace("RIND_NAME", name) + between
+    return [step.shell, "-c", f'eval "$1"\n{rest}', "sh", prelude, step.workdir, step.text or ""]
+
+
+def _is_a_step(pre_step: str | None) -> TypeGuard[str]:
+    if pre_step is None or not pre_step.strip():
+        return False
+    body = pre_step.rstrip("\n")
+    if (len(body) - len(body.rstrip("\\"))) % 2:
+        raise UsageError("the pre-step (the label's value) is incomplete: it ends in a backslash")
+    return True
+
+
+def _checked(argv: Sequence[str]) -> list[str]:
+    for word in argv:
+        if why := flaw(word):
+            raise UsageError(f"a word of the command {why}: {word[:40]!a}")
+    return list(argv)
+
+
+def flaw(text: str) -> str:
+    """Say why a text can be no word of a command, nor a variable; nothing where it can."""
+    try:
+        encoded = text.encode()
+    except UnicodeEncodeError:
+        # The API is JSON, which has no place for other bytes.
+        return "is not valid UTF-8"
+    if b"\0" in encoded:
+        return "has a NUL byte in it"
+    if len(encoded) > MAX_WORD:
+        return f"is too long for Linux: it has {len(encoded)} bytes, {MAX_WORD} being the most"
+    return ""

@@ -1,0 +1,199 @@
+"""Which container to run in: a pure decision over what the engine listed and where we stand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import PurePosixPath
+from typing import Final, TypedDict
+
+from rind.decide.profile import DEFAULT_LABEL
+from rind.errors import SelectionError
+from rind.model import COMPOSE, Caller, Container
+from rind.quoting import quoted
+
+__all__ = [
+    "AmbiguousError",
+    "Wanted",
+    "WantedFields",
+    "fitting",
+    "nearest",
+    "options_for",
+    "require_running",
+    "select",
+    "stands_elsewhere",
+]
+
+_MOST_NAMED: Final = 5
+"""Containers that an error names: nobody reads a line with more."""
+
+_MENDS: Final = {
+    "paused": "resume it with: docker unpause {name}",
+    "restarting": "see why with: docker logs {name}",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is asked of a container.
+
+    Attributes:
+        label: the key that it has; one that is asked for by its service need not have it.
+        container: its name, its ID or a unique prefix of that; then nothing else matters.
+        service, project, index: as Compose knows it.
+    """
+
+    label: str = DEFAULT_LABEL
+    container: str | None = None
+    service: str | None = None
+    project: str | None = None
+    index: int | None = None
+
+    @property
+    def filters(self) -> list[str]:
+        """The engine's label filters, which leave all that could be wanted."""
+        asked = {"service": self.service, "project": self.project}
+        found = [f"{COMPOSE}.{name}={value}" for name, value in asked.items() if value is not None]
+        return found if self.service is not None else [self.label, *found]
+
+    def __str__(self) -> str:
+        """Say it for the user, as in ``the label app.rind and the project shop``."""
+        asked = {"service": self.service, "project": self.project, "index": self.index}
+        parts = [f"the {name} {value}" for name, value in asked.items() if value is not None]
+        return " and ".join(
+            parts if self.service is not None else [f"the label {self.label}", *parts]
+        )
+
+
+class WantedFields(TypedDict, total=False):
+    """The fields of a :class:`Wanted`, to be given by keyword."""
+
+    label: str
+    container: str | None
+    service: str | None
+    project: str | None
+    index: int | None
+
+
+class AmbiguousError(SelectionError):
+    """Several containers fit.
+
+    Attributes:
+        candidates: the containers, by name.
+    """
+
+    def __init__(self, message: str, candidates: Sequence[Container]) -> None:
+        super().__init__(message)
+        self.candidates = candidates
+
+
+def fitting(containers: Sequence[Container], wanted: Wanted) -> list[Container]:
+    """Return those that are of the wanted index, and of these those with the label, if any has."""
+    fit = [it for it in containers if wanted.index is None or it.index == str(wanted.index)]
+    return [it for it in fit if wanted.label in it.labels] or fit
+
+
+def nearest(containers: Sequence[Container], caller: Caller) -> list[Container]:
+    """Return those whose project or mount we stand in the deepest; all where we do in none.
+
+    Those of the project that the environment names go first. The containers' folders must be named
+    as ours is, see :mod:`rind.caller`.
+    """
+    containers = [
+        it for it in containers if caller.project and it.project == caller.project
+    ] or list(containers)
+    nearness = {it.id: _nearness(it, caller.cwd) for it in containers}
+    most = max(nearness.values(), default=0)
+    return [it for it in containers if nearness[it.id] == most]
+
+
+def select(
+    up: Sequence[Container],
+    down: Sequence[Container],
+    wanted: Wanted,
+    caller: Caller,
+    neighbours: Sequence[Container] = (),
+) -> Container:
+    """Choose one container among those that :attr:`Wanted.filters` left.
+
+    Args:
+        up: those that the engine lists as up, paused ones included.
+        down: the others. Like what follows, they only serve the explanation, where none is up.
+        wanted: what is asked of it.
+        caller: where the caller stands.
+        neighbours: what is up of any Compose project.
+
+    Raises:
+        AmbiguousError: several fit.
+        SelectionError: none is up, or the one that is cannot be used.
+    """
+    found = sorted(nearest(fitting(up, wanted), caller), key=lambda it: it.name)
+    found = [it for it in found if it.state == "running"] or found
+    if len(found) == 1:
+        return require_running(found[0])
+    if found:
+        named = ", ".join(f"{options_for(it, found)} ({it.name})" for it in found[:_MOST_NAMED])
+        if len(found) > _MOST_NAMED:
+            named += f", or one of {len(found) - _MOST_NAMED} more; see: rind --list"
+        what = "running containers" if found[0].state == "running" else "containers"
+        raise AmbiguousError(f"{len(found)} {what} have {wanted}: choose one with {named}", found)
+    stopped = sorted(fitting(down, wanted), key=lambda it: it.name)
+    if stopped:
+        seen = "; ".join(f"{it.name} has it, but {_explain(it)}" for it in stopped)
+        raise SelectionError(f"no running container has {wanted} ({seen})")
+    folder = caller.compose_folder
+    if folder is not None and str(folder) not in {it.folder for it in neighbours}:
+        mend = f"the project in {folder} is not up; start it with: docker compose up --detach"
+    elif wanted.service is None:
+        mend = (
+            "put it on one (in a compose file, under labels:), or choose one with --container NAME"
+        )
+    else:
+        mend = "see: docker ps --all"
+    raise SelectionError(f"no container on {caller.engine} has {wanted}: {mend}")
+
+
+def stands_elsewhere(container: Container, caller: Caller) -> bool:
+    """Tell whether we are in a Compose project's folder, and the container is of another's."""
+    if caller.project and container.project == caller.project:
+        return False
+    folder = caller.compose_folder
+    other = bool(container.folder) and folder is not None and str(folder) != container.folder
+    return other and not _nearness(container, caller.cwd)
+
+
+def options_for(container: Container, others: Sequence[Container]) -> str:
+    """Return the shortest options that choose one container among several, to be pasted."""
+    for number in range(1, 4):
+        for names in combinations(("service", "project", "index"), number):
+            mine = [getattr(container, name) for name in names]
+            alike = [it for it in others if [getattr(it, name) for name in names] == mine]
+            if all(mine) and len(alike) == 1:
+                return " ".join(f"--{name} {quoted(getattr(container, name))}" for name in names)
+    return f"--container {quoted(container.name)}"
+
+
+def require_running(container: Container) -> Container:
+    """Return ``container`` if a command can be executed in it.
+
+    Raises:
+        SelectionError: it is paused, stopped or restarting.
+    """
+    if container.state != "running":
+        raise SelectionError(f"the container {container.name} {_explain(container)}")
+    return container
+
+
+def _nearness(container: Container, cwd: PurePosixPath) -> int:
+    """Count the parts of the container's deepest folder that we are in; 0 for none."""
+    folders = [PurePosixPath(it.source) for it in container.mounts]
+    if container.folder:
+        folders.append(PurePosixPath(container.folder))
+    return max((len(it.parts) for it in folders if cwd.is_relative_to(it)), default=0)
+
+
+def _explain(container: Container) -> str:
+    mend = _MENDS.get(container.state, "start it with: docker start {name}")
+    # Only "Exited (3) 5 minutes ago" says more than the state; "Up 5 minutes (Paused)" misleads.
+    exited = container.state == "exited" and container.status
+    seen = exited[:1].lower() + exited[1:] if exited else f"is {container.state}"
+    return f"{seen}; {mend.format(name=quoted(container.name))}"

@@ -1,0 +1,235 @@
+"""What an engine's answers mean: bytes in, our own types out. Pure.
+
+Whatever answers as an engine is not trusted. An answer has a size and a number of values at most
+(a small answer can mean a lot of memory), and each part of it that is used is of its type and in
+its range. What is not, is one :class:`WrongAnswer`.
+
+In a list, one wrong container concerns nobody else: it is left out, unless nothing is left.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+from rind.model import COMPOSE, Container, Defaults, ExecState, Mount, is_path
+
+__all__ = [
+    "MOST_BYTES",
+    "NAME",
+    "WrongAnswer",
+    "read_api_version",
+    "read_container_id",
+    "read_containers",
+    "read_date",
+    "read_defaults",
+    "read_error",
+    "read_event_actions",
+    "read_exec_id",
+    "read_exec_state",
+    "read_processes",
+    "read_version",
+]
+
+T = TypeVar("T")
+
+MOST_BYTES: Final = 8 * 1024 * 1024
+"""Bytes of an answer. A container in a list is 2 to 4 kB, and a label may be a megabyte."""
+
+MOST_VALUES: Final = 250_000
+"""Values in an answer, counted by its commas and brackets: about 150 for each container."""
+
+LONGEST_TEXT: Final = 1000
+"""Characters of a text that is only shown."""
+
+MOST_PID: Final = 2**31
+
+NAME: Final = "[a-zA-Z0-9][a-zA-Z0-9_.-]*"
+"""moby's names.RestrictedNamePattern; IDs are hexadecimal."""
+
+_ID: Final = re.compile("[0-9a-f]{64}")
+_PID: Final = re.compile("[0-9]{1,10}")
+_SHORT_ID: Final = 12
+"""Digits of an ID, as docker shows it."""
+
+
+class WrongAnswer(ValueError):
+    """An answer that is not one of a Docker Engine's."""
+
+
+def read_api_version(header: str) -> tuple[int, int]:
+    """Read the ``Api-Version`` of the answer to a ping, as ``1.51``."""
+    match = re.fullmatch(r"(\d{1,3})\.(\d{1,3})", header, re.ASCII)
+    if match is None:
+        raise WrongAnswer("no Api-Version in its answer")
+    return int(match[1]), int(match[2])
+
+
+def read_containers(data: bytes) -> list[Container]:
+    """Read ``GET /containers/json``."""
+    found, wrong = [], None
+    for item in _typed(_parsed(data), list, "the list of containers"):
+        try:
+            found.append(_container(item))
+        except WrongAnswer as exc:
+            wrong = exc
+    if wrong is not None and not found:
+        raise wrong
+    return found
+
+
+def read_container_id(data: bytes) -> str:
+    """Read the ID in ``GET /containers/{id}/json``."""
+    return _id(_object(data, "the container"))
+
+
+def read_defaults(data: bytes) -> Defaults:
+    """Read a container's own variables and directory in ``GET /containers/{id}/json``."""
+    config = _typed(_object(data, "the container").get("Config"), dict, "Config")
+    variables = _typed(config.get("Env") or [], list, "Env")
+    names = {_typed(variable, str, "Env").partition("=")[0] for variable in variables}
+    return Defaults(frozenset(names), _text(config, "WorkingDir", ""))
+
+
+def read_processes(data: bytes) -> list[tuple[int, int]]:
+    """Read ``GET /containers/{id}/top`` of ``ps -o pid,ppid``: numbers and parents, in order."""
+    rows = _typed(_object(data, "the processes").get("Processes") or [], list, "Processes")
+    return [_process(row) for row in rows]
+
+
+def read_version(data: bytes) -> str:
+    """Read the engine's version in ``GET /version``."""
+    return _text(_object(data, "the version"), "Version")
+
+
+def read_event_actions(data: bytes) -> list[str]:
+    """Read the names of what happened in ``GET /events``, one JSON object a line, up to a time."""
+    lines = data.splitlines()
+    return [_text(_object(line, "an event"), "Action") for line in lines if line.strip()]
+
+
+def read_date(header: str) -> float | None:
+    """Read an answer's ``Date``, in seconds since 1970; None where it has none."""
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 # a run that goes well needs none
+
+    try:
+        return parsedate_to_datetime(header).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def read_exec_id(data: bytes) -> str:
+    """Read the answer to ``POST /containers/{id}/exec``."""
+    return _id(_object(data, "the exec instance"))
+
+
+def read_exec_state(data: bytes) -> ExecState:
+    """Read ``GET /exec/{id}/json``."""
+    state = _object(data, "the exec instance")
+    running = _typed(state.get("Running"), bool, "Running")
+    code, pid = state.get("ExitCode"), state.get("Pid")
+    # Podman says 0 while it runs.
+    settled = None if running or code is None else _number(code, "ExitCode", 255)
+    return ExecState(running, settled, _number(pid, "Pid", MOST_PID))
+
+
+def read_error(data: bytes) -> str:
+    """Return an error's message, whatever it is."""
+    try:
+        message = _text(_object(data, "the error"), "message")
+    except WrongAnswer:
+        message = data[: 4 * LONGEST_TEXT].decode(errors="replace")
+    return message.strip()[:LONGEST_TEXT]
+
+
+def _container(item: object) -> Container:
+    item = _typed(item, dict, "a container")
+    labels = _labels(item.get("Labels") or {})
+    folder = labels.get(f"{COMPOSE}.project.working_dir", "")
+    container_id = _id(item)
+    mounts = _typed(item.get("Mounts") or [], list, "Mounts")
+    return Container(
+        id=container_id,
+        name=_name(item.get("Names") or [], container_id),
+        state=_text(item, "State"),
+        status=_text(item, "Status", ""),
+        labels=labels,
+        image=_text(item, "Image", ""),
+        created=_number(item.get("Created", 0), "Created", 2**63),
+        mounts=[found for mount in mounts if (found := _bind_mount(mount)) is not None],
+        folder=folder if is_path(folder) else "",
+    )
+
+
+def _process(row: object) -> tuple[int, int]:
+    match row:
+        case [str(pid), str(parent)] if _PID.fullmatch(pid) and _PID.fullmatch(parent):
+            return int(pid), int(parent)
+    raise WrongAnswer("a process has no number")
+
+
+def _labels(labels: object) -> Mapping[str, str]:
+    found = _typed(labels, dict, "Labels")
+    return {label: _typed(value, str, "a label") for label, value in found.items()}
+
+
+def _name(names: object, container_id: str) -> str:
+    """Return a container's own name; those with another slash are links to it."""
+    for name in _typed(names, list, "Names"):
+        own = _typed(name, str, "Names").removeprefix("/")
+        if re.fullmatch(NAME, own) and len(own) <= LONGEST_TEXT:
+            return own
+    return container_id[:_SHORT_ID]
+
+
+def _bind_mount(mount: object) -> Mount | None:
+    mount = _typed(mount, dict, "a mount")
+    if mount.get("Type") != "bind":
+        return None
+    source, target = mount.get("Source"), mount.get("Destination")
+    if not (isinstance(source, str) and isinstance(target, str)):
+        raise WrongAnswer("a mount is without its paths")
+    return Mount(source, target) if is_path(source) and is_path(target) else None
+
+
+def _parsed(data: bytes) -> object:
+    values = data.count(b",") + data.count(b"[") + data.count(b"{")
+    if values > MOST_VALUES:
+        raise WrongAnswer(f"more than {MOST_VALUES} values in an answer")
+    try:
+        parsed: object = json.loads(data, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as exc:
+        raise WrongAnswer("what it says is not JSON") from exc
+    return parsed
+
+
+def _no_constant(name: str) -> object:
+    raise WrongAnswer(f"{name} is not JSON")
+
+
+def _object(data: bytes, what: str) -> dict[str, object]:
+    return _typed(_parsed(data), dict, what)
+
+
+def _typed(value: object, kind: type[T], what: str) -> T:
+    if not isinstance(value, kind):
+        raise WrongAnswer(f"{what} is of the wrong type, {type(value).__name__}")
+    return value
+
+
+def _text(item: Mapping[str, object], field: str, default: str | None = None) -> str:
+    value = item.get(field)
+    return _typed(default if value is None else value, str, field)[:LONGEST_TEXT]
+
+
+def _number(value: object, field: str, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
+        raise WrongAnswer(f"{field} is out of its range")
+    return value
+
+
+def _id(item: Mapping[str, object]) -> str:
+    found = item.get("Id")
+    if not isinstance(found, str) or not _ID.fullmatch(found):
+        raise WrongAnswer("an ID is not 64 hexadecimal digits")
+    return found

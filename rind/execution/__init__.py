@@ -1,0 +1,1 @@
+"""Exec instances: their output, their state, and their streams."""

@@ -1,0 +1,401 @@
+"""The handle on one command that is executed in a container."""
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
+from functools import partial
+from types import TracebackType
+from typing import Final, Literal, Self
+
+from rind.engine.engine import Engine
+from rind.engine.hijacked import HijackedStream
+from rind.errors import (
+    Broken,
+    ContainerGone,
+    Ending,
+    EngineError,
+    LeftRunning,
+    Lost,
+    Refused,
+    StartError,
+    Unreachable,
+)
+from rind.execution.receiver import Receiver
+from rind.execution.start_failure import start_failure, told_failure
+from rind.execution.state import Inspector
+from rind.execution.tasks import Tasks, persistent, shielded
+from rind.model import Container, ExecConfig, ExecState
+from rind.reaper.scripts import COOKIE
+from rind.reaper.tree import BOUND, Reaper, Tree
+
+__all__ = ["Process", "start_detached"]
+
+POLL_FIRST: Final = 0.001
+POLL_LONGEST: Final = 0.25
+"""Seconds between inspections after the end of the stream. The engine settles an exit code within
+a few milliseconds; only a command that closed its own output is waited for any longer."""
+
+RESET_GRACE: Final = 1.0
+"""Seconds that a command may still be said to run after its connection was reset."""
+
+END_OF_TRANSMISSION: Final = b"\x04"
+"""Ctrl-D, a terminal's default VEOF character: it ends the input of a program in cooked mode."""
+
+_LINE_STARTS: Final = {b"", b"\n", b"\r"}
+"""What was written last where a line begins."""
+
+MOST_CELLS: Final = 65535
+"""Rows or columns: Linux's struct winsize has 16 bits for each."""
+
+CLEAN_UP_GRACE: Final = 1.0
+"""Seconds between SIGTERM and SIGKILL for a command that nobody waits for any more."""
+
+
+def check_size(size: Sequence[object]) -> None:
+    """Make sure that a TTY can have a size, (rows, columns).
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if len(size) != len(("rows", "columns")) or not all(
+        isinstance(it, int) and 0 <= it <= MOST_CELLS for it in size
+    ):
+        raise ValueError(f"a window size is (rows, columns) up to {MOST_CELLS}, but is {size!r}")
+
+
+async def start_detached(engine: Engine, container: Container, config: ExecConfig) -> str:
+    """Start a command that nobody is attached to; return its exec ID.
+
+    Raises:
+        StartError, EngineError: as :meth:`Process.start`.
+    """
+    try:
+        exec_id = await engine.create_exec(container.id, config)
+        await engine.start_exec_detached(exec_id)
+    except Refused as exc:
+        raise start_failure(exc.text) from exc
+    return exec_id
+
+
+def _marked(env: Sequence[str], tree: Tree) -> list[str]:
+    """Add a tree's cookie to variables. It goes first: scripts read an environment's first MB."""
+    return [tree.variable, *(it for it in env if not it.startswith(f"{COOKIE}="))]
+
+
+async def _abandon(opening: "asyncio.Task[Process]", tree: Tree) -> None:
+    """End a command that has been started, or is about to be: the request is on its way."""
+    await asyncio.wait({opening}, timeout=BOUND)
+    if opening.done() and not opening.cancelled() and opening.exception() is None:
+        await opening.result()._close(kill=True, ask=False)  # noqa: SLF001 # nobody else has it
+    else:
+        with suppress(LeftRunning):
+            await tree.end(signal.SIGTERM, CLEAN_UP_GRACE)
+
+
+class Process:
+    """A command that is executed in a container, and its streams.
+
+    Use it as an async context manager. Read until :meth:`read` gives None, then :meth:`wait` for
+    the exit status. Leaving the context while the command runs ends its whole tree first. What a
+    command that has ended left in the background is left alone.
+
+    Attributes:
+        on_exit: "kill", or "detach" for leaving alone a command that runs.
+        container: where it runs.
+        exec_id: the engine's name for it.
+        tty: whether it has a TTY; then stdout and stderr are one raw stream.
+        size: the window size (rows, columns) that it was given at last; None for none.
+        last_written: the last byte of its stdin.
+        left_running: after leaving, why the tree could not be ended, if so.
+    """
+
+    def __init__(  # noqa: PLR0913 # only start() calls it
+        self,
+        reaper: Reaper,
+        container: Container,
+        exec_id: str,
+        stream: HijackedStream,
+        tree: Tree,
+        *,
+        tty: bool,
+    ) -> None:
+        self.container = container
+        self.exec_id = exec_id
+        self.tty = tty
+        self.on_exit: Literal["kill", "detach"] = "kill"
+        self.size: tuple[int, int] | None = None
+        self.last_written = b""
+        self.left_running: LeftRunning | None = None
+        self._engine = reaper.engine
+        self._reaper = reaper
+        self._stream = stream
+        self._tree = tree
+        self._tasks = Tasks()
+        self._inspector = Inspector(reaper.engine, container, exec_id, tree)
+        self._receiver = Receiver(stream, self._inspector, self._tasks, tty=tty)
+        self._ended = False
+        self._closing: asyncio.Task[None] | None = None
+        self._tasks.spawn(tree.hold_leash())
+        self._tasks.spawn(self._receiver.save_the_rest())
+        reaper.open.add(self)
+
+    @classmethod
+    async def start(
+        cls,
+        reaper: Reaper,
+        container: Container,
+        config: ExecConfig,
+        size: tuple[int, int] | None = None,
+    ) -> Self:
+        """Create and start an exec instance in ``container``.
+
+        Args:
+            reaper: one of an open engine, which must stay open for the process's life.
+            container: a running one.
+            config: what to execute.
+            size: the window size (rows, columns) that the command begins with.
+
+        Raises:
+            ValueError: no TTY can have this size.
+            StartError: the engine would not create or start it.
+            EngineError: the engine failed.
+        """
+        if size is not None:
+            check_size(size)
+        engine, tree = reaper.engine, Tree(reaper, container.id, config.user)
+        config = replace(config, env=_marked(config.env, tree))
+
+        async def open_it(exec_id: str) -> Self:
+            stream = await engine.start_exec(exec_id, tty=config.tty, size=size)
+            process = cls(reaper, container, exec_id, stream, tree, tty=config.tty)
+            process.size = size
+            return process
+
+        try:
+            tree.exec_id = await engine.create_exec(container.id, config)
+            opening: asyncio.Task[Self] = asyncio.create_task(open_it(tree.exec_id))
+            reaper.opening.add(opening)
+            opening.add_done_callback(reaper.opening.discard)
+            try:
+                process = await asyncio.shield(opening)
+            except (asyncio.CancelledError, Broken, Unreachable):
+                await shielded(asyncio.create_task(persistent(partial(_abandon, opening, tree))))
+                raise
+        except Refused as exc:
+            raise start_failure(exc.text) from exc
+        if config.tty and size and not engine.takes_console_size:
+            async with AsyncExitStack() as undo:
+                undo.push_async_exit(process)
+                await process.resize(size)
+                undo.pop_all()
+        return process
+
+    async def read(self) -> tuple[int, bytes] | None:
+        """Return the next part of the output, as ``(STDOUT or STDERR, bytes)``; None at its end.
+
+            async with await web.start(rind.Command(argv=["printf", "x"])) as process:
+                assert await process.read() == (1, b"x")
+
+        Raises:
+            StartError: the command never started.
+            Broken: the connection failed, or output is missing.
+        """
+        return await self._receiver.read()
+
+    @property
+    def ending(self) -> Ending | None:
+        """How the command was killed that :meth:`wait` gives 137 for; None where that is unknown.
+
+        "out of memory": its container had none left while the command was killed.
+        """
+        return self._inspector.ending
+
+    @property
+    def taken(self) -> int:
+        """The bytes of output that :meth:`read` has returned."""
+        return self._receiver.taken
+
+    async def write(self, data: bytes) -> None:
+        """Send ``data`` to the command's stdin; return once it is on its way.
+
+            await process.write(b"x")
+
+        Raises:
+            Broken: the command or the engine takes no more.
+        """
+        self.last_written = data[-1:] or self.last_written
+        await self._stream.write(data)
+
+    async def send_eof(self) -> None:
+        """End the command's stdin.
+
+            await process.send_eof()
+
+        With a TTY it is Ctrl-D that is sent, as ssh -tt does it: there is no other end, for
+        half-closing would make the engine drop the output. It ends a program's input at a line's
+        start; in the middle of one, the first only ends the line's read, and a second is sent.
+        Without a TTY this is idempotent.
+
+        Raises:
+            Broken: as :meth:`write`.
+        """
+        if self.tty:
+            await self.write(END_OF_TRANSMISSION * (1 if self.last_written in _LINE_STARTS else 2))
+        else:
+            self._stream.write_eof()
+
+    async def resize(self, size: tuple[int, int]) -> None:
+        """Set the TTY's window size (rows, columns).
+
+            await process.resize((50, 132))
+
+        Does nothing if the command has ended.
+
+        Raises:
+            ValueError: the command has no TTY, or no TTY can have this size.
+        """
+        if not self.tty:
+            raise ValueError("the command has no TTY to resize")
+        check_size(size)
+        try:
+            await self._engine.resize_exec(self.exec_id, size)
+            self.size = size
+        except Refused:
+            # It has ended, or was never started: reading tells which, and why.
+            return
+
+    async def wait(self) -> int:
+        """Return the exit status, once the output has ended.
+
+        Raises:
+            StartError: the command never started.
+            ContainerGone: the command was killed with its container.
+            Broken: the connection was reset while the command runs on.
+            EngineError: the engine is gone.
+        """
+        clock = asyncio.get_running_loop().time
+        reset_until = clock() + RESET_GRACE
+        delay = POLL_FIRST
+        while True:
+            state = await self.poll()
+            if not state.running and state.exit_code is not None:
+                if state.pid == 0:
+                    raise start_failure("")
+                if failure := told_failure(self._receiver.last_said, state.exit_code):
+                    raise failure
+                await self._inspector.explain()
+                return state.exit_code
+            if self._stream.was_reset and clock() > reset_until:
+                raise self._inspector.lost("the connection to the engine was reset")
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, POLL_LONGEST)
+
+    async def poll(self) -> ExecState:
+        """Ask for the command's state, and remember it once it is settled.
+
+            assert (await process.poll()).running
+
+        Raises:
+            ContainerGone: the container was removed.
+            Broken: the engine is gone, or the command's stream is, while it runs on.
+        """
+        if self._closing is not None and self._inspector.settled is None:
+            raise Broken(LEFT)
+        return await self._inspector.poll()
+
+    async def send_signal(self, number: int) -> None:
+        """Send a signal to the command and all that it has started.
+
+            await process.send_signal(signal.SIGWINCH)
+
+        Raises:
+            ValueError: there is no such signal.
+            LeftRunning: they cannot be reached.
+        """
+        if number not in signal.valid_signals():
+            raise ValueError(f"there is no signal {number!r}")
+        await self._tree.signal(number)
+
+    async def end(self, number: int, kill_after: float) -> bool:
+        """Signal the command's whole tree, and return once it is gone.
+
+            await process.end(signal.SIGTERM, 0.1)
+
+        The output must go on being read meanwhile: a command may have to write in order to end.
+
+        Args:
+            number: the signal that the tree gets first.
+            kill_after: seconds until SIGKILL for what is left; :meth:`hurry` makes it now.
+
+        Returns:
+            Whether it took SIGKILL.
+
+        Raises:
+            LeftRunning: some of it is still there.
+        """
+        return await self._tree.end(number, kill_after)
+
+    def hurry(self) -> None:
+        """Let an :meth:`end` that is under way go on to SIGKILL.
+
+            process.hurry()
+
+        Idempotent.
+        """
+        self._tree.hurry()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        kill = not isinstance(exc, StartError | ContainerGone)
+        await self._close(kill=kill, ask=exc is None)
+        if isinstance(exc, Lost) and self._ended:
+            raise Lost(exc.what, exc.container, ended=True) from exc
+
+    async def aclose(self) -> None:
+        """Do what leaving the context does, also where another task uses the command. Idempotent.
+
+            await process.aclose()
+
+        That task's reads then raise Broken. Leaving the client's context does this to all of its
+        commands.
+        """
+        await self._close(kill=True, ask=True)
+
+    async def _close(self, *, kill: bool, ask: bool) -> None:
+        if self._closing is None:
+            kill = kill and self.on_exit == "kill" and self._inspector.settled is None
+            work = partial(self._clean_up, kill=kill, ask=ask)
+            self._closing = asyncio.create_task(persistent(work))
+        await shielded(self._closing)
+
+    async def _clean_up(self, *, kill: bool, ask: bool) -> None:
+        await self._tasks.cancel()
+        # Only while the stream is whole: of a command whose stream was closed, 20.10 may say that
+        # it has ended with status 126, while it runs on.
+        kill = kill and (not ask or await self._may_run())
+        # What the command has left to say, nobody wants any more; unread, it would block it.
+        self._stream.close()
+        if kill:
+            try:
+                await self._tree.end(signal.SIGTERM, CLEAN_UP_GRACE)
+                self._ended = True
+            except LeftRunning as left:
+                self.left_running = left
+        await self._tree.release_leash()
+        self._reaper.open.discard(self)
+
+    async def _may_run(self) -> bool:
+        with suppress(EngineError, TimeoutError):
+            async with asyncio.timeout(CLEAN_UP_GRACE):
+                state = await self._inspector.poll()
+                return state.running or state.exit_code is None
+        return True

@@ -1,0 +1,165 @@
+"""A command's output: received for its reader, and ahead of one that is slow."""
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from typing import Final
+
+from rind.engine.frames import STDERR, STDOUT, SYSTEM_ERROR, FrameDecoder
+from rind.engine.hijacked import HijackedStream
+from rind.errors import Broken, EngineError
+from rind.execution.start_failure import LONGEST, start_failure
+from rind.execution.state import Inspector
+from rind.execution.tasks import Tasks
+from rind.model import ExecState
+
+__all__ = ["Receiver"]
+
+SLOW_READER: Final = 0.25
+"""Seconds after which a reader that has not come back for more is slow."""
+
+MOST_SAID: Final = 64 * 1024
+"""Bytes of an engine's reason why a command was not started: one line, as a rule."""
+
+MOST_SAVED: Final = 16 * 1024 * 1024
+"""Bytes to take off the engine's hands at a command's end; a child that it left behind may go on
+writing, and must be held back again."""
+
+
+class Receiver:
+    """Receives the output of one exec instance, part by part, for one reader.
+
+    Attributes:
+        at_end: whether there is nothing more to receive.
+        taken: the bytes that were handed to the reader.
+        last_said: the end of what it wrote on stderr, or on the TTY.
+    """
+
+    def __init__(
+        self, stream: HijackedStream, inspector: Inspector, tasks: Tasks, *, tty: bool
+    ) -> None:
+        self.at_end = False
+        self.taken = 0
+        self.last_said = b""
+        self._stream = stream
+        self._inspector = inspector
+        self._tasks = tasks
+        self._decoder = None if tty else FrameDecoder()
+        self._parts: deque[tuple[int, bytes]] = deque()
+        self._turn = asyncio.Lock()
+        self._received = 0  # bytes, frame headers included
+        self._failure: Broken | None = None
+        self._seen_started = False
+        self._reader_is_away = asyncio.Event()
+        self._reader_is_away.set()
+
+    async def read(self) -> tuple[int, bytes] | None:
+        """Return the next part, as ``(STDOUT or STDERR, bytes)``; None at the end.
+
+        Raises:
+            StartError: the command never started.
+            Broken: the connection failed, or output is missing.
+        """
+        self._reader_is_away.clear()
+        try:
+            while not self._parts and not self.at_end:
+                await self._receive()
+            if not self._parts:
+                self._check_end()
+                return None
+            if not self._seen_started:
+                await self._see_started()
+        finally:
+            self._reader_is_away.set()
+        stream, part = self._parts.popleft()
+        if stream == SYSTEM_ERROR:
+            raise Broken(f"the engine says: {part[:LONGEST].decode(errors='replace')}")
+        self.taken += len(part)
+        if stream == STDERR or self._decoder is None:
+            self.last_said = (self.last_said + part[-LONGEST:])[-LONGEST:]
+        return stream, part
+
+    async def save_the_rest(self) -> None:
+        """Where the reader is slow, look after what the engine would drop or forget. A task.
+
+        Two seconds after a command's end, the engine drops what of its output it could not hand on
+        by then (moby, daemon/monitor.go: the exec's StreamConfig.Wait), and minutes later it
+        forgets the exit code. Until the end, backpressure holds the command itself; at its end
+        there is no more than the engine and the sockets hold, about 1.4 MB, and that is taken at
+        once. Seen on 20.10 and 28.5: without this, up to 72 kB were lost.
+        """
+        while True:
+            await self._reader_is_away.wait()
+            await asyncio.sleep(SLOW_READER)
+            if not self._reader_is_away.is_set():
+                continue
+            with suppress(EngineError):  # the reader will meet it too
+                state = await self._poll_taking_output()
+                if state.running or state.exit_code is None:
+                    continue
+                limit = self._received + MOST_SAVED
+                while self._may_receive(limit):
+                    await self._receive()
+                return
+
+    async def _receive(self) -> None:
+        """Receive once, unless another task has just done so."""
+        received = self._received
+        async with self._turn:
+            if self.at_end or self._received != received:
+                return
+            try:
+                data = await self._stream.read()
+                self._received += len(data)
+                self.at_end = not data
+                if self._decoder is not None:
+                    self._parts.extend(self._decoder.feed(data))
+                elif data:
+                    self._parts.append((STDOUT, data))
+            except Broken as exc:
+                self._failure, self.at_end = exc, True
+
+    def _may_receive(self, limit: int) -> bool:
+        return not self.at_end and self._received < limit
+
+    def _check_end(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._decoder is not None:
+            self._decoder.close()
+        if self._stream.was_reset and not self._stream.has_written:
+            # Else it is how a command ends that leaves some of its stdin unread.
+            raise self._inspector.lost("the connection to the engine was reset")
+
+    async def _see_started(self) -> None:
+        """Find out whether the first output is the command's.
+
+        An engine that could not start it says so on the stream, as if the command had printed
+        it. By then the exec instance is settled, with no process.
+        """
+        state = await self._poll_taking_output()
+        if not state.running and state.pid == 0:
+            limit = self._received + MOST_SAID
+            while self._may_receive(limit):
+                await self._receive()
+            text = b"".join(part for _, part in self._parts)[:MOST_SAID].decode(errors="replace")
+            raise start_failure(text)
+        self._seen_started = True
+
+    async def _poll_taking_output(self) -> ExecState:
+        """Ask for the state, and where the engine is too full to answer, take what it holds.
+
+        While it cannot hand on an ended command's output, it answers no question about the command
+        (it holds the exec's lock). Seen on 28.5.
+        """
+        polling = self._tasks.spawn(self._inspector.poll())
+        await asyncio.wait({polling}, timeout=SLOW_READER)
+        limit = self._received + MOST_SAVED
+        while not polling.done() and self._may_receive(limit):
+            # Not cancelled when the answer is there first: what it receives would be lost.
+            receiving = self._tasks.spawn(self._receive())
+            await asyncio.wait({polling, receiving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({polling})
+        if polling.cancelled():
+            raise Broken("the command's stream was closed meanwhile")
+        return polling.result()

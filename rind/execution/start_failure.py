@@ -1,0 +1,78 @@
+"""What engines say of a command that did not start, made the same for all of them. Pure."""
+
+import re
+from typing import Final
+
+from rind.decide.pre_step import NOT_STARTED
+from rind.errors import ExitStatus, StartError
+from rind.quoting import quoted
+
+__all__ = ["LONGEST", "start_failure", "told_failure"]
+
+# What the engine puts before and after the runtime's own words (seen on 20.10, 26.1 and 28.5).
+_NOISE: Final = re.compile(
+    r"OCI runtime exec failed: |exec failed: |unable to start container process: "
+    r"|container_linux\.go:\d+: starting container process caused: |: unknown\Z"
+)
+LONGEST: Final = 1000
+"""Characters of its words that are repeated."""
+
+_NOT_FOUND: Final = re.compile(
+    r"executable file not found|no such file or directory|not a directory", re.IGNORECASE
+)
+_NOT_EXECUTABLE: Final = re.compile(
+    r"permission denied|exec format error|is a directory|argument list too long", re.IGNORECASE
+)
+_WORD: Final = re.compile(r'exec: "(?P<word>.*?)": (?:stat .*: )?(?P<why>.*)', re.DOTALL)
+_WORDS: Final = {
+    "executable file not found in $PATH": "not found in PATH",
+    "no such file or directory": "not found",
+}
+_FOLDER: Final = re.compile(
+    r'chdir to cwd \("(?P<folder>.*)"\) set in config\.json failed: (?P<why>.*)', re.DOTALL
+)
+_AROUND: Final = re.compile(
+    r"unable to find user|unable to find group|no matching entries|chdir to cwd", re.IGNORECASE
+)
+
+
+def start_failure(text: str) -> StartError:
+    """Make one error of what an engine says when a command did not start.
+
+    The exit code that comes with it is no help: 126 before Engine 28.0 and 127 from there on,
+    whatever the reason.
+    """
+    said = _NOISE.sub("", text.strip()).strip()[:LONGEST] or "the engine does not say why"
+    if _AROUND.search(said):
+        status = ExitStatus.FAILED
+    elif _NOT_FOUND.search(said):
+        status = ExitStatus.NOT_FOUND
+    elif _NOT_EXECUTABLE.search(said):
+        status = ExitStatus.NOT_EXECUTABLE
+    else:
+        status = ExitStatus.FAILED
+    return StartError(f"cannot start the command: {_in_words(said)}", status)
+
+
+def told_failure(last_said: bytes, exit_code: int) -> StartError | None:
+    """Make the same error of what the wrapper said in the end, if it did."""
+    start = last_said.rfind(NOT_STARTED.encode())
+    if start < 0 or exit_code not in {ExitStatus.NOT_EXECUTABLE, ExitStatus.NOT_FOUND}:
+        return None
+    said, end, more = last_said[start:].decode(errors="replace").partition("\n")
+    return (
+        None
+        if more or not end
+        else StartError(said.strip().removeprefix("rind: "), exit_code, told=True)
+    )
+
+
+def _in_words(said: str) -> str:
+    """Say what a runtime says about a word or a directory as a shell would."""
+    if match := _WORD.fullmatch(said):
+        return f"{quoted(match['word'])}: {_WORDS.get(match['why'], match['why'])}"
+    if match := _FOLDER.fullmatch(said):
+        folder, why = quoted(match["folder"]), match["why"]
+        missing = why == "no such file or directory"
+        return f"there is no directory {folder}" if missing else f"the directory {folder}: {why}"
+    return said

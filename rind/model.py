@@ -1,0 +1,175 @@
+"""What all packages speak of: frozen data, without I/O and without decisions."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Final
+
+__all__ = [
+    "COMPOSE",
+    "NO_DETACH_KEYS",
+    "Caller",
+    "Container",
+    "Defaults",
+    "ExecConfig",
+    "ExecState",
+    "Mount",
+    "is_path",
+]
+
+COMPOSE: Final = "com.docker.compose"
+"""The prefix of the labels that Compose puts on its containers (compose-go, labels.go)."""
+
+
+_INDEX: Final = re.compile("[1-9][0-9]{0,8}")
+"""What ``--index`` takes."""
+
+MOST_PATH: Final = 4096
+"""Bytes: Linux's PATH_MAX."""
+
+
+NO_DETACH_KEYS: Final = ",".join(["ctrl-@", "ctrl-^"] * 8)
+"""Detach keys that nobody types. There is no way to have none: empty means ctrl-p,ctrl-q to the
+engine, which then holds back every Ctrl-P until the next key (moby/term, EscapeProxy). Whatever
+the first key of the sequence is suffers that; Ctrl-@ is what programs wait for least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A bind mount.
+
+    Attributes:
+        source: the directory or file, as the engine's machine names it.
+        target: where the container has it.
+    """
+
+    source: str
+    target: str
+
+
+def is_path(text: str) -> bool:
+    """Whether a text from elsewhere can be an absolute path at all."""
+    encoded = text.encode(errors="surrogatepass")
+    return text.startswith("/") and "\0" not in text and len(encoded) < MOST_PATH
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What the engine says of a container.
+
+    Attributes:
+        state: the engine's one word: running, paused, restarting, exited, created, dead.
+        status: the same for people, such as ``Exited (3) 5 minutes ago``.
+        image: its name, or its ID.
+        created: in seconds since 1970.
+        mounts: the bind mounts.
+        folder: the working directory of its Compose project; empty for none.
+    """
+
+    id: str
+    name: str
+    state: str
+    status: str
+    labels: Mapping[str, str]
+    image: str = ""
+    created: int = 0
+    mounts: Sequence[Mount] = ()
+    folder: str = ""
+
+    @property
+    def health(self) -> str:
+        """``healthy``, ``unhealthy``, ``health: starting``; empty without a health check.
+
+        The list of containers has it in the status only (moby, container/health.go and state.go).
+        """
+        match = re.search(r"\((healthy|unhealthy|health: starting)\)$", self.status)
+        return match[1] if match else ""
+
+    @property
+    def service(self) -> str:
+        """Its Compose service; empty for none."""
+        return self.labels.get(f"{COMPOSE}.service", "")
+
+    @property
+    def project(self) -> str:
+        """Its Compose project; empty for none."""
+        return self.labels.get(f"{COMPOSE}.project", "")
+
+    @property
+    def index(self) -> str:
+        """Its number among the replicas of its service, from 1; empty for none."""
+        number = self.labels.get(f"{COMPOSE}.container-number", "")
+        return number if _INDEX.fullmatch(number) else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Where the caller stands, and what it may lend to a command.
+
+    Attributes:
+        cwd: the working directory, symbolic links resolved.
+        environ: its environment variables.
+        uid, gid: its user and group.
+        engine: the endpoint, for messages.
+        compose_folder: the nearest directory, from ``cwd`` up, that has a Compose file.
+        project: the Compose project that its environment names; empty for none.
+    """
+
+    cwd: PurePosixPath
+    environ: Mapping[str, str] = field(default_factory=dict)
+    uid: int = 0
+    gid: int = 0
+    engine: str = ""
+    compose_folder: PurePosixPath | None = None
+    project: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecConfig:
+    """What an exec instance is created from (API: ``POST /containers/{id}/exec``).
+
+    Attributes:
+        env: ``NAME=value`` strings, added to the container's own environment.
+        user: ``user[:group]``, by name or number; empty for the container's own.
+        workdir: absolute; empty for the container's own.
+        stdin, output: what will be attached.
+        detach_keys: in docker's syntax, for a TTY.
+    """
+
+    argv: Sequence[str]
+    tty: bool = False
+    stdin: bool = True
+    output: bool = True
+    env: Sequence[str] = ()
+    user: str = ""
+    workdir: str = ""
+    privileged: bool = False
+    detach_keys: str = NO_DETACH_KEYS
+
+
+@dataclass(frozen=True, slots=True)
+class ExecState:
+    """What the engine knows of an exec instance.
+
+    Attributes:
+        exit_code: 0 to 255; None until it is settled.
+        pid: as the engine's host numbers it; 0 until the command has started.
+    """
+
+    running: bool
+    exit_code: int | None
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a container gives to a command that asks for nothing else.
+
+    Attributes:
+        variables: the names of its environment variables.
+        workdir: its working directory; empty for ``/``.
+    """
+
+    variables: frozenset[str] = frozenset()
+    workdir: str = ""

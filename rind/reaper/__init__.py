@@ -1,0 +1,1 @@
+"""What signals the processes of a command, and ends them when Rind dies."""

@@ -1,0 +1,347 @@
+"""The processes of a command, and signals to them. How nothing is left behind.
+
+The Engine API cannot signal an exec'd command (moby#9098, moby#35703), and a command outlives the
+process that started it. So every command carries a cookie (:mod:`rind.reaper.scripts`), and a
+second exec, a small shell script, signals all processes that bear it. A command that hides its
+environment, by clearing it or by becoming another user's, is found by its session: on this machine
+the kernel knows it, elsewhere :mod:`rind.reaper.roots` finds it. Where a container has no shell,
+but its engine is on this machine and we are allowed to, the processes are found and signalled from
+outside (:mod:`rind.reaper.host_processes`).
+
+That no process is found does not mean that none is there: the engine must confirm it.
+"""
+
+import asyncio
+import signal
+import uuid
+from contextlib import suppress
+from functools import cached_property
+from typing import Final, Protocol
+from weakref import WeakValueDictionary
+
+from rind.engine.engine import Engine
+from rind.errors import EngineError, LeftRunning, Refused, Unreachable
+from rind.reaper import host_processes
+from rind.reaper.leash import Leash
+from rind.reaper.looks import NOT_KNOWN, Look, Looks, run_script, script_config
+from rind.reaper.roots import Root, match_root
+from rind.reaper.scripts import COOKIE, ROOTS_SCRIPT
+
+__all__ = ["BOUND", "Reaper", "Tree"]
+
+LEASH_AFTER: Final = 1.0
+"""Seconds that a command has run when its leash is armed: short ones do not pay for it."""
+
+POLL: Final = 0.1
+"""Seconds between two looks at what is left: a look costs an exec, 50 to 100 ms."""
+
+START_BOUND: Final = 5.0
+"""Seconds in which a command that an engine was asked to start must have been."""
+
+BOUND: Final = 10.0
+"""Seconds in which SIGKILL must have had its effect, and in which each look must be done."""
+
+ENGINE_BACK: Final = 5.0
+"""Seconds in which an engine that has gone may come back: a restart takes one or two."""
+
+END_SEEN: Final = 0.3, 5.0
+"""Seconds in which an engine knows that a command has ended, usually and at most. It is late by
+milliseconds, and by two seconds where it holds output that nobody takes."""
+
+MATCHES: Final = 3
+"""Tries to find a process while others come and go."""
+
+MOST_TURNS: Final = 16
+"""Looks at once. A hundred containers signalled at once on two cores: 8 s until the last answer
+without a limit, 2 s with this one, and all are done at the same time."""
+
+
+class Closable(Protocol):
+    """A command that is in use."""
+
+    async def aclose(self) -> None:
+        """End it, unless it is to run on."""
+
+
+class Reaper:
+    """Signals the trees of commands on one engine, and holds their leashes.
+
+    Attributes:
+        engine: an open one.
+        turns: one is taken for each look, which has a time limit: many at once would make each
+            other late.
+        opening: the requests to start a command that are on their way.
+        open: the commands that somebody uses.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.opening: set[asyncio.Task[Closable]] = set()
+        self.open: set[Closable] = set()
+        self.turns = asyncio.Semaphore(MOST_TURNS)
+        self._leashes: WeakValueDictionary[tuple[str, str], Leash] = WeakValueDictionary()
+        self._looks: WeakValueDictionary[tuple[str, str], Looks] = WeakValueDictionary()
+
+    @cached_property
+    def is_local(self) -> bool:
+        """Whether the engine's processes are proven to be this machine's."""
+        scheme, _, path = self.engine.endpoint.url.partition("://")
+        return scheme == "unix" and host_processes.is_engine(path)
+
+    def leash(self, container_id: str, user: str) -> Leash:
+        """Give the one leash of a container for a user."""
+        key = container_id, user
+        leash = self._leashes.get(key)
+        if leash is None:
+            self._leashes[key] = leash = Leash(self.engine, container_id, user)
+        return leash
+
+    def looks(self, container_id: str, user: str) -> Looks:
+        """Give what looks at a container's processes for a user."""
+        key = container_id, user
+        looks = self._looks.get(key)
+        if looks is None:
+            self._looks[key] = looks = Looks(self.engine, container_id, user, self.turns)
+        return looks
+
+    async def aclose(self) -> None:
+        """Close the commands that are in use, or about to be."""
+        if self.opening:
+            await asyncio.wait(self.opening, timeout=BOUND)
+        await asyncio.gather(*(it.aclose() for it in self.open), return_exceptions=True)
+        await asyncio.gather(*(it.until_idle() for it in list(self._looks.values())))
+
+
+class Tree:
+    """The processes of one command: itself, and all that it has started.
+
+    Attributes:
+        cookie: the value of their :data:`~rind.reaper.scripts.COOKIE`, made for them.
+        exec_id: the command's, once it is known.
+        was_killed: whether it was sent a SIGKILL.
+    """
+
+    def __init__(self, reaper: Reaper, container_id: str, user: str) -> None:
+        self.cookie = uuid.uuid4().hex
+        self.exec_id: str | None = None
+        self.was_killed = False
+        self._reaper = reaper
+        self._engine = reaper.engine
+        self._turns = reaper.turns
+        self._container_id = container_id
+        self._user = user
+        self._leash = reaper.leash(container_id, user)
+        self._looks = reaper.looks(container_id, user)
+        self._holding: asyncio.Task[None] | None = None
+        self._started = False
+        self._session = NOT_KNOWN
+        self._urgent = asyncio.Event()
+
+    @property
+    def variable(self) -> str:
+        """The cookie as an environment variable."""
+        return f"{COOKIE}={self.cookie}"
+
+    async def signal(self, number: int) -> int:
+        """Send a signal to every process of the tree; 0 sends none. Return how many there are.
+
+        Raises:
+            LeftRunning: they cannot be reached, or the engine says that the command runs and none
+                of its processes can be found.
+        """
+        return (await self._signal(number)).found
+
+    async def _signal(self, number: int) -> Look:
+        self.was_killed |= number == signal.SIGKILL
+        await self._until_started()
+        look = await self._reach(number)
+        if look.found == 0 and await self._runs_on(END_SEEN[0]):
+            self._session = await self._match_session()
+            look = await self._reach(number)
+            if look.found == 0 and await self._runs_on(END_SEEN[1]):
+                raise LeftRunning(
+                    "the engine says that it runs, but none of its processes can be found from here"
+                )
+        return look
+
+    async def has_root(self) -> bool:
+        """Tell whether the command's own process is there; False too where that is not known.
+
+        Raises:
+            LeftRunning: as :meth:`signal`.
+        """
+        return (await self._reach(0)).has_root
+
+    async def end(self, number: int, kill_after: float) -> bool:
+        """Signal the tree, and return once it is gone; tell whether it took SIGKILL.
+
+        Args:
+            number: the signal that it gets first.
+            kill_after: seconds that it then has, unless :meth:`hurry` is called.
+
+        Raises:
+            LeftRunning: some of it is still there, and why.
+        """
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + kill_after
+        found, left, _ = await self._signal(number)
+        while left and clock() < deadline and not self._urgent.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._urgent.wait(), min(POLL, deadline - clock()))
+            left = (await self._signal(0)).left
+        killed = left > 0 or (number == signal.SIGKILL and found > 0)
+        deadline = clock() + BOUND
+        while left:
+            if clock() > deadline:
+                raise LeftRunning(f"{left} processes survived SIGKILL")
+            # Again and again: between the look and the signal, one may have started another.
+            left = (await self._signal(signal.SIGKILL)).left
+        return killed
+
+    def hurry(self) -> None:
+        """Let :meth:`end` go on to SIGKILL at once."""
+        self._urgent.set()
+
+    async def hold_leash(self) -> None:
+        """Be held by the leash once the command has run for a while. Cancel this at will.
+
+        What it has begun by then is a task of its own: a leash that is dropped while it is being
+        armed may be there all the same, and would end the tree.
+        """
+        await asyncio.sleep(LEASH_AFTER)
+        session = await self._find_session()
+        # On this machine, what is not found has ended.
+        if session == NOT_KNOWN and not (self._reaper.is_local or await self._bears_cookie()):
+            session = await self._match_session()
+        self._holding = asyncio.create_task(self._leash.hold(self.cookie, session))
+
+    async def release_leash(self) -> None:
+        """Leave what still runs of the tree to itself. Idempotent.
+
+        Where the engine refused the leash, or is gone, there is none to release.
+        """
+        holding, self._holding = self._holding, None
+        if holding is not None:
+            with suppress(EngineError):
+                await holding
+            with suppress(EngineError):
+                await self._leash.release(self.cookie)
+
+    async def _reach(self, number: int) -> Look:
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + ENGINE_BACK
+        while True:
+            try:
+                return await self._signal_from_inside(number)
+            except Unreachable as exc:
+                # A restarting engine may leave its containers running ("live-restore").
+                if clock() >= deadline:
+                    raise LeftRunning(str(exc)) from exc
+                await asyncio.sleep(POLL)
+            except TimeoutError as exc:
+                raise LeftRunning("the engine does not answer") from exc
+            except EngineError as exc:
+                raise LeftRunning(str(exc)) from exc
+
+    async def _signal_from_inside(self, number: int) -> Look:
+        session = self._session if self._session != NOT_KNOWN else await self._find_session()
+        look = await self._looks.take(number, self.cookie, session)
+        return await self._signal_from_outside(number) if look is None else look
+
+    async def _until_started(self) -> None:
+        """Wait for the tree to be there, so that it is not looked for too early.
+
+        The engine upgrades the connection first, and starts the command then, also where the
+        connection has been closed meanwhile (moby, postContainerExecStart).
+        """
+        if self._started:
+            return
+        with suppress(EngineError, TimeoutError):
+            async with asyncio.timeout(START_BOUND):
+                while self.exec_id is not None:
+                    state = await self._engine.inspect_exec(self.exec_id)
+                    # It says that the command runs before there is a process.
+                    if state.pid or state.exit_code is not None:
+                        break
+                    await asyncio.sleep(POLL / 10)
+        self._started = True
+
+    async def _runs_on(self, patience: float) -> bool:
+        """Whether the engine still says, after some seconds, that the command runs.
+
+        Raises:
+            LeftRunning: it says nothing.
+        """
+        if self.exec_id is None:
+            return False
+        try:
+            async with asyncio.timeout(patience):
+                while (await self._engine.inspect_exec(self.exec_id)).running:  # noqa: ASYNC110
+                    await asyncio.sleep(POLL / 10)  # the engine has no event for it
+        except TimeoutError:
+            return True
+        except Refused:
+            return False  # it has forgotten the exec, or the container is gone
+        except EngineError as exc:
+            raise LeftRunning(str(exc)) from exc
+        return False
+
+    async def _own_pid(self) -> int:
+        """Return the command's own process by this machine's numbers; 0 where it has none."""
+        if self.exec_id is not None and self._reaper.is_local:
+            with suppress(EngineError):
+                state = await self._engine.inspect_exec(self.exec_id)
+                return state.pid if state.running else 0
+        return 0
+
+    async def _find_session(self) -> tuple[str, str]:
+        """Return the command's session as the container numbers it, and its leader's start time.
+
+        Where the engine is not on this machine, both are "-".
+        """
+        pid = await self._own_pid()
+        return (pid and host_processes.session_of(pid, self._container_id)) or NOT_KNOWN
+
+    async def _bears_cookie(self) -> bool:
+        """Whether the command's own process can be seen to bear the cookie."""
+        with suppress(LeftRunning):
+            return await self.has_root()
+        return True  # there is no shell to look with, so none to tell it to either
+
+    async def _match_session(self) -> tuple[str, str]:
+        """Return what :meth:`_find_session` does, with the help of the engine."""
+        with suppress(EngineError, TimeoutError, ValueError):
+            async with self._turns, asyncio.timeout(BOUND):
+                for _ in range(MATCHES):
+                    if (root := await self._match_root()) is not None:
+                        return str(root.session), str(root.start)
+        return NOT_KNOWN
+
+    async def _match_root(self) -> Root | None:
+        if self.exec_id is None:
+            return None
+        state = await self._engine.inspect_exec(self.exec_id)
+        before = await self._engine.processes(self._container_id)
+        config = script_config(ROOTS_SCRIPT, user=self._user)
+        said = await run_script(self._engine, self._container_id, config)
+        inside = [Root(*map(int, line.split())) for line in said.split(b"\n")[:-1]]
+        after = await self._engine.processes(self._container_id)
+        return match_root(state.pid, before, inside, after)
+
+    async def _signal_from_outside(self, number: int) -> Look:
+        """Find the tree among the processes of this machine, and signal it.
+
+        Raises:
+            Refused: the engine's processes are not among them, or are not ours to look at.
+        """
+        without_shell = "the container has no shell to signal it with"
+        if not self._reaper.is_local:
+            raise Refused(0, f"{without_shell}, and its engine is not on this machine")
+        root = await self._own_pid()
+        if host_processes.session_of(root, self._container_id) is None:
+            root = 0
+        try:
+            count = host_processes.signal_tree(number, self.variable, root, self._container_id)
+        except PermissionError as exc:
+            raise Refused(0, f"{without_shell}, and we are not root") from exc
+        return Look(count, count, bool(root))

@@ -1,0 +1,115 @@
+"""The embedding API's short cut: one command, in the container that fits.
+
+The library prints nothing, reads no command line, handles no signal, starts no thread and leaves
+the local terminal alone; :func:`rind.attach.attach_terminal` is for that.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Any, Literal, Unpack, overload
+
+from rind.client import connect
+from rind.decide.plan import Word, words
+from rind.decide.selection import Wanted, WantedFields
+from rind.errors import TimedOut
+from rind.target import CompletedProcess, RunOptions, limited
+
+__all__ = ["AnywhereOptions", "run", "run_sync"]
+
+
+class AnywhereOptions(RunOptions, WantedFields, total=False):
+    """The keywords of :func:`run`: those of :meth:`Target.run`, :meth:`Client.find`, a host."""
+
+    host: str | None
+    context: str | None
+
+
+@overload
+async def run(
+    argv: Sequence[Word] = (),
+    *,
+    text: Literal[True],
+    input: str | None = None,
+    **options: Unpack[AnywhereOptions],
+) -> CompletedProcess[str]: ...
+
+
+@overload
+async def run(
+    argv: Sequence[Word] = (),
+    *,
+    text: Literal[False] = False,
+    input: bytes | None = None,
+    **options: Unpack[AnywhereOptions],
+) -> CompletedProcess[bytes]: ...
+
+
+async def run(argv: Sequence[Word] = (), **options: Any) -> CompletedProcess[Any]:
+    """Run a command in the container that the command line would choose.
+
+        done = await rind.run(["./manage.py", "check"], timeout=60, check=True)
+
+    Args:
+        argv: the command's words.
+        options: ``host`` and ``context`` as :func:`connect` has them; ``container``, ``service``,
+            ``project``, ``index``, ``label`` as :meth:`Client.find`; all else as
+            :meth:`Target.run`.
+
+    Raises:
+        SelectionError: there is not exactly one container to run in.
+        CommandFailed, TimedOut, UsageError, StartError, EngineError: as :meth:`Target.run`.
+    """
+    where = {name: options.pop(name) for name in ("host", "context") if name in options}
+    names = WantedFields.__annotations__
+    wanted = Wanted(**{name: options.pop(name) for name in names if name in options})
+    timeout = options.pop("timeout", None)
+    clock = asyncio.get_running_loop().time
+    deadline = None if timeout is None else clock() + timeout
+
+    def timed_out() -> TimedOut:
+        return TimedOut(words(argv), timeout, None, None, "")
+
+    async with AsyncExitStack() as stack:
+        async with limited(deadline, timed_out):
+            client = await stack.enter_async_context(connect(**where))
+            target = await client.find(wanted)
+        left = None if deadline is None else deadline - clock()
+        try:
+            done: CompletedProcess[Any] = await target.run(argv, timeout=left, **options)
+        except TimedOut as exc:
+            # It had that long in all.
+            captured = exc.stdout, exc.stderr, exc.container
+            raise TimedOut(exc.argv, timeout, *captured) from None
+        return done
+
+
+@overload
+def run_sync(
+    argv: Sequence[Word] = (),
+    *,
+    text: Literal[True],
+    input: str | None = None,
+    **options: Unpack[AnywhereOptions],
+) -> CompletedProcess[str]: ...
+
+
+@overload
+def run_sync(
+    argv: Sequence[Word] = (),
+    *,
+    text: Literal[False] = False,
+    input: bytes | None = None,
+    **options: Unpack[AnywhereOptions],
+) -> CompletedProcess[bytes]: ...
+
+
+def run_sync(argv: Sequence[Word] = (), **options: Any) -> CompletedProcess[Any]:
+    """Do what :func:`run` does where there is no event loop.
+
+        done = rind.run_sync(["./manage.py", "check"], check=True)
+
+    Raises:
+        RindError: as :func:`run`.
+    """
+    return asyncio.run(run(argv, **options))

@@ -1,0 +1,1 @@
+"""The local terminal and the local descriptors."""

@@ -1,0 +1,186 @@
+"""Our own stdin, stdout and stderr, without blocking and without touching their flags.
+
+The descriptors are shared with the shell that started us, and ``O_NONBLOCK`` belongs to what is
+shared: set on a terminal, it makes the shell's next read fail. What each kind gets instead:
+
+    pipe, terminal   opened again through /proc, which gives flags of our own
+    socket           MSG_DONTWAIT, call by call (Node and others give their children sockets)
+    regular file     plain calls: epoll refuses it, for it is always ready
+    anything else    ready first, then one call of at most PIPE_BUF bytes
+
+No thread: one that is blocked in a read could not be ended, and would eat the shell's next keys.
+"""
+
+import asyncio
+import errno
+import fcntl
+import os
+import select
+import signal
+import socket
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from rind.terminal.tty import in_foreground, signals_handled
+
+__all__ = ["Sink", "Source", "can_read", "is_null"]
+
+READ_SIZE: Final = 64 * 1024
+"""Bytes: what a Linux pipe holds."""
+
+_GONE: Final = {errno.EPIPE, errno.ECONNRESET, errno.EIO}
+"""How a pipe, a socket and a terminal say that nobody is at their other end."""
+
+
+def is_null(fd: int) -> bool:
+    """Tell whether ``fd`` is closed or /dev/null: there is nothing to attach."""
+    try:
+        status = os.fstat(fd)
+        return stat.S_ISCHR(status.st_mode) and status.st_rdev == Path(os.devnull).stat().st_rdev
+    except OSError:
+        return True
+
+
+def can_read(fd: int) -> bool:
+    """Whether ``fd`` is open for reading."""
+    try:
+        return fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_WRONLY
+    except OSError:
+        return False
+
+
+def _is_master(fd: int) -> bool:
+    """Whether a terminal is the master of a PTY: opened again, it would be another PTY's."""
+    return os.fstat(fd).st_rdev == os.makedev(5, 2)  # pts(4)
+
+
+class _Descriptor:
+    """An inherited descriptor, or our own opening of the same thing."""
+
+    def __init__(self, fd: int, flags: int) -> None:
+        self._fd = fd
+        self._socket: socket.socket | None = None
+        self._blocks = True
+        self._owned = False
+        mode = os.fstat(fd).st_mode
+        self._always_ready = stat.S_ISREG(mode)
+        if stat.S_ISSOCK(mode):
+            self._socket = socket.socket(fileno=os.dup(fd))
+            self._fd = self._socket.fileno()
+            self._blocks = False
+        elif stat.S_ISFIFO(mode) or (os.isatty(fd) and not _is_master(fd)):
+            try:
+                self._fd = os.open(f"/proc/self/fd/{fd}", flags | os.O_NONBLOCK | os.O_NOCTTY)
+            except OSError:
+                return  # no /proc, or another user's terminal
+            self._owned = True
+            self._blocks = False
+
+    def close(self) -> None:
+        """Give up what is ours; the inherited descriptor stays open. Idempotent."""
+        if self._socket is not None:
+            self._socket.close()
+        if self._owned:
+            self._owned = False
+            os.close(self._fd)
+
+    async def _ready(self, add: Callable[..., object], remove: Callable[[int], object]) -> None:
+        if self._always_ready:
+            # Nothing will ever make this task wait: let the others have their turn.
+            await asyncio.sleep(0)
+            return
+        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        try:
+            add(self._fd, _set, ready)
+        except PermissionError:
+            # epoll's word for devices that never make one wait, such as /dev/zero.
+            self._always_ready = True
+            return
+        try:
+            await ready
+        finally:
+            remove(self._fd)
+
+
+class Source(_Descriptor):
+    """Bytes from a local descriptor.
+
+    Args:
+        fd: an open one.
+        wait_for_foreground: leave a terminal's keys alone while they are the shell's. A local
+            command in the background is stopped when it reads one, but only then; we cannot know
+            whether the remote one reads, so it runs on until `fg` sends us SIGCONT.
+    """
+
+    def __init__(self, fd: int, *, wait_for_foreground: bool = False) -> None:
+        super().__init__(fd, os.O_RDONLY)
+        self._waits = wait_for_foreground and os.isatty(fd)
+
+    async def read(self) -> bytes:
+        """Return what there is; ``b""`` at the end. Takes nothing when it is cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._ready(loop.add_reader, loop.remove_reader)
+            if self._waits and not in_foreground(self._fd):
+                await _continued()
+                continue
+            try:
+                if self._socket is not None:
+                    return self._socket.recv(READ_SIZE, socket.MSG_DONTWAIT)
+                return os.read(self._fd, READ_SIZE)
+            except BlockingIOError:
+                continue  # another reader of the same thing was faster
+            except OSError as exc:
+                if exc.errno in _GONE:
+                    return b""
+                raise
+
+
+class Sink(_Descriptor):
+    """Bytes to a local descriptor."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__(fd, os.O_WRONLY)
+
+    async def write(self, data: bytes) -> None:
+        """Return once all of ``data`` has been taken.
+
+        Raises:
+            BrokenPipeError: the reader has gone away.
+            OSError: it cannot be written, for want of space for example.
+        """
+        loop = asyncio.get_running_loop()
+        left = memoryview(data)
+        while left:
+            if self._blocks:
+                await self._ready(loop.add_writer, loop.remove_writer)
+            try:
+                left = left[self._write(left) :]
+            except BlockingIOError:
+                await self._ready(loop.add_writer, loop.remove_writer)
+            except OSError as exc:
+                if exc.errno in _GONE:
+                    raise BrokenPipeError(exc.errno, exc.strerror) from exc
+                raise
+
+    def _write(self, data: memoryview) -> int:
+        if self._socket is not None:
+            return self._socket.send(data, socket.MSG_DONTWAIT)
+        # A pipe that is ready takes PIPE_BUF bytes without blocking, no more.
+        small = self._blocks and not self._always_ready
+        return os.write(self._fd, data[: select.PIPE_BUF] if small else data)
+
+
+async def _continued() -> None:
+    """Wait for SIGCONT."""
+    loop = asyncio.get_running_loop()
+    continued: asyncio.Future[None] = loop.create_future()
+    with signals_handled(loop, {signal.SIGCONT: lambda: _set(continued)}):
+        await continued
+
+
+def _set(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)

@@ -1,0 +1,18 @@
+from rind.cli.options import parse
+from rind.cli.translate import described, wanted
+from rind.decide.profile import Profile
+from rind.decide.selection import Wanted
+
+
+def test_wanted() -> None:
+    options = parse(["-s", "web", "-p", "shop", "--index", "2", "--label", "x", "ls"], {})
+    assert wanted(options) == Wanted(service="web", project="shop", index=2, label="x")
+    assert wanted(parse(["--container", "web"], {})) == Wanted(container="web")
+
+
+def test_described() -> None:
+    profile = Profile(command="bash -l", shell="/bin/bash")
+    assert described(parse(["echo", "a b"], {}), profile) == "echo 'a b'"
+    assert described(parse(["-c", "ls $1", "x"], {}), profile) == "-c 'ls $1' x"
+    assert described(parse([], {}), profile) == "bash -l"
+    assert described(parse([], {}), Profile()) == "/bin/sh"

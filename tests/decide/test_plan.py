@@ -1,0 +1,127 @@
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from rind.decide.plan import Command, needs_defaults, plan
+from rind.decide.pre_step import PreStep, wrap, wrap_script
+from rind.decide.profile import Profile
+from rind.errors import UsageError
+from rind.model import Caller, Container, Defaults, ExecConfig, Mount
+
+WEB = Container("1" * 64, "web", "running", "Up", {}, mounts=[Mount("/home/me/shop", "/app")])
+CALLER = Caller(
+    cwd=PurePosixPath("/home/me/shop/api"),
+    environ={"EDITOR": "vi", "A": "host"},
+    uid=1000,
+    gid=100,
+)
+
+
+def settle(
+    profile: Profile = Profile(),  # noqa: B008 # frozen
+    command: Command = Command(),  # noqa: B008 # frozen
+    defaults: Defaults | None = None,
+) -> ExecConfig:
+    return plan(command, profile, WEB, CALLER, defaults)
+
+
+X = PreStep(text="x=1", container="web")
+NONE = PreStep(container="web")
+
+
+def test_bare_is_the_shell() -> None:
+    assert settle().argv == ["/bin/sh"]
+    assert settle(Profile(shell="/bin/bash")).argv == ["/bin/bash"]
+    assert settle(Profile(shell="/bin/bash"), Command(shell="/bin/ash")).argv == ["/bin/ash"]
+
+
+def test_bare_is_the_profiles_command() -> None:
+    profile = Profile(command="bash -l", pre_step="x=1")
+    assert settle(profile).argv == wrap(["bash", "-l"], X)
+    script = Profile(command="cd /app && bash", shell="/bin/bash")
+    assert settle(script).argv == wrap_script("cd /app && bash", [], PreStep(shell="/bin/bash"))
+    assert settle(profile, Command(argv=["ls"])).argv == wrap(["ls"], X)
+    assert settle(profile, Command(script="ls $1", argv=["x"])).argv == wrap_script(
+        "ls $1", ["x"], X
+    )
+
+
+SHELL_WORDS = ["exec bash -l", "cd /tmp", "exit 9", ". /x", "source /x", "export A", "umask 077"]
+
+
+@pytest.mark.parametrize(
+    "text", ["A=1 x", "a;b", "$X", "~/x", "a*", "a'b", "a\nb", "(a)", "!a", *SHELL_WORDS]
+)
+def test_a_command_that_needs_a_shell_gets_one(text: str) -> None:
+    assert settle(Profile(command=text)).argv == wrap_script(text, [], NONE)
+
+
+def test_the_pre_step_can_be_left_out() -> None:
+    assert settle(Profile(pre_step="x=1"), Command(argv=["ls"], pre_step=False)).argv == ["ls"]
+
+
+def test_the_users_variables_beat_the_hosts_and_those_the_labels() -> None:
+    profile = Profile(env={"A": "label", "B": "label"}, pass_env=("A", "EDITOR", "ABSENT"))
+    assert settle(profile).env == ["A=host", "B=label", "EDITOR=vi"]
+    assert settle(profile, Command(env={"A": "user"})).env == ["A=user", "B=label", "EDITOR=vi"]
+
+
+def test_user() -> None:
+    assert settle().user == ""
+    assert settle(Profile(user="app")).user == "app"
+    assert settle(Profile(user="host")).user == "1000:100"
+    assert settle(Profile(user="app"), Command(user="host")).user == "1000:100"
+    assert settle(Profile(user="app"), Command(user="")).user == ""
+
+
+def test_workdir() -> None:
+    assert settle().workdir == ""
+    assert settle(Profile(workdir="auto")).workdir == "/app/api"
+    assert settle(Profile(workdir="/x")).workdir == "/x"
+    assert settle(Profile(workdir="/x"), Command(workdir="auto")).workdir == "/app/api"
+    assert settle(Profile(workdir="auto"), Command(workdir="/y")).workdir == "/y"
+
+
+def test_defaults_give_way_to_all_else() -> None:
+    lent = {"TERM": "xterm", "LANG": "C", "LC_ALL": "C"}
+    command = Command(argv=["x"], env={"TERM": "dumb"}, env_defaults=lent)
+    defaults = Defaults(variables=frozenset({"LANG"}))
+    assert settle(command=command, defaults=defaults).env == ["TERM=dumb", "LC_ALL=C"]
+
+
+@pytest.mark.parametrize(
+    ("own", "workdir", "path"),
+    [("/app", "src", "/app/src"), ("", "src", "/src"), ("/app", "../x", "/app/../x")],
+)
+def test_a_relative_directory_counts_from_the_containers(own: str, workdir: str, path: str) -> None:
+    command = Command(workdir=workdir)
+    assert needs_defaults(command)
+    assert settle(command=command, defaults=Defaults(workdir=own)).workdir == path
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("", "x", "has no name"),
+        ("A", None, "must be text, but is of type NoneType"),
+        (7, "x", "must be text, but is of type int"),
+        ("A=B", "x", "an equals sign"),
+        ("A", "secret\0", "a NUL byte"),
+        ("A", "secret\udcff", "not valid UTF-8"),
+        ("A", "secret" + "x" * 128 * 1024, "too long for Linux"),
+    ],
+)
+def test_a_variable_that_no_command_can_have(name: str, value: str, why: str) -> None:
+    for command in (Command(env={name: value}), Command(env_defaults={name: value})):
+        with pytest.raises(UsageError, match=why) as caught:
+            settle(command=command)
+        assert "secret" not in str(caught.value)
+
+
+def test_words_may_be_paths_and_bytes_as_for_a_local_command() -> None:
+    assert settle(command=Command(argv=[Path("/bin/ls"), b"a", "b"])).argv == ["/bin/ls", "a", "b"]
+    assert settle(command=Command(workdir=Path("/tmp"))).workdir == "/tmp"
+    with pytest.raises(UsageError, match="not valid UTF-8"):
+        settle(command=Command(argv=[b"\xff"]))
+    with pytest.raises(TypeError, match="not int"):
+        settle(command=Command(argv=[1]))  # type: ignore[list-item] # it is what is tested

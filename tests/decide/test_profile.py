@@ -1,0 +1,58 @@
+import pytest
+
+from rind.decide.profile import Profile, read_profile
+from rind.errors import SelectionError
+
+
+def test_none_of_the_labels() -> None:
+    assert read_profile({"other": "x", "app.rinder": "y"}) == Profile()
+
+
+def test_all_of_them() -> None:
+    labels = {
+        "app.rind": "source /x",
+        "app.rind.shell": "/bin/bash",
+        "app.rind.user": "host",
+        "app.rind.workdir": "auto",
+        "app.rind.command": "bash -l",
+        "app.rind.env.A": "1",
+        "app.rind.env.B.C": "x=y",
+        "app.rind.pass-env": "EDITOR, PAGER\nTZ",
+    }
+    assert read_profile(labels) == Profile(
+        pre_step="source /x",
+        shell="/bin/bash",
+        user="host",
+        workdir="auto",
+        command="bash -l",
+        env={"A": "1", "B.C": "x=y"},
+        pass_env=("EDITOR", "PAGER", "TZ"),
+    )
+
+
+def test_under_another_key() -> None:
+    assert read_profile({"dev.user": "me", "app.rind.user": "x"}, "dev").user == "me"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("usr", "x", "unknown label app.rind.usr: did you mean app.rind.user?"),
+        ("passenv", "x", "unknown label app.rind.passenv: did you mean app.rind.pass-env?"),
+        ("env", "x", "unknown label app.rind.env: "),
+        ("env.", "x", "unknown label app.rind.env.: "),
+        ("zzz", "x", "unknown label app.rind.zzz: there are app.rind.shell, app.rind.user, "),
+        ("shell", "a/b", "the label app.rind.shell needs an absolute path or a name, but is 'a/b'"),
+        (
+            "pass-env",
+            "A PV*",
+            "the label app.rind.pass-env needs names of variables, but has 'PV*'",
+        ),
+        ("pass-env", "A=1", "the label app.rind.pass-env needs names of variables, but has 'A=1'"),
+        ("workdir", "src", "the label app.rind.workdir needs an absolute path or auto, but is"),
+    ],
+)
+def test_a_mistake_is_told(name: str, value: str, said: str) -> None:
+    with pytest.raises(SelectionError) as caught:
+        read_profile({"app.rind": "", f"app.rind.{name}": value})
+    assert str(caught.value).startswith(said)

@@ -1,0 +1,225 @@
+"""What an engine says: what a real one does, and anything else at all."""
+
+import copy
+import json
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rind.engine import answers
+from rind.engine.answers import (
+    WrongAnswer,
+    read_containers,
+    read_defaults,
+    read_error,
+    read_exec_id,
+    read_exec_state,
+    read_processes,
+)
+from rind.model import Defaults, ExecState, Mount
+
+ID = "0123456789abcdef" * 4
+LISTED = {
+    "Id": ID,
+    "Names": ["/shop-web-1"],
+    "Image": "shop",
+    "Command": "sleep",
+    "Created": 1700000000,
+    "Labels": {"app.rind": "true", "com.docker.compose.project.working_dir": "/home/me/shop"},
+    "State": "running",
+    "Status": "Up 5 minutes (healthy)",
+    "Mounts": [
+        {"Type": "bind", "Source": "/home/me/shop", "Destination": "/app"},
+        {"Type": "volume", "Name": "data", "Source": "/var/lib/x", "Destination": "/data"},
+    ],
+}
+STATE = {"ID": ID, "Running": False, "ExitCode": 3, "Pid": 4711}
+READERS: dict[str, tuple[Callable[[bytes], object], Any]] = {
+    "containers": (read_containers, [LISTED, LISTED | {"Id": ID[::-1]}]),
+    "container": (answers.read_container_id, {"Id": ID}),
+    "variables": (read_defaults, {"Config": {"Env": ["A=1", "B="]}}),
+    "processes": (read_processes, {"Titles": ["PID", "PPID"], "Processes": [["7", "1"]]}),
+    "version": (answers.read_version, {"Version": "28.5.2"}),
+    "exec": (read_exec_id, {"Id": ID}),
+    "state": (read_exec_state, STATE),
+}
+
+
+def said(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def test_a_container() -> None:
+    (container,) = read_containers(said([LISTED]))
+    assert (container.id, container.name, container.health) == (ID, "shop-web-1", "healthy")
+    assert (container.folder, container.created) == ("/home/me/shop", 1700000000)
+    assert container.mounts == [Mount("/home/me/shop", "/app")]
+
+
+def test_what_need_not_be_there() -> None:
+    bare = {"Id": ID, "State": "running", "Names": None, "Labels": None, "Mounts": None}
+    (container,) = read_containers(said([bare]))
+    assert (container.name, container.labels, container.mounts) == (ID[:12], {}, [])
+    assert read_defaults(said({"Config": {"Env": None}})) == Defaults()
+    config = {"Env": ["A=1", "B"], "WorkingDir": "/app"}
+    assert read_defaults(said({"Config": config})) == Defaults(frozenset("AB"), "/app")
+
+
+@pytest.mark.parametrize(
+    ("names", "name"),
+    [
+        ([], ID[:12]),
+        (["/other/alias", "/web"], "web"),
+        (["/$(touch x)"], ID[:12]),
+        (["/\x1b[2J"], ID[:12]),
+        (["/" + "x" * 2000], ID[:12]),
+    ],
+)
+def test_a_containers_name(names: list[str], name: str) -> None:
+    assert read_containers(said([LISTED | {"Names": names}]))[0].name == name
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"Id": it} for it in ("", "0", "/", ":", "a", ID[1:], ID.upper(), ID + "\n", 7, None)),
+        *({"Labels": it} for it in (["a"], {"a": None}, {"a": 1}, "x")),
+        *({"Mounts": it} for it in ({"a": 1}, ["x"], [{"Type": "bind", "Source": 7}])),
+        *({"State": it} for it in (None, 7, ["running"])),
+        *({"Created": it} for it in ("x", -1, 2**64, True, 1.5)),
+        *({"Names": it} for it in ("web", [7])),
+    ],
+)
+def test_a_wrong_container_concerns_no_other(wrong: dict[str, object]) -> None:
+    with pytest.raises(WrongAnswer):
+        read_containers(said([LISTED | wrong]))
+    assert [it.id for it in read_containers(said([LISTED | wrong, LISTED, None]))] == [ID]
+
+
+@pytest.mark.parametrize("folder", ["/a\0b", "relative", "/a" * 2048, ""])
+def test_a_folder_that_is_no_path_is_none(folder: str) -> None:
+    labels = {"com.docker.compose.project.working_dir": folder}
+    mounts = [{"Type": "bind", "Source": folder, "Destination": "/x"}]
+    (container,) = read_containers(said([LISTED | {"Labels": labels, "Mounts": mounts}]))
+    assert (container.folder, container.mounts) == ("", [])
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (STATE, ExecState(running=False, exit_code=3, pid=4711)),
+        (STATE | {"Running": True, "ExitCode": 0}, ExecState(True, None, 4711)),
+        (STATE | {"ExitCode": None, "Pid": 0}, ExecState(running=False, exit_code=None, pid=0)),
+    ],
+)
+def test_an_exec_instance(state: object, expected: ExecState) -> None:
+    assert read_exec_state(said(state)) == expected
+
+
+@pytest.mark.parametrize("code", [256, -1, 2**31, 2**63, 1.5, "0", True, [], {}])
+def test_an_exit_code_that_is_none(code: object) -> None:
+    with pytest.raises(WrongAnswer, match="ExitCode is out of its range"):
+        read_exec_state(said(STATE | {"ExitCode": code}))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b"null",
+        b"Infinity",
+        b'{"Running": NaN}',
+        b"[" * 200_000,
+        b'{"a":' * 200_000,
+        b"[" + b"[]," * 300_000 + b"[]]",
+        b"9" * 10_000,
+        b'"\\ud800"',
+    ],
+)
+@pytest.mark.parametrize("reader", READERS)
+def test_what_is_no_answer(reader: str, data: bytes) -> None:
+    read, _ = READERS[reader]
+    with pytest.raises(WrongAnswer):
+        read(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (said({"message": " no such container\n"}), "no such container"),
+        (said({"message": 7}), '{"message": 7}'),
+        (said([]), "[]"),
+        (b"<html>", "<html>"),
+        (b"", ""),
+        (b"\xff", "�"),
+        (said({"message": "x" * 10_000}), "x" * 1000),
+        (b"[" * 200_000, "[" * 1000),
+    ],
+)
+def test_an_error(data: bytes, text: str) -> None:
+    assert read_error(data) == text
+
+
+# --- mutated answers --------------------------------------------------------------------------
+
+ODD: list[object] = [
+    None,
+    True,
+    0,
+    -1,
+    256,
+    2**31,
+    2**70,
+    1e308,
+    "",
+    "\0",
+    "x" * 5000,
+    "\x1b[2J",
+    [],
+    {},
+    [[]],
+]
+
+
+def mutated(value: object, choose: random.Random) -> object:
+    """Change one part of an answer, anywhere in it."""
+    if isinstance(value, dict) and value and choose.random() < 0.8:
+        key = choose.choice(list(value))
+        if choose.random() < 0.2:
+            return {name: it for name, it in value.items() if name != key}
+        return value | {key: mutated(value[key], choose)}
+    if isinstance(value, list) and value and choose.random() < 0.8:
+        at = choose.randrange(len(value))
+        return [*value[:at], mutated(value[at], choose), *value[at + 1 :]]
+    return copy.deepcopy(choose.choice(ODD))
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_mutated_answer_is_read_or_wrong(reader: str) -> None:
+    read, right = READERS[reader]
+    choose = random.Random(reader)
+    read(said(right))
+    for _ in range(2000):
+        value = right
+        for _ in range(choose.randrange(1, 4)):
+            value = mutated(value, choose)
+        data = said(value)
+        if choose.random() < 0.1:
+            data = data[: choose.randrange(len(data))]
+        with suppress(WrongAnswer):
+            read(data)
+        read_error(data)
+
+
+@given(st.binary())
+def test_any_bytes_are_read_or_wrong(data: bytes) -> None:
+    for read, _ in READERS.values():
+        with pytest.raises(WrongAnswer):
+            read(data)

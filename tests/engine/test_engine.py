@@ -1,0 +1,210 @@
+"""The requests, against real engines; the reaches into aiodocker; what only a fake can show."""
+
+import asyncio
+import inspect
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiodocker
+import aiohttp
+import pytest
+from conftest import Containers, TestContainer, TestEngine
+from faults import Fault, FaultProxy, fault_proxy
+
+from rind.engine.endpoint import Endpoint
+from rind.engine.engine import API_NEWEST, Engine
+from rind.errors import Broken, Refused, Unreachable
+from rind.model import ExecConfig
+
+
+def test_a_user_without_a_home_can_import_it() -> None:
+    program = """
+import os, pwd
+
+def unknown(uid):
+    raise KeyError(uid)
+
+pwd.getpwuid = unknown
+del os.environ["HOME"]
+import rind.engine.engine
+assert "HOME" not in os.environ
+assert rind.engine.engine.aiodocker.Docker
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.fixture
+async def client(engine: TestEngine) -> AsyncIterator[Engine]:
+    async with Engine(Endpoint(engine.host, "the test")) as opened:
+        yield opened
+
+
+async def test_the_api_version_is_the_engines(client: Engine, engine: TestEngine) -> None:
+    theirs = engine.cli("version", "--format", "{{.Server.APIVersion}}")
+    assert client.api_version == min(tuple(map(int, theirs.split("."))), API_NEWEST)
+    assert client.takes_console_size == (client.api_version >= (1, 42))
+
+
+async def test_listing_by_label(client: Engine, containers: Containers) -> None:
+    first = containers("busybox", "pre step", label="test.list")
+    second = containers("busybox", label="test.list")
+    second.kill()
+    (up,) = await client.containers(["test.list"], up=True)
+    assert (up.name, up.state, up.labels["test.list"]) == (first.name, "running", "pre step")
+    (down,) = await client.containers(["test.list"], up=False)
+    assert (down.name, down.state) == (second.name, "exited")
+    assert down.status.startswith("Exited (137)")
+
+
+async def test_a_container_by_name(client: Engine, busybox: TestContainer) -> None:
+    found = await client.container(busybox.name)
+    assert (found.name, len(found.id)) == (busybox.name, 64)
+    assert await client.container(found.id[:20]) == found
+    with pytest.raises(Refused) as caught:
+        await client.container("no-such-container")
+    assert caught.value.http_status == 404
+
+
+async def test_a_kept_connection_that_has_failed_does_not_matter(
+    busybox: TestContainer, tmp_path: Path
+) -> None:
+    def configure(proxy: FaultProxy) -> None:
+        proxy.fault, proxy.at = Fault.RESET, 10**9
+
+    async with (
+        fault_proxy(busybox.engine.host, tmp_path, configure) as (url, proxy),
+        Engine(Endpoint(url, "the test")) as engine,
+    ):
+        container = await engine.container(busybox.name)
+        proxy.at = proxy.relayed  # with the next request
+        exec_id = await engine.create_exec(container.id, ExecConfig(argv=["true"]))
+        assert proxy.struck
+        assert not (await engine.inspect_exec(exec_id)).running
+
+
+async def test_an_exec_from_creation_to_its_exit_code(
+    client: Engine, busybox: TestContainer
+) -> None:
+    container = await client.container(busybox.name)
+    exec_id = await client.create_exec(container.id, ExecConfig(argv=["sh", "-c", "cat; exit 4"]))
+    created = await client.inspect_exec(exec_id)
+    assert (created.running, created.exit_code, created.pid) == (False, None, 0)
+    stream = await client.start_exec(exec_id, tty=False)
+    await stream.write(b"x")
+    received = b""
+    while len(received) < 9:
+        received += await stream.read()
+    assert received[8:] == b"x"
+    running = await client.inspect_exec(exec_id)
+    assert (running.running, running.exit_code) == (True, None)
+    while not (await client.inspect_exec(exec_id)).pid:  # 20.10 says it late; a hang times out
+        pass
+    stream.write_eof()
+    assert await stream.read() == b""
+    stream.close()
+    async with asyncio.timeout(20):
+        while (ended := await client.inspect_exec(exec_id)).running:
+            pass
+    assert ended.exit_code == 4
+    assert ended.pid == running.pid
+
+
+def test_what_is_used_of_aiodocker_is_still_there() -> None:
+    request = inspect.signature(aiohttp.ClientSession._request).parameters
+    assert {"params", "data", "headers", "allow_redirects", "auto_decompress"} <= set(request)
+    assert {"docker_host", "session"} <= set(aiodocker.Docker.__init__.__code__.co_names)
+
+
+# --- a fake engine, for what a real one does not do -------------------------------------------
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def fake(tmp_path: Path, *answers: bytes) -> AsyncIterator[Engine]:
+    """Give an engine that answers a ping, and then each request with the next of ``answers``."""
+    left = list(answers)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while request := await reader.readuntil(b"\r\n\r\n"):
+                if request.startswith(b"GET /_ping"):
+                    writer.write(b"HTTP/1.1 200 OK\r\nApi-Version: 1.51\r\n")
+                    writer.write(b"Content-Length: 2\r\n\r\nOK")
+                    continue
+                writer.write(left.pop(0))
+                break
+        except asyncio.IncompleteReadError:
+            pass
+        writer.close()
+        await writer.wait_closed()
+
+    path = tmp_path / "engine.sock"
+    server = await asyncio.start_unix_server(serve, path)
+    async with server, Engine(Endpoint(f"unix://{path}", "the test")) as engine:
+        yield engine
+
+
+def answer(body: object, status: str = "200 OK", kind: str = "application/json") -> bytes:
+    data = json.dumps(body).encode()
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(data)}\r\n\r\n"
+    return head.encode() + data
+
+
+@pytest.mark.parametrize(
+    "wrong", [answer([1]), answer({"a": 1}), answer([{"Id": "x"}]), answer("x", kind="text/html")]
+)
+async def test_an_answer_of_the_wrong_shape(tmp_path: Path, wrong: bytes) -> None:
+    async with fake(tmp_path, wrong) as engine:
+        with pytest.raises(Unreachable, match="does not answer as a Docker Engine does"):
+            await engine.containers(["x"], up=True)
+
+
+async def test_a_container_that_is_removed_between_two_requests(tmp_path: Path) -> None:
+    async with fake(tmp_path, answer({"Id": "0" * 64}), answer([])) as engine:
+        with pytest.raises(Refused, match="No such container: web") as caught:
+            await engine.container("web")
+    assert caught.value.http_status == 404
+
+
+async def test_an_engine_that_goes_away_before_it_answers(tmp_path: Path) -> None:
+    async with fake(tmp_path, b"", b"") as engine:
+        with pytest.raises(Unreachable, match="closed the connection without an answer"):
+            await engine.containers(["x"], up=True)
+
+
+async def test_a_start_that_is_not_upgraded(tmp_path: Path) -> None:
+    async with fake(tmp_path, answer({})) as engine:
+        with pytest.raises(Broken, match="answered 200 OK; is a proxy in between"):
+            await engine.start_exec("x", tty=False)
+
+
+async def test_an_engine_that_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rind.engine.engine.PING_TIMEOUT", 0.05)
+    path = tmp_path / "silent.sock"
+
+    served = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        served.set()
+
+    async with await asyncio.start_unix_server(serve, path):
+        with pytest.raises(Unreachable, match="does not answer"):
+            async with Engine(Endpoint(f"unix://{path}", "the test")):
+                raise AssertionError
+        await served.wait()
+
+
+async def test_a_closed_engine_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(RuntimeError, match="not open"):
+        await Engine(Endpoint("unix:///x", "the test")).containers(["x"], up=True)

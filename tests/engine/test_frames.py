@@ -1,0 +1,84 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rind.engine.frames import STDERR, STDOUT, SYSTEM_ERROR, FrameDecoder
+from rind.errors import Broken
+
+Parts = list[tuple[int, bytes]]
+
+
+def frame(stream: int, payload: bytes) -> bytes:
+    return bytes([stream, 0, 0, 0]) + len(payload).to_bytes(4, "big") + payload
+
+
+def joined(parts: Parts) -> Parts:
+    """Give what was sent on each stream, in order, however it was cut."""
+    whole: Parts = []
+    for stream, payload in parts:
+        if whole and whole[-1][0] == stream:
+            whole[-1] = (stream, whole[-1][1] + payload)
+        else:
+            whole.append((stream, payload))
+    return whole
+
+
+frames = st.lists(st.tuples(st.sampled_from([STDOUT, STDERR]), st.binary(max_size=60)))
+
+
+@given(sent=frames, data=st.data())
+def test_frames_cut_anywhere_are_put_together(sent: Parts, data: st.DataObject) -> None:
+    wire = b"".join(frame(*it) for it in sent)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(wire)))))
+    decoder = FrameDecoder()
+    received: Parts = []
+    for start, end in zip([0, *cuts], [*cuts, len(wire)], strict=True):
+        received += decoder.feed(wire[start:end])
+    decoder.close()
+    assert joined(received) == joined([it for it in sent if it[1]])
+    assert all(payload for _, payload in received)
+
+
+def test_every_offset() -> None:
+    wire = frame(STDOUT, b"one") + frame(STDERR, b"") + frame(STDERR, bytes(range(256)))
+    for cut in range(len(wire) + 1):
+        decoder = FrameDecoder()
+        received = [*decoder.feed(wire[:cut]), *decoder.feed(wire[cut:])]
+        assert joined(received) == [(STDOUT, b"one"), (STDERR, bytes(range(256)))]
+
+
+def test_an_empty_frame_yields_nothing() -> None:
+    decoder = FrameDecoder()
+    assert list(decoder.feed(frame(STDOUT, b"") * 3)) == []
+    decoder.close()
+
+
+def test_stream_0_is_written_on_stdout() -> None:
+    assert list(FrameDecoder().feed(frame(0, b"x"))) == [(STDOUT, b"x")]
+
+
+def test_the_system_error_stream_is_told_apart() -> None:
+    assert list(FrameDecoder().feed(frame(SYSTEM_ERROR, b"x"))) == [(SYSTEM_ERROR, b"x")]
+
+
+@pytest.mark.parametrize(
+    "header", [b"\x04\0\0\0\0\0\0\1", b"\x01\0\0\1\0\0\0\1", b"HTTP/1.1", b"\xff" * 8]
+)
+def test_a_garbage_header_is_an_error(header: bytes) -> None:
+    with pytest.raises(Broken, match=f"not made of stdcopy frames: saw the header {header.hex()}"):
+        list(FrameDecoder().feed(header))
+
+
+def test_a_huge_frame_is_handed_on_as_it_comes() -> None:
+    decoder = FrameDecoder()
+    assert list(decoder.feed(b"\x01\0\0\0\xff\xff\xff\xff")) == []
+    for _ in range(3):
+        assert list(decoder.feed(b"part")) == [(STDOUT, b"part")]
+
+
+@pytest.mark.parametrize("cut", [1, 7, 8, 10])
+def test_an_end_inside_a_frame_is_an_error(cut: int) -> None:
+    decoder = FrameDecoder()
+    list(decoder.feed(frame(STDOUT, b"abc")[:cut]))
+    with pytest.raises(Broken, match="middle of a frame"):
+        decoder.close()

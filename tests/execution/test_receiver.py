@@ -1,0 +1,117 @@
+"""Output from an engine that is scripted to the byte; what a slow reader needs is in test_load."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from rind.engine.frames import STDERR, STDOUT, SYSTEM_ERROR
+from rind.engine.hijacked import HijackedStream
+from rind.errors import Broken, StartError
+from rind.execution.receiver import Receiver
+from rind.execution.tasks import Tasks
+from rind.model import ExecState
+
+if TYPE_CHECKING:
+    from rind.execution.state import Inspector
+
+STARTED = ExecState(running=True, exit_code=None, pid=7)
+NEVER_STARTED = ExecState(running=False, exit_code=127, pid=0)
+
+
+class Settled:
+    """An inspector whose answer is known."""
+
+    def __init__(self, state: ExecState) -> None:
+        self._state = state
+
+    async def poll(self) -> ExecState:
+        return self._state
+
+
+class Peer:
+    """The engine's end of a stream."""
+
+    def __init__(self) -> None:
+        ours, self.socket = socket.socketpair()
+        ours.setblocking(False)
+        self.stream = HijackedStream(ours)
+        self.tasks = Tasks()
+
+    def receiver(self, state: ExecState = STARTED, *, tty: bool = False) -> Receiver:
+        return Receiver(self.stream, cast("Inspector", Settled(state)), self.tasks, tty=tty)
+
+    def says(self, data: bytes) -> None:
+        """Send all that there will ever be."""
+        self.socket.sendall(data)
+        self.socket.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[Peer]:
+    it = Peer()
+    yield it
+    await it.tasks.cancel()
+    it.stream.close()
+    it.socket.close()
+
+
+def frame(stream: int, payload: bytes) -> bytes:
+    return bytes([stream, 0, 0, 0]) + len(payload).to_bytes(4, "big") + payload
+
+
+async def test_the_parts_in_their_order(peer: Peer) -> None:
+    receiver = peer.receiver()
+    peer.says(frame(STDOUT, b"out") + frame(STDERR, b"err"))
+    assert await receiver.read() == (STDOUT, b"out")
+    assert await receiver.read() == (STDERR, b"err")
+    assert not receiver.at_end
+    assert await receiver.read() is await receiver.read() is None
+    assert receiver.at_end
+
+
+async def test_a_terminal_has_no_frames(peer: Peer) -> None:
+    receiver = peer.receiver(tty=True)
+    peer.says(frame(STDERR, b"raw"))
+    assert await receiver.read() == (STDOUT, frame(STDERR, b"raw"))
+    assert await receiver.read() is None
+
+
+async def test_two_that_receive_at_once_have_one_answer(peer: Peer) -> None:
+    receiver = peer.receiver(tty=True)
+    both = asyncio.gather(receiver._receive(), receiver._receive())
+    await asyncio.sleep(0)
+    peer.socket.sendall(b"once")
+    async with asyncio.timeout(10):
+        await both
+    assert await receiver.read() == (STDOUT, b"once")
+
+
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        (frame(STDOUT, b"part")[:-5], "output is missing"),
+        (b"HTTP/1.1", "not made of stdcopy frames"),
+        (frame(SYSTEM_ERROR, b"no more room"), "the engine says: no more room"),
+    ],
+)
+async def test_what_came_before_a_failure_is_read_first(peer: Peer, sent: bytes, why: str) -> None:
+    receiver = peer.receiver()
+    peer.says(frame(STDOUT, b"good") + sent)
+    assert await receiver.read() == (STDOUT, b"good")
+    with pytest.raises(Broken, match=why):
+        await receiver.read()
+
+
+@pytest.mark.parametrize("tty", [False, True])
+async def test_what_the_engine_says_of_a_command_that_never_started(
+    peer: Peer,
+    tty: bool,  # noqa: FBT001 # a case
+) -> None:
+    wrap: Callable[[bytes], bytes] = bytes if tty else lambda data: frame(STDOUT, data)
+    receiver = peer.receiver(NEVER_STARTED, tty=tty)
+    peer.says(wrap(b'exec: "nope": ') + wrap(b"executable file not found in $PATH"))
+    with pytest.raises(StartError, match=r"nope.*not found"):
+        await receiver.read()

@@ -1,0 +1,47 @@
+import pytest
+
+from rind.execution.start_failure import start_failure
+
+RUNC = "OCI runtime exec failed: exec failed: unable to start container process: {}: unknown\r\n"
+
+
+OLD_RUNC = "container_linux.go:380: starting container process caused"
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "said"),
+    [
+        (RUNC.format('exec: "x": executable file not found in $PATH'), 127, "x: not found in PATH"),
+        (RUNC.format('exec: "/x": stat /x: no such file or directory'), 127, "/x: not found"),
+        (RUNC.format('exec: "/etc": permission denied'), 126, "/etc: permission denied"),
+        (RUNC.format("exec /x: exec format error"), 126, "exec /x: exec format error"),
+        (RUNC.format("argument list too long"), 126, "argument list too long"),
+        (
+            RUNC.format('chdir to cwd ("/x") set in config.json failed: no such file or directory'),
+            125,
+            "there is no directory /x",
+        ),
+        (
+            RUNC.format('chdir to cwd ("/x y") set in config.json failed: permission denied'),
+            125,
+            "the directory '/x y': permission denied",
+        ),
+        ("unable to find user x: no matching entries in passwd file", 125, "unable to find user x"),
+        (
+            RUNC.replace("unable to start container process", OLD_RUNC).format(
+                'exec: "x": executable file not found in $PATH'
+            ),
+            127,
+            "x: not found in PATH",
+        ),
+        ("Container 123 is paused, unpause the container before exec", 125, "Container 123"),
+        ("something new", 125, "something new"),
+        ("", 125, "the engine does not say why"),
+    ],
+)
+def test_start_failures_have_one_status_and_no_noise(text: str, status: int, said: str) -> None:
+    error = start_failure(text)
+    assert error.exit_status == status
+    assert str(error).startswith(f"cannot start the command: {said}")
+    assert "OCI" not in str(error)
+    assert not str(error).endswith("unknown")

@@ -1,0 +1,91 @@
+"""Tasks that end with what they work for."""
+
+import asyncio
+import gc
+
+import pytest
+
+from rind.execution.tasks import Tasks, persistent, shielded
+
+
+async def test_cancelling_ends_all_that_run() -> None:
+    tasks = Tasks()
+    forever = [tasks.spawn(asyncio.Event().wait()) for _ in range(3)]
+    done = tasks.spawn(asyncio.sleep(0, "result"))
+    assert await done == "result"
+    await tasks.cancel()
+    assert all(task.cancelled() for task in forever)
+    assert not tasks._running
+
+
+async def test_a_failure_is_for_whoever_awaits_it() -> None:
+    said: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: said.append(str(what)))
+    tasks = Tasks()
+
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    other = tasks.spawn(asyncio.Event().wait())
+    with pytest.raises(ZeroDivisionError):
+        await tasks.spawn(fail())
+    await asyncio.wait({tasks.spawn(fail())})
+    gc.collect()
+    assert not said
+    assert not other.done()
+    await tasks.cancel()
+
+
+async def test_a_clean_up_is_not_cut_short() -> None:
+    go_on = asyncio.Event()
+    cleaning = asyncio.create_task(_wait_for(go_on))
+    waiting = asyncio.create_task(shielded(cleaning))
+    for _ in range(5):
+        await asyncio.sleep(0)
+        waiting.cancel()
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert cleaning.done()
+    assert not cleaning.cancelled()
+
+
+async def test_cancelled_twice_it_is_one_cancellation_to_nested_time_limits() -> None:
+    cleaning = asyncio.create_task(asyncio.sleep(0.1))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.02) as outer, asyncio.timeout(0.01) as inner:
+            await shielded(cleaning)
+    assert cleaning.done()
+    assert outer.expired()
+    assert inner.expired()
+
+
+async def test_work_that_is_cancelled_begins_anew() -> None:
+    begun = 0
+
+    async def work() -> None:
+        nonlocal begun
+        begun += 1
+        await asyncio.sleep(0.01)
+
+    task = asyncio.create_task(persistent(work))
+    for _ in range(2):
+        await asyncio.sleep(0)
+        task.cancel()
+    await task
+    assert begun == 3
+
+
+async def test_but_not_for_ever() -> None:
+    task = asyncio.create_task(persistent(asyncio.Event().wait))
+    for _ in range(10):
+        await asyncio.sleep(0)
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def _wait_for(event: asyncio.Event) -> None:
+    await event.wait()

@@ -1,0 +1,149 @@
+"""Which local processes are a container's: proven ones, on real engines, and no others."""
+
+import os
+import signal as signals
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import TestContainer, TestEngine, wait_until
+
+from rind.reaper.host_processes import is_engine, session_of, signal_tree
+
+
+@pytest.fixture
+def bystander() -> Iterator[int]:
+    """Start a local process that is of no container; it must survive."""
+    process = subprocess.Popen(["sleep", "1000"], env={"RIND_EXEC_ID": "x"}, start_new_session=True)
+    try:
+        yield process.pid
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_real_engine_is_one(engine: TestEngine) -> None:
+    assert is_engine(engine.host.removeprefix("unix://"))
+
+
+def test_what_else_listens_is_none(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as ours:
+        ours.bind(str(tmp_path / "ours"))
+        assert not is_engine(str(tmp_path / "ours"))  # nobody listens yet
+        ours.listen()
+        assert not is_engine(str(tmp_path / "ours"))  # as ssh does, that forwards one
+    assert not is_engine(str(tmp_path / "nothing"))
+    assert not is_engine(str(tmp_path / ("x" * 200)))
+    assert not is_engine("")
+    assert not is_engine("/nul\0")
+
+
+def test_an_engine_of_another_user_is_none(
+    engine: TestEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = engine.host.removeprefix("unix://")
+    monkeypatch.setattr("rind.reaper.host_processes._UCRED", _Peer(uid=4242))
+    assert not is_engine(path)
+    monkeypatch.setattr("rind.reaper.host_processes._UCRED", _Peer(pid=0))
+    assert not is_engine(path)
+
+
+class _Peer:
+    """What the kernel would say of another peer."""
+
+    size = 12
+
+    def __init__(self, pid: int = 1, uid: int = 0) -> None:
+        self.peer = pid, uid, 0
+
+    def unpack(self, _: bytes) -> tuple[int, int, int]:
+        return self.peer
+
+
+def first_process(container: TestContainer) -> tuple[int, str]:
+    said = container.engine.cli("inspect", "--format", "{{.State.Pid}} {{.Id}}", container.name)
+    pid, container_id = said.split()
+    return int(pid), container_id
+
+
+def test_a_containers_process_is_its_own(busybox: TestContainer) -> None:
+    pid, container_id = first_process(busybox)
+    found = session_of(pid, container_id)
+    assert found is not None
+    assert found[0] == "1"
+    assert int(found[1]) > 0
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "0", "/", ":", "a", "docker", "{short}", "{upper}", "{longer}", ".*", "{other}"]
+)
+def test_a_wrong_id_proves_nothing(busybox: TestContainer, wrong: str, bystander: int) -> None:
+    pid, right = first_process(busybox)
+    wrong = wrong.format(
+        short=right[:12], upper=right.upper(), longer=f"{right}0", other=right[::-1]
+    )
+    assert session_of(pid, wrong) is None
+    assert session_of(bystander, wrong) is None
+    assert signal_tree(signals.SIGKILL, "RIND_EXEC_ID=x", bystander, wrong) == 0
+    assert session_of(pid, right) is not None
+
+
+def test_the_right_id_reaches_nothing_outside_the_container(
+    busybox: TestContainer, bystander: int
+) -> None:
+    _, container_id = first_process(busybox)
+    assert session_of(bystander, container_id) is None
+    assert session_of(0, container_id) is None
+    assert session_of(2**31, container_id) is None
+    assert signal_tree(signals.SIGKILL, "RIND_EXEC_ID=x", bystander, container_id) == 0
+
+
+def test_a_tree_is_signalled_by_its_variable(busybox: TestContainer) -> None:
+    cookie, mark = uuid.uuid4().hex, str(uuid.uuid4().int % 10**8 + 10**8)
+    variable = f"RIND_EXEC_ID={cookie}"
+    busybox.engine.cli(
+        *("exec", "--detach", "--env", variable, busybox.name),
+        *("sh", "-c", f"env -i sleep {mark} & exec sleep {mark}"),
+    )
+    _, container_id = first_process(busybox)
+    wait_until(lambda: signal_tree(0, variable, 0, container_id) == 2)
+    assert signal_tree(signals.SIGTERM, variable, 0, container_id) == 2
+    wait_until(lambda: signal_tree(0, variable, 0, container_id) == 0)
+
+
+def test_one_whose_number_was_used_again_is_left_alone(
+    busybox: TestContainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its start time tells it from the one that was looked at."""
+    from rind import host_processes  # noqa: PLC0415 # its inside
+
+    cookie = uuid.uuid4().hex
+    variable = f"RIND_EXEC_ID={cookie}"
+    busybox.engine.cli("exec", "--detach", "--env", variable, busybox.name, "sleep", "1000")
+    _, container_id = first_process(busybox)
+    wait_until(lambda: signal_tree(0, variable, 0, container_id) == 1)
+    real, looks = host_processes._stat, [0]
+
+    def later(folder: Path) -> list[str]:
+        fields: list[str] = real(folder)
+        looks[0] += 1
+        fields[19] = str(int(fields[19]) + looks[0])
+        return fields
+
+    with monkeypatch.context() as reused:
+        reused.setattr(host_processes, "_stat", later)
+        signal_tree(signals.SIGKILL, variable, 0, container_id)
+    time.sleep(0.1)  # it would be gone by now
+    assert signal_tree(signals.SIGKILL, variable, 0, container_id) == 1
+
+
+def test_without_rights_it_is_said(busybox: TestContainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, container_id = first_process(busybox)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(PermissionError):
+        signal_tree(0, "RIND_EXEC_ID=nobody", 0, container_id)

@@ -1,0 +1,131 @@
+"""One leash for many commands, on real engines; what it does to a tree is in test_scripts.py."""
+
+import asyncio
+import re
+import sys
+import uuid
+from collections.abc import Callable
+
+import pytest
+from conftest import Containers, TestContainer, wait_until
+from processes import is_leashed, kill_all, sleepers
+
+import rind
+from rind.engine.endpoint import Endpoint
+from rind.engine.engine import Engine
+from rind.reaper.leash import Leash
+
+UNKNOWN = "-", "-"
+
+
+def leashes(container: TestContainer) -> int:
+    listed = container.engine.cli("top", container.name, "-eo", "pid,args")
+    return len(re.findall(r"^ *\d+ +/bin/sh -c .* rind-leash$", listed, re.MULTILINE))
+
+
+async def until(true: Callable[[], bool]) -> None:
+    await asyncio.to_thread(wait_until, true)
+
+
+async def test_one_serves_all_that_run_as_the_same_user(containers: Containers) -> None:
+    container = containers("busybox")
+    async with rind.connect(container.engine.host) as client:
+
+        async def one(user: str, ended: asyncio.Event) -> None:
+            # Each finds the container for itself.
+            target = await client.find(container=container.name)
+            async with target.open_process(["cat"], user=user) as process:
+                assert process.stdin
+                await ended.wait()
+                process.stdin.write_eof()
+                assert await process.wait() == 0
+
+        first, rest = asyncio.Event(), asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            for number in range(6):
+                ended = first if number < 3 else rest
+                group.create_task(one("app" if number % 3 else "", ended))
+            await until(lambda: leashes(container) == 2)
+            first.set()
+            await until(lambda: int(container.inside("pidof cat | wc -w")) == 3)
+            assert leashes(container) == 2
+            rest.set()
+        await until(lambda: leashes(container) == 0)
+
+
+EMBEDDER = """
+import asyncio, sys, rind
+
+async def main():
+    host, container, *marks = sys.argv[1:]
+    async with rind.connect(host) as client:
+        target = await client.find(container=container)
+
+        async def one(mark):
+            async with target.open_process(["sleep", mark]) as process:
+                await process.wait()
+
+        await target.run(["sh", "-c", f"sleep {marks[0]} >/dev/null 2>&1 & sleep 1.5"])
+        await asyncio.gather(*map(one, marks))
+
+asyncio.run(main())
+"""
+
+
+async def test_all_that_it_holds_end_with_the_one_who_holds_it(containers: Containers) -> None:
+    container = containers("busybox")
+    marks = [str(uuid.uuid4().int % 10**8 + 10**8) for _ in range(5)]
+    host = container.engine.host
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", EMBEDDER, host, container.name, *marks
+    )
+    await until(lambda: sum(sleepers(container, it) for it in marks) == 6)
+    await until(lambda: leashes(container) == 1)
+    process.kill()
+    await process.wait()
+    # The first was started once more, by a command that left it running on purpose.
+    await until(lambda: [sleepers(container, it) for it in marks] == [1, 0, 0, 0, 0])
+    await until(lambda: not is_leashed(container))
+
+
+async def test_one_that_was_killed_is_replaced(containers: Containers) -> None:
+    container = containers("busybox")
+    cookies = [uuid.uuid4().hex for _ in range(2)]
+    marks = ["717171", "727272"]
+    for cookie, mark in zip(cookies, marks, strict=True):
+        await asyncio.to_thread(
+            container.engine.cli,
+            *("exec", "--detach", "--env", f"RIND_EXEC_ID={cookie}", container.name, "sleep", mark),
+        )
+    async with Engine(Endpoint(container.engine.host, "the test")) as engine:
+        found = await engine.container(container.name)
+        leash = Leash(engine, found.id, "")
+        await leash.hold(cookies[0], UNKNOWN)
+        await until(lambda: is_leashed(container))
+        await asyncio.to_thread(kill_all, container, "[r]ind-leash")
+        assert leash._watch is not None
+        await leash._watch
+        await leash.hold(cookies[1], UNKNOWN)
+        await until(lambda: leashes(container) == 1)
+        await leash._end()  # as when we die
+    await until(lambda: [sleepers(container, it) for it in marks] == [0, 0])
+
+
+async def test_without_a_shell_there_is_none(distroless: TestContainer) -> None:
+    async with Engine(Endpoint(distroless.engine.host, "the test")) as engine:
+        found = await engine.container(distroless.name)
+        leash = Leash(engine, found.id, "")
+        for _ in range(2):
+            await leash.hold("0" * 32, UNKNOWN)
+        await leash.release("0" * 32)
+
+
+async def test_a_container_that_is_gone_is_told(containers: Containers) -> None:
+    container = containers("busybox")
+    async with Engine(Endpoint(container.engine.host, "the test")) as engine:
+        found = await engine.container(container.name)
+        await asyncio.to_thread(container.kill)
+        leash = Leash(engine, found.id, "")
+        with pytest.raises(rind.Refused):
+            await leash.hold("0" * 32, UNKNOWN)
+        await leash.release("0" * 32)

@@ -1,0 +1,62 @@
+"""Looks that serve several commands, on real engines; what a script sees is in test_scripts.py."""
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import TestContainer
+
+import rind
+from rind.engine.engine import Engine
+from rind.reaper.looks import NOT_KNOWN, Look, Looks
+
+if TYPE_CHECKING:
+    from rind.model import ExecConfig
+
+COMMANDS = 40
+
+
+async def test_one_look_serves_all_who_ask_meanwhile(
+    busybox: TestContainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with rind.connect(busybox.engine.host) as client, AsyncExitStack() as stack:
+        target = await client.find(container=busybox.name)
+        opened = [
+            await stack.enter_async_context(target.open_process(["sleep", "1000"]))
+            for _ in range(COMMANDS)
+        ]
+        created = 0
+        create_exec = Engine.create_exec
+
+        async def counted(engine: Engine, container_id: str, config: "ExecConfig") -> str:
+            nonlocal created
+            created += 1
+            return await create_exec(engine, container_id, config)
+
+        monkeypatch.setattr(Engine, "create_exec", counted)
+        killed = await asyncio.gather(*(it.end(signal.SIGTERM, 10) for it in opened))
+        assert killed == [False] * COMMANDS
+        assert [await it.wait() for it in opened] == [143] * COMMANDS
+    # One for each would be 40 or more.
+    assert created < COMMANDS / 4
+
+
+async def test_one_who_goes_away_holds_up_no_other(busybox: TestContainer) -> None:
+    async with rind.connect(busybox.engine.host) as client:
+        looks = Looks(client._engine, busybox.name, "", asyncio.Semaphore(1))
+        leaving = asyncio.create_task(looks.take(0, "0" * 32, NOT_KNOWN))
+        staying = asyncio.create_task(looks.take(0, "1" * 32, NOT_KNOWN))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        assert await staying == Look(0, 0, has_root=False)
+        await looks.until_idle()
+
+
+async def test_a_failure_is_everybodys(busybox: TestContainer) -> None:
+    async with rind.connect(busybox.engine.host) as client:
+        looks = Looks(client._engine, "no-such-container", "", asyncio.Semaphore(1))
+        asked = (looks.take(0, it * 32, NOT_KNOWN) for it in "ab")
+        for wrong in await asyncio.gather(*asked, return_exceptions=True):
+            assert isinstance(wrong, rind.Refused)

@@ -1,0 +1,219 @@
+"""Local descriptors of every kind, real ones."""
+
+import asyncio
+import os
+import socket
+import threading
+import tty
+from pathlib import Path
+
+import pytest
+
+from rind.terminal.descriptors import Sink, Source, is_null
+
+DATA = bytes(range(256)) * 2000
+
+
+async def read_all(fd: int) -> bytes:
+    source = Source(fd)
+    try:
+        parts = []
+        while part := await source.read():
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        source.close()
+
+
+async def write_all(fd: int, data: bytes) -> None:
+    sink = Sink(fd)
+    try:
+        await sink.write(data)
+    finally:
+        sink.close()
+
+
+def test_null() -> None:
+    reader, writer = os.pipe()
+    null = os.open(os.devnull, os.O_RDONLY)
+    zero = os.open("/dev/zero", os.O_RDONLY)
+    try:
+        assert is_null(null)
+        assert not is_null(reader)
+        assert not is_null(zero)
+    finally:
+        for fd in (reader, writer, null, zero):
+            os.close(fd)
+    assert is_null(null)  # closed
+
+
+async def test_a_pipe_both_ways_with_its_flags_untouched() -> None:
+    reader, writer = os.pipe()
+    receiving = asyncio.create_task(read_all(reader))
+    await write_all(writer, DATA)
+    assert os.get_blocking(reader)
+    assert os.get_blocking(writer)
+    os.close(writer)
+    assert await receiving == DATA
+    os.close(reader)
+
+
+async def test_the_master_of_a_pty_is_not_opened_again() -> None:
+    """It would be the master of another PTY."""
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    await write_all(master, b"typed\n")
+    assert os.read(slave, 100) == b"typed\n"
+    await write_all(slave, b"shown\n")
+    assert os.read(master, 100) == b"shown\n"
+    source = Source(master)
+    await write_all(slave, b"shown\n")
+    assert await source.read() == b"shown\n"
+    source.close()
+    os.close(slave)
+    os.close(master)
+
+
+async def test_a_socket_both_ways_with_its_flags_untouched() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        receiving = asyncio.create_task(read_all(ours.fileno()))
+        await write_all(theirs.fileno(), DATA)
+        assert os.get_blocking(ours.fileno())
+        theirs.shutdown(socket.SHUT_WR)
+        assert await receiving == DATA
+
+
+async def test_a_terminal_both_ways_with_its_flags_untouched() -> None:
+    master, slave = os.openpty()
+    sink, source = Sink(slave), Source(slave)
+    await sink.write(b"out")
+    assert os.read(master, 100) == b"out"
+    os.write(master, b"in\n")
+    assert await source.read() == b"in\n"
+    assert os.get_blocking(slave)
+    sink.close()
+    source.close()
+    os.close(slave)
+    os.close(master)
+
+
+async def test_a_terminal_that_hung_up_is_at_its_end() -> None:
+    master, slave = os.openpty()
+    os.close(master)
+    assert await read_all(slave) == b""
+    with pytest.raises(BrokenPipeError):
+        await write_all(slave, b"x")
+    os.close(slave)
+
+
+async def test_a_regular_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with path.open("wb") as file:
+        file.write(b"before ")
+        file.flush()
+        await write_all(file.fileno(), DATA)
+    with path.open("rb") as file:
+        os.lseek(file.fileno(), 7, os.SEEK_SET)
+        assert await read_all(file.fileno()) == DATA
+
+
+async def test_a_fifo(tmp_path: Path) -> None:
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    fd = os.open(path, os.O_RDWR)
+    source, sink = Source(fd), Sink(fd)
+    await sink.write(b"x")
+    assert await source.read() == b"x"
+    source.close()
+    sink.close()
+    os.close(fd)
+
+
+async def test_devices_that_are_always_ready() -> None:
+    for name, read in [("/dev/null", b""), ("/dev/zero", bytes(64 * 1024))]:
+        fd = os.open(name, os.O_RDWR)
+        source, sink = Source(fd), Sink(fd)
+        assert await source.read() == read
+        await sink.write(DATA)
+        source.close()
+        sink.close()
+        os.close(fd)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+async def test_a_reader_that_went_away(kind: str) -> None:
+    if kind == "pipe":
+        reader, writer = os.pipe()
+    else:
+        reader, writer = (it.detach() for it in socket.socketpair())
+    os.close(reader)
+    with pytest.raises(BrokenPipeError):
+        await write_all(writer, DATA)
+    os.close(writer)
+
+
+async def test_a_full_device_says_so() -> None:
+    fd = os.open("/dev/full", os.O_WRONLY)
+    with pytest.raises(OSError, match="No space left"):
+        await write_all(fd, b"x")
+    os.close(fd)
+
+
+async def test_without_proc_a_pipe_works_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(os, "open", refuse)
+    reader, writer = os.pipe()
+    received: list[bytes] = []
+
+    def receive() -> None:
+        while part := os.read(reader, 1000):
+            received.append(part)
+
+    thread = threading.Thread(target=receive)
+    thread.start()
+    await write_all(writer, DATA)
+    assert os.get_blocking(writer)
+    os.close(writer)
+    await asyncio.to_thread(thread.join)
+    assert b"".join(received) == DATA
+    os.close(reader)
+    reader, writer = os.pipe()
+    os.write(writer, b"x")
+    source = Source(reader)
+    assert await source.read() == b"x"
+    os.close(writer)
+    assert await source.read() == b""
+    source.close()
+    os.close(reader)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+async def test_a_cancelled_read_takes_nothing(kind: str) -> None:
+    if kind == "pipe":
+        reader, writer = os.pipe()
+    else:
+        reader, writer = (it.detach() for it in socket.socketpair())
+    source = Source(reader)
+    reading = asyncio.create_task(source.read())
+    await asyncio.sleep(0)
+    reading.cancel()
+    os.write(writer, b"for the next one")
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    source.close()
+    assert os.read(reader, 100) == b"for the next one"
+    os.close(reader)
+    os.close(writer)
+
+
+async def test_closing_twice_is_closing_once() -> None:
+    reader, writer = os.pipe()
+    source = Source(reader)
+    source.close()
+    source.close()
+    os.fstat(reader)  # what was inherited stays open
+    os.close(reader)
+    os.close(writer)

@@ -1,0 +1,108 @@
+import os
+import termios
+
+import pytest
+
+from rind.terminal.tty import RawMode, handed_over, in_foreground, is_terminal, window_size
+
+
+@pytest.fixture
+def pty() -> tuple[int, int]:
+    return os.openpty()
+
+
+def test_raw_mode_and_back(pty: tuple[int, int]) -> None:
+    master, slave = pty
+    before = termios.tcgetattr(slave)
+    os.write(master, b"typed before\n")
+    with RawMode(slave):
+        iflag, oflag, _, lflag, *_ = termios.tcgetattr(slave)
+        assert not oflag & termios.OPOST
+        assert not lflag & (termios.ICANON | termios.ECHO | termios.ISIG | termios.IEXTEN)
+        assert not iflag & (termios.ICRNL | termios.IXON)
+        assert os.read(slave, 100) == b"typed before\n"
+    assert termios.tcgetattr(slave) == before
+    os.close(master)
+    os.close(slave)
+
+
+def test_the_terminal_is_given_back_after_an_exception(pty: tuple[int, int]) -> None:
+    master, slave = pty
+    before = termios.tcgetattr(slave)
+    with pytest.raises(KeyError), RawMode(slave):
+        raise KeyError
+    assert termios.tcgetattr(slave) == before
+    os.close(master)
+    os.close(slave)
+
+
+def test_a_terminal_that_hangs_up_meanwhile(pty: tuple[int, int]) -> None:
+    master, slave = pty
+    with RawMode(slave) as raw:
+        os.close(master)
+        raw.resume()
+    os.close(slave)
+
+
+def test_is_terminal(pty: tuple[int, int]) -> None:
+    master, slave = pty
+    assert is_terminal(slave)
+    os.close(slave)
+    assert not is_terminal(slave)
+    os.close(master)
+
+
+def test_window_size_is_the_first_that_is_known(pty: tuple[int, int]) -> None:
+    master, slave = pty
+    reader, writer = os.pipe()
+    assert window_size(reader, slave) is None  # a new PTY says 0, 0
+    termios.tcsetwinsize(slave, (31, 97))
+    assert window_size(reader, slave) == (31, 97)
+    for fd in (master, slave, reader, writer):
+        os.close(fd)
+
+
+def test_raw_mode_can_be_left_and_taken_again(pty: tuple[int, int]) -> None:
+    master, slave = pty
+    before = termios.tcgetattr(slave)
+    with RawMode(slave) as raw:
+        inside = termios.tcgetattr(slave)
+        for _ in range(2):
+            raw.suspend()
+            raw.suspend()
+            assert termios.tcgetattr(slave) == before
+            raw.resume()
+            raw.resume()
+            assert termios.tcgetattr(slave) == inside
+    assert termios.tcgetattr(slave) == before
+    os.close(master)
+    os.close(slave)
+
+
+def test_a_terminal_that_is_not_ours_to_control_has_no_background(pty: tuple[int, int]) -> None:
+    master, slave = pty
+    assert in_foreground(slave)
+    os.close(master)
+    os.close(slave)
+
+
+@pytest.mark.parametrize(
+    ("term", "expected"),
+    [
+        ("xterm", "xterm"),
+        ("xterm-256color", "xterm-256color"),
+        ("tmux-256color", "tmux-256color"),
+        ("dumb", "dumb"),
+        ("xterm-kitty", "xterm-256color"),
+        ("alacritty", "xterm-256color"),
+        ("xterm-ghostty", "xterm-256color"),
+    ],
+)
+def test_a_term_that_the_container_cannot_know_falls_back(term: str, expected: str) -> None:
+    assert handed_over({"TERM": term}) == {"TERM": expected}
+
+
+def test_what_is_handed_over() -> None:
+    env = {"COLORTERM": "truecolor", "LANG": "C.UTF-8", "LC_ALL": "C", "LCD": "x", "HOME": "/"}
+    assert handed_over(env) == {"COLORTERM": "truecolor", "LANG": "C.UTF-8", "LC_ALL": "C"}
+    assert handed_over({"TERM": ""}) == {}
