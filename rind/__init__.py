@@ -37,14 +37,15 @@ if TYPE_CHECKING:
     from rind.errors import TimedOut as TimedOut
     from rind.errors import Unreachable as Unreachable
     from rind.errors import UsageError as UsageError
+    from rind.execution.exec import Exec as Exec
     from rind.execution.stdio import DEVNULL as DEVNULL
     from rind.execution.stdio import PIPE as PIPE
     from rind.execution.stdio import STDOUT as STDOUT
     from rind.execution.stdio import StdinWriter as StdinWriter
     from rind.model import Container as Container
-    from rind.process import PipedProcess as PipedProcess
-    from rind.run import run as run
-    from rind.run import run_sync as run_sync
+    from rind.oneshot import run as run
+    from rind.oneshot import run_sync as run_sync
+    from rind.process import Process as Process
     from rind.target import CompletedProcess as CompletedProcess
     from rind.target import Target as Target
 
@@ -64,10 +65,11 @@ __all__ = [
     "Container",
     "ContainerGone",
     "EngineError",
+    "Exec",
     "ExitStatus",
     "LeftRunning",
     "Lost",
-    "PipedProcess",
+    "Process",
     "Profile",
     "Refused",
     "RindError",
@@ -97,11 +99,12 @@ _HOMES = {
     "ContainerGone": "errors",
     "DEVNULL": "execution.stdio",
     "EngineError": "errors",
+    "Exec": "execution.exec",
     "ExitStatus": "errors",
     "LeftRunning": "errors",
     "Lost": "errors",
     "PIPE": "execution.stdio",
-    "PipedProcess": "process",
+    "Process": "process",
     "Profile": "decide.profile",
     "Refused": "errors",
     "RindError": "errors",
@@ -116,8 +119,8 @@ _HOMES = {
     "Wanted": "decide.selection",
     "attach_terminal": "attach",
     "connect": "client",
-    "run": "run",
-    "run_sync": "run",
+    "run": "oneshot",
+    "run_sync": "oneshot",
 }
 """The module of each, imported at its first use: the command line needs few of them."""
 

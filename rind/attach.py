@@ -8,7 +8,7 @@ from typing import Final
 
 from rind.engine.frames import STDERR
 from rind.errors import Broken, ExitStatus
-from rind.execution.exec import Process
+from rind.execution.exec import Exec
 from rind.terminal.descriptors import Sink, Source
 from rind.terminal.detach_keys import DetachKeys
 from rind.terminal.screen_modes import TerminalModes
@@ -27,7 +27,7 @@ def local_window_size() -> tuple[int, int] | None:
 
 
 async def attach_terminal(
-    process: Process, *, stdin: bool = True, detach_keys: bytes = b""
+    process: Exec, *, stdin: bool = True, detach_keys: bytes = b""
 ) -> int | None:
     """Move bytes and window sizes both ways until the command ends.
 
@@ -44,7 +44,7 @@ async def attach_terminal(
 
     Raises:
         BrokenPipeError: the reader of our stdout or stderr went away.
-        StartError, EngineError: as :meth:`Process.read` and :meth:`Process.wait`.
+        StartError, EngineError: as :meth:`Exec.read` and :meth:`Exec.wait`.
     """
     modes = TerminalModes()
     try:
@@ -60,7 +60,7 @@ async def attach_terminal(
     return status
 
 
-async def _pump(process: Process, *, stdin: bool, keys: DetachKeys, modes: TerminalModes) -> bool:
+async def _pump(process: Exec, *, stdin: bool, keys: DetachKeys, modes: TerminalModes) -> bool:
     """Serve the command until its output ends; tell whether it was a detach that ended it."""
     with ExitStack() as resources:
         raw = None
@@ -88,7 +88,7 @@ async def _pump(process: Process, *, stdin: bool, keys: DetachKeys, modes: Termi
         return keys.seen
 
 
-async def _feed(source: Source, process: Process, keys: DetachKeys) -> None:
+async def _feed(source: Source, process: Exec, keys: DetachKeys) -> None:
     # Where the command takes no more, its end is about to be seen on the output.
     with suppress(Broken):
         while typed := await source.read():
@@ -99,7 +99,7 @@ async def _feed(source: Source, process: Process, keys: DetachKeys) -> None:
         await process.send_eof()
 
 
-async def _copy_output(process: Process, modes: TerminalModes) -> None:
+async def _copy_output(process: Exec, modes: TerminalModes) -> None:
     stdout, stderr = Sink(STDOUT_FD), Sink(STDERR_FD)
     follow = process.tty and is_terminal(STDOUT_FD)
     try:
@@ -113,7 +113,7 @@ async def _copy_output(process: Process, modes: TerminalModes) -> None:
         stderr.close()
 
 
-async def _follow_terminal(process: Process, raw: RawMode | None) -> None:
+async def _follow_terminal(process: Exec, raw: RawMode | None) -> None:
     """Hand on window sizes, and give the terminal back while we are stopped."""
     loop = asyncio.get_running_loop()
     changed = asyncio.Event()

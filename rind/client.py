@@ -20,9 +20,10 @@ from rind.decide.selection import (
 from rind.engine.endpoint import Endpoint, resolve_endpoint
 from rind.engine.engine import Engine
 from rind.errors import Refused, SelectionError
+from rind.execution.registry import Registry
 from rind.execution.tasks import persistent, shielded
 from rind.model import COMPOSE, Container
-from rind.reaper.tree import Reaper
+from rind.reaper.tree import Trees
 from rind.target import Target
 
 __all__ = ["Client", "connect"]
@@ -66,7 +67,8 @@ class Client:
         self.endpoint = endpoint
         self._caller = find_caller(environ, endpoint.url)
         self._engine = Engine(endpoint)
-        self._reaper = Reaper(self._engine)
+        self._trees = Trees(self._engine)
+        self._registry = Registry()
 
     async def __aenter__(self) -> Self:
         """Connect.
@@ -87,7 +89,8 @@ class Client:
 
     async def _close(self) -> None:
         try:
-            await persistent(self._reaper.aclose)
+            await persistent(self._registry.aclose)
+            await persistent(self._trees.aclose)
         finally:
             await self._engine.aclose()
 
@@ -148,7 +151,7 @@ class Client:
         """Find every container that fits, once there is one and all that are up can be used.
 
             async with asyncio.timeout(60):
-                workers = await client.wait_for_all(rind.Wanted(service="worker"))
+                replicas = await client.wait_for_all(rind.Wanted(service="web"))
 
         Args:
             wanted: what is asked of them.
@@ -251,7 +254,7 @@ class Client:
 
         A label that is unknown or invalid is told when a command is planned.
         """
-        return Target(self._reaper, container, label, self._caller)
+        return Target(self._trees, self._registry, container, label, self._caller)
 
     def stands_elsewhere(self, container: Container) -> bool:
         """Tell whether we are in a Compose project's folder, and ``container`` is of another's.

@@ -2,13 +2,15 @@
 
 import asyncio
 import signal
-from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
+from types import TracebackType
+from typing import Literal, Self
 
 from rind.engine.frames import STDERR as STDERR_STREAM
-from rind.errors import Broken, ContainerGone, RindError, StartError
-from rind.execution.exec import Process
+from rind.engine.hijacked import LEFT
+from rind.errors import Broken, ContainerGone, Ending, LeftRunning, RindError, StartError
+from rind.execution.exec import Exec
+from rind.execution.registry import Registry
 from rind.execution.stdio import (
     DEFAULT_LIMIT,
     PIPE,
@@ -23,14 +25,18 @@ from rind.execution.stdio import (
     has_fileno,
     output,
 )
+from rind.execution.tasks import Tasks, shielded
+from rind.model import Container, ExecConfig
+from rind.reaper.tree import Trees
 
-__all__ = ["PipedProcess"]
-
-LEFT: Final = "the command was left before its output ended"
+__all__ = ["Process"]
 
 
-class PipedProcess(Process):
+class Process:
     """A command and its streams. Made by :meth:`rind.target.Target.open_process`.
+
+    Use it as an async context manager: leaving the context while the command runs ends its whole
+    process tree. What an ended command left in the background is left alone.
 
     Attributes:
         stdin: a writer, with ``stdin=PIPE``.
@@ -39,53 +45,133 @@ class PipedProcess(Process):
             where signal n ended the command.
     """
 
-    stdin: StdinWriter | None = None
-    stdout: asyncio.StreamReader | None = None
-    stderr: asyncio.StreamReader | None = None
-    returncode: int | None = None
-    _pump: asyncio.Task[None] | None = None
-    _stdin_file: Duplicate | None = None
-    _pipes: Sequence[Pipe] = ()
+    def __init__(
+        self, execution: Exec, stdin: StdinWriter | Duplicate | None, stdout: Output, stderr: Output
+    ) -> None:
+        self.returncode: int | None = None
+        self.stdin = stdin if isinstance(stdin, StdinWriter) else None
+        self.stdout = stdout.reader if isinstance(stdout, Pipe) else None
+        self.stderr = stderr.reader if isinstance(stderr, Pipe) and stderr is not stdout else None
+        self._exec = execution
+        self._stdin = stdin
+        self._outputs = stdout, stderr
+        self._tasks = Tasks()
+        self._pump: asyncio.Task[None] | None = None
 
-    def connect_streams(
-        self,
+    @classmethod
+    async def start(  # noqa: PLR0913 # only open_process() calls it
+        cls,
+        trees: Trees,
+        registry: Registry,
+        container: Container,
+        config: ExecConfig,
+        *,
         stdin: int | bytes | LocalFile,
         stdout: int | LocalFile,
         stderr: int | LocalFile,
+        size: tuple[int, int] | None = None,
         limit: int = DEFAULT_LIMIT,
-    ) -> None:
-        """Begin to move bytes, once, right after the start.
+        on_exit: Literal["kill", "detach"] = "kill",
+    ) -> Self:
+        """Start a command, and begin to move its bytes.
 
-            async with await web.start(rind.Command(argv=["cat"])) as process:
-                process.connect_streams(b"x", rind.PIPE, rind.DEVNULL)
-                assert await process.stdout.read() == b"x"
-
-        The streams are as :meth:`rind.target.Target.open_process` has them.
+        Args:
+            trees: as :meth:`Exec.start` has it.
+            registry: the same.
+            container: the same.
+            config: the same.
+            stdin: as :meth:`rind.target.Target.open_process` has it.
+            stdout: the same.
+            stderr: the same.
+            size: the same.
+            limit: the same.
+            on_exit: the same.
 
         Raises:
-            ValueError: one of them has no meaning.
-            Broken: the process was closed.
+            ValueError: a stream or the size is invalid.
+            StartError, EngineError: as :meth:`Exec.start`.
         """
         check_streams(stdin, stdout, stderr)
-        if self._closing is not None:
-            raise Broken(LEFT)
-        if isinstance(stdin, bytes) or stdin == PIPE:
-            writer = StdinWriter(self.write, self.send_eof, limit)
-            self._tasks.spawn(writer.pump())
-            if isinstance(stdin, bytes):
-                writer.write(stdin)
-                writer.write_eof()
-            else:
-                self.stdin = writer
-        elif has_fileno(stdin):
-            self._stdin_file = stdin if isinstance(stdin, Duplicate) else Duplicate(stdin)
-            self._tasks.spawn(copy_in(self._stdin_file, self.write, self.send_eof))
+        execution = await Exec.start(trees, registry, container, config, size)
+        execution.on_exit = on_exit
         out = output(stdout, limit)
-        err = out if self.tty or stderr == STDOUT else output(stderr, limit)
-        self._pipes = [it for it in (out, err) if isinstance(it, Pipe)]
-        self.stdout = out.reader if isinstance(out, Pipe) else None
-        self.stderr = err.reader if isinstance(err, Pipe) and err is not out else None
-        self._pump = self._tasks.spawn(self._move_output(out, err))
+        err = out if execution.tty or stderr == STDOUT else output(stderr, limit)
+        source: StdinWriter | Duplicate | None = None
+        if isinstance(stdin, bytes) or stdin == PIPE:
+            source = StdinWriter(execution.write, execution.send_eof, limit)
+        elif has_fileno(stdin):
+            source = stdin if isinstance(stdin, Duplicate) else Duplicate(stdin)
+        process = cls(execution, source, out, err)
+        process._begin(stdin if isinstance(stdin, bytes) else None)
+        return process
+
+    def _begin(self, data: bytes | None) -> None:
+        """Start the pumps; with ``data``, that is all of the command's stdin."""
+        if isinstance(self._stdin, StdinWriter):
+            self._tasks.spawn(self._stdin.pump())
+            if data is not None:
+                self._stdin.write(data)
+                self._stdin.write_eof()
+                self.stdin = None
+        elif self._stdin is not None:
+            copy = copy_in(self._stdin, self._exec.write, self._exec.send_eof)
+            self._tasks.spawn(copy)
+        self._pump = self._tasks.spawn(self._move_output(*self._outputs))
+
+    @property
+    def container(self) -> Container:
+        """The container that the command runs in."""
+        return self._exec.container
+
+    @property
+    def exec_id(self) -> str:
+        """The engine's name for the exec instance."""
+        return self._exec.exec_id
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """The TTY's window size (rows, columns) that was set last; None for none."""
+        return self._exec.size
+
+    @property
+    def ending(self) -> Ending | None:
+        """How the command was killed that :meth:`wait` returns 137 for; None where unknown.
+
+        "out of memory": its container had none left when the command was killed.
+        """
+        return self._exec.ending
+
+    @property
+    def left_running(self) -> LeftRunning | None:
+        """After leaving: why the command's processes could not be ended; None where they were."""
+        return self._exec.left_running
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            await self._exec.__aexit__(exc_type, exc, traceback)
+        finally:
+            await self._release()
+
+    async def aclose(self) -> None:
+        """Do what leaving the context does, also where another task uses the command. Idempotent.
+
+            await process.aclose()
+
+        That task's reads then raise Broken. Leaving the client's context does this to all of its
+        commands.
+        """
+        try:
+            await self._exec.aclose()
+        finally:
+            await self._release()
 
     async def wait(self) -> int:
         """Wait for the command's end; return its exit status.
@@ -106,7 +192,7 @@ class PipedProcess(Process):
             if self._pump.done():
                 self._pump.result()
         try:
-            self.returncode = await super().wait()
+            self.returncode = await self._exec.wait()
         except (ContainerGone, StartError) as exc:
             self.returncode = exc.exit_status
             raise
@@ -114,10 +200,14 @@ class PipedProcess(Process):
 
     async def _until_held(self, pump: "asyncio.Task[None]") -> None:
         """Wait until all output is where it goes, or the command has ended and it waits for us."""
-        held = [self._tasks.spawn(self._inspector.has_ended.wait())]
+        held = [self._tasks.spawn(self._exec.has_ended.wait())]
         try:
             await asyncio.wait({pump, *held}, return_when=asyncio.FIRST_COMPLETED)
-            held += [self._tasks.spawn(pipe.full.wait()) for pipe in self._pipes]
+            held += [
+                self._tasks.spawn(pipe.full.wait())
+                for pipe in self._outputs
+                if isinstance(pipe, Pipe)
+            ]
             await asyncio.wait({pump, *held[1:]}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in held:
@@ -170,6 +260,39 @@ class PipedProcess(Process):
             if reader is not None and (failure := reader.exception()) is not None:
                 raise failure
 
+    async def resize(self, size: tuple[int, int]) -> None:
+        """Set the TTY's window size (rows, columns).
+
+            await process.resize((50, 132))
+
+        Does nothing if the command has ended.
+
+        Raises:
+            ValueError: the command has no TTY, or the size is invalid.
+        """
+        await self._exec.resize(size)
+
+    async def send_signal(self, number: int) -> None:
+        """Send a signal to the command and all that it has started.
+
+            await process.send_signal(signal.SIGWINCH)
+
+        Raises:
+            ValueError: there is no such signal.
+            LeftRunning: they cannot be reached.
+        """
+        await self._exec.send_signal(number)
+
+    async def end(self, number: int, kill_after: float) -> bool:
+        """Signal the command's whole tree, and return once it is gone: see :meth:`Exec.end`.
+
+            await process.end(signal.SIGTERM, 0.1)
+
+        Raises:
+            LeftRunning: some of it is still there.
+        """
+        return await self._exec.end(number, kill_after)
+
     async def terminate(self) -> None:
         """Send SIGTERM to the command and all that it has started.
 
@@ -190,17 +313,18 @@ class PipedProcess(Process):
         """
         await self.send_signal(signal.SIGKILL)
 
-    async def _clean_up(self, *, kill: bool, ask: bool) -> None:
-        await super()._clean_up(kill=kill, ask=ask)
-        if self._stdin_file is not None:
-            self._stdin_file.close()
-        if self.stdin is not None:
-            await self.stdin.break_off("the command was left")
+    async def _release(self) -> None:
+        """Close what the streams hold, once the command has been left."""
+        await shielded(asyncio.create_task(self._tasks.cancel()))
+        if isinstance(self._stdin, Duplicate):
+            self._stdin.close()
+        elif self._stdin is not None:
+            await self._stdin.break_off("the command was left")
 
     async def _move_output(self, stdout: Output, stderr: Output) -> None:
         failure: Exception | None = None
         try:
-            while (part := await self.read()) is not None:
+            while (part := await self._exec.read()) is not None:
                 stream, data = part
                 await (stderr if stream == STDERR_STREAM else stdout).write(data)
         except (RindError, OSError) as exc:
@@ -215,7 +339,7 @@ class PipedProcess(Process):
                 stderr.close(failure)
         if self.stdin is not None:
             with suppress(RindError):  # wait() tells it
-                await super().wait()
+                await self._exec.wait()
             # The engine keeps the connection open for long after that.
             await self.stdin.break_off("the command has ended")
 

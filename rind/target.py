@@ -19,11 +19,12 @@ from rind.decide.plan import (
 )
 from rind.decide.profile import Profile, read_profile
 from rind.errors import CommandFailed, ContainerGone, SelectionError, TimedOut
-from rind.execution.exec import start_detached
+from rind.execution.exec import Exec, start_detached
+from rind.execution.registry import Registry
 from rind.execution.stdio import DEFAULT_LIMIT, DEVNULL, PIPE, LocalFile, check_streams, duplicated
 from rind.model import Caller, Container, ExecConfig
-from rind.process import PipedProcess
-from rind.reaper.tree import Reaper
+from rind.process import Process
+from rind.reaper.tree import Trees
 
 __all__ = ["CompletedProcess", "RunOptions", "Target", "limited"]
 
@@ -82,11 +83,19 @@ class Target:
         container: as it was found.
     """
 
-    def __init__(self, reaper: Reaper, container: Container, label: str, caller: Caller) -> None:
+    def __init__(
+        self,
+        trees: Trees,
+        registry: Registry,
+        container: Container,
+        label: str,
+        caller: Caller,
+    ) -> None:
         self.container = container
         self._label = label
-        self._engine = reaper.engine
-        self._reaper = reaper
+        self._engine = trees.engine
+        self._trees = trees
+        self._registry = registry
         self._caller = caller
 
     @cached_property
@@ -121,8 +130,8 @@ class Target:
             defaults = await self._engine.defaults(self.container.id)
         return plan(command, self.profile, container, self._caller, defaults)
 
-    async def start(self, command: Command, size: tuple[int, int] | None = None) -> PipedProcess:
-        """Start a command, with no streams connected, as for :func:`attach_terminal`.
+    async def start(self, command: Command, size: tuple[int, int] | None = None) -> Exec:
+        """Start a command, to be read from and written to, or given to :func:`attach_terminal`.
 
             async with await web.start(rind.Command(argv=["echo", "x"])) as process:
                 while (part := await process.read()) is not None:
@@ -134,7 +143,7 @@ class Target:
             size: the window size (rows, columns) that it begins with, with a TTY.
 
         Returns:
-            The process, to be used as an async context manager.
+            The exec instance, to be used as an async context manager.
 
         Raises:
             UsageError: a word of it cannot be executed.
@@ -142,7 +151,7 @@ class Target:
             EngineError: the engine failed.
         """
         config = await self.plan(command)
-        return await PipedProcess.start(self._reaper, self.container, config, size)
+        return await Exec.start(self._trees, self._registry, self.container, config, size)
 
     @asynccontextmanager
     async def open_process(  # noqa: PLR0913 # as many as asyncio.subprocess has
@@ -156,7 +165,7 @@ class Target:
         limit: int = DEFAULT_LIMIT,
         on_exit: Literal["kill", "detach"] = "kill",
         **options: Unpack[CommandOptions],
-    ) -> AsyncIterator[PipedProcess]:
+    ) -> AsyncIterator[Process]:
         """Start a command and connect its streams; leaving the context ends it.
 
             async with web.open_process(["cat"]) as process:
@@ -187,11 +196,18 @@ class Target:
         command = Command(argv=argv, stdin=stdin != DEVNULL, **options)
         with ExitStack() as files:
             streams = duplicated(files, stdin, stdout, stderr)
-            process = await self.start(command, size)
+            config = await self.plan(command)
+            process = await Process.start(
+                *(self._trees, self._registry, self.container, config),
+                stdin=streams[0],
+                stdout=streams[1],
+                stderr=streams[2],
+                size=size,
+                limit=limit,
+                on_exit=on_exit,
+            )
             try:
                 async with process:
-                    process.on_exit = on_exit
-                    process.connect_streams(*streams, limit)
                     yield process
             except BaseException as exc:
                 if process.left_running is not None:

@@ -242,8 +242,8 @@ async def test_closing_ends_what_runs_unless_it_is_to_run_on(
             assert process.stdout
             assert await process.stdout.readline() == b"\n"
             has_ended = on_exit == "kill" and runs_on
-            while has_ended and (await process.poll()).running:  # noqa: ASYNC110 # it has no event
-                await asyncio.sleep(0.02)
+            if has_ended:
+                await process._exec.has_ended.wait()
             is_used.set()
             await is_closed.wait()
             if not has_ended:

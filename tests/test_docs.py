@@ -12,6 +12,7 @@ import sys
 import textwrap
 import types
 from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def public() -> dict[str, Callable[..., object]]:
         it = getattr(rind, name)
         if inspect.isfunction(it):
             found[name] = it
-        elif it in {rind.Client, rind.Target, rind.PipedProcess}:
+        elif it in {rind.Client, rind.Target, rind.Exec, rind.Process}:
             for member, method in inspect.getmembers(it, inspect.isfunction):
                 if not member.startswith("_"):
                     found[f"{name}.{member}"] = method
@@ -79,8 +80,8 @@ def shop(engine: TestEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_every_public_docstring_has_an_example_and_its_raises() -> None:
     assert [name for name, it in public().items() if not example(it)] == []
-    quiet = {"Client.target", "Client.stands_elsewhere", "PipedProcess.connect_streams"}
-    quiet |= {f"PipedProcess.{name}" for name in ("send_eof", "hurry", "aclose")}
+    quiet = {"Client.target", "Client.stands_elsewhere", "Exec.hurry", "Process.hurry"}
+    quiet |= {f"{name}.aclose" for name in ("Exec", "Process")}
     undocumented = [
         name for name, it in public().items() if "Raises:" not in (inspect.getdoc(it) or "")
     ]
@@ -94,13 +95,18 @@ async def test_docstrings() -> None:
         for name, it in public().items():
             if name in {"attach_terminal", "run_sync"}:
                 continue  # see below
-            async with asyncio.timeout(60), web.open_process(["cat"], tty=True) as process:
-                names = {"rind": rind, "asyncio": asyncio, "signal": signal, "process": process}
+            names = {"rind": rind, "asyncio": asyncio, "signal": signal, "client": client}
+            async with asyncio.timeout(60), AsyncExitStack() as stack:
+                started = await web.start(rind.Command(argv=["cat"], tty=True))
+                execution = await stack.enter_async_context(started)
+                process = await stack.enter_async_context(web.open_process(["cat"], tty=True))
+                used = {"web": web, "execution": execution, "process": process}
                 try:
-                    await execute(example(it), {**names, "client": client, "web": web})
+                    await execute(example(it), {**names, **used})
                 except BaseException as exc:
                     exc.add_note(f"in the example of {name}")
                     raise
+                await execution.send_signal(signal.SIGKILL)
                 await process.kill()
 
 

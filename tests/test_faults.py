@@ -15,9 +15,10 @@ from rind.engine.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.engine.frames import STDERR, STDOUT
 from rind.errors import Broken, RindError
-from rind.execution.exec import Process
+from rind.execution.exec import Exec
+from rind.execution.registry import Registry
 from rind.model import ExecConfig
-from rind.reaper.tree import Reaper
+from rind.reaper.tree import Trees
 
 BOUND = 10.0
 """Seconds in which every run must have ended, one way or the other."""
@@ -31,8 +32,8 @@ async def run(url: str, name: str, *, tty: bool) -> Result:
     async with asyncio.timeout(BOUND), Engine(Endpoint(url, "the test")) as engine:
         container = await engine.container(name)
         config = ExecConfig(argv=["sh", "-c", SCRIPT], tty=tty)
-        async with await Process.start(
-            Reaper(engine), container, config, (24, 80) if tty else None
+        async with await Exec.start(
+            Trees(engine), Registry(), container, config, (24, 80) if tty else None
         ) as it:
             await it.write(SENT)
             await it.send_eof()
@@ -138,7 +139,7 @@ async def test_a_writer_whose_stream_breaks_has_not_ended_for_that(
         ):
             container = await engine.container(busybox.name)
             config = ExecConfig(argv=["sh", "-c", script], tty=True)
-            async with await Process.start(Reaper(engine), container, config) as process:
+            async with await Exec.start(Trees(engine), Registry(), container, config) as process:
                 await process.write(b"x\n")
                 while await process.read() is not None:
                     pass

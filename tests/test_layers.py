@@ -15,7 +15,7 @@ FLOORS = [
     {"process", "attach"},
     {"target"},
     {"client"},
-    {"run"},
+    {"oneshot"},
     {"cli"},
 ]
 DOORS = {

@@ -12,7 +12,7 @@ import pytest
 from conftest import TIMEOUT, TestContainer, wait_until
 
 import rind
-from rind import DEVNULL, PIPE, STDOUT, PipedProcess, Target
+from rind import DEVNULL, PIPE, STDOUT, Process, Target
 
 MIB = 1024 * 1024
 
@@ -143,13 +143,13 @@ async def test_a_terminal(target: Target) -> None:
 @pytest.mark.parametrize(
     ("send", "status"),
     [
-        (PipedProcess.terminate, 143),
-        (PipedProcess.kill, 137),
+        (Process.terminate, 143),
+        (Process.kill, 137),
         (lambda process: process.send_signal(signal.SIGINT), 130),
     ],
 )
 async def test_signals(
-    target: Target, send: Callable[[PipedProcess], Awaitable[None]], status: int
+    target: Target, send: Callable[[Process], Awaitable[None]], status: int
 ) -> None:
     async with target.open_process(["sh", "-c", "echo ready; sleep 1000"]) as process:
         assert process.stdout
@@ -172,7 +172,9 @@ async def test_a_fault_that_the_engine_tells_is_raised_by_a_read(
     target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with target.open_process(["cat"]) as process:
-        monkeypatch.setattr(process._receiver._decoder, "feed", lambda _: iter([(3, b"a fault")]))
+        monkeypatch.setattr(
+            process._exec._receiver._decoder, "feed", lambda _: iter([(3, b"a fault")])
+        )
         assert process.stdin
         assert process.stdout
         process.stdin.write(b"x")
@@ -195,7 +197,7 @@ async def test_a_fault_that_the_engine_tells_is_raised_by_a_read(
 async def test_what_has_no_meaning_is_refused_before_anything_is_started(
     target: Target, options: dict[str, Any], why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PipedProcess, "start", None)
+    monkeypatch.setattr(Process, "start", None)
     with pytest.raises(ValueError, match=why):
         await target.open_process(["cat"], **options).__aenter__()
 
@@ -238,10 +240,3 @@ async def test_closing_is_told_to_whoever_reads_or_writes(target: Target) -> Non
         for using in reading, waiting:
             with pytest.raises(rind.Broken, match="was left before its output ended"):
                 await using
-
-
-async def test_what_is_closed_already_gets_no_streams(target: Target) -> None:
-    async with await target.start(rind.Command(argv=["sleep", "1000"])) as process:
-        await process.aclose()
-        with pytest.raises(rind.Broken, match="was left before its output ended"):
-            process.connect_streams(PIPE, PIPE, PIPE)

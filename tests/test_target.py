@@ -61,7 +61,7 @@ async def test_two_hundred_at_once(busybox: TestContainer) -> None:
     together = asyncio.Barrier(commands)
     async with rind.connect(busybox.engine.host) as client:
         target = await client.find(container=busybox.name)
-        leash = target._reaper.leash(target.container.id, "")
+        leash = target._trees.leash(target.container.id, "")
 
         async def one(number: int) -> bool:
             script = f"echo ready; cat; echo {number} >&2; exit {number}"
@@ -172,7 +172,7 @@ async def test_an_end_is_known_before_the_engine_forgets_it(busybox: TestContain
         web = await client.find(container=busybox.name)
         async with web.open_process(["sh", "-c", "echo x; exit 3"], stdin=rind.DEVNULL) as process:
             async with asyncio.timeout(20):
-                await process._inspector.has_ended.wait()
+                await process._exec.has_ended.wait()
             assert await process.wait() == 3
 
 

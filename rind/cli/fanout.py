@@ -14,7 +14,7 @@ from rind.cli.supervisor import Run
 from rind.decide.plan import Command
 from rind.engine.frames import STDERR, STDOUT
 from rind.errors import EngineError, RindError, StartError
-from rind.execution.exec import Process
+from rind.execution.exec import Exec
 from rind.target import Target
 from rind.terminal.descriptors import Sink
 from rind.terminal.tty import is_terminal
@@ -138,7 +138,7 @@ class Fanout:
             return Outcome(name, exc.exit_status, failed=True)
         return Outcome(name, status or 0)
 
-    async def _serve(self, streams: _Streams, process: Process) -> int:
+    async def _serve(self, streams: _Streams, process: Exec) -> int:
         from tempfile import SpooledTemporaryFile  # noqa: PLC0415 # only where several run
 
         with SpooledTemporaryFile(_MOST_HELD) as held:

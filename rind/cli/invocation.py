@@ -16,7 +16,7 @@ from rind.decide.plan import Command
 from rind.decide.selection import AmbiguousError, Wanted, require_running
 from rind.engine.endpoint import docker_setting
 from rind.errors import ExitStatus, RindError, SelectionError, StartError
-from rind.execution.exec import Process
+from rind.execution.exec import Exec
 from rind.model import Container
 from rind.quoting import quoted
 from rind.target import Target
@@ -237,7 +237,7 @@ class Session:
             return 0
         size = local_window_size() if command.tty else None
 
-        async def serve(process: Process) -> int | None:
+        async def serve(process: Exec) -> int | None:
             status = await attach_terminal(process, stdin=command.stdin, detach_keys=detach_keys)
             if status == _INTERRUPTED and process.tty and process.last_written == _CTRL_C:
                 self.signal, self.typed = self.signal or signal.SIGINT, not self.signal

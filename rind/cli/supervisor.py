@@ -6,7 +6,7 @@ from typing import Final
 
 from rind.decide.plan import Command
 from rind.errors import EngineError, ExitStatus, LeftRunning
-from rind.execution.exec import Process
+from rind.execution.exec import Exec
 from rind.target import Target
 
 __all__ = ["Run", "Say", "Serve"]
@@ -14,7 +14,7 @@ __all__ = ["Run", "Say", "Serve"]
 Say = Callable[[str], Awaitable[None]]
 """Prints a line to the user."""
 
-Serve = Callable[[Process], Awaitable[int | None]]
+Serve = Callable[[Exec], Awaitable[int | None]]
 """Moves a process's bytes until it ends; gives its exit status, or None where it was detached."""
 
 _KILLED: Final = ExitStatus.SIGNALLED + 9
@@ -37,7 +37,7 @@ class Run:
         self._kill_after = kill_after
         self._say = say
         self._task: asyncio.Task[object] | None = None
-        self._process: Process | None = None
+        self._process: Exec | None = None
         self._ending: asyncio.Task[bool] | None = None
         self._waiting: asyncio.Task[None] | None = None
         self._forwarding: set[asyncio.Task[None]] = set()
@@ -124,7 +124,7 @@ class Run:
                 return _settled(self._status, status, killed=await self._ending)
             return status
 
-    async def _hand_on(self, process: Process, number: int) -> None:
+    async def _hand_on(self, process: Exec, number: int) -> None:
         try:
             await process.send_signal(number)
         except LeftRunning as exc:
@@ -139,7 +139,7 @@ class Run:
         elif self._process is not None:
             self._waiting = asyncio.create_task(self._leave_unread(self._process, self._task))
 
-    async def _leave_unread(self, process: Process, task: "asyncio.Task[object]") -> None:
+    async def _leave_unread(self, process: Exec, task: "asyncio.Task[object]") -> None:
         """Leave what an ended command has written, once nobody takes any more of it."""
         taken = -1
         while process.taken > taken:

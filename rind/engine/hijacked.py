@@ -22,7 +22,9 @@ from rind.errors import Broken
 if TYPE_CHECKING:
     from aiohttp import ClientResponse
 
-__all__ = ["READ_SIZE", "HijackedStream"]
+__all__ = ["LEFT", "READ_SIZE", "HijackedStream"]
+
+LEFT: Final = "the command was left before its output ended"
 
 READ_SIZE: Final = 256 * 1024
 """Bytes received at once at most: what asyncio's own transports use."""
@@ -151,7 +153,7 @@ class HijackedStream:
                 raise Broken("the command's stream was closed")
             yield
             if self._closed:
-                raise Broken("the command's stream was closed meanwhile")
+                raise Broken(LEFT)
         finally:
             self._users -= 1
             if self._closed and self._users == 0:

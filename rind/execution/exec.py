@@ -1,4 +1,4 @@
-"""The handle on one command that is executed in a container."""
+"""One exec instance: a command in a container, its streams, its state and its end."""
 
 import asyncio
 import signal
@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Final, Literal, Self
 
 from rind.engine.engine import Engine
-from rind.engine.hijacked import HijackedStream
+from rind.engine.hijacked import LEFT, HijackedStream
 from rind.errors import (
     Broken,
     ContainerGone,
@@ -23,14 +23,16 @@ from rind.errors import (
     Unreachable,
 )
 from rind.execution.receiver import Receiver
+from rind.execution.registry import Registry
 from rind.execution.start_failure import start_failure, told_failure
 from rind.execution.state import Inspector
 from rind.execution.tasks import Tasks, persistent, shielded
 from rind.model import Container, ExecConfig, ExecState
 from rind.reaper.scripts import COOKIE
-from rind.reaper.tree import BOUND, Reaper, Tree
+from rind.reaper.tree import BOUND, Tree, Trees
 
-__all__ = ["Process", "start_detached"]
+__all__ = ["Exec", "check_size", "start_detached"]
+
 
 POLL_FIRST: Final = 0.001
 POLL_LONGEST: Final = 0.25
@@ -59,17 +61,18 @@ def check_size(size: Sequence[object]) -> None:
     Raises:
         ValueError: it cannot.
     """
-    if len(size) != len(("rows", "columns")) or not all(
-        isinstance(it, int) and 0 <= it <= MOST_CELLS for it in size
-    ):
-        raise ValueError(f"a window size is (rows, columns) up to {MOST_CELLS}, but is {size!r}")
+    match size:
+        case [int(rows), int(columns)] if min(rows, columns) >= 0:
+            if max(rows, columns) <= MOST_CELLS:
+                return
+    raise ValueError(f"a window size is (rows, columns) up to {MOST_CELLS}, but is {size!r}")
 
 
 async def start_detached(engine: Engine, container: Container, config: ExecConfig) -> str:
     """Start a command that nobody is attached to; return its exec ID.
 
     Raises:
-        StartError, EngineError: as :meth:`Process.start`.
+        StartError, EngineError: as :meth:`Exec.start`.
     """
     try:
         exec_id = await engine.create_exec(container.id, config)
@@ -84,7 +87,7 @@ def _marked(env: Sequence[str], tree: Tree) -> list[str]:
     return [tree.variable, *(it for it in env if not it.startswith(f"{COOKIE}="))]
 
 
-async def _abandon(opening: "asyncio.Task[Process]", tree: Tree) -> None:
+async def _abandon(opening: "asyncio.Task[Exec]", tree: Tree) -> None:
     """End a command that has been started, or is about to be: the request is on its way."""
     await asyncio.wait({opening}, timeout=BOUND)
     if opening.done() and not opening.cancelled() and opening.exception() is None:
@@ -94,8 +97,8 @@ async def _abandon(opening: "asyncio.Task[Process]", tree: Tree) -> None:
             await tree.end(signal.SIGTERM, CLEAN_UP_GRACE)
 
 
-class Process:
-    """A command that is executed in a container, and its streams.
+class Exec:
+    """A command that is executed in a container: reads, writes, its state and its end.
 
     Use it as an async context manager. Read until :meth:`read` gives None, then :meth:`wait` for
     the exit status. Leaving the context while the command runs ends its whole tree first. What a
@@ -113,12 +116,13 @@ class Process:
 
     def __init__(  # noqa: PLR0913 # only start() calls it
         self,
-        reaper: Reaper,
+        trees: Trees,
+        registry: Registry,
         container: Container,
+        *,
         exec_id: str,
         stream: HijackedStream,
         tree: Tree,
-        *,
         tty: bool,
     ) -> None:
         self.container = container
@@ -128,23 +132,21 @@ class Process:
         self.size: tuple[int, int] | None = None
         self.last_written = b""
         self.left_running: LeftRunning | None = None
-        self._engine = reaper.engine
-        self._reaper = reaper
+        self._engine = trees.engine
+        self._registry = registry
         self._stream = stream
         self._tree = tree
         self._tasks = Tasks()
-        self._inspector = Inspector(reaper.engine, container, exec_id, tree)
+        self._inspector = Inspector(trees.engine, container, exec_id, tree)
         self._receiver = Receiver(stream, self._inspector, self._tasks, tty=tty)
         self._ended = False
         self._closing: asyncio.Task[None] | None = None
-        self._tasks.spawn(tree.hold_leash())
-        self._tasks.spawn(self._receiver.save_the_rest())
-        reaper.open.add(self)
 
     @classmethod
     async def start(
         cls,
-        reaper: Reaper,
+        trees: Trees,
+        registry: Registry,
         container: Container,
         config: ExecConfig,
         size: tuple[int, int] | None = None,
@@ -152,7 +154,8 @@ class Process:
         """Create and start an exec instance in ``container``.
 
         Args:
-            reaper: one of an open engine, which must stay open for the process's life.
+            trees: of an open engine, which must stay open for the command's life.
+            registry: where it is open until it is left.
             container: a running one.
             config: what to execute.
             size: the window size (rows, columns) that the command begins with.
@@ -164,22 +167,31 @@ class Process:
         """
         if size is not None:
             check_size(size)
-        engine, tree = reaper.engine, Tree(reaper, container.id, config.user)
+        engine, tree = trees.engine, trees.new(container.id, config.user)
         config = replace(config, env=_marked(config.env, tree))
 
         async def open_it(exec_id: str) -> Self:
             stream = await engine.start_exec(exec_id, tty=config.tty, size=size)
-            process = cls(reaper, container, exec_id, stream, tree, tty=config.tty)
-            process.size = size
-            return process
+            opened = cls(
+                *(trees, registry, container),
+                exec_id=exec_id,
+                stream=stream,
+                tree=tree,
+                tty=config.tty,
+            )
+            opened.size = size
+            registry.open.add(opened)
+            opened._tasks.spawn(tree.hold_leash())
+            opened._tasks.spawn(opened._receiver.save_the_rest())
+            return opened
 
         try:
             tree.exec_id = await engine.create_exec(container.id, config)
             opening: asyncio.Task[Self] = asyncio.create_task(open_it(tree.exec_id))
-            reaper.opening.add(opening)
-            opening.add_done_callback(reaper.opening.discard)
+            registry.opening.add(opening)
+            opening.add_done_callback(registry.opening.discard)
             try:
-                process = await asyncio.shield(opening)
+                opened = await asyncio.shield(opening)
             except (asyncio.CancelledError, Broken, Unreachable):
                 await shielded(asyncio.create_task(persistent(partial(_abandon, opening, tree))))
                 raise
@@ -187,22 +199,27 @@ class Process:
             raise start_failure(exc.text) from exc
         if config.tty and size and not engine.takes_console_size:
             async with AsyncExitStack() as undo:
-                undo.push_async_exit(process)
-                await process.resize(size)
+                undo.push_async_exit(opened)
+                await opened.resize(size)
                 undo.pop_all()
-        return process
+        return opened
 
     async def read(self) -> tuple[int, bytes] | None:
         """Return the next part of the output, as ``(STDOUT or STDERR, bytes)``; None at its end.
 
-            async with await web.start(rind.Command(argv=["printf", "x"])) as process:
-                assert await process.read() == (1, b"x")
+            async with await web.start(rind.Command(argv=["printf", "x"])) as execution:
+                assert await execution.read() == (1, b"x")
 
         Raises:
             StartError: the command never started.
             Broken: the connection failed, or output is missing.
         """
         return await self._receiver.read()
+
+    @property
+    def has_ended(self) -> asyncio.Event:
+        """Is set once the engine has said that the command has ended."""
+        return self._inspector.has_ended
 
     @property
     def ending(self) -> Ending | None:
@@ -220,7 +237,7 @@ class Process:
     async def write(self, data: bytes) -> None:
         """Send ``data`` to the command's stdin; return once it is on its way.
 
-            await process.write(b"x")
+            await execution.write(b"x")
 
         Raises:
             Broken: the command or the engine takes no more.
@@ -231,7 +248,7 @@ class Process:
     async def send_eof(self) -> None:
         """End the command's stdin.
 
-            await process.send_eof()
+            await execution.send_eof()
 
         With a TTY it is Ctrl-D that is sent, as ssh -tt does it: there is no other end, for
         half-closing would make the engine drop the output. It ends a program's input at a line's
@@ -249,7 +266,7 @@ class Process:
     async def resize(self, size: tuple[int, int]) -> None:
         """Set the TTY's window size (rows, columns).
 
-            await process.resize((50, 132))
+            await execution.resize((50, 132))
 
         Does nothing if the command has ended.
 
@@ -268,6 +285,9 @@ class Process:
 
     async def wait(self) -> int:
         """Return the exit status, once the output has ended.
+
+            await execution.end(signal.SIGKILL, 0)
+            assert await execution.wait() == 137
 
         Raises:
             StartError: the command never started.
@@ -295,7 +315,7 @@ class Process:
     async def poll(self) -> ExecState:
         """Ask for the command's state, and remember it once it is settled.
 
-            assert (await process.poll()).running
+            assert (await execution.poll()).running
 
         Raises:
             ContainerGone: the container was removed.
@@ -308,7 +328,7 @@ class Process:
     async def send_signal(self, number: int) -> None:
         """Send a signal to the command and all that it has started.
 
-            await process.send_signal(signal.SIGWINCH)
+            await execution.send_signal(signal.SIGWINCH)
 
         Raises:
             ValueError: there is no such signal.
@@ -321,7 +341,7 @@ class Process:
     async def end(self, number: int, kill_after: float) -> bool:
         """Signal the command's whole tree, and return once it is gone.
 
-            await process.end(signal.SIGTERM, 0.1)
+            await execution.end(signal.SIGTERM, 0.1)
 
         The output must go on being read meanwhile: a command may have to write in order to end.
 
@@ -340,7 +360,7 @@ class Process:
     def hurry(self) -> None:
         """Let an :meth:`end` that is under way go on to SIGKILL.
 
-            process.hurry()
+            execution.hurry()
 
         Idempotent.
         """
@@ -363,7 +383,7 @@ class Process:
     async def aclose(self) -> None:
         """Do what leaving the context does, also where another task uses the command. Idempotent.
 
-            await process.aclose()
+            await execution.aclose()
 
         That task's reads then raise Broken. Leaving the client's context does this to all of its
         commands.
@@ -391,7 +411,7 @@ class Process:
             except LeftRunning as left:
                 self.left_running = left
         await self._tree.release_leash()
-        self._reaper.open.discard(self)
+        self._registry.open.discard(self)
 
     async def _may_run(self) -> bool:
         with suppress(EngineError, TimeoutError):

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Final
 
 from rind.engine.frames import STDERR, STDOUT, SYSTEM_ERROR, FrameDecoder
-from rind.engine.hijacked import HijackedStream
+from rind.engine.hijacked import LEFT, HijackedStream
 from rind.errors import Broken, EngineError
 from rind.execution.start_failure import LONGEST, start_failure
 from rind.execution.state import Inspector
@@ -161,5 +161,5 @@ class Receiver:
             await asyncio.wait({polling, receiving}, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait({polling})
         if polling.cancelled():
-            raise Broken("the command's stream was closed meanwhile")
+            raise Broken(LEFT)
         return polling.result()

@@ -16,7 +16,7 @@ import signal
 import uuid
 from contextlib import suppress
 from functools import cached_property
-from typing import Final, Protocol
+from typing import Final
 from weakref import WeakValueDictionary
 
 from rind.engine.engine import Engine
@@ -27,7 +27,7 @@ from rind.reaper.looks import NOT_KNOWN, Look, Looks, run_script, script_config
 from rind.reaper.roots import Root, match_root
 from rind.reaper.scripts import COOKIE, ROOTS_SCRIPT
 
-__all__ = ["BOUND", "Reaper", "Tree"]
+__all__ = ["BOUND", "Tree", "Trees"]
 
 LEASH_AFTER: Final = 1.0
 """Seconds that a command has run when its leash is armed: short ones do not pay for it."""
@@ -56,31 +56,23 @@ MOST_TURNS: Final = 16
 without a limit, 2 s with this one, and all are done at the same time."""
 
 
-class Closable(Protocol):
-    """A command that is in use."""
-
-    async def aclose(self) -> None:
-        """End it, unless it is to run on."""
-
-
-class Reaper:
-    """Signals the trees of commands on one engine, and holds their leashes.
+class Trees:
+    """The process trees of commands on one engine, and what they share.
 
     Attributes:
         engine: an open one.
-        turns: one is taken for each look, which has a time limit: many at once would make each
-            other late.
-        opening: the requests to start a command that are on their way.
-        open: the commands that somebody uses.
+        turns: one is taken for each look, which has a time limit: many at once delay each other.
     """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.opening: set[asyncio.Task[Closable]] = set()
-        self.open: set[Closable] = set()
         self.turns = asyncio.Semaphore(MOST_TURNS)
         self._leashes: WeakValueDictionary[tuple[str, str], Leash] = WeakValueDictionary()
         self._looks: WeakValueDictionary[tuple[str, str], Looks] = WeakValueDictionary()
+
+    def new(self, container_id: str, user: str) -> "Tree":
+        """Return the tree of a command that is about to be started."""
+        return Tree(self, container_id, user)
 
     @cached_property
     def is_local(self) -> bool:
@@ -105,11 +97,8 @@ class Reaper:
         return looks
 
     async def aclose(self) -> None:
-        """Close the commands that are in use, or about to be."""
-        if self.opening:
-            await asyncio.wait(self.opening, timeout=BOUND)
-        await asyncio.gather(*(it.aclose() for it in self.open), return_exceptions=True)
-        await asyncio.gather(*(it.until_idle() for it in list(self._looks.values())))
+        """Wait for looks that are under way. Bounded in time."""
+        await asyncio.gather(*(looks.until_idle() for looks in list(self._looks.values())))
 
 
 class Tree:
@@ -121,17 +110,17 @@ class Tree:
         was_killed: whether it was sent a SIGKILL.
     """
 
-    def __init__(self, reaper: Reaper, container_id: str, user: str) -> None:
+    def __init__(self, trees: Trees, container_id: str, user: str) -> None:
         self.cookie = uuid.uuid4().hex
         self.exec_id: str | None = None
         self.was_killed = False
-        self._reaper = reaper
-        self._engine = reaper.engine
-        self._turns = reaper.turns
+        self._trees = trees
+        self._engine = trees.engine
+        self._turns = trees.turns
         self._container_id = container_id
         self._user = user
-        self._leash = reaper.leash(container_id, user)
-        self._looks = reaper.looks(container_id, user)
+        self._leash = trees.leash(container_id, user)
+        self._looks = trees.looks(container_id, user)
         self._holding: asyncio.Task[None] | None = None
         self._started = False
         self._session = NOT_KNOWN
@@ -211,7 +200,7 @@ class Tree:
         await asyncio.sleep(LEASH_AFTER)
         session = await self._find_session()
         # On this machine, what is not found has ended.
-        if session == NOT_KNOWN and not (self._reaper.is_local or await self._bears_cookie()):
+        if session == NOT_KNOWN and not (self._trees.is_local or await self._bears_cookie()):
             session = await self._match_session()
         self._holding = asyncio.create_task(self._leash.hold(self.cookie, session))
 
@@ -288,7 +277,7 @@ class Tree:
 
     async def _own_pid(self) -> int:
         """Return the command's own process by this machine's numbers; 0 where it has none."""
-        if self.exec_id is not None and self._reaper.is_local:
+        if self.exec_id is not None and self._trees.is_local:
             with suppress(EngineError):
                 state = await self._engine.inspect_exec(self.exec_id)
                 return state.pid if state.running else 0
@@ -335,7 +324,7 @@ class Tree:
             Refused: the engine's processes are not among them, or are not ours to look at.
         """
         without_shell = "the container has no shell to signal it with"
-        if not self._reaper.is_local:
+        if not self._trees.is_local:
             raise Refused(0, f"{without_shell}, and its engine is not on this machine")
         root = await self._own_pid()
         if host_processes.session_of(root, self._container_id) is None:

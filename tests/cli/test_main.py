@@ -25,7 +25,7 @@ from conftest import RIND, TestContainer, one_line
         (["-e"], "-e needs a value"),
         (["--env-file", "/no/such/file", "true"], "/no/such/file: No such file or directory"),
         (["--env-file", "/", "true"], "/: Is a directory"),
-        (["-w", "relative", "true"], "absolute path"),
+        (["--shell", "a/b", "true"], "absolute path"),
         (["--tty=yes", "true"], "--tty takes no value"),
         (["--container", "", "true"], "--container needs a value"),
     ],

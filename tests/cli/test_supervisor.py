@@ -14,7 +14,7 @@ from rind.client import connect
 from rind.decide.plan import Command
 from rind.decide.selection import Wanted
 from rind.errors import ExitStatus
-from rind.execution.exec import Process
+from rind.execution.exec import Exec
 from rind.target import Target
 
 
@@ -28,7 +28,7 @@ async def say(text: str) -> None:
     raise AssertionError(text)
 
 
-async def serve(process: Process) -> int:
+async def serve(process: Exec) -> int:
     while await process.read():
         pass
     return await process.wait()

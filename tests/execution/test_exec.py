@@ -14,11 +14,12 @@ from rind.engine.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.engine.frames import STDERR, STDOUT
 from rind.errors import StartError
-from rind.execution.exec import Process
+from rind.execution.exec import Exec
+from rind.execution.registry import Registry
 from rind.model import ExecConfig
-from rind.reaper.tree import Reaper
+from rind.reaper.tree import Trees
 
-Start = Callable[..., Awaitable[Process]]
+Start = Callable[..., Awaitable[Exec]]
 
 
 @pytest.fixture
@@ -29,11 +30,9 @@ async def start(busybox: TestContainer) -> AsyncIterator[Start]:
     ):
         container = await engine.container(busybox.name)
 
-        async def start(
-            *argv: str, tty: bool = False, size: tuple[int, int] | None = None
-        ) -> Process:
-            process = await Process.start(
-                Reaper(engine), container, ExecConfig(argv=argv, tty=tty), size
+        async def start(*argv: str, tty: bool = False, size: tuple[int, int] | None = None) -> Exec:
+            process = await Exec.start(
+                Trees(engine), Registry(), container, ExecConfig(argv=argv, tty=tty), size
             )
             return await processes.enter_async_context(process)
 
@@ -41,7 +40,7 @@ async def start(busybox: TestContainer) -> AsyncIterator[Start]:
         await processes.aclose()
 
 
-async def output(process: Process) -> dict[int, bytes]:
+async def output(process: Exec) -> dict[int, bytes]:
     seen = {STDOUT: b"", STDERR: b""}
     while (part := await process.read()) is not None:
         seen[part[0]] += part[1]
@@ -138,8 +137,8 @@ async def test_leaving_with_an_exception_ends_the_tree(
     async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
         container = await engine.container(busybox.name)
         with pytest.raises(how):  # noqa: PT012 # it is the leaving that is tested
-            async with await Process.start(
-                Reaper(engine), container, ExecConfig(argv=["sh", "-c", script])
+            async with await Exec.start(
+                Trees(engine), Registry(), container, ExecConfig(argv=["sh", "-c", script])
             ) as process:
                 assert await process.read() == (STDOUT, b"ready\n")
                 assert await asyncio.to_thread(is_running)
@@ -155,7 +154,7 @@ async def test_leaving_normally_ends_the_command_or_not(
     async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
         container = await engine.container(busybox.name)
         config = ExecConfig(argv=["sh", "-c", "echo ready; sleep 626262"])
-        async with await Process.start(Reaper(engine), container, config) as process:
+        async with await Exec.start(Trees(engine), Registry(), container, config) as process:
             process.on_exit = on_exit
             assert await process.read() == (STDOUT, b"ready\n")
         runs = "626262" in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
@@ -170,7 +169,7 @@ async def test_leaving_before_the_status_is_asked_for_leaves_a_child_alone(
     async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
         container = await engine.container(busybox.name)
         config = ExecConfig(argv=["sh", "-c", "sleep 636363 >/dev/null 2>&1 &"])
-        async with await Process.start(Reaper(engine), container, config) as process:
+        async with await Exec.start(Trees(engine), Registry(), container, config) as process:
             assert await process.read() is None
         assert "636363" in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
         await process.end(9, 0)
@@ -184,7 +183,7 @@ async def test_leaving_before_the_engine_has_started_the_command_ends_it(
 
         async def one() -> None:
             config = ExecConfig(argv=["sleep", "656565"])
-            async with await Process.start(Reaper(engine), container, config):
+            async with await Exec.start(Trees(engine), Registry(), container, config):
                 raise ZeroDivisionError
 
         for _ in range(10):
@@ -202,7 +201,7 @@ async def test_leaving_a_busy_writer_on_a_terminal_ends_it(busybox: TestContaine
 
         async def one() -> None:
             config = ExecConfig(argv=["sh", "-c", script], tty=True, stdin=False)
-            async with await Process.start(Reaper(engine), container, config) as process:
+            async with await Exec.start(Trees(engine), Registry(), container, config) as process:
                 assert await process.read() is not None
                 raise ZeroDivisionError
 
@@ -226,7 +225,7 @@ async def test_cancelled_while_the_request_to_start_is_on_its_way(
     ):
         container = await engine.container(busybox.name)
         config = ExecConfig(argv=["sh", "-c", f"sleep {mark}; true"])
-        starting = asyncio.create_task(Process.start(Reaper(engine), container, config))
+        starting = asyncio.create_task(Exec.start(Trees(engine), Registry(), container, config))
         await proxy.holds_start.wait()
         starting.cancel()
         await asyncio.sleep(0.3)  # for a clean-up that would be too early

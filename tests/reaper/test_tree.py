@@ -20,11 +20,12 @@ from rind.engine.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.engine.frames import STDOUT
 from rind.errors import LeftRunning
-from rind.execution.exec import Process
+from rind.execution.exec import Exec
+from rind.execution.registry import Registry
 from rind.model import ExecConfig
 from rind.reaper import host_processes
 from rind.reaper.looks import Look
-from rind.reaper.tree import Reaper, Tree
+from rind.reaper.tree import Tree, Trees
 
 # --- escalation, without an engine ------------------------------------------------------------
 
@@ -33,8 +34,8 @@ class Scripted(Tree):
     """A tree of which signals find as many processes as is written down, and then none."""
 
     def __init__(self, *left: int) -> None:
-        reaper = Reaper(Engine(Endpoint("unix:///nowhere", "the test")))
-        super().__init__(reaper, "0" * 64, "")
+        trees = Trees(Engine(Endpoint("unix:///nowhere", "the test")))
+        super().__init__(trees, "0" * 64, "")
         self.left = list(left)
         self.sent: list[int] = []
 
@@ -377,8 +378,8 @@ async def test_without_a_shell_and_without_rights_it_is_told(
 
     async with Engine(Endpoint(distroless.engine.host, "the test")) as engine:
         container = await engine.container(distroless.name)
-        async with await Process.start(
-            Reaper(engine), container, ExecConfig(argv=["cat"])
+        async with await Exec.start(
+            Trees(engine), Registry(), container, ExecConfig(argv=["cat"])
         ) as process:
             with monkeypatch.context() as unprivileged:
                 unprivileged.setattr(host_processes, "session_of", lambda *_: None)
@@ -508,7 +509,7 @@ async def test_a_hundred_runs_leave_nothing_of_the_reaper(containers: Containers
 
         async def one(number: int) -> None:
             config = ExecConfig(argv=["sh", "-c", stubborn if number % 4 else "echo ready"])
-            async with await Process.start(Reaper(engine), container, config) as process:
+            async with await Exec.start(Trees(engine), Registry(), container, config) as process:
                 assert await process.read() == (STDOUT, b"ready\n")
                 match number % 4:
                     case 0:

@@ -57,7 +57,7 @@ async def test_mistakes_are_told(busybox: TestContainer) -> None:
 
 PUBLIC = """
 AmbiguousError Broken Client Command CommandError CommandFailed CompletedProcess Container
-ContainerGone DEVNULL EngineError ExitStatus LeftRunning Lost PIPE PipedProcess Profile Refused
+ContainerGone DEVNULL EngineError Exec ExitStatus LeftRunning Lost PIPE Process Profile Refused
 RindError STDOUT SelectionError StartError StdinWriter Target TimedOut Unreachable UsageError
 Wanted attach_terminal connect run run_sync
 """
