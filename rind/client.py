@@ -109,7 +109,8 @@ class Client:
         """
         wanted = _asked(wanted, fields)
         if wanted.container is not None:
-            return self.target(require_running(await self._named(wanted.container)), wanted.label)
+            named = require_running(await self._named(wanted.container))
+            return self.target(named, wanted.label, reason="named")
         up = fitting(await self.containers(wanted), wanted)
         down: list[Container] = []
         neighbours: list[Container] = []
@@ -120,7 +121,8 @@ class Client:
             if self._caller.compose_folder is not None:
                 neighbours = await self._engine.containers([f"{COMPOSE}.project"], up=True)
                 neighbours = localized(neighbours, self._caller.cwd)
-        return self.target(select(up, down, wanted, self._caller, neighbours), wanted.label)
+        selected = select(up, down, wanted, self._caller, neighbours)
+        return self.target(selected.container, wanted.label, reason=selected.reason)
 
     async def wait_for(
         self, wanted: Wanted, told: Callable[[str], None] = lambda _: None
@@ -233,7 +235,9 @@ class Client:
         running = [it for it in up if it.state == "running"]
         if not running or wanted.container is not None:
             return [await self.find(wanted)]
-        return [self.target(it, wanted.label) for it in sorted(running, key=lambda it: it.name)]
+        reason = f"one of {len(running)} with {wanted}"
+        found = sorted(running, key=lambda container: container.name)
+        return [self.target(container, wanted.label, reason=reason) for container in found]
 
     async def running(self, labels: Sequence[str] = ()) -> list[Container]:
         """List the running containers that have all of ``labels``, each ``KEY`` or ``KEY=value``.
@@ -246,7 +250,9 @@ class Client:
         up = await self._engine.containers(labels, up=True)
         return [it for it in up if it.state == "running"]
 
-    def target(self, container: Container, label: str = DEFAULT_LABEL) -> Target:
+    def target(
+        self, container: Container, label: str = DEFAULT_LABEL, *, reason: str = "chosen"
+    ) -> Target:
         """Return what runs commands in ``container``, as the labels that begin so say.
 
             for container in await client.containers():
@@ -254,7 +260,7 @@ class Client:
 
         A label that is unknown or invalid is told when a command is planned.
         """
-        return Target(self._trees, self._registry, container, label, self._caller)
+        return Target(*(self._trees, self._registry, container, label, self._caller), reason=reason)
 
     def stands_elsewhere(self, container: Container) -> bool:
         """Tell whether we are in a Compose project's folder, and ``container`` is of another's.

@@ -81,17 +81,21 @@ class Target:
 
     Attributes:
         container: as it was found.
+        reason: why it was chosen, such as "the only one with the label app.rind".
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 # only Client.target() calls it
         self,
         trees: Trees,
         registry: Registry,
         container: Container,
         label: str,
         caller: Caller,
+        *,
+        reason: str = "chosen",
     ) -> None:
         self.container = container
+        self.reason = reason
         self._label = label
         self._engine = trees.engine
         self._trees = trees

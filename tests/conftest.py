@@ -165,6 +165,13 @@ def engine(request: pytest.FixtureRequest) -> TestEngine:
 Containers = Callable[..., TestContainer]
 
 
+def lines(container: TestContainer, *args: str) -> list[str]:
+    """Run rind, which must succeed and say nothing; return the lines that it prints."""
+    done = container.rind(*args)
+    assert (done.returncode, done.stderr) == (0, b""), done
+    return done.stdout.decode().splitlines()
+
+
 def wait_until(true: Callable[[], bool]) -> None:
     """Wait for what has no event of its own."""
     deadline = time.monotonic() + TIMEOUT

@@ -10,7 +10,7 @@ from typing import IO, Final
 
 from rind.attach import STDERR_FD, STDOUT_FD
 from rind.cli.prefix import Lines, prefixes, wants_colour
-from rind.cli.supervisor import Run
+from rind.cli.supervisor import Supervisor
 from rind.decide.plan import Command
 from rind.engine.frames import STDERR, STDOUT
 from rind.errors import EngineError, RindError, StartError
@@ -48,7 +48,7 @@ class Outcome:
 
 
 class Fanout:
-    """One run in each of several containers; all can be ended as one :class:`Run` can.
+    """One run in each of several containers; all can be ended as one :class:`Supervisor` can.
 
     Args:
         targets: the containers.
@@ -71,7 +71,9 @@ class Fanout:
         self._say = say
         self._group = group
         self._names = [it.container.name for it in targets]
-        self._runs = [Run(it, kill_after, partial(self._tell, it.container.name)) for it in targets]
+        self._runs = [
+            Supervisor(it, kill_after, partial(self._tell, it.container.name)) for it in targets
+        ]
         # One for both streams, and for what we say: they may be one terminal.
         self._writing = asyncio.Lock()
 
@@ -99,7 +101,7 @@ class Fanout:
         return [name for run in self._runs for name in run.left()]
 
     def end(self, number: int, status: int) -> None:
-        """End every command that still runs, as :meth:`Run.end` does."""
+        """End every command that still runs, as :meth:`Supervisor.end` does."""
         for run in self._runs:
             run.end(number, status)
 
@@ -129,7 +131,9 @@ class Fanout:
             for sink in sinks.values():
                 sink.close()
 
-    async def _run_one(self, name: str, run: Run, command: Command, streams: _Streams) -> Outcome:
+    async def _run_one(
+        self, name: str, run: Supervisor, command: Command, streams: _Streams
+    ) -> Outcome:
         try:
             status = await run.run(command, partial(self._serve, streams))
         except RindError as exc:

@@ -9,7 +9,7 @@ from typing import Final
 from rind.attach import STDERR_FD, STDIN_FD, attach_terminal, local_window_size
 from rind.cli.fanout import Fanout, overall, summary
 from rind.cli.options import Options
-from rind.cli.supervisor import Run
+from rind.cli.supervisor import Supervisor
 from rind.cli.translate import asked_command, described, wanted
 from rind.client import Client, connect
 from rind.decide.plan import Command
@@ -23,7 +23,7 @@ from rind.target import Target
 from rind.terminal.detach_keys import parse_keys
 from rind.terminal.tty import is_raw, is_terminal
 
-__all__ = ["Session"]
+__all__ = ["Invocation"]
 
 _INTERRUPTED: Final = ExitStatus.SIGNALLED + signal.SIGINT
 _CTRL_C: Final = b"\x03"
@@ -32,7 +32,7 @@ _PATIENCE: Final = 1.0
 """Seconds that an end may take before we say what it waits for."""
 
 
-class Session:
+class Invocation:
     """One run: start it with :meth:`run`, and hand it the signals that arrive meanwhile.
 
     Args:
@@ -65,7 +65,7 @@ class Session:
         self._task: asyncio.Task[int] | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None
-        self._running: Run | Fanout | None = None
+        self._running: Supervisor | Fanout | None = None
         # What a signal or the time limit gives; a command's own status may go before it.
         self._status: int | None = None
 
@@ -150,9 +150,7 @@ class Session:
         options, env = self._options, self._env
         command = asked_command(options, self._variables, env)
         if options.action != "run":
-            from rind.cli.show import show  # noqa: PLC0415 # a command needs none of it
-
-            return await show(options, command, env, lambda text: self._out(f"{text}\n"), self._say)
+            return await self._show(command)
         keys = options.detach_keys
         detach_keys = parse_keys(docker_setting(env, "detachKeys") if keys is None else keys)
         async with connect(options.host, context=options.context, environ=env) as client:
@@ -160,12 +158,35 @@ class Session:
             if not targets:
                 return _INTERRUPTED
             if options.verbosity > 0:
-                names = ", ".join(it.container.name for it in targets)
+                names = ", ".join(f"{it.container.name} ({it.reason})" for it in targets)
                 what = described(options, targets[0].profile)
                 self._say(f"in {names} on {client.endpoint.url}: {what}")
             if options.all:
                 return await self._run_all(targets, command)
             return await self._run_in(client, targets[0], command, detach_keys)
+
+    async def _show(self, command: Command) -> int:
+        """Do what is done instead of running a command."""
+        options, env = self._options, self._env
+
+        def out(text: str) -> None:
+            self._out(f"{text}\n")
+
+        # A command needs none of these.
+        if options.action == "doctor":
+            from rind.cli.doctor import diagnose  # noqa: PLC0415 # see above
+
+            return await diagnose(options, env, out)
+        async with connect(options.host, context=options.context, environ=env) as client:
+            if options.action == "list":
+                from rind.cli.listing import show_list  # noqa: PLC0415 # see above
+
+                await show_list(client, options, out, self._say)
+            else:
+                from rind.cli.explain import explain  # noqa: PLC0415 # see above
+
+                await explain(client, options, command, env, out)
+        return 0
 
     async def _find(self, client: Client) -> Sequence[Target]:
         """Find what to run in; nothing where several fit, and the user wants none of them.
@@ -199,7 +220,11 @@ class Session:
             self.signal, self.typed = signal.SIGINT, True
             return []
         self._set_alarm()
-        return [] if picked is None else [client.target(require_running(picked), options.label)]
+        return (
+            []
+            if picked is None
+            else [client.target(require_running(picked), options.label, reason="picked")]
+        )
 
     async def _wait(self, client: Client, asked: Wanted, seconds: float) -> list[Target]:
         """Wait for the container or all of them, and on a terminal say for what."""
@@ -243,7 +268,7 @@ class Session:
                 self.signal, self.typed = self.signal or signal.SIGINT, not self.signal
             return status
 
-        self._running = run = Run(target, options.kill_after, self._tell)
+        self._running = run = Supervisor(target, options.kill_after, self._tell)
         try:
             status = await run.run(command, serve, size)
         except StartError as exc:

@@ -76,18 +76,18 @@ def _run(options: Options) -> int:
         with _quick_imports():
             import asyncio  # noqa: PLC0415 # see above
 
-            from rind.cli.invocation import Session  # noqa: PLC0415 # see above
-    session = Session(options, variables, os.environ, say, _print)
+            from rind.cli.invocation import Invocation  # noqa: PLC0415 # see above
+    invocation = Invocation(options, variables, os.environ, say, _print)
     runner = asyncio.Runner()
 
     def call(method: Callable[[int], None], number: int) -> None:
         with suppress(RuntimeError):  # the loop has ended
             runner.get_loop().call_soon_threadsafe(method, number)
 
-    with taken(session, call), runner:
-        status = runner.run(session.run())
-    if session.signal and status == ExitStatus.SIGNALLED + session.signal:
-        die_of(session.signal, with_group=session.typed)
+    with taken(invocation, call), runner:
+        status = runner.run(invocation.run())
+    if invocation.signal and status == ExitStatus.SIGNALLED + invocation.signal:
+        die_of(invocation.signal, with_group=invocation.typed)
     return status
 
 

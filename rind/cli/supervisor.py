@@ -9,7 +9,7 @@ from rind.errors import EngineError, ExitStatus, LeftRunning
 from rind.execution.exec import Exec
 from rind.target import Target
 
-__all__ = ["Run", "Say", "Serve"]
+__all__ = ["Say", "Serve", "Supervisor"]
 
 Say = Callable[[str], Awaitable[None]]
 """Prints a line to the user."""
@@ -23,7 +23,7 @@ _STUCK_AFTER: Final = 2.0
 """Seconds in which our stdout or stderr must take something, where the command was ended."""
 
 
-class Run:
+class Supervisor:
     """One run of a command: begin it with :meth:`run`, and :meth:`end` it from outside.
 
     Args:

@@ -13,6 +13,7 @@ from rind.quoting import quoted
 
 __all__ = [
     "AmbiguousError",
+    "Selected",
     "Wanted",
     "WantedFields",
     "fitting",
@@ -93,17 +94,21 @@ def fitting(containers: Sequence[Container], wanted: Wanted) -> list[Container]:
 
 
 def nearest(containers: Sequence[Container], caller: Caller) -> list[Container]:
-    """Return those whose project or mount we stand in the deepest; all where we do in none.
+    """Return those whose project or mount the caller stands in the deepest; all if in none.
 
-    Those of the project that the environment names go first. The containers' folders must be named
-    as ours is, see :mod:`rind.caller`.
+    The containers' folders must be named as the caller's is, see :mod:`rind.caller`.
     """
-    containers = [
-        it for it in containers if caller.project and it.project == caller.project
-    ] or list(containers)
     nearness = {it.id: _nearness(it, caller.cwd) for it in containers}
     most = max(nearness.values(), default=0)
     return [it for it in containers if nearness[it.id] == most]
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A container that was chosen, and why, in words that complete ``it is``."""
+
+    container: Container
+    reason: str
 
 
 def select(
@@ -112,7 +117,7 @@ def select(
     wanted: Wanted,
     caller: Caller,
     neighbours: Sequence[Container] = (),
-) -> Container:
+) -> Selected:
     """Choose one container among those that :attr:`Wanted.filters` left.
 
     Args:
@@ -126,20 +131,55 @@ def select(
         AmbiguousError: several fit.
         SelectionError: none is up, or the one that is cannot be used.
     """
-    found = sorted(nearest(fitting(up, wanted), caller), key=lambda it: it.name)
-    found = [it for it in found if it.state == "running"] or found
+    found, reason = _narrowed(up, wanted, caller)
     if len(found) == 1:
-        return require_running(found[0])
+        return Selected(require_running(found[0]), reason)
     if found:
         named = ", ".join(f"{options_for(it, found)} ({it.name})" for it in found[:_MOST_NAMED])
         if len(found) > _MOST_NAMED:
             named += f", or one of {len(found) - _MOST_NAMED} more; see: rind --list"
         what = "running containers" if found[0].state == "running" else "containers"
         raise AmbiguousError(f"{len(found)} {what} have {wanted}: choose one with {named}", found)
+    raise _none_is_up(down, wanted, caller, neighbours)
+
+
+def _narrowed(
+    up: Sequence[Container], wanted: Wanted, caller: Caller
+) -> tuple[list[Container], str]:
+    """Return the best of the containers that fit, by name; where it is one, with the reason."""
+
+    def of_project(containers: Sequence[Container]) -> list[Container]:
+        return [it for it in containers if caller.project and it.project == caller.project]
+
+    def near(containers: Sequence[Container]) -> list[Container]:
+        return nearest(containers, caller)
+
+    def running(containers: Sequence[Container]) -> list[Container]:
+        return [it for it in containers if it.state == "running"]
+
+    found = fitting(up, wanted)
+    total, reason = len(found), f"the only one with {wanted}"
+    for how, narrower in (
+        ("of the project that COMPOSE_PROJECT_NAME names", of_project),
+        ("the nearest to the working directory", near),
+        ("the only one that is not paused", running),
+    ):
+        if len(found) > 1:
+            found = narrower(found) or found
+            reason = f"{how}, of {total} with {wanted}"
+    return sorted(found, key=lambda it: it.name), reason
+
+
+def _none_is_up(
+    down: Sequence[Container],
+    wanted: Wanted,
+    caller: Caller,
+    neighbours: Sequence[Container],
+) -> SelectionError:
     stopped = sorted(fitting(down, wanted), key=lambda it: it.name)
     if stopped:
         seen = "; ".join(f"{it.name} has it, but {_explain(it)}" for it in stopped)
-        raise SelectionError(f"no running container has {wanted} ({seen})")
+        return SelectionError(f"no running container has {wanted} ({seen})")
     folder = caller.compose_folder
     if folder is not None and str(folder) not in {it.folder for it in neighbours}:
         mend = f"the project in {folder} is not up; start it with: docker compose up --detach"
@@ -149,7 +189,7 @@ def select(
         )
     else:
         mend = "see: docker ps --all"
-    raise SelectionError(f"no container on {caller.engine} has {wanted}: {mend}")
+    return SelectionError(f"no container on {caller.engine} has {wanted}: {mend}")
 
 
 def stands_elsewhere(container: Container, caller: Caller) -> bool:

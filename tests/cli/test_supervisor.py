@@ -9,7 +9,7 @@ import pytest
 from conftest import TestContainer
 from processes import sleepers
 
-from rind.cli.supervisor import Run, _settled
+from rind.cli.supervisor import Supervisor, _settled
 from rind.client import connect
 from rind.decide.plan import Command
 from rind.decide.selection import Wanted
@@ -40,11 +40,11 @@ def mark() -> str:
 
 
 async def test_it_gives_the_commands_own_status(target: Target) -> None:
-    assert await Run(target, 10, say).run(Command(argv=["sh", "-c", "exit 5"]), serve) == 5
+    assert await Supervisor(target, 10, say).run(Command(argv=["sh", "-c", "exit 5"]), serve) == 5
 
 
 async def test_ended_before_it_began(target: Target) -> None:
-    run = Run(target, 10, say)
+    run = Supervisor(target, 10, say)
     run.end(signal.SIGINT, 130)
     assert await run.run(Command(argv=["false"]), serve) == 130
 
@@ -53,7 +53,7 @@ async def test_ended_before_it_began(target: Target) -> None:
 async def test_ended_at_any_moment(
     busybox: TestContainer, target: Target, mark: str, after: float
 ) -> None:
-    run = Run(target, 10, say)
+    run = Supervisor(target, 10, say)
     task = asyncio.create_task(run.run(Command(argv=["sleep", mark]), serve))
     await asyncio.sleep(after)
     run.end(signal.SIGTERM, 143)
@@ -64,7 +64,7 @@ async def test_ended_at_any_moment(
 async def test_what_a_finished_run_left_on_purpose_is_not_ended(
     busybox: TestContainer, target: Target, mark: str
 ) -> None:
-    run = Run(target, 10, say)
+    run = Supervisor(target, 10, say)
     command = Command(argv=["sh", "-c", f"sleep {mark} >/dev/null 2>&1 &"])
     assert await run.run(command, serve) == 0
     others = asyncio.all_tasks()

@@ -48,15 +48,28 @@ def at(folder: str, compose: str | None = None) -> Caller:
 def test_the_project_that_the_environment_names_goes_first() -> None:
     a, b, c = (service(name, "web", folder=f"/{name}") for name in "abc")
     named = replace(at("/a"), project="b")
-    assert select([a, b, c], [], ANY, named) is b
-    assert select([a, c], [], ANY, named) is a
+    assert select([a, b, c], [], ANY, named).container is b
+    assert select([a, c], [], ANY, named).container is a
     assert not stands_elsewhere(b, replace(at("/a", "/a"), project="b"))
     assert stands_elsewhere(c, replace(at("/a", "/a"), project="b"))
 
 
+def test_the_reason_is_told() -> None:
+    paused = replace(DB, state="paused")
+    here = service("shop", "web", folder="/home/me/shop")
+    there = service("blog", "web", folder="/home/me/blog")
+    assert select([WEB], [], ANY, NOWHERE).reason == "the only one with the label app.rind"
+    reason = select([WEB, paused], [], ANY, NOWHERE).reason
+    assert reason == "the only one that is not paused, of 2 with the label app.rind"
+    reason = select([here, there], [], ANY, at("/home/me/shop")).reason
+    assert reason == "the nearest to the working directory, of 2 with the label app.rind"
+    reason = select([here, there], [], ANY, replace(NOWHERE, project="blog")).reason
+    assert reason.startswith("of the project that COMPOSE_PROJECT_NAME names, of 2 with ")
+
+
 def test_one_is_chosen() -> None:
-    assert select([WEB], [], ANY, NOWHERE) is WEB
-    assert select([WEB], [GONE], ANY, NOWHERE) is WEB
+    assert select([WEB], [], ANY, NOWHERE).container is WEB
+    assert select([WEB], [GONE], ANY, NOWHERE).container is WEB
 
 
 def refusal(
@@ -163,9 +176,9 @@ def test_the_one_whose_project_or_mount_we_stand_in() -> None:
     api = service(
         "shop", "api", folder="/home/me/shop", mounts=[Mount("/home/me/shop/api", "/app")]
     )
-    assert select([here, there], [], ANY, at("/home/me/shop/src/x")) is here
-    assert select([here, there], [], ANY, at("/home/me/shop2")) is there
-    assert select([here, there, api], [], ANY, at("/home/me/shop/api/src")) is api
+    assert select([here, there], [], ANY, at("/home/me/shop/src/x")).container is here
+    assert select([here, there], [], ANY, at("/home/me/shop2")).container is there
+    assert select([here, there, api], [], ANY, at("/home/me/shop/api/src")).container is api
     assert len(nearest([here, there, api], at("/home/me"))) == 3
     assert nearest([here, there, api], at("/home/me/shop")) == [here, api]
 

@@ -1,0 +1,88 @@
+"""--explain: what would be run, where and why."""
+
+from collections.abc import Callable, Mapping
+
+from rind.cli.options import Options
+from rind.cli.report import clean
+from rind.cli.translate import described, wanted
+from rind.cli.variables import environment
+from rind.client import Client
+from rind.decide.plan import Command
+from rind.model import ExecConfig
+from rind.quoting import quoted
+
+__all__ = ["docker_exec", "explain"]
+
+Print = Callable[[str], None]
+
+
+async def explain(
+    client: Client, options: Options, command: Command, env: Mapping[str, str], out: Print
+) -> None:
+    """Print what would be run, where and why, and docker's line for the same.
+
+    Args:
+        client: an open one.
+        options: what is asked for.
+        command: the same in the API's words.
+        env: our own environment.
+        out: prints to stdout, one or more lines.
+
+    Raises:
+        SelectionError: there is no container to run in.
+        EngineError: the engine failed.
+    """
+    asked = wanted(options)
+    targets = await client.find_all(asked) if options.all else [await client.find(asked)]
+    out(f"engine:    {clean(f'{client.endpoint.url} (from {client.endpoint.source})')}")
+    for target in targets:
+        config = await target.plan(command)
+        name = target.container.name
+        pre_step = target.profile.pre_step if options.pre_step else None
+        lines = {
+            "container": f"{name} ({target.reason})",
+            "command": described(options, target.profile),
+            "pre-step": pre_step or "none",
+            "user": config.user or "the container's own",
+            "workdir": config.workdir or "the container's own",
+            "env": " ".join(it.partition("=")[0] for it in config.env) or "none",
+            "tty": "yes" if config.tty else "no",
+        }
+        for field, value in lines.items():
+            out(f"{field + ':':10} {clean(value)}")
+        out(docker_exec(options, config, env, name))
+
+
+def docker_exec(
+    options: Options, config: ExecConfig, env: Mapping[str, str], container: str
+) -> str:
+    """Return the line for this shell that does the same with docker's own command.
+
+    A variable that we have too goes by its name, and an environment file by its own: what they
+    hold may be a secret.
+    """
+    words = ["docker"]
+    for option, value in (("--host", options.host), ("--context", options.context)):
+        words += [option, value] if value is not None else []
+    words.append("exec")
+    flags = {
+        "--detach": options.detach,
+        "--interactive": config.stdin,
+        "--tty": config.tty,
+        "--privileged": config.privileged,
+    }
+    words += [flag for flag, given in flags.items() if given]
+    for option, value in (
+        ("--detach-keys", options.detach_keys),
+        ("--user", config.user),
+        ("--workdir", config.workdir),
+    ):
+        words += [option, value] if value else []
+    filed = environment(options.env_files, [], env)
+    for file in options.env_files:
+        words += ["--env-file", file]
+    for variable in config.env:
+        name, _, value = variable.partition("=")
+        if filed.get(name) != value:
+            words += ["--env", name if env.get(name) == value else variable]
+    return " ".join(map(quoted, [*words, container, *config.argv]))

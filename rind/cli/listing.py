@@ -1,0 +1,56 @@
+"""--list: the containers that have the label, as a table or as JSON."""
+
+import json
+import time
+from collections.abc import Callable
+
+from rind.cli.options import Options
+from rind.cli.report import HEADER, row, table
+from rind.cli.translate import wanted
+from rind.client import Client
+from rind.errors import SelectionError
+from rind.model import Container
+
+__all__ = ["show_list"]
+
+Print = Callable[[str], None]
+
+
+async def show_list(client: Client, options: Options, out: Print, say: Print) -> None:
+    """Print the containers that could be wanted; where there is none, say what to do.
+
+    Args:
+        client: an open one.
+        options: what is asked of the containers.
+        out: prints to stdout, one or more lines.
+        say: prints to the user.
+
+    Raises:
+        EngineError: the engine failed.
+    """
+    found = sorted(await client.containers(wanted(options)), key=lambda it: it.name)
+    if options.json:
+        out(json.dumps([_as_json(it, options.label) for it in found], indent=2))
+    elif not found:
+        try:
+            await client.find(wanted(options))
+        except SelectionError as exc:
+            say(str(exc))
+    else:
+        now = time.time()
+        out("\n".join(table([HEADER, *(row(it, options.label, now) for it in found)])))
+
+
+def _as_json(container: Container, label: str) -> dict[str, object]:
+    return {
+        "id": container.id,
+        "name": container.name,
+        "service": container.service,
+        "project": container.project,
+        "index": int(container.index) if container.index else None,
+        "image": container.image,
+        "created": container.created,
+        "state": container.state,
+        "status": container.status,
+        "pre_step": container.labels.get(label),
+    }

@@ -1,0 +1,77 @@
+"""--doctor, on real engines."""
+
+import subprocess
+import uuid
+
+from conftest import RIND, TIMEOUT, Containers, TestContainer, lines, wait_until
+
+
+def test_a_healthy_setup_passes_the_doctor(
+    django: TestContainer, distroless: TestContainer
+) -> None:
+    said = lines(django, "--doctor")
+    assert all(line.startswith("ok ") for line in said)
+    assert django.engine.host in said[0]
+    assert f"engine {django.engine.name}" in said[1]
+    assert f"1 running with the label {django.label}" in said[2]
+    assert said[3] == f"ok {django.name}: the shell /bin/sh"
+    assert said[4] == f"ok {django.name}: the pre-step 'source /venv/bin/activate'"
+    assert lines(distroless, "--doctor")[3].endswith("no shell, which nothing needs")
+
+
+def test_the_doctor_misses_a_shell_where_one_is_needed(containers: Containers) -> None:
+    target = containers("distroless", "x=1")
+    done = target.rind("--doctor")
+    assert done.returncode == 1
+    assert f"FAIL {target.name}: the shell /bin/sh: cannot start" in done.stdout.decode()
+    blank = containers("distroless", " \n ")
+    assert lines(blank, "--doctor")[-1].endswith("no shell, which nothing needs")
+
+
+def test_the_doctor_finds_what_is_wrong(containers: Containers) -> None:
+    target = containers("busybox", "source /nope/activate")
+    done = target.rind("--doctor")
+    assert done.returncode == 1
+    assert done.stderr == b""
+    failed = [it for it in done.stdout.decode().splitlines() if it.startswith("FAIL")]
+    assert len(failed) == 1
+    assert "the pre-step 'source /nope/activate': exit status" in failed[0]
+    assert "/nope/activate" in failed[0]
+    none = target.rind("--doctor", "--label", "no.such")
+    assert none.returncode == 1
+    assert none.stdout.splitlines()[-1].startswith(b"FAIL containers: no container on ")
+    nowhere = target.rind("--doctor", DOCKER_HOST="unix:///nowhere.sock")
+    assert nowhere.returncode == 1
+    assert b"there is no socket at unix:///nowhere.sock" in nowhere.stdout
+
+
+def test_a_pre_step_that_floods_the_doctor_fills_no_memory(containers: Containers) -> None:
+    target = containers("busybox", "yes >&2")
+    script = "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:]);"
+    script += (
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(done.returncode)"
+    )
+    done = subprocess.run(
+        ["python3", "-S", "-c", script, RIND, "--doctor", "--timeout", "3"],
+        env=target.environ(),
+        capture_output=True,
+        check=False,
+        timeout=TIMEOUT,
+    )
+    assert (done.returncode, done.stderr) == (124, b"")
+    assert int(done.stdout.split()[-1]) < 128 * 1024  # KiB; 40 of them are Python's
+    wait_until(lambda: "yes" not in target.engine.cli("top", target.name, "-eo", "pid,comm"))
+
+
+def test_the_doctor_examines_each_and_names_what_is_wrong(containers: Containers) -> None:
+    key = f"test.{uuid.uuid4().hex}"
+    wrong = containers("busybox", "", "--label", f"{key}.usr=x", label=key)
+    paused = containers("busybox", "", label=key)
+    paused.engine.cli("pause", paused.name)
+    right = containers("busybox", "true", label=key)
+    done = right.rind("--doctor")
+    said = done.stdout.decode()
+    assert done.returncode == 1
+    assert f"FAIL {paused.name}: it is paused" in said
+    assert f"FAIL labels: {wrong.name}: unknown label {key}.usr" in said
+    assert f"ok {right.name}: the pre-step 'true'" in said

@@ -1,0 +1,79 @@
+"""--explain, on real engines; what it prints is pasted."""
+
+import os
+import subprocess
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import Containers, TestContainer, lines
+
+from rind.cli.explain import docker_exec
+from rind.cli.options import Options
+from rind.model import ExecConfig
+
+
+def test_explain_says_what_would_run_and_how_docker_does_it(django: TestContainer) -> None:
+    words = ("-u", "app", "-w", "/tmp", "-e", "A=x y", "-e", "TERM", "--", "printf", "%s|", "it's")
+    said = lines(django, "--explain", *words)
+    fields = dict(line.split(":", 1) for line in said[:-1])
+    assert (
+        fields["container"].strip() == f"{django.name} (the only one with the label {django.label})"
+    )
+    assert fields["command"].strip() == """printf '%s|' 'it'"'"'s'"""
+    assert fields["pre-step"].strip() == "source /venv/bin/activate"
+    assert fields["user"].strip() == "app"
+    assert fields["workdir"].strip() == "/tmp"
+    assert fields["env"].strip() == "A TERM"
+    assert fields["tty"].strip() == "no"
+    # It can be pasted.
+    line = said[-1].replace("docker exec", f"{django.engine.docker} exec", 1)
+    env = {"PATH": os.environ["PATH"], "DOCKER_HOST": django.engine.host}
+    done = subprocess.run(["bash", "-c", line], env=env, capture_output=True, check=True)
+    assert done.stdout == b"it's|"
+    assert "named" in "".join(lines(django, "--explain", "--container", django.name, "true"))
+
+
+def test_the_docker_line_has_what_was_asked_for_and_no_secret(
+    busybox: TestContainer, tmp_path: Path
+) -> None:
+    file = tmp_path / "secrets.env"
+    file.write_text("PASSWORD=hunter2\n")
+    words = ("--detach-keys", "ctrl-x", "--env-file", str(file), "-e", "TOKEN", "-d")
+    target = replace(busybox, env={"TOKEN": "sesame"})
+    said = "\n".join(lines(target, *words, "--explain", "true"))
+    assert "hunter2" not in said
+    assert "sesame" not in said
+    line = said.splitlines()[-1]
+    assert line.startswith("docker exec --detach --detach-keys ctrl-x ")
+    assert f" --env-file {file} --env TOKEN " in line
+    line = lines(busybox, "-H", busybox.engine.host, "--explain", "true")[-1]
+    assert line.startswith(f"docker --host {busybox.engine.host} exec ")
+
+
+def test_explain_of_all_and_of_an_index(containers: Containers) -> None:
+    label, number = f"test.{uuid.uuid4().hex}", "com.docker.compose.container-number"
+    first, second = (
+        containers("busybox", "", "--label", f"{number}={it}", label=label) for it in (1, 2)
+    )
+    said = lines(first, "--all", "--explain", "true")
+    assert len([it for it in said if it.startswith("docker exec ")]) == 2
+    for name in (first.name, second.name):
+        assert any(f"{name} (one of 2 with the label {label})" in it for it in said)
+    said = lines(first, "--index", "2", "--explain", "true")
+    why = f"(the only one with the label {label} and the index 2)"
+    assert f"{second.name} {why}" in said[1]
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["plain", "two words", "it's", "a\nb", "\x1b[2J", "é\n", "a\\n\tb", "=ls", "~", "a\udcff"],
+)
+def test_a_pasted_word_is_the_word(word: str) -> None:
+    line = docker_exec(Options(), ExecConfig(argv=["printf", "%s", word], stdin=False), {}, "web")
+    assert line.isprintable()
+    assert line.startswith("docker exec web printf %s ")
+    script = line.replace("docker exec web ", "", 1)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, check=True)
+    assert done.stdout == os.fsencode(word)
