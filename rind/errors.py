@@ -4,7 +4,7 @@ The tree:
 
     RindError
     ├── UsageError          the command line, an environment file
-    │   └── MissingValue    an option is the last word, but needs a value (rind.cli.options)
+    │   └── MissingValue    an option is the last word, but needs a value (rind.cli.parser)
     ├── SelectionError      no container, or one that is not running; a label with no meaning
     │   └── AmbiguousError  several containers, and no reason to choose one (rind.decide.selection)
     ├── StartError          the engine could not start the command in the container

@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 import rind
-from rind.cli.options import MissingValue
+from rind.cli.parser import LONG, MissingValue
 from rind.model import Container
 
 WEB = Container("0" * 64, "web", "running", "", {})
@@ -17,7 +17,7 @@ WEB = Container("0" * 64, "web", "running", "", {})
     [
         rind.RindError("a"),
         rind.UsageError("a"),
-        MissingValue("a", "--user"),
+        MissingValue("a", LONG["--env"]),
         rind.SelectionError("a"),
         rind.AmbiguousError("a", [WEB]),
         rind.StartError("a", 127),

@@ -21,7 +21,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from rind.cli.options import LONG, SHELLS, MissingValue, Options, parse
+from rind.cli.options import SHELLS, Candidates, Options
+from rind.cli.parser import LONG, MissingValue, parse
 from rind.cli.variables import environment
 from rind.engine.endpoint import context_names
 from rind.engine.frames import STDOUT
@@ -72,6 +73,12 @@ complete -F _rind rind
   local -a found
   found=(${(f)"$(rind --complete zsh "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)"})
   [[ $compstate[quote] != \" || $PREBUFFER$LBUFFER != *\(* ]] || found=("${(@)found:#*!*}")
+  if [[ ${found[1]-} == -*$'\t'* ]]; then
+    local -a shown
+    shown=("${(@)found/$'\t'/  -- }")
+    compadd -l -d shown -- "${(@)found%%$'\t'*}"
+    return
+  fi
   local folder=${(Q)PREFIX}
   folder=${folder%"${folder##*/}"}
   found=("${(@)found#"$folder"}")
@@ -92,14 +99,13 @@ class Gap:
     """What is to be completed.
 
     Attributes:
-        kind: "option", "command", "program" (a command with a slash in it), "argument", or the
-            option whose value it is, such as "--service".
+        kind: what completes it.
         options: what was typed before it.
         text: what there is of it.
         head: what stands before it in the same word.
     """
 
-    kind: str
+    kind: Candidates
     options: Options
     text: str
     head: str = ""
@@ -122,35 +128,35 @@ def decide(words: Sequence[str], env: Mapping[str, str]) -> Gap:
     try:
         options = parse(before, env)
     except MissingValue as exc:
-        return _in_value(exc.option, parse(before[:-1], env), word)
+        return _in_value(exc.option.completes, parse(before[:-1], env), word)
     # Where options have not ended yet, this ends them; else it is one of the command's words.
     typed = parse([*before, "--"], env).command
     name, equals, value = word.partition("=")
     if not typed and word.startswith("-"):
         if not equals:
-            return Gap("option", options, word)
-        gap = _in_value(name, options, value)
+            return Gap("options", options, word)
+        gap = _in_value(LONG[name].completes if name in LONG else "", options, value)
         return replace(gap, head=f"{name}={gap.head}")
     if options.script is None and not typed[1:]:
-        return Gap("program" if "/" in word else "command", options, word)
+        return Gap("programs" if "/" in word else "commands", options, word)
     if equals and word.startswith("-"):
-        return Gap("argument", options, value, f"{name}=")
-    return Gap("argument", options, word)
+        return Gap("files", options, value, f"{name}=")
+    return Gap("files", options, word)
 
 
-def _in_value(option: str, options: Options, value: str) -> Gap:
-    if option == "--shell":
+def _in_value(kind: Candidates, options: Options, value: str) -> Gap:
+    if kind == "shell":
         # A path or a program's name; what is relative is neither.
-        return Gap("command" if "/" not in value else option, options, value)
-    if option == "--command":
+        path: Candidates = "programs" if value.startswith("/") else ""
+        return Gap(path if "/" in value else "commands", options, value)
+    if kind == "script":
         match = _SCRIPTS_END.search(value)
         if match is None:
-            return Gap(option, options, value)
+            return Gap("", options, value)
         word, head = match["word"], value[: match.start("word")]
-        if match["space"]:
-            return Gap("argument", options, word, head)
-        return Gap("program" if "/" in word else "command", options, word, head)
-    return Gap(option, options, value)
+        program: Candidates = "programs" if "/" in word else "commands"
+        return Gap("files" if match["space"] else program, options, word, head)
+    return Gap(kind, options, value)
 
 
 def answer(words: Sequence[str], env: Mapping[str, str]) -> list[str]:
@@ -167,11 +173,16 @@ def answer(words: Sequence[str], env: Mapping[str, str]) -> list[str]:
             case ["bash", line, *after]:
                 return _for_bash(line.lstrip(" \t"), "".join(after), env)
             case ["fish-token", *before, token]:
-                return _for_fish(before, token, env)
+                return _with_help(_for_fish(before, token, env))
             case _:
-                return _complete(words[1:], env)
+                return _with_help(_complete(words[1:], env))
     except (RindError, OSError):
         return []
+
+
+def _with_help(found: Sequence[str]) -> list[str]:
+    """Add to each option, after a tab, what it does. No candidate has a tab."""
+    return [f"{name}\t{LONG[name].help}" if name in LONG else name for name in found]
 
 
 def _complete(words: Sequence[str], env: Mapping[str, str]) -> list[str]:
@@ -325,30 +336,22 @@ def _files(text: str, _env: Mapping[str, str]) -> list[str]:
 
 
 _LOCAL: Final[Mapping[str, Callable[[str, Mapping[str, str]], Sequence[str]]]] = {
-    "option": lambda _text, _env: LONG,
-    "--completion": lambda _text, _env: SHELLS,
-    "--context": lambda _text, env: context_names(env),
-    "--env": lambda _text, env: list(env),
-    "--env-file": _files,
+    "": lambda _text, _env: (),
+    "options": lambda _text, _env: sorted(LONG),
+    "shells": lambda _text, _env: SHELLS,
+    "contexts": lambda _text, env: context_names(env),
+    "variables": lambda _text, env: list(env),
+    "local files": _files,
 }
 
 
 # --- candidates from the engine ---------------------------------------------------------------
 
 _TRAITS: Final[Mapping[str, Callable[[Container], str]]] = {
-    "--container": lambda it: it.name,
-    "--index": lambda it: it.index,
-    "--project": lambda it: it.project,
-    "--service": lambda it: it.service,
-}
-
-_LISTED: Final = {
-    "command": "commands",
-    "program": "programs",
-    "argument": "files",
-    "--shell": "programs",
-    "--user": "users",
-    "--workdir": "directories",
+    "containers": lambda it: it.name,
+    "indexes": lambda it: it.index,
+    "projects": lambda it: it.project,
+    "services": lambda it: it.service,
 }
 
 # $1 is what to list, $2 what it begins with. NULs separate, since a name may have newlines. The
@@ -382,8 +385,6 @@ fi
 async def _ask(gap: Gap, env: Mapping[str, str]) -> list[str]:
     from rind.client import connect  # noqa: PLC0415 # option names do without aiodocker
 
-    if gap.kind not in _TRAITS and gap.kind not in _LISTED:
-        return []
     async with (
         asyncio.timeout(ASK_LIMIT),
         connect(gap.options.host, context=gap.options.context, environ=env) as client,
@@ -398,7 +399,7 @@ async def _traits(client: "Client", gap: Gap, _env: Mapping[str, str]) -> list[s
     labels = [
         f"{COMPOSE}.{name}={value}"
         for name, value in given.items()
-        if value is not None and gap.kind not in {"--container", f"--{name}"}
+        if value is not None and gap.kind not in {"containers", f"{name}s"}
     ]
     return list(filter(None, map(_TRAITS[gap.kind], await client.running(labels))))
 
@@ -411,7 +412,7 @@ async def _listed(client: "Client", gap: Gap, env: Mapping[str, str]) -> list[st
     options = gap.options
     command = Command(
         script=_LIST,
-        argv=[_LISTED[gap.kind], gap.text],
+        argv=[gap.kind, gap.text],
         env=environment(options.env_files, options.env, env),
         user=options.user,
         workdir=options.workdir,

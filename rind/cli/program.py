@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rind import __version__
-from rind.cli.options import HELP, Options, parse, parse_shim
+from rind.cli.options import Options
+from rind.cli.parser import parse, parse_shim
 from rind.cli.shim import write_shims
 from rind.cli.signals import die_of, say, taken
 from rind.cli.variables import environment
@@ -56,7 +57,9 @@ def _text(options: Options) -> str:
     """Return what an action that only prints prints."""
     match options.action:
         case "help":
-            return HELP
+            from rind.cli.help import help_text  # noqa: PLC0415 # see above
+
+            return help_text()
         case "version":
             return f"rind {__version__}\n"
     from rind.cli.completion import LIMIT, SCRIPTS, answer  # noqa: PLC0415 # see above

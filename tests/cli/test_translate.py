@@ -1,4 +1,4 @@
-from rind.cli.options import parse
+from rind.cli.parser import parse
 from rind.cli.translate import described, wanted
 from rind.decide.profile import Profile
 from rind.decide.selection import Wanted

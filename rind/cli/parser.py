@@ -1,0 +1,168 @@
+"""The command line's words, made into :class:`~rind.cli.options.Options`. Pure.
+
+The standard library's parsers do not fit. argparse takes no option's value that begins with a dash
+(``-c '-n'``, ``-w -dir``), looks for options among the command's words, and is slow to import.
+getopt stops at the first word that is no option, but takes any unique beginning of a long option,
+so that a new option breaks old command lines; and it has no optional values (``--wait=5m``).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from rind.cli.options import OPTIONS, WAIT_DEFAULT, Option, Options
+from rind.decide.profile import DEFAULT_LABEL
+from rind.errors import UsageError
+
+__all__ = ["LONG", "SHORT", "MissingValue", "parse", "parse_shim"]
+
+LONG: Final = {option.long: option for group in OPTIONS.values() for option in group}
+"""The options by their long names."""
+
+SHORT: Final = {option.short: option for option in LONG.values() if option.short}
+"""The options by their short names."""
+
+_LONGEST_SEEN: Final = 40
+"""Characters of a value that a message has."""
+
+_UNDONE: Final = {"--tty": "--no-tty", "--no-tty": "--tty"}
+"""Options of which the last one counts."""
+
+
+class MissingValue(UsageError):
+    """The last word is an option that needs a value.
+
+    Attributes:
+        option: which one.
+    """
+
+    def __init__(self, message: str, option: Option) -> None:
+        super().__init__(message)
+        self.option = option
+
+
+def parse(argv: Sequence[str], env: Mapping[str, str]) -> Options:
+    """Translate the words after the program's name; ``env`` gives the defaults.
+
+    Raises:
+        MissingValue: the last word is an option that needs a value.
+        UsageError: an option is unknown, or its value has no meaning.
+    """
+    words = list(argv)
+    if words[:1] == ["--complete"]:  # for completion scripts only, which put any words after it
+        return Options(action="complete", command=words[1:])
+    options = Options(label=_default("RIND_LABEL", env) or DEFAULT_LABEL)
+    given: dict[str, Option] = {}
+    while words and words[0].startswith("-") and words[0] != "-":
+        word = words.pop(0)
+        if word == "--":
+            break
+        if word.startswith("--"):
+            taken = [_long(word, words, options)]
+        else:
+            taken = _shorts(word, words, options)
+        for option in taken:
+            given[option.long] = option
+            given.pop(_UNDONE.get(option.long, ""), None)
+    options.command = words
+    _check(options, given)
+    if not options.container:
+        narrowed = options.service or options.project or options.index or options.all
+        options.container = None if narrowed else _default("RIND_CONTAINER", env)
+        options.service = options.service or _default("RIND_SERVICE", env)
+        options.project = options.project or _default("RIND_PROJECT", env)
+    return options
+
+
+def _default(name: str, env: Mapping[str, str]) -> str | None:
+    value = env.get(name)
+    return _text(name, value) if value else None
+
+
+def _text(where: str, value: str) -> str:
+    """Return ``value`` if it can be sent to an engine, to which all is text."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as exc:
+        cut = "..." if len(value) > _LONGEST_SEEN else ""
+        raise UsageError(
+            f"{where} needs text in UTF-8, but got {value[:_LONGEST_SEEN]!r}{cut}"
+        ) from exc
+    return value
+
+
+def _check(options: Options, given: Mapping[str, Option]) -> None:
+    for name, option in given.items():
+        for excluded in option.excludes:
+            if excluded in given:
+                raise UsageError(f"{name} cannot be combined with {excluded}")
+        if option.needs and option.needs not in given:
+            raise UsageError(f"{name} is only for {option.needs}")
+    first = options.command[0] if options.command else ""
+    if first and options.action in {"list", "doctor"}:
+        raise UsageError(f"--{options.action} runs no command, but got {first!r}")
+    if options.wait == WAIT_DEFAULT and _is_duration(first):
+        raise UsageError(f"--wait takes its duration after an equals sign: --wait={first}")
+
+
+def _is_duration(word: str) -> bool:
+    return re.fullmatch(r"\d+(ms|[smh])?", word, re.ASCII) is not None
+
+
+def parse_shim(name: str, words: Sequence[str], env: Mapping[str, str]) -> Options:
+    """Give the options of a call by a shim: all words are the command's, ``env`` says the rest."""
+    options = parse([], env)
+    options.command = [name, *words]
+    return options
+
+
+def _long(word: str, words: list[str], options: Options) -> Option:
+    name, equals, value = word.partition("=")
+    option = LONG.get(name)
+    if option is None:
+        raise UsageError(_unknown(name))
+    if option.metavar.startswith("["):
+        option.read(options, value)
+    elif option.metavar:
+        _read(option, value if equals else _next(name, option, words), options)
+    elif equals:
+        raise UsageError(f"{name} takes no value, but got {value!r}")
+    else:
+        option.read(options, "")
+    return option
+
+
+def _shorts(word: str, words: list[str], options: Options) -> list[Option]:
+    """Take ``-it``, ``-uroot``, ``-u root`` and, as docker does, ``-u=root``."""
+    rest, taken = word[1:], []
+    while rest:
+        short, rest = f"-{rest[0]}", rest[1:]
+        option = SHORT.get(short)
+        if option is None:
+            raise UsageError(_unknown(short))
+        taken.append(option)
+        if option.metavar:
+            value = rest.removeprefix("=") if rest else _next(short, option, words)
+            _read(option, value, options)
+            return taken
+        option.read(options, "")
+    return taken
+
+
+def _read(option: Option, value: str, options: Options) -> None:
+    option.read(options, _text(option.long, value) if option.is_checked else value)
+
+
+def _next(typed: str, option: Option, words: list[str]) -> str:
+    if not words:
+        raise MissingValue(f"{typed} needs a value, but is the last word; see: rind --help", option)
+    return words.pop(0)
+
+
+def _unknown(name: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 # only a mistake needs it
+
+    near = get_close_matches(name, [*LONG], 1) if name.startswith("--") else []
+    hint = f"did you mean {near[0]}?" if near else "see: rind --help"
+    seen = name.encode(errors="backslashreplace").decode()
+    return f"unknown option {seen}: {hint} (a command that begins with a dash goes after --)"

@@ -1,0 +1,176 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rind.cli.options import Options
+from rind.cli.parser import LONG, parse
+from rind.errors import UsageError
+
+
+def test_nothing_is_the_default_command() -> None:
+    assert parse([], {}) == Options()
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["ls", "-la"], Options(command=["ls", "-la"])),
+        (["--", "-odd"], Options(command=["-odd"])),
+        (["--", "--", "x"], Options(command=["--", "x"])),
+        (["ls", "--", "x"], Options(command=["ls", "--", "x"])),
+        (["-"], Options(command=["-"])),
+        (["-t", ""], Options(tty=True, command=[""])),
+        (["-it", "sh"], Options(tty=True, command=["sh"])),
+        (["-T", "-t"], Options(tty=True)),
+        (["-t", "--no-tty"], Options(tty=False)),
+        (["-e", "A=1", "--env=B=2", "-eC", "-e=D"], Options(env=["A=1", "B=2", "C", "D"])),
+        (["-c", "-n", "x"], Options(script="-n", command=["x"])),
+        (["--command=a=b"], Options(script="a=b")),
+        (["-uroot"], Options(user="root")),
+        (["-u", "root"], Options(user="root")),
+        (["-tuapp", "id"], Options(tty=True, user="app", command=["id"])),
+        (["-w", "/x", "--privileged"], Options(workdir="/x", privileged=True)),
+        (["-w", "src", "--all", "--group"], Options(workdir="src", all=True, group=True)),
+        (["--all", "--wait"], Options(all=True, wait=60.0)),
+        (["--container", "web", "-q"], Options(container="web", verbosity=-1)),
+        (["-H", "tcp://x", "--label=l"], Options(host="tcp://x", label="l")),
+        (["-h"], Options(action="help")),
+        (["-anT", "-p", "x"], Options(all=True, stdin=False, tty=False, project="x")),
+        (["-nd"], Options(stdin=False, detach=True)),
+        (["--detach-keys", ""], Options(detach_keys="")),
+        (["--timeout", "30"], Options(timeout=30)),
+        (["--timeout=.5m", "--kill-after", "1.5h"], Options(timeout=30, kill_after=5400)),
+        (["--version"], Options(action="version")),
+    ],
+)
+def test_words(argv: list[str], expected: Options) -> None:
+    assert parse(argv, {}) == expected
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--xyzzy"], "unknown option --xyzzy: see: rind --help"),
+        (["--verbos"], "unknown option --verbos: did you mean --verbose?"),
+        (["-x"], "unknown option -x: see: rind --help (a command that begins with a dash goes"),
+        (["-tx"], "unknown option -x"),
+        (["--env"], "--env needs a value, but is the last word"),
+        (["-tu"], "-u needs a value"),
+        (["--quiet=1"], "--quiet takes no value, but got '1'"),
+        (["--host="], "--host needs a value, but got an empty one"),
+        (
+            ["--timeout", "soon"],
+            "--timeout needs a duration such as 30s, 1.5m or 1h30m, but got 'soon'",
+        ),
+        (["--kill-after=-1"], "--kill-after needs a duration"),
+        (["--detach-keys", "ctrl-"], "no such detach key: 'ctrl-'"),
+        (["--container", "x", "-s", "y"], "--service cannot be combined with --container"),
+        (["--container", "x", "-a"], "--all cannot be combined with --container"),
+        (["-at"], "--all cannot be combined with --tty"),
+        (["--group", "ls"], "--group is only for --all"),
+        (["-ad"], "--all cannot be combined with --detach"),
+        (["--index", "0"], "--index needs a number from 1 on, but got '0'"),
+        (["--shell", "bin/sh"], "--shell needs an absolute path of the container, or a name"),
+        (["--shell", ""], "--shell needs an absolute path of the container, or a name"),
+        (["--timeout", "1m30"], "--timeout needs a duration"),
+        (["--timeout", "1mm"], "--timeout needs a duration"),
+        (["--list", "ls"], "--list runs no command, but got 'ls'"),
+        (["--doctor", "ls", "-l"], "--doctor runs no command, but got 'ls'"),
+        (["--wait", "60", "ls"], "--wait takes its duration after an equals sign: --wait=60"),
+        (["--wait", "5m", "ls"], "--wait takes its duration after an equals sign: --wait=5m"),
+        (["-d", "--timeout", "1"], "--timeout cannot be combined with --detach"),
+        (["-e", "A B=1"], "-e: the variable name 'A B' has white space in it"),
+        (["-e", "=s3cret"], "-e: a variable needs a name before the equals sign"),
+        (["-e", "A=\udcff"], "-e: the variable 'A' is not valid UTF-8"),
+        (["--\udcff"], r"unknown option --\udcff: see: rind --help"),
+    ],
+)
+def test_mistakes(argv: list[str], said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(argv, {})
+    assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [it.long for it in LONG.values() if it.is_checked and it.metavar and it.long != "--wait"],
+)
+def test_a_value_that_is_not_utf8(name: str) -> None:
+    for argv in ([name, "/a\udcff", "x"], [f"{name}=/a\udcff"]):
+        with pytest.raises(UsageError) as caught:
+            parse(argv, {})
+        assert str(caught.value) == rf"{name} needs text in UTF-8, but got '/a\udcff'"
+
+
+def test_a_value_that_is_not_utf8_is_cut_short() -> None:
+    with pytest.raises(UsageError, match=rf"but got '{'x' * 40}'\.\.\.$"):
+        parse(["-u", "x" * 50 + "\udcff"], {})
+
+
+def test_a_file_on_this_machine_may_have_any_name() -> None:
+    assert parse(["--env-file", "\udcff"], {}).env_files == ["\udcff"]
+    assert parse(["-H", "unix:///\udcff"], {}).host == "unix:///\udcff"
+
+
+def test_the_last_of_two_opposites_counts() -> None:
+    assert parse(["-t", "-T", "--all"], {}).tty is False
+    assert parse(["-T", "-t"], {}).tty is True
+
+
+@pytest.mark.parametrize("name", ["RIND_LABEL", "RIND_CONTAINER", "RIND_SERVICE", "RIND_PROJECT"])
+def test_a_default_that_is_not_utf8(name: str) -> None:
+    with pytest.raises(UsageError, match=rf"^{name} needs text in UTF-8, but got 'a.udcff'$"):
+        parse([], {name: "a\udcff"})
+
+
+def test_a_default_that_is_not_used_is_not_looked_at() -> None:
+    env = dict.fromkeys(("RIND_CONTAINER", "RIND_SERVICE", "RIND_PROJECT"), "\udcff")
+    assert parse(["--container", "x"], env).container == "x"
+    assert parse(["-s", "x", "-p", "y"], env).service == "x"
+
+
+def test_defaults_from_the_environment() -> None:
+    assert parse([], {"RIND_CONTAINER": "web", "RIND_LABEL": "x"}) == Options(
+        container="web", label="x"
+    )
+    assert parse([], {"RIND_CONTAINER": "", "RIND_LABEL": ""}) == Options()
+    assert parse(["--label", "y"], {"RIND_LABEL": "x"}).label == "y"
+    env = {"RIND_CONTAINER": "c", "RIND_SERVICE": "s", "RIND_PROJECT": "p"}
+    assert parse([], env).container == "c"
+    # What is typed is meant, whatever the environment says.
+    assert parse(["-s", "web"], env) == Options(service="web", project="p")
+    assert parse(["--index", "2"], env) == Options(service="s", project="p", index=2)
+    assert parse(["--all"], env) == Options(all=True, service="s", project="p")
+    assert parse(["--container", "x"], env) == Options(container="x")
+
+
+@given(st.lists(st.text()))
+def test_all_words_after_the_options_are_the_commands(words: list[str]) -> None:
+    assert parse(["--", *words], {}).command == words
+    assert parse(["-t", "cmd", *words], {}).command == ["cmd", *words]
+
+
+@given(st.lists(st.text() | st.sampled_from(["-e", "-c", "--", "--env", "-it", "--user=x"])))
+def test_any_words_parse_or_are_a_usage_error(words: list[str]) -> None:
+    try:
+        command = parse(words, {}).command
+    except UsageError:
+        return
+    assert command == words[len(words) - len(command) :]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90),
+        (".5", 0.5),
+        ("1.5m", 90),
+        ("1m30s", 90),
+        ("1h2m3s", 3723),
+        ("500ms", 0.5),
+        ("1s500ms", 1.5),
+        ("0", 0),
+    ],
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert parse(["--timeout", text, "true"], {}).timeout == seconds
