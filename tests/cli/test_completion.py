@@ -550,7 +550,7 @@ def test_tab(terminal: Terminal, stocked: TestContainer) -> None:
 
 @pytest.mark.parametrize("terminal", ["zsh", "fish"], indirect=True)
 def test_tab_says_what_an_option_does(terminal: Terminal) -> None:
-    terminal.shows("rind --deta\t", "attach nothing")
+    terminal.shows("rind --deta\t\t", "attach nothing")
 
 
 def test_tab_runs_nothing(terminal: Terminal, tmp_path: Path) -> None:
