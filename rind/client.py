@@ -51,7 +51,7 @@ def connect(
             may ask for; by default ``os.environ``.
 
     Raises:
-        UsageError: the host or the context has no meaning.
+        UsageError: the host or the context is invalid.
     """
     environ = os.environ if environ is None else environ
     return Client(resolve_endpoint(environ, host=host, context=context), environ)
@@ -263,7 +263,7 @@ class Client:
         return Target(*(self._trees, self._registry, container, label, self._caller), reason=reason)
 
     def stands_elsewhere(self, container: Container) -> bool:
-        """Tell whether we are in a Compose project's folder, and ``container`` is of another's.
+        """Return whether we are in a Compose project's folder, and ``container`` is of another's.
 
             assert not client.stands_elsewhere(web.container)
 

@@ -5,7 +5,7 @@ The tree:
     RindError
     ├── UsageError          the command line, an environment file
     │   └── MissingValue    an option is the last word, but needs a value (rind.cli.parser)
-    ├── SelectionError      no container, or one that is not running; a label with no meaning
+    ├── SelectionError      no container, or one that is not running; an invalid label
     │   └── AmbiguousError  several containers, and no reason to choose one (rind.decide.selection)
     ├── StartError          the engine could not start the command in the container
     ├── CommandError        a command did not end as was asked
@@ -85,7 +85,7 @@ def _revived(kind: type[RindError], args: tuple[object, ...]) -> RindError:
 
 
 class UsageError(RindError):
-    """The user asked for something that has no meaning; nothing was done."""
+    """The request is invalid; nothing was done."""
 
 
 class SelectionError(RindError):

@@ -30,7 +30,7 @@ MOST_PATH: Final = 4096
 
 
 NO_DETACH_KEYS: Final = ",".join(["ctrl-@", "ctrl-^"] * 8)
-"""Detach keys that nobody types. There is no way to have none: empty means ctrl-p,ctrl-q to the
+"""Detach keys that are never typed. There is no way to have none: empty means ctrl-p,ctrl-q to the
 engine, which then holds back every Ctrl-P until the next key (moby/term, EscapeProxy). Whatever
 the first key of the sequence is suffers that; Ctrl-@ is what programs wait for least."""
 

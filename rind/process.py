@@ -354,7 +354,7 @@ async def _send(writer: StdinWriter, data: bytes | None) -> None:
 
 
 async def _collect(reader: asyncio.StreamReader, into: bytearray) -> None:
-    # Whoever waits for the command's end tells it.
+    # wait() raises it.
     with suppress(RindError, OSError):
         while data := await reader.read(DEFAULT_LIMIT):
             into += data

@@ -190,7 +190,7 @@ class Target:
 
         Raises:
             UsageError: a word of the command cannot be executed.
-            ValueError: a stream or ``on_exit`` has no meaning.
+            ValueError: a stream or ``on_exit`` is invalid.
             StartError: the engine would not create or start it.
             EngineError: the engine failed; LeftRunning on leaving: the command could not be ended.
         """
@@ -306,7 +306,7 @@ class Target:
             return CompletedProcess(asked, status, *captured("strict"), name)
 
     async def detach(self, command: Command) -> str:
-        """Start a command that nobody is attached to; return its exec ID.
+        """Start a command, detached; return its exec ID.
 
             await web.detach(rind.Command(argv=["sleep", "1"], stdin=False, output=False))
 

@@ -119,10 +119,10 @@ _SCRIPTS_END: Final = re.compile(
 
 
 def decide(words: Sequence[str], env: Mapping[str, str]) -> Gap:
-    """Tell what the last of the words, those after the program's name, is to become.
+    """Return what the last of the words, those after the program's name, is to become.
 
     Raises:
-        UsageError: the words before it have no meaning.
+        UsageError: the words before it are invalid.
     """
     *before, word = words or [""]
     try:

@@ -22,7 +22,7 @@ from rind.terminal.tty import is_terminal
 __all__ = ["Fanout", "Outcome", "overall", "summary"]
 
 _MOST_NAMED: Final = 5
-"""Containers that the summary names for one reason: nobody reads a line with more."""
+"""Containers that the summary names for one reason; more would not fit a line."""
 
 _MOST_HELD: Final = 1024 * 1024
 """Bytes of a command's output that are held back in memory; the rest is in a file."""
@@ -191,7 +191,7 @@ def overall(outcomes: Sequence[Outcome], settled: int | None) -> int:
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
-    """Say how it went, as in ``3 containers: 2 ok, shop-web-2 exited 1``."""
+    """Return a summary, as in ``3 containers: 2 ok, shop-web-2 exited 1``."""
     by_how: dict[str, list[str]] = {}
     for it in outcomes:
         how = "failed" if it.failed else f"exited {it.status}" if it.status else "ok"

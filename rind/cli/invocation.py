@@ -102,7 +102,7 @@ class Invocation:
             self._running.forward(number)
 
     def left(self) -> str:
-        """Say what may be left running where it is not waited for any more."""
+        """Return what may be left running if we exit now."""
         names = ", ".join(self._running.left()) if self._running is not None else ""
         if not names:
             return "gave up; no command was started"
@@ -137,7 +137,7 @@ class Invocation:
             self._task.cancel()
 
     def _can_tell(self) -> bool:
-        """Whether there is somebody whom a line of ours does not disturb."""
+        """Whether a line of ours is seen, and does not disturb a screen."""
         return self._options.verbosity >= 0 and is_terminal(STDERR_FD) and not is_raw()
 
     def _tell_waiting(self) -> None:
@@ -248,7 +248,7 @@ class Invocation:
             self._set_alarm()
 
     def _mention_elsewhere(self, client: Client, container: Container) -> None:
-        """Say so where the user may think of another project."""
+        """Mention the project if the user stands in the directory of another one."""
         loud = self._options.verbosity >= 0 and is_terminal(STDERR_FD)
         if loud and self._options.container is None and client.stands_elsewhere(container):
             self._say(f"running in {container.name}, which is of the project in {container.folder}")
@@ -286,7 +286,7 @@ class Invocation:
         return status
 
     async def _hint(self, client: Client, exc: StartError) -> str:
-        """Say so where the first word is no program, but a container, as docker exec has it."""
+        """Return a hint if the first word is a container, as docker exec takes it; else empty."""
         first, *rest = self._options.command or [""]
         if exc.exit_status == ExitStatus.NOT_FOUND and self._options.container is None:
             with suppress(RindError):

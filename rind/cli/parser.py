@@ -46,7 +46,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Options:
 
     Raises:
         MissingValue: the last word is an option that needs a value.
-        UsageError: an option is unknown, or its value has no meaning.
+        UsageError: an option is unknown, or its value is invalid.
     """
     words = list(argv)
     if words[:1] == ["--complete"]:  # for completion scripts only, which put any words after it
@@ -110,7 +110,7 @@ def _is_duration(word: str) -> bool:
 
 
 def parse_shim(name: str, words: Sequence[str], env: Mapping[str, str]) -> Options:
-    """Give the options of a call by a shim: all words are the command's, ``env`` says the rest."""
+    """Return the options of a call by a shim: all words are the command's."""
     options = parse([], env)
     options.command = [name, *words]
     return options

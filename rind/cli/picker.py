@@ -1,4 +1,4 @@
-"""The picker: several containers fit, and somebody at the terminal chooses one from a table.
+"""The picker: where several containers fit, the user chooses one from a table.
 
 It is drawn on stderr, in place and not on a screen of its own, and erased when it is done: stdout
 is the command's. What is typed after Enter is the command's too, so keys are read byte by byte:
@@ -99,7 +99,7 @@ class Choice:
 
 
 def draw(choice: Choice, size: tuple[int, int]) -> Iterator[tuple[str, str]]:
-    """Give what a terminal of this size, (rows, columns), shows: styles and text."""
+    """Return what a terminal of this size, (rows, columns), shows: styles and text."""
     _, columns = size
     header, *lines = table([HEADER, *choice.rows], columns - 2)
     fitting = choice.fitting

@@ -30,13 +30,13 @@ class Lines:
         self._rest = b""
 
     def feed(self, data: bytes) -> bytes:
-        """Give the lines that ``data`` completes."""
+        """Return the lines that ``data`` completes."""
         *complete, rest = (self._rest + data).split(b"\n")
         *full, self._rest = _pieces(rest)
         return self._prefixed([piece for line in complete for piece in _pieces(line)] + full)
 
     def close(self) -> bytes:
-        """Give the last line, with a newline, where the output did not end with one."""
+        """Return the last line, with a newline, if the output did not end with one."""
         rest, self._rest = self._rest, b""
         return self._prefixed([rest] if rest else [])
 
@@ -48,7 +48,7 @@ class Lines:
 
 
 def prefixes(names: Sequence[str], *, coloured: bool) -> list[bytes]:
-    """Give a prefix for each container, all of the same width."""
+    """Return a prefix for each container, all of the same width."""
     cleaned = [clean(name) for name in names]
     width = max(map(len, cleaned))
     aligned = [f"{name:{width}}  | " for name in cleaned]
@@ -62,7 +62,7 @@ def prefixes(names: Sequence[str], *, coloured: bool) -> list[bytes]:
 
 
 def wants_colour(env: Mapping[str, str], *, terminal: bool) -> bool:
-    """Tell whether to colour what goes to a stream (see no-color.org)."""
+    """Return whether to colour what goes to a stream (see no-color.org)."""
     return terminal and not env.get("NO_COLOR") and env.get("TERM") != "dumb"
 
 

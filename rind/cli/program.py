@@ -146,5 +146,5 @@ def _print(text: str) -> None:
         try:
             data = data[os.write(1, data) :]
         except BlockingIOError:
-            # Somebody has made it so that it does not wait by itself.
+            # Another process has made it non-blocking.
             select.select([], [1], [])

@@ -42,7 +42,7 @@ def line(text: str) -> str:
 
 
 def age(seconds: float) -> str:
-    """Say a time in the largest unit of which there are two, much as docker does."""
+    """Return a duration in the largest unit that it has two of, much as docker does."""
     whole = max(0, int(seconds))
     for unit, size in _UNITS:
         if whole >= 2 * size:
@@ -51,7 +51,7 @@ def age(seconds: float) -> str:
 
 
 def row(container: Container, label: str, now: float) -> tuple[str, ...]:
-    """Give a container's cells, clean. ``now`` is in seconds since 1970.
+    """Return a container's cells, clean. ``now`` is in seconds since 1970.
 
     Of the states, only those that are in a command's way are said.
     """

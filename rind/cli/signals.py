@@ -1,9 +1,9 @@
 """Signals that are sent to us: the first ends the command, the second ends us.
 
-Python's own handlers take them, not the event loop's: those run only where the loop does, and
-restart a system call that blocks. A full stdout, a network file system or an engine that does not
-answer must hold nobody, so after the second signal a timer ends the program wherever it is: it
-gives the terminal back, says what may be left, and dies of the signal.
+Python's own handlers take them, not the event loop's: those only run while the loop does, and
+they restart a system call that blocks. A full stdout, a network file system or an engine that does
+not answer must not block the user. So after the second signal a timer ends the program wherever it
+is: it restores the terminal, says what may be left, and dies of the signal.
 """
 
 import os
@@ -39,7 +39,7 @@ class Endable(Protocol):
         """Hand a signal on that is no end."""
 
     def left(self) -> str:
-        """Say what may be left running where it is not waited for any more."""
+        """Return what may be left running if we exit now."""
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def die_of(number: int, *, with_group: bool = False) -> NoReturn:
     if number == signal.SIGQUIT:
         import resource  # noqa: PLC0415 # only here
 
-        # Its core would be of no use to anybody.
+        # A core dump would be of no use.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(number, signal.SIG_DFL)
     if with_group:

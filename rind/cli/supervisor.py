@@ -1,4 +1,4 @@
-"""One command in one container, from its start to its end, whoever brings that about."""
+"""Supervises one command until it exits, is signalled or times out."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -140,7 +140,7 @@ class Supervisor:
             self._waiting = asyncio.create_task(self._leave_unread(self._process, self._task))
 
     async def _leave_unread(self, process: Exec, task: "asyncio.Task[object]") -> None:
-        """Leave what an ended command has written, once nobody takes any more of it."""
+        """Discard an ended command's output once our own stdout is stuck."""
         taken = -1
         while process.taken > taken:
             taken = process.taken

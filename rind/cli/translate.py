@@ -15,7 +15,7 @@ __all__ = ["asked_command", "described", "wanted"]
 
 
 def wanted(options: Options) -> Wanted:
-    """Give the container that is asked for."""
+    """Return which container the options ask for."""
     return Wanted(
         label=options.label,
         container=options.container,
@@ -28,7 +28,7 @@ def wanted(options: Options) -> Wanted:
 def asked_command(
     options: Options, variables: Mapping[str, str], env: Mapping[str, str]
 ) -> Command:
-    """Give the command that is asked for; our own stdin and stdout say whether it has a TTY."""
+    """Return the command that the options ask for; with a TTY if stdin and stdout have one."""
     tty = _wants_tty(options)
     return Command(
         argv=options.command,
@@ -48,7 +48,7 @@ def asked_command(
 
 
 def described(options: Options, profile: Profile) -> str:
-    """Give the command in the user's own words, or in those of the container's labels."""
+    """Return the command in the user's words, or in those of the container's labels."""
     script = [] if options.script is None else ["-c", options.script]
     shell = options.shell or profile.shell
     return shlex.join([*script, *options.command]) or profile.command or shell

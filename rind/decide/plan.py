@@ -167,7 +167,7 @@ def _argv(command: Command, profile: Profile, step: PreStep) -> list[str]:
 
 
 def words(argv: Sequence[Word]) -> list[str]:
-    """Give a command's words as text.
+    """Return a command's words as text.
 
     Raises:
         UsageError: it is one string.
@@ -179,7 +179,7 @@ def words(argv: Sequence[Word]) -> list[str]:
 
 
 def _variable(name: object, value: object) -> str:
-    """Give what the engine takes. A value may be a secret, so no message has it."""
+    """Return ``NAME=value``. A value may be a secret, so no message repeats it."""
     if not (isinstance(name, str) and isinstance(value, str)):
         kind = type(value if isinstance(name, str) else name).__name__
         raise UsageError(f"the variable {name!a} must be text, but is of type {kind}")

@@ -178,7 +178,7 @@ def _checked(argv: Sequence[str]) -> list[str]:
 
 
 def flaw(text: str) -> str:
-    """Say why a text can be no word of a command, nor a variable; nothing where it can."""
+    """Return why a text cannot be a word of a command or a variable; empty if it can."""
     try:
         encoded = text.encode()
     except UnicodeEncodeError:

@@ -55,7 +55,7 @@ def read_profile(labels: Mapping[str, str], key: str = DEFAULT_LABEL) -> Profile
     """Read a container's labels, those that begin with ``key``.
 
     Raises:
-        SelectionError: a label is unknown, or its value has no meaning.
+        SelectionError: a label is unknown, or its value is invalid.
     """
     prefix, plain, env = f"{key}.", {}, {}
     for label, value in labels.items():

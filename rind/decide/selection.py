@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 _MOST_NAMED: Final = 5
-"""Containers that an error names: nobody reads a line with more."""
+"""Containers that an error names; more would not fit a line that is read."""
 
 _MENDS: Final = {
     "paused": "resume it with: docker unpause {name}",
@@ -57,7 +57,7 @@ class Wanted:
         return found if self.service is not None else [self.label, *found]
 
     def __str__(self) -> str:
-        """Say it for the user, as in ``the label app.rind and the project shop``."""
+        """Describe it for the user, as in ``the label app.rind and the project shop``."""
         asked = {"service": self.service, "project": self.project, "index": self.index}
         parts = [f"the {name} {value}" for name, value in asked.items() if value is not None]
         return " and ".join(
@@ -193,7 +193,7 @@ def _none_is_up(
 
 
 def stands_elsewhere(container: Container, caller: Caller) -> bool:
-    """Tell whether we are in a Compose project's folder, and the container is of another's."""
+    """Return whether we are in a Compose project's folder, and the container is of another's."""
     if caller.project and container.project == caller.project:
         return False
     folder = caller.compose_folder

@@ -4,7 +4,7 @@ Whatever answers as an engine is not trusted. An answer has a size and a number 
 (a small answer can mean a lot of memory), and each part of it that is used is of its type and in
 its range. What is not, is one :class:`WrongAnswer`.
 
-In a list, one wrong container concerns nobody else: it is left out, unless nothing is left.
+In a list, an invalid container is left out, unless nothing is left: it must not hide the others.
 """
 
 import json

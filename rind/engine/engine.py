@@ -196,7 +196,7 @@ class Engine:
 
     @asynccontextmanager
     async def changes(self) -> AsyncIterator[AsyncIterator[None]]:
-        """Subscribe to what may change which container fits; gives something at every change.
+        """Subscribe to container events; yield once per event.
 
         What happens from entering on is told (API: ``GET /events``).
         """
@@ -283,7 +283,7 @@ class Engine:
             return HijackedStream.adopt(response)
 
     async def start_exec_detached(self, exec_id: str) -> None:
-        """Start a created command that nobody is attached to.
+        """Start a created command, detached.
 
         Raises:
             Refused: it could not be started; the text is the engine's own.

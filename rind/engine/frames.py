@@ -59,7 +59,7 @@ class FrameDecoder:
             yield self._stream, payload
 
     def close(self) -> None:
-        """Say that the stream has ended.
+        """Check that the stream has ended between two frames.
 
         Raises:
             Broken: it ended inside a frame, so output is missing.

@@ -136,7 +136,7 @@ class HijackedStream:
             return
 
     def close(self) -> None:
-        """Close both ways at once. Idempotent. Whoever reads or writes meanwhile gets Broken."""
+        """Close both ways at once. Idempotent. Reads and writes that are under way raise Broken."""
         self._closed = True
         if self._users == 0:
             self._sock.close()

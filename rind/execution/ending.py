@@ -27,7 +27,7 @@ _SAID: Final[dict[Ending, str]] = {
 
 
 def ending(actions: Collection[str]) -> tuple[Ending | None, bool]:
-    """Tell how a command was ended, by its container's events around that.
+    """Return how a command was ended, by its container's events around its end.
 
     Args:
         actions: the events' names (API: ``GET /events``), in any order: ``stop`` comes after

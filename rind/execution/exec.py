@@ -52,7 +52,7 @@ MOST_CELLS: Final = 65535
 """Rows or columns: Linux's struct winsize has 16 bits for each."""
 
 CLEAN_UP_GRACE: Final = 1.0
-"""Seconds between SIGTERM and SIGKILL for a command that nobody waits for any more."""
+"""Seconds between SIGTERM and SIGKILL for an abandoned command."""
 
 
 def check_size(size: Sequence[object]) -> None:
@@ -69,7 +69,7 @@ def check_size(size: Sequence[object]) -> None:
 
 
 async def start_detached(engine: Engine, container: Container, config: ExecConfig) -> str:
-    """Start a command that nobody is attached to; return its exec ID.
+    """Start a command, detached; return its exec ID.
 
     Raises:
         StartError, EngineError: as :meth:`Exec.start`.
@@ -91,7 +91,7 @@ async def _abandon(opening: "asyncio.Task[Exec]", tree: Tree) -> None:
     """End a command that has been started, or is about to be: the request is on its way."""
     await asyncio.wait({opening}, timeout=BOUND)
     if opening.done() and not opening.cancelled() and opening.exception() is None:
-        await opening.result()._close(kill=True, ask=False)  # noqa: SLF001 # nobody else has it
+        await opening.result()._close(kill=True, ask=False)  # noqa: SLF001 # it was never handed out
     else:
         with suppress(LeftRunning):
             await tree.end(signal.SIGTERM, CLEAN_UP_GRACE)
@@ -402,7 +402,7 @@ class Exec:
         # Only while the stream is whole: of a command whose stream was closed, 20.10 may say that
         # it has ended with status 126, while it runs on.
         kill = kill and (not ask or await self._may_run())
-        # What the command has left to say, nobody wants any more; unread, it would block it.
+        # Discard unread output: blocked on a full pipe, the command could not exit.
         self._stream.close()
         if kill:
             try:

@@ -68,7 +68,7 @@ def told_failure(last_said: bytes, exit_code: int) -> StartError | None:
 
 
 def _in_words(said: str) -> str:
-    """Say what a runtime says about a word or a directory as a shell would."""
+    """Return a runtime's words about a program or a directory as a shell would put them."""
     if match := _WORD.fullmatch(said):
         return f"{quoted(match['word'])}: {_WORDS.get(match['why'], match['why'])}"
     if match := _FOLDER.fullmatch(said):

@@ -1,4 +1,4 @@
-"""Asking the engine how a command is, and what its answer means."""
+"""Polls an exec's state and interprets it."""
 
 import asyncio
 from collections.abc import Collection

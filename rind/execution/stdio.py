@@ -1,6 +1,6 @@
 """A command's stdin, stdout and stderr as asyncio knows them, or as local descriptors.
 
-The engine sends stdout and stderr over one connection. So a pipe that nobody reads holds back the
+The engine sends stdout and stderr over one connection. So an unread pipe holds back the
 other one too: read both, or send the one that is not wanted to ``DEVNULL``.
 """
 
@@ -69,7 +69,7 @@ class Duplicate:
 
 
 def has_fileno(file: object) -> bool:
-    """Tell whether ``file`` is a :data:`LocalFile`; PIPE and the like are negative numbers."""
+    """Return whether ``file`` is a :data:`LocalFile`; PIPE and the like are negative numbers."""
     return file >= 0 if isinstance(file, int) else hasattr(file, "fileno")
 
 
@@ -163,7 +163,7 @@ class StdinWriter:
         await self._until(lambda: len(self._buffer) <= self._limit)
 
     def can_write_eof(self) -> bool:
-        """Tell whether the stream can be ended by itself. It can."""
+        """Return whether the stream can be ended by itself. It can."""
         return True
 
     def write_eof(self) -> None:
@@ -179,7 +179,7 @@ class StdinWriter:
         self.write_eof()
 
     def is_closing(self) -> bool:
-        """Tell whether the stream was ended, or the command takes no more."""
+        """Return whether the stream was ended, or the command takes no more."""
         return self._ending or self._broken is not None
 
     async def wait_closed(self) -> None:
@@ -191,11 +191,11 @@ class StdinWriter:
         await self._until(lambda: self._ended)
 
     async def break_off(self, why: str) -> None:
-        """Take no more, since nobody reads it any more. For whoever made this."""
+        """Take no more: the other end is closed. Only the owner calls it."""
         await self._break(Broken(why))
 
     async def pump(self) -> None:
-        """Send what is written until the end. To be run as a task, by whoever made this."""
+        """Send what is written until the end. The owner runs it as a task."""
         try:
             while self._buffer or not self._ending:
                 await self._wake.wait()

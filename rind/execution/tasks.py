@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Tasks:
-    """A set of tasks, whose failures are for whoever awaits them, and do not end the others."""
+    """Tasks that fail independently; exceptions go to the awaiter."""
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[Any]] = set()
@@ -35,7 +35,7 @@ class Tasks:
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         if not task.cancelled():
-            task.exception()  # else asyncio complains where nobody awaits it
+            task.exception()  # else asyncio warns if it is never awaited
 
 
 async def shielded(task: asyncio.Task[None]) -> None:

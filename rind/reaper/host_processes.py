@@ -48,7 +48,7 @@ def is_engine(path: str) -> bool:
             peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
         pid, uid, _ = _UCRED.unpack(peer)
         if pid <= 0 or uid not in {0, os.geteuid()}:
-            return False  # it is of another namespace, or anybody's
+            return False  # it is of another namespace, or of another user
         if (_PROC / "self").readlink().name != str(os.getpid()):
             return False  # what is mounted there is not of our namespace
         folder = _PROC / str(pid)

@@ -29,7 +29,10 @@ LOST_BOUND: Final = 5.0
 
 
 class Leash:
-    """The leash in one container, of commands that run as one user. There while it holds any."""
+    """The leash in one container, for commands that run as one user.
+
+    Started at the first hold, ended after the last release.
+    """
 
     def __init__(self, engine: Engine, container_id: str, user: str) -> None:
         self._engine = engine
@@ -88,7 +91,7 @@ class Leash:
             await self._stream.write(lines.encode())
 
     async def _end(self) -> None:
-        """End the script, if it is there; without a word to it, that ends what it holds."""
+        """Close the script's stdin; trees that were not released are killed."""
         stream, self._stream = self._stream, None
         watch, self._watch = self._watch, None
         if stream is not None and watch is not None:

@@ -94,7 +94,7 @@ async def run_script(engine: Engine, container_id: str, config: ExecConfig) -> b
 
 
 def _close_late(opening: "asyncio.Task[HijackedStream]") -> None:
-    """Close a stream that nobody waits for any more."""
+    """Close the stream of an abandoned start."""
     if not opening.cancelled() and opening.exception() is None:
         opening.result().close()
 
@@ -165,7 +165,7 @@ class Looks:
                     wrong = exc
             for it, look in zip(asked, seen, strict=True):
                 if it.answer.done():
-                    continue  # nobody waits for it any more
+                    continue  # it was cancelled
                 if wrong is not None:
                     it.answer.set_exception(wrong)
                 else:

@@ -225,7 +225,7 @@ LEASH_SCRIPT: Final = (
     + r"""
 # Takes lines: "hold" and the words of $held for one command, or "release" and a cookie. When there
 # are no more, the trees that are held are ended: SIGTERM, a few looks for those that end by
-# themselves, then SIGKILL until nobody is left to start others.
+# themselves, then SIGKILL until no process is left to start another.
 find_trees() {
   look
   trees=

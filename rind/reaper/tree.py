@@ -46,7 +46,7 @@ ENGINE_BACK: Final = 5.0
 
 END_SEEN: Final = 0.3, 5.0
 """Seconds in which an engine knows that a command has ended, usually and at most. It is late by
-milliseconds, and by two seconds where it holds output that nobody takes."""
+milliseconds, and by two seconds if it holds unread output."""
 
 MATCHES: Final = 3
 """Tries to find a process while others come and go."""
@@ -81,7 +81,7 @@ class Trees:
         return scheme == "unix" and host_processes.is_engine(path)
 
     def leash(self, container_id: str, user: str) -> Leash:
-        """Give the one leash of a container for a user."""
+        """Return the leash of a container, for a user. All commands of both share it."""
         key = container_id, user
         leash = self._leashes.get(key)
         if leash is None:
@@ -89,7 +89,7 @@ class Trees:
         return leash
 
     def looks(self, container_id: str, user: str) -> Looks:
-        """Give what looks at a container's processes for a user."""
+        """Return what looks at a container's processes, for a user."""
         key = container_id, user
         looks = self._looks.get(key)
         if looks is None:
@@ -154,7 +154,7 @@ class Tree:
         return look
 
     async def has_root(self) -> bool:
-        """Tell whether the command's own process is there; False too where that is not known.
+        """Return whether the command's own process is there; False too where that is not known.
 
         Raises:
             LeftRunning: as :meth:`signal`.
@@ -192,7 +192,7 @@ class Tree:
         self._urgent.set()
 
     async def hold_leash(self) -> None:
-        """Be held by the leash once the command has run for a while. Cancel this at will.
+        """Arm the leash after :data:`LEASH_AFTER` seconds. Safe to cancel.
 
         What it has begun by then is a task of its own: a leash that is dropped while it is being
         armed may be there all the same, and would end the tree.

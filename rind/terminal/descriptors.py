@@ -31,11 +31,11 @@ READ_SIZE: Final = 64 * 1024
 """Bytes: what a Linux pipe holds."""
 
 _GONE: Final = {errno.EPIPE, errno.ECONNRESET, errno.EIO}
-"""How a pipe, a socket and a terminal say that nobody is at their other end."""
+"""The errors of a pipe, a socket and a terminal whose other end is closed."""
 
 
 def is_null(fd: int) -> bool:
-    """Tell whether ``fd`` is closed or /dev/null: there is nothing to attach."""
+    """Return whether ``fd`` is closed or /dev/null: there is nothing to attach."""
     try:
         status = os.fstat(fd)
         return stat.S_ISCHR(status.st_mode) and status.st_rdev == Path(os.devnull).stat().st_rdev
@@ -79,7 +79,7 @@ class _Descriptor:
             self._blocks = False
 
     def close(self) -> None:
-        """Give up what is ours; the inherited descriptor stays open. Idempotent."""
+        """Close what this opened; the inherited descriptor stays open. Idempotent."""
         if self._socket is not None:
             self._socket.close()
         if self._owned:

@@ -11,7 +11,7 @@ from typing import Final
 
 __all__ = ["TerminalModes"]
 
-# The modes that spoil a shell, and whether each is on in a terminal that nobody has changed.
+# The modes that spoil a shell, and whether each is on by default.
 _DEFAULTS: Final = {
     1: False,  # application cursor keys
     7: True,  # wraparound

@@ -51,7 +51,7 @@ _TERMS: Final = frozenset(
 
 
 def is_terminal(fd: int) -> bool:
-    """Tell whether ``fd`` is an open terminal."""
+    """Return whether ``fd`` is an open terminal."""
     try:
         return os.isatty(fd)
     except OSError:
@@ -59,7 +59,7 @@ def is_terminal(fd: int) -> bool:
 
 
 def in_foreground(fd: int) -> bool:
-    """Tell whether keys typed on the terminal ``fd`` are for us, and not for a shell."""
+    """Return whether keys typed on the terminal ``fd`` are for us, and not for a shell."""
     try:
         return os.tcgetpgrp(fd) == os.getpgrp()
     except OSError:
@@ -71,12 +71,12 @@ _raw: "list[RawMode]" = []
 
 
 def is_raw() -> bool:
-    """Tell whether a terminal is in raw mode by us, where a line of ours would disturb."""
+    """Return whether a terminal is in raw mode by us, where a line of ours would disturb."""
     return bool(_raw)
 
 
 def give_back() -> None:
-    """Give the terminal back as it was found, wherever the program is."""
+    """Restore the terminal as it was found, wherever the program is."""
     for mode in reversed(_raw):
         mode.suspend()
 
@@ -136,8 +136,8 @@ class RawMode:
             tty.setraw(self._fd, termios.TCSADRAIN)
 
     def suspend(self) -> None:
-        """Give the terminal back as it was found. Idempotent."""
-        # Not TCSADRAIN: where nobody reads the terminal any more, that would never return.
+        """Restore the terminal as it was found. Idempotent."""
+        # Not TCSADRAIN: on a terminal that is no longer read, it would never return.
         # A terminal that has hung up has no attributes left to give back.
         with suppress(termios.error):
             termios.tcsetattr(self._fd, termios.TCSANOW, self._saved)
