@@ -51,7 +51,7 @@ def localized(containers: Sequence[Container], cwd: PurePosixPath) -> list[Conta
         replace(
             container,
             folder=_named(container.folder, names),
-            mounts=[Mount(_named(it.source, names), it.target) for it in container.mounts],
+            mounts=[Mount(_named(mount.source, names), mount.target) for mount in container.mounts],
         )
         for container in containers
     ]

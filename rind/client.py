@@ -183,7 +183,11 @@ class Client:
                 except SelectionError as exc:
                     told(str(exc))
                 else:
-                    ill = [it.container for it in targets if it.container.health not in _FIT]
+                    ill = [
+                        target.container
+                        for target in targets
+                        if target.container.health not in _FIT
+                    ]
                     if not ill:
                         return targets
                     told(f"the container {ill[0].name} is not healthy ({ill[0].health})")
@@ -232,7 +236,7 @@ class Client:
         """
         wanted = _asked(wanted, fields)
         up = fitting(await self.containers(wanted), wanted)
-        running = [it for it in up if it.state == "running"]
+        running = [container for container in up if container.state == "running"]
         if not running or wanted.container is not None:
             return [await self.find(wanted)]
         reason = f"one of {len(running)} with {wanted}"
@@ -248,7 +252,7 @@ class Client:
             EngineError: the engine failed.
         """
         up = await self._engine.containers(labels, up=True)
-        return [it for it in up if it.state == "running"]
+        return [container for container in up if container.state == "running"]
 
     def target(
         self, container: Container, label: str = DEFAULT_LABEL, *, reason: str = "chosen"

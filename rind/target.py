@@ -282,7 +282,7 @@ class Target:
         stdin = DEVNULL if data is None else data
 
         def captured(errors: str) -> tuple[Any, Any]:
-            out, err = (it.decode(errors=errors) if text else bytes(it) for it in seen)
+            out, err = (part.decode(errors=errors) if text else bytes(part) for part in seen)
             return out if piped[0] else None, err if piped[1] else None
 
         def timed_out() -> TimedOut:

@@ -188,9 +188,13 @@ def _with_help(found: Sequence[str]) -> list[str]:
 def _complete(words: Sequence[str], env: Mapping[str, str]) -> list[str]:
     gap = decide(words, env)
     found = _LOCAL[gap.kind](gap.text, env) if gap.kind in _LOCAL else asyncio.run(_ask(gap, env))
-    whole = {gap.head + it for it in found if it.startswith(gap.text)}
+    whole = {gap.head + candidate for candidate in found if candidate.startswith(gap.text)}
     # What is not printable would reach the terminal, and a newline the next candidate.
-    fit = [it for it in whole if it.isprintable() and len(it.encode()) <= LENGTH_LIMIT]
+    fit = [
+        candidate
+        for candidate in whole
+        if candidate.isprintable() and len(candidate.encode()) <= LENGTH_LIMIT
+    ]
     return sorted(fit) if len(fit) <= CANDIDATE_LIMIT else []
 
 
@@ -274,7 +278,7 @@ def _for_fish(before: Sequence[str], token: str, env: Mapping[str, str]) -> list
     [word], quote = _split(token, _FISH)
     found = _complete([*before, word], env)
     quoted = word or quote in {"'", '"'}
-    return [it for it in found if quoted or not it.startswith("~")]
+    return [candidate for candidate in found if quoted or not candidate.startswith("~")]
 
 
 def _for_bash(line: str, after: str, env: Mapping[str, str]) -> list[str]:
@@ -285,9 +289,11 @@ def _for_bash(line: str, after: str, env: Mapping[str, str]) -> list[str]:
     typed, quote = _split(line)
     if after and (quote == "\\" or not re.match(rf"{quote}(?:[ \t]|\Z)", after)):
         return []
-    rests = [it.removeprefix(typed[-1]) for it in _complete(typed[1:], env)]
+    rests = [candidate.removeprefix(typed[-1]) for candidate in _complete(typed[1:], env)]
     common = _quoted(_common(rests), quote)
-    found = [it for it in (_quoted(rest, quote) for rest in rests) if _inserts(it, line, quote)]
+    found = [
+        rest for rest in (_quoted(rest, quote) for rest in rests) if _inserts(rest, line, quote)
+    ]
     # readline inserts their common prefix, which would end within an escape if it were not listed.
     if len(_common(found)) > len(common):
         return [common, *found] if _inserts(common, line, quote) else []
@@ -332,7 +338,10 @@ def _files(text: str, _env: Mapping[str, str]) -> list[str]:
     """Return the files beside ``text``, hidden ones too, as a ``.env`` is."""
     folder = text[: text.rfind("/") + 1]
     with os.scandir(folder or ".") as found:
-        return [f"{folder}{it.name}/" if it.is_dir() else f"{folder}{it.name}" for it in found]
+        return [
+            f"{folder}{entry.name}/" if entry.is_dir() else f"{folder}{entry.name}"
+            for entry in found
+        ]
 
 
 _LOCAL: Final[Mapping[str, Callable[[str, Mapping[str, str]], Sequence[str]]]] = {
@@ -348,10 +357,10 @@ _LOCAL: Final[Mapping[str, Callable[[str, Mapping[str, str]], Sequence[str]]]] =
 # --- candidates from the engine ---------------------------------------------------------------
 
 _TRAITS: Final[Mapping[str, Callable[[Container], str]]] = {
-    "containers": lambda it: it.name,
-    "indexes": lambda it: it.index,
-    "projects": lambda it: it.project,
-    "services": lambda it: it.service,
+    "containers": lambda container: container.name,
+    "indexes": lambda container: container.index,
+    "projects": lambda container: container.project,
+    "services": lambda container: container.service,
 }
 
 # $1 is what to list, $2 what it begins with. NULs separate, since a name may have newlines. The

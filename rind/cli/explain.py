@@ -45,7 +45,7 @@ async def explain(
             "pre-step": pre_step or "none",
             "user": config.user or "the container's own",
             "workdir": config.workdir or "the container's own",
-            "env": " ".join(it.partition("=")[0] for it in config.env) or "none",
+            "env": " ".join(variable.partition("=")[0] for variable in config.env) or "none",
             "tty": "yes" if config.tty else "no",
         }
         for field, value in lines.items():

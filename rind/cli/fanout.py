@@ -70,9 +70,10 @@ class Fanout:
         self._env = env
         self._say = say
         self._group = group
-        self._names = [it.container.name for it in targets]
+        self._names = [target.container.name for target in targets]
         self._runs = [
-            Supervisor(it, kill_after, partial(self._tell, it.container.name)) for it in targets
+            Supervisor(target, kill_after, partial(self._tell, target.container.name))
+            for target in targets
         ]
         # One for both streams, and for what we say: they may be one terminal.
         self._writing = asyncio.Lock()
@@ -186,16 +187,17 @@ def overall(outcomes: Sequence[Outcome], settled: int | None) -> int:
         outcomes: of each container.
         settled: what a signal or the time limit gave to those that it ended; it goes first.
     """
-    statuses = [it.status for it in outcomes]
+    statuses = [outcome.status for outcome in outcomes]
     return settled if settled in statuses else next(filter(None, statuses), 0)
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
     """Return a summary, as in ``3 containers: 2 ok, shop-web-2 exited 1``."""
     by_how: dict[str, list[str]] = {}
-    for it in outcomes:
-        how = "failed" if it.failed else f"exited {it.status}" if it.status else "ok"
-        by_how.setdefault(how, []).append(it.name)
+    for outcome in outcomes:
+        exited = f"exited {outcome.status}" if outcome.status else "ok"
+        how = "failed" if outcome.failed else exited
+        by_how.setdefault(how, []).append(outcome.name)
     ok = len(by_how.pop("ok", []))
     parts = [f"{ok} ok"] if ok else []
     parts += [f"{_listed(names)} {how}" for how, names in by_how.items()]

@@ -158,7 +158,9 @@ class Invocation:
             if not targets:
                 return _INTERRUPTED
             if options.verbosity > 0:
-                names = ", ".join(f"{it.container.name} ({it.reason})" for it in targets)
+                names = ", ".join(
+                    f"{target.container.name} ({target.reason})" for target in targets
+                )
                 what = described(options, targets[0].profile)
                 self._say(f"in {names} on {client.endpoint.url}: {what}")
             if options.all:

@@ -28,9 +28,9 @@ async def show_list(client: Client, options: Options, out: Print, say: Print) ->
     Raises:
         EngineError: the engine failed.
     """
-    found = sorted(await client.containers(wanted(options)), key=lambda it: it.name)
+    found = sorted(await client.containers(wanted(options)), key=lambda container: container.name)
     if options.json:
-        out(json.dumps([_as_json(it, options.label) for it in found], indent=2))
+        out(json.dumps([_as_json(container, options.label) for container in found], indent=2))
     elif not found:
         try:
             await client.find(wanted(options))
@@ -38,7 +38,9 @@ async def show_list(client: Client, options: Options, out: Print, say: Print) ->
             say(str(exc))
     else:
         now = time.time()
-        out("\n".join(table([HEADER, *(row(it, options.label, now) for it in found)])))
+        out(
+            "\n".join(table([HEADER, *(row(container, options.label, now) for container in found)]))
+        )
 
 
 def _as_json(container: Container, label: str) -> dict[str, object]:

@@ -65,7 +65,7 @@ class Choice:
         """The indices of the rows that fit."""
         words = self.typed.casefold().split()
         texts = ["\n".join(cells).casefold() for cells in self.rows]
-        return [index for index, text in enumerate(texts) if all(it in text for it in words)]
+        return [index for index, text in enumerate(texts) if all(word in text for word in words)]
 
     @property
     def chosen(self) -> int | None:
@@ -138,7 +138,7 @@ async def pick(containers: Sequence[Container], label: str) -> Container | None:
     Raises:
         Interrupted: the user wants none, and none of what would follow.
     """
-    choice = Choice([row(it, label, time.time()) for it in containers])
+    choice = Choice([row(container, label, time.time()) for container in containers])
     control = FormattedTextControl(lambda: list(draw(choice, _size())), focusable=True)
     app: Application[int | None] = Application(
         layout=Layout(Window(control)),

@@ -58,7 +58,7 @@ def prefixes(names: Sequence[str], *, coloured: bool) -> list[bytes]:
         aligned = [
             f"\x1b[0;{colour}m{it}\x1b[0m" for it, colour in zip(aligned, colours, strict=True)
         ]
-    return [it.encode() for it in aligned]
+    return [prefix.encode() for prefix in aligned]
 
 
 def wants_colour(env: Mapping[str, str], *, terminal: bool) -> bool:

@@ -68,7 +68,7 @@ def _text(options: Options) -> str:
         return SCRIPTS[options.completion]
     # An engine that hangs would hold up the clean-up too.
     with _quick_imports(), _limited(LIMIT, 0):
-        return "".join(f"{it}\n" for it in answer(options.command, os.environ))
+        return "".join(f"{candidate}\n" for candidate in answer(options.command, os.environ))
 
 
 def _run(options: Options) -> int:

@@ -79,7 +79,7 @@ def table(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
             left out.
         width: what no line may exceed.
     """
-    columns = [[cut(it, _WIDEST) for it in column] for column in zip(*rows, strict=True)]
+    columns = [[cut(cell, _WIDEST) for cell in column] for column in zip(*rows, strict=True)]
     if columns:
         columns[-1] = [row[-1] for row in rows]
     columns = [column for column in columns if any(column[1:])]

@@ -175,7 +175,7 @@ def words(argv: Sequence[Word]) -> list[str]:
     """
     if isinstance(argv, str):
         raise UsageError(f"a command is a list of words, but got {argv!r}: did you mean script=?")
-    return [os.fsdecode(it) for it in argv]
+    return [os.fsdecode(word) for word in argv]
 
 
 def _variable(name: object, value: object) -> str:

@@ -86,7 +86,7 @@ def _unknown(name: str, prefix: str) -> str:
     near = get_close_matches(name, known, 1)
     hint = f"did you mean {prefix}{near[0]}?" if near else None
     return f"unknown label {prefix}{name}: " + (
-        hint or f"there are {', '.join(prefix + it for it in known)}"
+        hint or f"there are {', '.join(prefix + label for label in known)}"
     )
 
 

@@ -89,8 +89,12 @@ class AmbiguousError(SelectionError):
 
 def fitting(containers: Sequence[Container], wanted: Wanted) -> list[Container]:
     """Return those that are of the wanted index, and of these those with the label, if any has."""
-    fit = [it for it in containers if wanted.index is None or it.index == str(wanted.index)]
-    return [it for it in fit if wanted.label in it.labels] or fit
+    fit = [
+        container
+        for container in containers
+        if wanted.index is None or container.index == str(wanted.index)
+    ]
+    return [container for container in fit if wanted.label in container.labels] or fit
 
 
 def nearest(containers: Sequence[Container], caller: Caller) -> list[Container]:
@@ -98,9 +102,9 @@ def nearest(containers: Sequence[Container], caller: Caller) -> list[Container]:
 
     The containers' folders must be named as the caller's is, see :mod:`rind.caller`.
     """
-    nearness = {it.id: _nearness(it, caller.cwd) for it in containers}
+    nearness = {container.id: _nearness(container, caller.cwd) for container in containers}
     most = max(nearness.values(), default=0)
-    return [it for it in containers if nearness[it.id] == most]
+    return [container for container in containers if nearness[container.id] == most]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +139,10 @@ def select(
     if len(found) == 1:
         return Selected(require_running(found[0]), reason)
     if found:
-        named = ", ".join(f"{options_for(it, found)} ({it.name})" for it in found[:_MOST_NAMED])
+        named = ", ".join(
+            f"{options_for(container, found)} ({container.name})"
+            for container in found[:_MOST_NAMED]
+        )
         if len(found) > _MOST_NAMED:
             named += f", or one of {len(found) - _MOST_NAMED} more; see: rind --list"
         what = "running containers" if found[0].state == "running" else "containers"
@@ -149,13 +156,17 @@ def _narrowed(
     """Return the best of the containers that fit, by name; where it is one, with the reason."""
 
     def of_project(containers: Sequence[Container]) -> list[Container]:
-        return [it for it in containers if caller.project and it.project == caller.project]
+        return [
+            container
+            for container in containers
+            if caller.project and container.project == caller.project
+        ]
 
     def near(containers: Sequence[Container]) -> list[Container]:
         return nearest(containers, caller)
 
     def running(containers: Sequence[Container]) -> list[Container]:
-        return [it for it in containers if it.state == "running"]
+        return [container for container in containers if container.state == "running"]
 
     found = fitting(up, wanted)
     total, reason = len(found), f"the only one with {wanted}"
@@ -167,7 +178,7 @@ def _narrowed(
         if len(found) > 1:
             found = narrower(found) or found
             reason = f"{how}, of {total} with {wanted}"
-    return sorted(found, key=lambda it: it.name), reason
+    return sorted(found, key=lambda container: container.name), reason
 
 
 def _none_is_up(
@@ -176,12 +187,14 @@ def _none_is_up(
     caller: Caller,
     neighbours: Sequence[Container],
 ) -> SelectionError:
-    stopped = sorted(fitting(down, wanted), key=lambda it: it.name)
+    stopped = sorted(fitting(down, wanted), key=lambda container: container.name)
     if stopped:
-        seen = "; ".join(f"{it.name} has it, but {_explain(it)}" for it in stopped)
+        seen = "; ".join(
+            f"{container.name} has container, but {_explain(container)}" for container in stopped
+        )
         return SelectionError(f"no running container has {wanted} ({seen})")
     folder = caller.compose_folder
-    if folder is not None and str(folder) not in {it.folder for it in neighbours}:
+    if folder is not None and str(folder) not in {container.folder for container in neighbours}:
         mend = f"the project in {folder} is not up; start it with: docker compose up --detach"
     elif wanted.service is None:
         mend = (
@@ -206,7 +219,7 @@ def options_for(container: Container, others: Sequence[Container]) -> str:
     for number in range(1, 4):
         for names in combinations(("service", "project", "index"), number):
             mine = [getattr(container, name) for name in names]
-            alike = [it for it in others if [getattr(it, name) for name in names] == mine]
+            alike = [other for other in others if [getattr(other, name) for name in names] == mine]
             if all(mine) and len(alike) == 1:
                 return " ".join(f"--{name} {quoted(getattr(container, name))}" for name in names)
     return f"--container {quoted(container.name)}"
@@ -225,10 +238,10 @@ def require_running(container: Container) -> Container:
 
 def _nearness(container: Container, cwd: PurePosixPath) -> int:
     """Count the parts of the container's deepest folder that we are in; 0 for none."""
-    folders = [PurePosixPath(it.source) for it in container.mounts]
+    folders = [PurePosixPath(mount.source) for mount in container.mounts]
     if container.folder:
         folders.append(PurePosixPath(container.folder))
-    return max((len(it.parts) for it in folders if cwd.is_relative_to(it)), default=0)
+    return max((len(folder.parts) for folder in folders if cwd.is_relative_to(folder)), default=0)
 
 
 def _explain(container: Container) -> str:

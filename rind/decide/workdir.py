@@ -36,9 +36,9 @@ def container_path(cwd: PurePosixPath, mounts: Iterable[Mount]) -> str | None:
     >>> container_path(PurePosixPath("/home/me/shop/api"), [Mount("/home/me/shop", "/app")])
     '/app/api'
     """
-    found = [(PurePosixPath(it.source), it.target) for it in mounts]
+    found = [(PurePosixPath(mount.source), mount.target) for mount in mounts]
     found = [(source, target) for source, target in found if cwd.is_relative_to(source)]
     if not found:
         return None
-    source, target = max(found, key=lambda it: len(it[0].parts))
+    source, target = max(found, key=lambda pair: len(pair[0].parts))
     return str(PurePosixPath(target, cwd.relative_to(source)))

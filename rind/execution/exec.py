@@ -84,7 +84,7 @@ async def start_detached(engine: Engine, container: Container, config: ExecConfi
 
 def _marked(env: Sequence[str], tree: Tree) -> list[str]:
     """Add a tree's cookie to variables. It goes first: scripts read an environment's first MB."""
-    return [tree.variable, *(it for it in env if not it.startswith(f"{COOKIE}="))]
+    return [tree.variable, *(variable for variable in env if not variable.startswith(f"{COOKIE}="))]
 
 
 async def _abandon(opening: "asyncio.Task[Exec]", tree: Tree) -> None:

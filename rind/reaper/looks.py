@@ -172,7 +172,10 @@ class Looks:
                     it.answer.set_result(look)
 
     async def _see(self, asked: list[_Asked]) -> list[Look | None]:
-        numbers, held = (str(it.number) for it in asked), " ".join(it.held for it in asked)
+        numbers, held = (
+            (str(request.number) for request in asked),
+            " ".join(request.held for request in asked),
+        )
         config = script_config(SIGNAL_SCRIPT, *numbers, user=self._user, held=held)
         said = await run_script(self._engine, self._container_id, config)
         with suppress(ValueError):
