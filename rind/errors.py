@@ -25,10 +25,11 @@ A message is one line, composed where the error is raised, without the leading `
 import shlex
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
 __all__ = [
     "Broken",
+    "Captured",
     "CommandError",
     "CommandFailed",
     "ContainerGone",
@@ -108,6 +109,14 @@ class StartError(RindError):
         self.told = told
 
 
+class Captured(TypedDict, total=False):
+    """The keywords of a :class:`CommandError`, as its attributes."""
+
+    stdout: str | bytes | None
+    stderr: str | bytes | None
+    container: str
+
+
 class CommandError(RindError):
     """A command that did not end as was asked.
 
@@ -121,9 +130,10 @@ class CommandError(RindError):
         self,
         argv: Sequence[str],
         how: str,
-        stdout: str | bytes | None,
-        stderr: str | bytes | None,
-        container: str,
+        *,
+        stdout: str | bytes | None = None,
+        stderr: str | bytes | None = None,
+        container: str = "",
     ) -> None:
         where = f" in {container}" if container else ""
         super().__init__(f"{shlex.join(argv)} {how}{where}")
@@ -144,9 +154,9 @@ class CommandFailed(CommandError):
         self,
         argv: Sequence[str],
         returncode: int,
-        *captured: *tuple[str | bytes | None, str | bytes | None, str],
+        **captured: Unpack[Captured],
     ) -> None:
-        super().__init__(argv, f"ended with exit status {returncode}", *captured)
+        super().__init__(argv, f"ended with exit status {returncode}", **captured)
         self.exit_status = self.returncode = returncode
 
 
@@ -163,9 +173,9 @@ class TimedOut(CommandError, TimeoutError):
         self,
         argv: Sequence[str],
         timeout: float,
-        *captured: *tuple[str | bytes | None, str | bytes | None, str],
+        **captured: Unpack[Captured],
     ) -> None:
-        super().__init__(argv, f"did not end within {timeout:g} s", *captured)
+        super().__init__(argv, f"did not end within {timeout:g} s", **captured)
         self.timeout = timeout
 
 

@@ -68,7 +68,7 @@ async def run(argv: Sequence[Word] = (), **options: Any) -> CompletedProcess[Any
     deadline = None if timeout is None else clock() + timeout
 
     def timed_out() -> TimedOut:
-        return TimedOut(words(argv), timeout, None, None, "")
+        return TimedOut(words(argv), timeout)
 
     async with AsyncExitStack() as stack:
         async with limited(deadline, timed_out):
@@ -79,8 +79,13 @@ async def run(argv: Sequence[Word] = (), **options: Any) -> CompletedProcess[Any
             done: CompletedProcess[Any] = await target.run(argv, timeout=left, **options)
         except TimedOut as exc:
             # It had that long in all.
-            captured = exc.stdout, exc.stderr, exc.container
-            raise TimedOut(exc.argv, timeout, *captured) from None
+            raise TimedOut(
+                exc.argv,
+                timeout,
+                stdout=exc.stdout,
+                stderr=exc.stderr,
+                container=exc.container,
+            ) from None
         return done
 
 

@@ -286,7 +286,8 @@ class Target:
             return out if piped[0] else None, err if piped[1] else None
 
         def timed_out() -> TimedOut:
-            return TimedOut(asked, timeout or 0, *captured("replace"), name)
+            out, err = captured("replace")
+            return TimedOut(asked, timeout or 0, stdout=out, stderr=err, container=name)
 
         deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
         async with AsyncExitStack() as stack:
@@ -302,7 +303,8 @@ class Target:
                     raise
             status = await process.wait()
             if check and status != 0:
-                raise CommandFailed(asked, status, *captured("replace"), name)
+                out, err = captured("replace")
+                raise CommandFailed(asked, status, stdout=out, stderr=err, container=name)
             return CompletedProcess(asked, status, *captured("strict"), name)
 
     async def detach(self, command: Command) -> str:

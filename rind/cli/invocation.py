@@ -158,9 +158,9 @@ class Invocation:
             if not targets:
                 return _INTERRUPTED
             if options.verbosity > 0:
-                names = ", ".join(
-                    f"{target.container.name} ({target.reason})" for target in targets
-                )
+                names = ", ".join(target.container.name for target in targets)
+                if len(targets) == 1:
+                    names += f" ({targets[0].reason})"
                 what = described(options, targets[0].profile)
                 self._say(f"in {names} on {client.endpoint.url}: {what}")
             if options.all:
