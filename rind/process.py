@@ -20,7 +20,6 @@ from rind.execution.stdio import (
     Output,
     Pipe,
     StdinWriter,
-    check_streams,
     copy_in,
     has_fileno,
     output,
@@ -91,11 +90,11 @@ class Process:
             ValueError: a stream or the size is invalid.
             StartError, EngineError: as :meth:`Exec.start`.
         """
-        check_streams(stdin, stdout, stderr)
+        # Nothing may fail between the start and the return: the command would be lost.
+        out = output(stdout, limit)
+        err = out if config.tty or stderr == STDOUT else output(stderr, limit)
         execution = await Exec.start(trees, registry, container, config, size)
         execution.on_exit = on_exit
-        out = output(stdout, limit)
-        err = out if execution.tty or stderr == STDOUT else output(stderr, limit)
         source: StdinWriter | Duplicate | None = None
         if isinstance(stdin, bytes) or stdin == PIPE:
             source = StdinWriter(execution.write, execution.send_eof, limit)

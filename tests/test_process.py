@@ -13,6 +13,7 @@ from conftest import TIMEOUT, TestContainer, wait_until
 
 import rind
 from rind import DEVNULL, PIPE, STDOUT, Process, Target
+from rind.execution.exec import Exec
 
 MIB = 1024 * 1024
 
@@ -191,13 +192,14 @@ async def test_a_fault_that_the_engine_tells_is_raised_by_a_read(
         ({"stdout": STDOUT}, "stdout must be"),
         ({"stdout": b"x"}, "stdout must be"),
         ({"stderr": None}, "stderr must be .* STDOUT"),
+        ({"limit": 0}, "[Ll]imit"),
         ({"on_exit": "Kill"}, "on_exit must be 'kill' or 'detach', but is 'Kill'"),
     ],
 )
 async def test_what_has_no_meaning_is_refused_before_anything_is_started(
     target: Target, options: dict[str, Any], why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Process, "start", None)
+    monkeypatch.setattr(Exec, "start", None)
     with pytest.raises(ValueError, match=why):
         await target.open_process(["cat"], **options).__aenter__()
 
