@@ -120,7 +120,7 @@ def test_one_whose_number_was_used_again_is_left_alone(
     busybox: TestContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its start time tells it from the one that was looked at."""
-    from rind import host_processes  # noqa: PLC0415 # its inside
+    from rind.reaper import host_processes  # noqa: PLC0415 # its inside
 
     cookie = uuid.uuid4().hex
     variable = f"RIND_EXEC_ID={cookie}"

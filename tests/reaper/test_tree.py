@@ -252,7 +252,7 @@ def test_a_second_interrupt_does_not_wait(container: TestContainer, tty: str) ->
 
 
 def test_a_timeout_takes_the_stubborn_tree_with_it(container: TestContainer, tty: str) -> None:
-    with stubborn(container, tty, "--timeout", "2", "--kill-after", "0.2") as process:
+    with stubborn(container, tty, "--timeout", "5", "--kill-after", "0.2") as process:
         assert ended(process) == 137
         assert sleepers(container) == 0
 
