@@ -1,4 +1,4 @@
-"""A command whose streams are there to be used, as :mod:`asyncio.subprocess` has them."""
+"""A command with streams, in the style of :mod:`asyncio.subprocess`."""
 
 import asyncio
 import signal

@@ -56,7 +56,7 @@ CLEAN_UP_GRACE: Final = 1.0
 
 
 def check_size(size: Sequence[object]) -> None:
-    """Make sure that a TTY can have a size, (rows, columns).
+    """Check that ``size`` can be a TTY's window size, (rows, columns).
 
     Raises:
         ValueError: it cannot.
@@ -83,12 +83,12 @@ async def start_detached(engine: Engine, container: Container, config: ExecConfi
 
 
 def _marked(env: Sequence[str], tree: Tree) -> list[str]:
-    """Add a tree's cookie to variables. It goes first: scripts read an environment's first MB."""
+    """Return variables with a tree's cookie first: scripts read the first MB of an environment."""
     return [tree.variable, *(variable for variable in env if not variable.startswith(f"{COOKIE}="))]
 
 
 async def _abandon(opening: "asyncio.Task[Exec]", tree: Tree) -> None:
-    """End a command that has been started, or is about to be: the request is on its way."""
+    """End a command whose start was requested, and may still succeed."""
     await asyncio.wait({opening}, timeout=BOUND)
     if opening.done() and not opening.cancelled() and opening.exception() is None:
         await opening.result()._close(kill=True, ask=False)  # noqa: SLF001 # it was never handed out
@@ -98,20 +98,20 @@ async def _abandon(opening: "asyncio.Task[Exec]", tree: Tree) -> None:
 
 
 class Exec:
-    """A command that is executed in a container: reads, writes, its state and its end.
+    """One exec instance: reads, writes, state, signals.
 
-    Use it as an async context manager. Read until :meth:`read` gives None, then :meth:`wait` for
-    the exit status. Leaving the context while the command runs ends its whole tree first. What a
-    command that has ended left in the background is left alone.
+    Use it as an async context manager. Read until :meth:`read` returns None, then :meth:`wait` for
+    the exit status. Leaving the context while the command runs ends its whole process tree.
+    Background processes of a command that has ended are left alone.
 
     Attributes:
-        on_exit: "kill", or "detach" for leaving alone a command that runs.
-        container: where it runs.
-        exec_id: the engine's name for it.
+        on_exit: "kill", or "detach" to leave a running command alone.
+        container: the container that it runs in.
+        exec_id: the engine's ID for it.
         tty: whether it has a TTY; then stdout and stderr are one raw stream.
-        size: the window size (rows, columns) that it was given at last; None for none.
-        last_written: the last byte of its stdin.
-        left_running: after leaving, why the tree could not be ended, if so.
+        size: the window size (rows, columns) that was set last; None for none.
+        last_written: the last byte that was written to its stdin.
+        left_running: after leaving: why the tree could not be ended; None if it was.
     """
 
     def __init__(  # noqa: PLR0913 # only start() calls it
@@ -223,9 +223,9 @@ class Exec:
 
     @property
     def ending(self) -> Ending | None:
-        """How the command was killed that :meth:`wait` gives 137 for; None where that is unknown.
+        """How the command was killed, if :meth:`wait` has returned 137; None where unknown.
 
-        "out of memory": its container had none left while the command was killed.
+        "out of memory": its container had none left when the command was killed.
         """
         return self._inspector.ending
 
@@ -250,10 +250,9 @@ class Exec:
 
             await execution.send_eof()
 
-        With a TTY it is Ctrl-D that is sent, as ssh -tt does it: there is no other end, for
-        half-closing would make the engine drop the output. It ends a program's input at a line's
-        start; in the middle of one, the first only ends the line's read, and a second is sent.
-        Without a TTY this is idempotent.
+        Without a TTY it half-closes the stream, and is idempotent. With a TTY it sends Ctrl-D, as
+        ssh -tt does: half-closing would make the engine drop the output. Ctrl-D ends a program's
+        input at the start of a line; within a line it only ends the read, so it is sent twice.
 
         Raises:
             Broken: as :meth:`write`.

@@ -1,7 +1,7 @@
-"""A command's stdin, stdout and stderr as asyncio knows them, or as local descriptors.
+"""A command's stdin, stdout and stderr: asyncio's streams, or local descriptors.
 
-The engine sends stdout and stderr over one connection. So an unread pipe holds back the
-other one too: read both, or send the one that is not wanted to ``DEVNULL``.
+The engine sends stdout and stderr over one connection, so an unread pipe blocks the other one too.
+Read both, or send the unwanted one to ``DEVNULL``.
 """
 
 import asyncio
@@ -41,18 +41,18 @@ DEFAULT_LIMIT: Final = 64 * 1024
 
 
 class HasFileno(Protocol):
-    """What has a descriptor: a file, a socket, a pipe's end."""
+    """An object with a descriptor: a file, a socket, the end of a pipe."""
 
     def fileno(self) -> int:
         """Return the descriptor."""
 
 
 LocalFile = int | HasFileno
-"""A descriptor, or what has one. It stays the caller's, and its flags are not touched."""
+"""A descriptor, or an object that has one. The caller keeps it; its flags are not changed."""
 
 
 class Duplicate:
-    """A local file of our own: the caller may close theirs, and its number may be used again."""
+    """A duplicated descriptor: the caller may close theirs, and the number may be reused."""
 
     def __init__(self, file: LocalFile) -> None:
         self._fd = os.dup(file if isinstance(file, int) else file.fileno())
@@ -74,10 +74,10 @@ def has_fileno(file: object) -> bool:
 
 
 def check_streams(stdin: object, stdout: object, stderr: object) -> None:
-    """Make sure that a command's streams can be what is asked for.
+    """Check that a command can have these streams.
 
     Raises:
-        ValueError: one cannot.
+        ValueError: it cannot; which one, and what it may be.
     """
     asked = {
         "stdin": (stdin, "PIPE, DEVNULL, bytes", {PIPE, DEVNULL}),
@@ -96,7 +96,7 @@ def duplicated(
     stdout: int | LocalFile,
     stderr: int | LocalFile,
 ) -> tuple[int | bytes | LocalFile, int | LocalFile, int | LocalFile]:
-    """Return a command's streams with files of our own; the stack closes these.
+    """Return the streams with each file duplicated; the stack closes the duplicates.
 
     Raises:
         OSError: a descriptor is closed.
@@ -113,10 +113,10 @@ def duplicated(
 
 
 class StdinWriter:
-    """Writes to a command's stdin, as :class:`asyncio.StreamWriter` does it.
+    """A writer to a command's stdin, with the methods of :class:`asyncio.StreamWriter`.
 
     Args:
-        send: sends bytes, and returns once they are on their way; Broken when it cannot.
+        send: sends bytes, and returns once they are sent; raises Broken if it cannot.
         send_eof: ends the stream.
         limit: the bytes that may be buffered before :meth:`drain` waits.
     """
