@@ -29,7 +29,7 @@ from rind.target import Target
 __all__ = ["Client", "connect"]
 
 _FIT: Final = {"", "healthy"}
-"""The health of a container that is not to be waited for."""
+"""The health of a container that can be used: not checked, or good."""
 
 
 def connect(

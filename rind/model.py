@@ -1,4 +1,4 @@
-"""What all packages speak of: frozen data, without I/O and without decisions."""
+"""Data types that all packages share: frozen, without I/O and decisions."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ COMPOSE: Final = "com.docker.compose"
 
 
 _INDEX: Final = re.compile("[1-9][0-9]{0,8}")
-"""What ``--index`` takes."""
+"""A replica's number, as ``--index`` takes it."""
 
 MOST_PATH: Final = 4096
 """Bytes: Linux's PATH_MAX."""

@@ -105,7 +105,7 @@ class Process:
         return process
 
     def _begin(self, data: bytes | None) -> None:
-        """Start the pumps; with ``data``, that is all of the command's stdin."""
+        """Start the pumps. ``data``, if given, is the whole of the command's stdin."""
         if isinstance(self._stdin, StdinWriter):
             self._tasks.spawn(self._stdin.pump())
             if data is not None:
@@ -313,7 +313,7 @@ class Process:
         await self.send_signal(signal.SIGKILL)
 
     async def _release(self) -> None:
-        """Close what the streams hold, once the command has been left."""
+        """Cancel the pumps and close the streams, after the command has been left."""
         await shielded(asyncio.create_task(self._tasks.cancel()))
         if isinstance(self._stdin, Duplicate):
             self._stdin.close()

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["LIMIT", "SCRIPTS", "Gap", "answer", "decide"]
 
 ASK_LIMIT: Final = 1.5
-"""Seconds for the container to answer; a cold engine takes 0.3, a pre-step what it likes."""
+"""Seconds for the container to answer: a cold engine takes 0.3, a pre-step may take any time."""
 LIMIT: Final = 3.0
 """Seconds for everything: to end the tree of a pre-step that hangs takes 0.1, or 1 under load."""
 
@@ -181,7 +181,7 @@ def answer(words: Sequence[str], env: Mapping[str, str]) -> list[str]:
 
 
 def _with_help(found: Sequence[str]) -> list[str]:
-    """Add to each option, after a tab, what it does. No candidate has a tab."""
+    """Append each option's description after a tab. No candidate contains one."""
     return [f"{name}\t{LONG[name].help}" if name in LONG else name for name in found]
 
 
@@ -312,7 +312,7 @@ def _inserts(text: str, line: str, quote: str) -> bool:
 
 
 def _common(texts: Sequence[str]) -> str:
-    """Return what all of them begin with."""
+    """Return their longest common prefix."""
     return os.path.commonprefix(texts)  # noqa: RUF071 # of names, not of paths
 
 
@@ -403,7 +403,7 @@ async def _ask(gap: Gap, env: Mapping[str, str]) -> list[str]:
 
 
 async def _traits(client: "Client", gap: Gap, _env: Mapping[str, str]) -> list[str]:
-    """Ask for what containers are called, those that the options before this one leave."""
+    """Return the names of the containers that fit the options before this one."""
     given = {"service": gap.options.service, "project": gap.options.project}
     labels = [
         f"{COMPOSE}.{name}={value}"

@@ -20,7 +20,7 @@ _PROBE_TIMEOUT: Final = 10.0
 """Seconds that a pre-step may take while it is only tried."""
 
 _MOST_SAID: Final = 4096
-"""Bytes of what a pre-step says that are repeated."""
+"""Bytes kept of a pre-step's stderr."""
 
 
 async def diagnose(options: Options, env: Mapping[str, str], out: Print) -> int:

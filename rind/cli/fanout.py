@@ -31,7 +31,7 @@ _HELD: Final = Struct("=BI")
 """Before each part of that: its stream, and how many bytes it has."""
 
 _Streams = Mapping[int, tuple[Sink, Lines]]
-"""Where one container's stdout and stderr go, and what makes prefixed lines of them."""
+"""For each of one container's streams: where it goes, and its prefixing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ class Fanout:
         return await process.wait()
 
     async def _close(self, streams: _Streams, held: IO[bytes]) -> None:
-        """Print what was held back, and each stream's last line."""
+        """Print the output that was held back, and each stream's unfinished last line."""
         async with self._writing:
             held.seek(0)
             while header := held.read(_HELD.size):

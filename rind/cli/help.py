@@ -8,10 +8,10 @@ from rind.cli.options import OPTIONS, Option
 __all__ = ["help_text"]
 
 WIDTH: Final = 80
-"""Columns: what every terminal has."""
+"""Columns of the narrowest usual terminal."""
 
 _COLUMN: Final = 29
-"""Where what an option does begins."""
+"""The column where descriptions begin."""
 
 _HEAD: Final = """\
 Usage: rind [OPTIONS] [--] [COMMAND [ARG...]]

@@ -29,7 +29,7 @@ _INTERRUPTED: Final = ExitStatus.SIGNALLED + signal.SIGINT
 _CTRL_C: Final = b"\x03"
 
 _PATIENCE: Final = 1.0
-"""Seconds that an end may take before we say what it waits for."""
+"""Seconds until we say why ending takes longer."""
 
 
 class Invocation:
@@ -168,7 +168,7 @@ class Invocation:
             return await self._run_in(client, targets[0], command, detach_keys)
 
     async def _show(self, command: Command) -> int:
-        """Do what is done instead of running a command."""
+        """Carry out an action that runs no command."""
         options, env = self._options, self._env
 
         def out(text: str) -> None:
@@ -229,7 +229,7 @@ class Invocation:
         )
 
     async def _wait(self, client: Client, asked: Wanted, seconds: float) -> list[Target]:
-        """Wait for the container or all of them, and on a terminal say for what."""
+        """Wait for the container, or for all, and say on a terminal what is missing."""
         seen: list[str] = []
 
         def told(what: str) -> None:

@@ -99,7 +99,7 @@ class Choice:
 
 
 def draw(choice: Choice, size: tuple[int, int]) -> Iterator[tuple[str, str]]:
-    """Return what a terminal of this size, (rows, columns), shows: styles and text."""
+    """Return styles and text for a terminal of this size, (rows, columns)."""
     _, columns = size
     header, *lines = table([HEADER, *choice.rows], columns - 2)
     fitting = choice.fitting

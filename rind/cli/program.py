@@ -54,7 +54,7 @@ def _do(options: Options) -> int:
 
 
 def _text(options: Options) -> str:
-    """Return what an action that only prints prints."""
+    """Return the text of an action that only prints."""
     match options.action:
         case "help":
             from rind.cli.help import help_text  # noqa: PLC0415 # see above
@@ -72,7 +72,7 @@ def _text(options: Options) -> str:
 
 
 def _run(options: Options) -> int:
-    """Do what takes an engine; die of the signal that has ended it, if one has."""
+    """Carry out an action that needs an engine; die of the signal that ended it, if any."""
     with _limited(options.timeout):
         # Reading may wait: for a pipe, or a file system that has gone.
         variables = environment(options.env_files, options.env, os.environ)

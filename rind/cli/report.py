@@ -1,4 +1,4 @@
-"""What Rind itself says: one line on stderr, nothing that could move a cursor; and its tables."""
+"""Rind's own messages, one line each and without control characters; and its tables."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -93,7 +93,7 @@ def table(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
 
 
 def cut(text: str, width: int) -> str:
-    """Return as much of ``text`` as fits, with an ellipsis in the place of what does not."""
+    """Return ``text``, shortened with an ellipsis if it does not fit."""
     if _width(text) <= width:
         return text
     kept, left = "", width - 1

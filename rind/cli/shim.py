@@ -1,4 +1,4 @@
-"""Shims: links by the name of a command that is to be run in the container."""
+"""Shims: links named after commands; called by one, Rind runs that command in the container."""
 
 import os
 import shutil

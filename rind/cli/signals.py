@@ -30,13 +30,13 @@ SAY_WITHIN: Final = 1.0
 
 
 class Endable(Protocol):
-    """What is being done, and can be ended."""
+    """Work that can be ended from outside."""
 
     def interrupt(self, number: int) -> None:
         """End it with a signal; called again, at once."""
 
     def forward(self, number: int) -> None:
-        """Hand a signal on that is no end."""
+        """Forward a signal that does not end it."""
 
     def left(self) -> str:
         """Return what may be left running if we exit now."""

@@ -24,12 +24,12 @@ _STUCK_AFTER: Final = 2.0
 
 
 class Supervisor:
-    """One run of a command: begin it with :meth:`run`, and :meth:`end` it from outside.
+    """Runs one command: :meth:`run` starts and serves it, :meth:`end` ends it from outside.
 
     Args:
         target: the container.
         kill_after: seconds that the command's tree has to end by itself.
-        say: for what is not an error of the run.
+        say: prints a message that does not end the run.
     """
 
     def __init__(self, target: Target, kill_after: float, say: Say) -> None:
@@ -47,7 +47,7 @@ class Supervisor:
     async def run(
         self, command: Command, serve: Serve, size: tuple[int, int] | None = None
     ) -> int | None:
-        """Start a command, serve it, and give the exit status; None where it was detached.
+        """Start a command and serve it; return the exit status, None if it was detached.
 
         Args:
             command: what to run.

@@ -1,4 +1,4 @@
-"""What the options ask for, in the API's words."""
+"""Translate options into the library's types."""
 
 import shlex
 from collections.abc import Mapping

@@ -1,1 +1,1 @@
-"""Decisions, without I/O: which container, and what is executed in it."""
+"""Pure decisions: which container to use, and which command to execute."""

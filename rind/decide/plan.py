@@ -1,4 +1,4 @@
-"""From what a caller asks and a container's labels say, to what the engine is to execute. Pure."""
+"""Turn a caller's command and a container's profile into an exec configuration. Pure."""
 
 import os
 import re

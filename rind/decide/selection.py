@@ -1,4 +1,4 @@
-"""Which container to run in: a pure decision over what the engine listed and where we stand."""
+"""Select the container, from the engine's list and where the caller stands. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 _MOST_NAMED: Final = 5
-"""Containers that an error names; more would not fit a line that is read."""
+"""Most containers that an error names, to stay on one readable line."""
 
 _MENDS: Final = {
     "paused": "resume it with: docker unpause {name}",
@@ -88,7 +88,7 @@ class AmbiguousError(SelectionError):
 
 
 def fitting(containers: Sequence[Container], wanted: Wanted) -> list[Container]:
-    """Return those that are of the wanted index, and of these those with the label, if any has."""
+    """Return the containers of the wanted index; of these, those with the label, if any has it."""
     fit = [
         container
         for container in containers

@@ -40,7 +40,7 @@ MOST_VALUES: Final = 250_000
 """Values in an answer, counted by its commas and brackets: about 150 for each container."""
 
 LONGEST_TEXT: Final = 1000
-"""Characters of a text that is only shown."""
+"""Characters kept of a text that is only displayed."""
 
 MOST_PID: Final = 2**31
 
@@ -54,7 +54,7 @@ _SHORT_ID: Final = 12
 
 
 class WrongAnswer(ValueError):
-    """An answer that is not one of a Docker Engine's."""
+    """An answer that no Docker Engine gives."""
 
 
 def read_api_version(header: str) -> tuple[int, int]:
@@ -103,7 +103,7 @@ def read_version(data: bytes) -> str:
 
 
 def read_event_actions(data: bytes) -> list[str]:
-    """Read the names of what happened in ``GET /events``, one JSON object a line, up to a time."""
+    """Read the names of the events in ``GET /events``: one JSON object a line."""
     lines = data.splitlines()
     return [_text(_object(line, "an event"), "Action") for line in lines if line.strip()]
 

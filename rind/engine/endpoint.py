@@ -112,7 +112,7 @@ def docker_setting(env: Mapping[str, str], name: str) -> str:
 
 
 def context_names(env: Mapping[str, str]) -> list[str]:
-    """Return the names of docker's contexts, those that can be read."""
+    """Return the names of docker's readable contexts."""
     names = ["default"]
     folder = _config_folder(env) / "contexts/meta"
     with suppress(OSError):

@@ -146,7 +146,7 @@ class Engine:
             return listed[0]
 
     async def defaults(self, container_id: str) -> Defaults:
-        """Return what a container gives to a command that asks for nothing else."""
+        """Return a container's own variables and working directory."""
         with self._errors():
             return answers.read_defaults(await self._get(f"containers/{container_id}/json"))
 
@@ -383,7 +383,7 @@ class Engine:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Turn what aiodocker and aiohttp raise into our own errors."""
+        """Translate the errors of aiodocker, aiohttp and the socket into our own."""
         url = self.endpoint.url
         try:
             yield

@@ -27,7 +27,7 @@ __all__ = ["LEFT", "READ_SIZE", "HijackedStream"]
 LEFT: Final = "the command was left before its output ended"
 
 READ_SIZE: Final = 256 * 1024
-"""Bytes received at once at most: what asyncio's own transports use."""
+"""Most bytes received at once, as in asyncio's own transports."""
 
 
 class HijackedStream:
@@ -171,7 +171,7 @@ def _set(future: "asyncio.Future[None]") -> None:
 
 
 class _Tail:
-    """A payload parser in aiohttp's sense that keeps what it is fed."""
+    """A payload parser in aiohttp's sense that keeps its input."""
 
     def __init__(self) -> None:
         self.data = b""

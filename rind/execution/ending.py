@@ -1,4 +1,4 @@
-"""Why a command was killed, by what its engine says has happened to the container. Pure."""
+"""Why a command was killed, from its container's events. Pure."""
 
 from collections.abc import Collection
 from typing import Final

@@ -46,7 +46,7 @@ END_OF_TRANSMISSION: Final = b"\x04"
 """Ctrl-D, a terminal's default VEOF character: it ends the input of a program in cooked mode."""
 
 _LINE_STARTS: Final = {b"", b"\n", b"\r"}
-"""What was written last where a line begins."""
+"""The last byte before the start of a line; empty at the very beginning."""
 
 MOST_CELLS: Final = 65535
 """Rows or columns: Linux's struct winsize has 16 bits for each."""

@@ -1,4 +1,4 @@
-"""A command's output: received for its reader, and ahead of one that is slow."""
+"""Receives a command's output for its reader, and ahead of a slow one."""
 
 import asyncio
 from collections import deque

@@ -29,7 +29,7 @@ class Registry:
         self.open: set[Closable] = set()
 
     async def aclose(self) -> None:
-        """Close all open commands, and those that are being started. Bounded in time."""
+        """Close all open commands, including those that are starting. Bounded in time."""
         if self.opening:
             await asyncio.wait(self.opening, timeout=BOUND)
         await asyncio.gather(*(command.aclose() for command in self.open), return_exceptions=True)

@@ -1,4 +1,4 @@
-"""What engines say of a command that did not start, made the same for all of them. Pure."""
+"""Start failures: one error and one wording for all engines and shells. Pure."""
 
 import re
 from typing import Final
@@ -55,7 +55,7 @@ def start_failure(text: str) -> StartError:
 
 
 def told_failure(last_said: bytes, exit_code: int) -> StartError | None:
-    """Make the same error of what the wrapper said in the end, if it did."""
+    """Return the error that the wrapper's last line reports; None if it reports none."""
     start = last_said.rfind(NOT_STARTED.encode())
     if start < 0 or exit_code not in {ExitStatus.NOT_EXECUTABLE, ExitStatus.NOT_FOUND}:
         return None

@@ -112,7 +112,7 @@ class Inspector:
         return True
 
     async def _happened(self) -> Collection[str]:
-        """Ask what happens to the container, once."""
+        """Return the container's events around the command's end; asked for once."""
         if self._events is None:
             self._events = []
             with suppress(EngineError):

@@ -195,7 +195,7 @@ class StdinWriter:
         await self._break(Broken(why))
 
     async def pump(self) -> None:
-        """Send what is written until the end. The owner runs it as a task."""
+        """Send written data until the end of the stream. The owner runs it as a task."""
         try:
             while self._buffer or not self._ending:
                 await self._wake.wait()
@@ -341,7 +341,7 @@ class Pipe(asyncio.ReadTransport):
 
 
 def output(where: int | LocalFile, limit: int) -> "Pipe | Discard | File":
-    """Return what takes a command's output: PIPE, DEVNULL or a local file."""
+    """Return the destination of a command's output, for PIPE, DEVNULL or a local file."""
     if where == PIPE:
         return Pipe(limit)
     if where == DEVNULL:

@@ -1,4 +1,4 @@
-"""Tasks that live no longer than what they work for."""
+"""Tasks with the lifetime of their owner."""
 
 import asyncio
 from collections.abc import Callable, Coroutine

@@ -1,1 +1,1 @@
-"""What signals the processes of a command, and ends them when Rind dies."""
+"""Signals to the processes of a command, and their end when Rind dies."""

@@ -40,7 +40,7 @@ Stats = Mapping[int, list[str]]
 
 
 def is_engine(path: str) -> bool:
-    """Whether what listens at a unix socket is an engine with processes of our PID namespace."""
+    """Return whether an engine of our PID namespace listens at a unix socket."""
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.setblocking(False)

@@ -20,7 +20,7 @@ __all__ = ["NOT_KNOWN", "Look", "Looks", "run_script", "script_config"]
 SHELL: Final = "/bin/sh"
 
 NOT_KNOWN: Final = "-", "-"
-"""A session that is not known."""
+"""The session and start time of an unknown session."""
 
 BOUND: Final = 10.0
 """Seconds in which each look must be done."""
@@ -147,7 +147,7 @@ class Looks:
         return look
 
     async def until_idle(self) -> None:
-        """Wait for the look that is under way, if one is. Its time is bounded."""
+        """Wait for the look that is under way, if any. Bounded in time."""
         if self._looking is not None:
             await asyncio.wait({self._looking})
 

@@ -33,7 +33,7 @@ LEASH_AFTER: Final = 1.0
 """Seconds that a command has run when its leash is armed: short ones do not pay for it."""
 
 POLL: Final = 0.1
-"""Seconds between two looks at what is left: a look costs an exec, 50 to 100 ms."""
+"""Seconds between two looks at a tree: each costs an exec, 50 to 100 ms."""
 
 START_BOUND: Final = 5.0
 """Seconds in which a command that an engine was asked to start must have been."""
@@ -71,7 +71,7 @@ class Trees:
         self._looks: WeakValueDictionary[tuple[str, str], Looks] = WeakValueDictionary()
 
     def new(self, container_id: str, user: str) -> "Tree":
-        """Return the tree of a command that is about to be started."""
+        """Return the tree of a new command."""
         return Tree(self, container_id, user)
 
     @cached_property
@@ -89,7 +89,7 @@ class Trees:
         return leash
 
     def looks(self, container_id: str, user: str) -> Looks:
-        """Return what looks at a container's processes, for a user."""
+        """Return the shared looks at a container's processes, for a user."""
         key = container_id, user
         looks = self._looks.get(key)
         if looks is None:
@@ -298,7 +298,7 @@ class Tree:
         return True  # there is no shell to look with, so none to tell it to either
 
     async def _match_session(self) -> tuple[str, str]:
-        """Return what :meth:`_find_session` does, with the help of the engine."""
+        """Find the session with the engine's help: :meth:`_find_session` for a remote engine."""
         with suppress(EngineError, TimeoutError, ValueError):
             async with self._turns, asyncio.timeout(BOUND):
                 for _ in range(MATCHES):

@@ -28,7 +28,7 @@ from rind.terminal.tty import in_foreground, signals_handled
 __all__ = ["Sink", "Source", "can_read", "is_null"]
 
 READ_SIZE: Final = 64 * 1024
-"""Bytes: what a Linux pipe holds."""
+"""Bytes: the capacity of a Linux pipe (pipe(7))."""
 
 _GONE: Final = {errno.EPIPE, errno.ECONNRESET, errno.EIO}
 """The errors of a pipe, a socket and a terminal whose other end is closed."""

@@ -17,10 +17,10 @@ _CONTROL: Final = {
 
 
 SSH_ESCAPE: Final = b"~."
-"""What ends a session of ssh's where it is typed at the start of a line."""
+"""ssh's escape sequence that disconnects; it counts at the start of a line only."""
 
 _LINE_STARTS: Final = {b"", b"\r", b"\n"}
-"""What was typed last where a line begins."""
+"""The last byte before the start of a line; empty at the very beginning."""
 
 
 def parse_keys(text: str) -> bytes:

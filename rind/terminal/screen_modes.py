@@ -34,7 +34,7 @@ _BEGUN: Final = re.compile(rb"\x1b(\[(\?[\d;]{0,64})?)?\Z")
 
 
 class TerminalModes:
-    """Follows a program's output, and knows what undoes the modes that it has left changed."""
+    """Follows a program's output, and returns the sequence that resets the modes it has left on."""
 
     def __init__(self) -> None:
         self._changed: dict[int, None] = {}
