@@ -190,7 +190,7 @@ def _none_is_up(
     stopped = sorted(fitting(down, wanted), key=lambda container: container.name)
     if stopped:
         seen = "; ".join(
-            f"{container.name} has container, but {_explain(container)}" for container in stopped
+            f"{container.name} has it, but {_explain(container)}" for container in stopped
         )
         return SelectionError(f"no running container has {wanted} ({seen})")
     folder = caller.compose_folder
