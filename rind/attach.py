@@ -1,4 +1,4 @@
-"""Joins our own stdin, stdout, stderr and terminal to a running command."""
+"""Connects our own stdin, stdout, stderr and terminal to a running command."""
 
 import asyncio
 import os

@@ -4,10 +4,9 @@ import asyncio
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rind.attach import STDERR_FD, STDIN_FD, attach_terminal, local_window_size
-from rind.cli.fanout import Fanout, overall, summary
 from rind.cli.options import Options
 from rind.cli.supervisor import Supervisor
 from rind.cli.translate import asked_command, described, wanted
@@ -22,6 +21,9 @@ from rind.quoting import quoted
 from rind.target import Target
 from rind.terminal.detach_keys import parse_keys
 from rind.terminal.tty import is_raw, is_terminal
+
+if TYPE_CHECKING:
+    from rind.cli.fanout import Fanout
 
 __all__ = ["Invocation"]
 
@@ -298,6 +300,8 @@ class Invocation:
         return ""
 
     async def _run_all(self, targets: Sequence[Target], command: Command) -> int:
+        from rind.cli.fanout import Fanout, overall, summary  # noqa: PLC0415 # one command needs none
+
         options = self._options
         self._running = fanout = Fanout(
             targets, options.kill_after, self._env, self._say, group=options.group

@@ -102,12 +102,12 @@ class Trees:
 
 
 class Tree:
-    """The processes of one command: itself, and all that it has started.
+    """The process tree of one command: the command and all its descendants.
 
     Attributes:
-        cookie: the value of their :data:`~rind.reaper.scripts.COOKIE`, made for them.
-        exec_id: the command's, once it is known.
-        was_killed: whether it was sent a SIGKILL.
+        cookie: the value of the tree's :data:`~rind.reaper.scripts.COOKIE`, unique to it.
+        exec_id: the command's exec ID, once known.
+        was_killed: whether SIGKILL was sent to it.
     """
 
     def __init__(self, trees: Trees, container_id: str, user: str) -> None:
@@ -132,11 +132,11 @@ class Tree:
         return f"{COOKIE}={self.cookie}"
 
     async def signal(self, number: int) -> int:
-        """Send a signal to every process of the tree; 0 sends none. Return how many there are.
+        """Send a signal to every process of the tree; return their number. 0 only counts.
 
         Raises:
-            LeftRunning: they cannot be reached, or the engine says that the command runs and none
-                of its processes can be found.
+            LeftRunning: they cannot be reached, or none can be found although the engine says that
+                the command runs.
         """
         return (await self._signal(number)).found
 
@@ -154,7 +154,7 @@ class Tree:
         return look
 
     async def has_root(self) -> bool:
-        """Return whether the command's own process is there; False too where that is not known.
+        """Return whether the command's own process is found; False if that is unknown.
 
         Raises:
             LeftRunning: as :meth:`signal`.
@@ -162,14 +162,14 @@ class Tree:
         return (await self._reach(0)).has_root
 
     async def end(self, number: int, kill_after: float) -> bool:
-        """Signal the tree, and return once it is gone; tell whether it took SIGKILL.
+        """Signal the tree, and return once it is gone: whether it took SIGKILL.
 
         Args:
-            number: the signal that it gets first.
-            kill_after: seconds that it then has, unless :meth:`hurry` is called.
+            number: the first signal.
+            kill_after: seconds until SIGKILL; :meth:`hurry` cuts them short.
 
         Raises:
-            LeftRunning: some of it is still there, and why.
+            LeftRunning: processes are left, and why.
         """
         clock = asyncio.get_running_loop().time
         deadline = clock() + kill_after
@@ -183,31 +183,31 @@ class Tree:
         while left:
             if clock() > deadline:
                 raise LeftRunning(f"{left} processes survived SIGKILL")
-            # Again and again: between the look and the signal, one may have started another.
+            # Repeated: between the look and the signal, a process may have started another.
             left = (await self._signal(signal.SIGKILL)).left
         return killed
 
     def hurry(self) -> None:
-        """Let :meth:`end` go on to SIGKILL at once."""
+        """Make :meth:`end` send SIGKILL now. Idempotent."""
         self._urgent.set()
 
     async def hold_leash(self) -> None:
         """Arm the leash after :data:`LEASH_AFTER` seconds. Safe to cancel.
 
-        What it has begun by then is a task of its own: a leash that is dropped while it is being
-        armed may be there all the same, and would end the tree.
+        Arming is a task of its own, which cancelling leaves alone: a leash that was abandoned while
+        it was armed may exist, and would kill the tree unless it is released.
         """
         await asyncio.sleep(LEASH_AFTER)
         session = await self._find_session()
-        # On this machine, what is not found has ended.
+        # With a local engine, a session that is not found has ended.
         if session == NOT_KNOWN and not (self._trees.is_local or await self._bears_cookie()):
             session = await self._match_session()
         self._holding = asyncio.create_task(self._leash.hold(self.cookie, session))
 
     async def release_leash(self) -> None:
-        """Leave what still runs of the tree to itself. Idempotent.
+        """Release the tree from the leash: what still runs lives on. Idempotent.
 
-        Where the engine refused the leash, or is gone, there is none to release.
+        Does nothing if the engine refused the leash, or is gone.
         """
         holding, self._holding = self._holding, None
         if holding is not None:
