@@ -22,7 +22,7 @@ STDERR_FD: Final = 2
 
 
 def local_window_size() -> tuple[int, int] | None:
-    """Return the local terminal's (rows, columns), whichever stream it is on."""
+    """Return the window size (rows, columns) of the local terminal, from any of its streams."""
     return window_size(STDOUT_FD, STDIN_FD, STDERR_FD)
 
 
@@ -35,22 +35,22 @@ async def attach_terminal(
             status = await rind.attach_terminal(process)
 
     Args:
-        process: just started; its streams are used up.
-        stdin: whether the command's stdin was attached and is to be fed from ours.
-        detach_keys: with a TTY, what leaves the command to itself when it is typed.
+        process: just started; it is read and written until its end.
+        stdin: whether the command's stdin is attached, and is fed from ours.
+        detach_keys: with a TTY, the bytes that detach when typed; empty for none.
 
     Returns:
-        The exit status, or None where the detach keys were typed.
+        The exit status; None if the detach keys were typed.
 
     Raises:
-        BrokenPipeError: the reader of our stdout or stderr went away.
+        BrokenPipeError: the reader of our stdout or stderr has closed it.
         StartError, EngineError: as :meth:`Exec.read` and :meth:`Exec.wait`.
     """
     modes = TerminalModes()
     try:
         if await _pump(process, stdin=stdin, keys=DetachKeys(detach_keys), modes=modes):
             return None
-        # From here on, keys belong to the shell again, even where the status takes a while.
+        # From here on, keys belong to the shell, even if the status takes a while.
         status = await process.wait()
     except BaseException:
         _undo(modes)
@@ -61,7 +61,7 @@ async def attach_terminal(
 
 
 async def _pump(process: Exec, *, stdin: bool, keys: DetachKeys, modes: TerminalModes) -> bool:
-    """Serve the command until its output ends; tell whether it was a detach that ended it."""
+    """Run the pumps until the output ends; return whether the detach keys ended them."""
     with ExitStack() as resources:
         raw = None
         if process.tty and stdin and is_terminal(STDIN_FD):
@@ -69,7 +69,7 @@ async def _pump(process: Exec, *, stdin: bool, keys: DetachKeys, modes: Terminal
         output = asyncio.create_task(_copy_output(process, modes))
         tasks = {output}
         if stdin:
-            # With a TTY it is ours to be stopped as any program on a terminal.
+            # With a TTY, job control may stop us as it stops any program on a terminal.
             source = Source(STDIN_FD, wait_for_foreground=not process.tty)
             resources.callback(source.close)
             tasks.add(asyncio.create_task(_feed(source, process, keys)))
@@ -89,7 +89,7 @@ async def _pump(process: Exec, *, stdin: bool, keys: DetachKeys, modes: Terminal
 
 
 async def _feed(source: Source, process: Exec, keys: DetachKeys) -> None:
-    # Where the command takes no more, its end is about to be seen on the output.
+    # If the command takes no more input, its end is about to show on the output.
     with suppress(Broken):
         while typed := await source.read():
             data = keys.feed(typed) if process.tty else typed
@@ -114,14 +114,14 @@ async def _copy_output(process: Exec, modes: TerminalModes) -> None:
 
 
 async def _follow_terminal(process: Exec, raw: RawMode | None) -> None:
-    """Hand on window sizes, and give the terminal back while we are stopped."""
+    """Forward window sizes, and restore the terminal while we are stopped."""
     loop = asyncio.get_running_loop()
     changed = asyncio.Event()
 
     def stop() -> None:
         if raw is not None:
             raw.suspend()
-        # Stopped by the signal itself, whatever was asked for before; the shell sees which.
+        # Stop by the signal's default action: the shell sees which signal it was.
         ours = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
         signal.signal(signal.SIGTSTP, ours)
@@ -134,7 +134,7 @@ async def _follow_terminal(process: Exec, raw: RawMode | None) -> None:
 
     handlers = {signal.SIGWINCH: changed.set, signal.SIGTSTP: stop, signal.SIGCONT: go_on}
     with signals_handled(loop, handlers):
-        # Between the size that it was started with and now, it may have changed.
+        # The size may have changed since the start.
         changed.set()
         while True:
             await changed.wait()
@@ -145,8 +145,8 @@ async def _follow_terminal(process: Exec, raw: RawMode | None) -> None:
 
 
 def _undo(modes: TerminalModes) -> None:
-    """Put the screen in order after a program that could not."""
+    """Reset the screen modes that a killed program has left on."""
     if (sequence := modes.undo()) and is_terminal(STDOUT_FD):
-        # The terminal may be gone, which is why the program is.
+        # The terminal may be gone, and the program with it.
         with suppress(OSError):
             os.write(STDOUT_FD, sequence)

@@ -1,4 +1,4 @@
-"""An engine, and the containers on it."""
+"""A client of one engine: finds containers, and owns the commands that are open."""
 
 import asyncio
 import os

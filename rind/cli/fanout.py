@@ -1,4 +1,4 @@
-"""The same command in several containers at once."""
+"""Runs one command in several containers at once."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence

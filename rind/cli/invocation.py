@@ -92,14 +92,14 @@ class Invocation:
                 self._patience.cancel()
 
     def interrupt(self, number: int) -> None:
-        """Take a signal that was sent to us: hand it on, and see to it that we end."""
+        """End the command, and then us, for a signal that was sent to us."""
         self.signal = self.signal or number
         if self._status is None:
             self._status = ExitStatus.SIGNALLED + number
         self._end(number, self._status)
 
     def forward(self, number: int) -> None:
-        """Take a signal that was sent to us: hand it on."""
+        """Forward a signal that was sent to us to the command."""
         if self._running is not None:
             self._running.forward(number)
 
@@ -111,7 +111,7 @@ class Invocation:
         return f"gave up; the command may be left running in {names}"
 
     def _set_alarm(self) -> None:
-        """Let the time limit begin, at first or anew."""
+        """Start the time limit, or start it again."""
         self._stop_alarm()
         if self._options.timeout:
             loop = asyncio.get_running_loop()

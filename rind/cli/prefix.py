@@ -1,4 +1,4 @@
-"""The lines of several commands on one stream, told apart by a prefix. Pure."""
+"""Prefixes that tell the lines of several commands on one stream apart. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Signals that are sent to us: the first ends the command, the second ends us.
+"""Signals sent to Rind: the first ends the command, the second ends Rind.
 
 Python's own handlers take them, not the event loop's: those only run while the loop does, and
 they restart a system call that blocks. A full stdout, a network file system or an engine that does
@@ -44,10 +44,10 @@ class Endable(Protocol):
 
 @contextmanager
 def taken(work: Endable, call: Callable[[Callable[[int], None], int], object]) -> Iterator[None]:
-    """Hand the signals that are sent to us to ``work``.
+    """Hand the signals sent to us to ``work``.
 
-    Those that our parent ignores, as nohup does, stay ignored. At the end the status is settled:
-    one more Ctrl-C from an impatient user does not change it.
+    Signals that our parent ignores, as nohup does, stay ignored. At the end the exit status is
+    settled: another Ctrl-C does not change it.
 
     Args:
         work: what they are for.

@@ -59,7 +59,7 @@ def is_terminal(fd: int) -> bool:
 
 
 def in_foreground(fd: int) -> bool:
-    """Return whether keys typed on the terminal ``fd`` are for us, and not for a shell."""
+    """Return whether we are in the foreground process group of the terminal ``fd``."""
     try:
         return os.tcgetpgrp(fd) == os.getpgrp()
     except OSError:
@@ -71,12 +71,12 @@ _raw: "list[RawMode]" = []
 
 
 def is_raw() -> bool:
-    """Return whether a terminal is in raw mode by us, where a line of ours would disturb."""
+    """Return whether we have a terminal in raw mode."""
     return bool(_raw)
 
 
 def give_back() -> None:
-    """Restore the terminal as it was found, wherever the program is."""
+    """Restore all terminals that are in raw mode. Safe at any point of the program."""
     for mode in reversed(_raw):
         mode.suspend()
 
@@ -85,10 +85,10 @@ def give_back() -> None:
 def signals_handled(
     loop: "AbstractEventLoop", handlers: Mapping[signal.Signals, Callable[[], object]]
 ) -> Iterator[None]:
-    """Call functions in a loop when signals come; then give the handlers back that were there.
+    """Call functions in an event loop on signals; restore the previous handlers at the end.
 
-    Not with the loop's own handlers: it has one for a signal, which may be the host program's. In
-    another thread than the main one, no signal comes.
+    The loop's own handlers are not used: it has one for each signal, which may be the host
+    program's. Does nothing in threads other than the main one, which get no signals.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -106,9 +106,9 @@ def signals_handled(
 
 
 class RawMode:
-    """A context in which every key is handed through as it is typed, and every byte of output.
+    """A context in which a terminal is in raw mode: keys and output pass unchanged.
 
-    The attributes are given back bit for bit at its end. Keys that were typed before stay.
+    At its end the attributes are restored bit for bit. Pending input is kept.
     """
 
     def __init__(self, fd: int) -> None:
@@ -130,15 +130,15 @@ class RawMode:
         _raw.remove(self)
 
     def resume(self) -> None:
-        """Take the terminal, at first or again. Idempotent."""
-        # One that has hung up has nothing to take; its SIGHUP comes with a SIGCONT.
+        """Set raw mode, for the first time or again. Idempotent."""
+        # A terminal that has hung up has no attributes; its SIGHUP comes with a SIGCONT.
         with suppress(termios.error):
             tty.setraw(self._fd, termios.TCSADRAIN)
 
     def suspend(self) -> None:
-        """Restore the terminal as it was found. Idempotent."""
+        """Restore the terminal's attributes. Idempotent."""
         # Not TCSADRAIN: on a terminal that is no longer read, it would never return.
-        # A terminal that has hung up has no attributes left to give back.
+        # A terminal that has hung up has no attributes to restore.
         with suppress(termios.error):
             termios.tcsetattr(self._fd, termios.TCSANOW, self._saved)
 
@@ -156,7 +156,7 @@ def window_size(*fds: int) -> tuple[int, int] | None:
 
 
 def handed_over(env: Mapping[str, str]) -> dict[str, str]:
-    """Choose what a program on a TTY should know of the local terminal, from our environment.
+    """Return the variables of our environment that describe the local terminal and locale.
 
     A ``TERM`` that the container cannot be expected to have a description of becomes
     ``xterm-256color``, which what is newer than these descriptions is compatible with.
