@@ -100,7 +100,7 @@ class Client:
             web = await client.find(service="web")
 
         Args:
-            wanted: what is asked of it; or say it by keywords, named as its attributes are.
+            wanted: the conditions; or give its attributes as keywords.
 
         Raises:
             AmbiguousError: several fit.
@@ -133,7 +133,7 @@ class Client:
                 web = await client.wait_for(rind.Wanted(service="web"))
 
         Args:
-            wanted: what is asked of it.
+            wanted: the conditions.
             told: is called with what is waited for, first and whenever something changed.
 
         Raises:
@@ -156,7 +156,7 @@ class Client:
                 replicas = await client.wait_for_all(rind.Wanted(service="web"))
 
         Args:
-            wanted: what is asked of them.
+            wanted: the conditions.
             told: as :meth:`wait_for` has it.
 
         Raises:
@@ -228,7 +228,7 @@ class Client:
                 print((await target.run(["cat", "/etc/hostname"])).stdout)
 
         Args:
-            wanted: what is asked of them; or say it by keywords, named as its attributes are.
+            wanted: the conditions; or give its attributes as keywords.
 
         Raises:
             SelectionError: none does.

@@ -27,7 +27,7 @@ async def diagnose(options: Options, env: Mapping[str, str], out: Print) -> int:
     """Check the engine, the containers with the label, and their pre-steps.
 
     Args:
-        options: what is asked of the containers.
+        options: which containers to check, and how to reach the engine.
         env: our own environment.
         out: prints to stdout, a line for each check.
 

@@ -23,7 +23,7 @@ async def explain(
 
     Args:
         client: an open one.
-        options: what is asked for.
+        options: from the command line.
         command: the same in the API's words.
         env: our own environment.
         out: prints to stdout, one or more lines.

@@ -255,7 +255,7 @@ class Invocation:
         """Mention the project if the user stands in the directory of another one."""
         loud = self._options.verbosity >= 0 and is_terminal(STDERR_FD)
         if loud and self._options.container is None and client.stands_elsewhere(container):
-            self._say(f"running in {container.name}, which is of the project in {container.folder}")
+            self._say(f"running in {container.name}, of the project in {container.folder}")
 
     async def _run_in(
         self, client: Client, target: Target, command: Command, detach_keys: bytes

@@ -21,7 +21,7 @@ async def show_list(client: Client, options: Options, out: Print, say: Print) ->
 
     Args:
         client: an open one.
-        options: what is asked of the containers.
+        options: which containers to list.
         out: prints to stdout, one or more lines.
         say: prints to the user.
 

@@ -35,7 +35,7 @@ _MENDS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What is asked of a container.
+    """The conditions that a container must meet.
 
     Attributes:
         label: the key that it has; one that is asked for by its service need not have it.
@@ -127,7 +127,7 @@ def select(
     Args:
         up: those that the engine lists as up, paused ones included.
         down: the others. Like what follows, they only serve the explanation, where none is up.
-        wanted: what is asked of it.
+        wanted: the conditions.
         caller: where the caller stands.
         neighbours: what is up of any Compose project.
 

@@ -337,7 +337,7 @@ def test_another_projects_container_is_mentioned_on_a_terminal(
     (tmp_path / "ours" / "compose.yaml").touch()
     working_dir = f"com.docker.compose.project.working_dir={folder}"
     target = containers("busybox", "", "--label", working_dir)
-    said = f"rind: running in {target.name}, which is of the project in {folder}\r\n".encode()
+    said = f"rind: running in {target.name}, of the project in {folder}\r\n".encode()
 
     def run(cwd: Path, *options: str) -> bytes:
         child = pexpect.spawn(
