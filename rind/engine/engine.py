@@ -61,7 +61,6 @@ _NO_TLS: Final = (
 
 _UP: Final = ["running", "paused", "restarting"]
 _DOWN: Final = ["created", "exited", "dead"]
-_ENDINGS: Final = ["destroy", "die", "kill", "oom", "stop"]
 _CLOCKS_AGREE: Final = 2.0
 """Seconds by which the engine's clock seems to be another one: its answers have whole seconds."""
 
@@ -167,11 +166,14 @@ class Engine:
         with self._errors():
             return answers.read_version(await self._get("version"))
 
-    async def endings(self, container_id: str, before: float, after: float) -> list[str]:
-        """Return what happens to a container around now, of what may end its commands.
+    async def events(
+        self, container_id: str, names: Sequence[str], before: float, after: float
+    ) -> list[str]:
+        """Return the events of a container around now, of those that are named.
 
         Args:
-            container_id: one that may be gone.
+            container_id: the container, which may be gone.
+            names: such as ``die``.
             before: how many seconds ago it may have happened.
             after: how many seconds from now on it may still happen.
 
@@ -180,7 +182,7 @@ class Engine:
         """
         with self._errors():
             now = await self._now()
-            filters = {"type": ["container"], "container": [container_id], "event": _ENDINGS}
+            filters = {"type": ["container"], "container": [container_id], "event": list(names)}
             period = {"since": f"{now - before:.6f}", "until": f"{now + after:.6f}"}
             return answers.read_event_actions(
                 await self._get("events", filters=json.dumps(filters), **period)

@@ -5,7 +5,7 @@ from typing import Final
 
 from rind.errors import ContainerGone, Ending
 
-__all__ = ["container_gone", "ending"]
+__all__ = ["EVENTS", "container_gone", "ending"]
 
 _TOLD: Final[dict[str, Ending]] = {
     "destroy": "removed",
@@ -16,6 +16,9 @@ _TOLD: Final[dict[str, Ending]] = {
 }
 """What a container's events tell, the first that is there. What is stopped or removed is sent a
 signal (``kill``) too."""
+
+EVENTS: Final = tuple(_TOLD)
+"""The events that :func:`ending` tells by."""
 
 _SAID: Final[dict[Ending, str]] = {
     "removed": "was removed",

@@ -17,7 +17,7 @@ from rind.errors import (
     Refused,
     Unreachable,
 )
-from rind.execution.ending import container_gone, ending
+from rind.execution.ending import EVENTS, container_gone, ending
 from rind.model import Container, ExecState
 from rind.reaper.tree import Tree
 
@@ -116,7 +116,9 @@ class Inspector:
         if self._events is None:
             self._events = []
             with suppress(EngineError):
-                self._events = await self._engine.endings(self._container.id, *_AROUND_THE_END)
+                self._events = await self._engine.events(
+                    self._container.id, EVENTS, *_AROUND_THE_END
+                )
         return self._events
 
     async def _doubt(self) -> None:
