@@ -39,6 +39,8 @@ class FaultProxy:
         hold_starts_until: an event before which requests to start a command are not.
         held: what tells these requests from others.
         holds_start: is set once there is such a request.
+        watched: what a write that is watched for begins with.
+        has_seen: is set once there was such a write.
         back: what ends a restart.
         relayed: bytes so far.
     """
@@ -51,6 +53,8 @@ class FaultProxy:
     hold_starts_until: asyncio.Event | None = None
     held: bytes = b"/start HTTP/"
     holds_start: asyncio.Event = field(default_factory=asyncio.Event)
+    watched: bytes = b"a request of no client"
+    has_seen: asyncio.Event = field(default_factory=asyncio.Event)
     back: asyncio.Event = field(default_factory=asyncio.Event)
     relayed: int = 0
     struck: bool = False
@@ -90,6 +94,8 @@ class FaultProxy:
                     await self.hold_starts_until.wait()
                 for start in range(0, len(data), self.piece or len(data)):
                     await self._hand_on(data[start : start + (self.piece or len(data))], sink)
+                if data.startswith(self.watched):
+                    self.has_seen.set()
             if not self._restarting:
                 sink.shutdown(socket.SHUT_WR)
 

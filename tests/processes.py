@@ -1,10 +1,15 @@
 """Processes to leave behind in a container, and what is left of them; memory of our own."""
 
+import asyncio
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from conftest import TestContainer
+
+from rind.reaper.leash import Leash
 
 MARK = "424242"
 IN_CONTAINER = f"""
@@ -34,6 +39,32 @@ def kill_all(container: TestContainer, pattern: str) -> None:
         f"for it in /proc/[0-9]*; do grep -q {shlex.quote(pattern)} $it/cmdline && "
         "kill -9 ${it#/proc/}; done 2>/dev/null; true"
     )
+
+
+class HeldTrees:
+    """The cookies of the trees that leashes hold, with an event for each change."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.cookies: set[str] = set()
+        self._changed = asyncio.Event()
+        hold, release = Leash.hold, Leash.release
+
+        async def hold_and_note(leash: Leash, cookie: str, session: tuple[str, str]) -> None:
+            await hold(leash, cookie, session)
+            self.cookies.add(cookie)
+            self._changed.set()
+
+        async def release_and_note(leash: Leash, cookie: str) -> None:
+            self.cookies.discard(cookie)
+            await release(leash, cookie)
+
+        monkeypatch.setattr(Leash, "hold", hold_and_note)
+        monkeypatch.setattr(Leash, "release", release_and_note)
+
+    async def wait_for(self, true: Callable[[set[str]], bool]) -> None:
+        while not true(self.cookies):
+            self._changed.clear()
+            await self._changed.wait()
 
 
 def is_leashed(container: TestContainer) -> bool:

@@ -14,6 +14,7 @@ import pytest
 import uvloop
 from conftest import Containers, TestContainer, one_line
 from faults import FaultProxy, fault_proxy
+from processes import HeldTrees
 
 import rind
 from rind.errors import Ending
@@ -54,14 +55,14 @@ async def test_a_cancelled_run_leaves_nothing(busybox: TestContainer) -> None:
     assert mark not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
 
 
-async def test_two_hundred_at_once(busybox: TestContainer) -> None:
+async def test_two_hundred_at_once(busybox: TestContainer, monkeypatch: pytest.MonkeyPatch) -> None:
     """All run together, for long enough to be held by a leash, and end together."""
     commands = 200
     threads = threading.active_count()
     together = asyncio.Barrier(commands)
     async with rind.connect(busybox.engine.host) as client:
         target = await client.find(container=busybox.name)
-        leash = target._trees.leash(target.container.id, "")
+        held = HeldTrees(monkeypatch)
 
         async def one(number: int) -> bool:
             script = f"echo ready; cat; echo {number} >&2; exit {number}"
@@ -69,8 +70,7 @@ async def test_two_hundred_at_once(busybox: TestContainer) -> None:
                 assert process.stdout
                 assert await process.stdout.readline() == b"ready\n"
                 if await together.wait() == 0:
-                    while len(leash._held) < commands:  # noqa: ASYNC110 # it has no event
-                        await asyncio.sleep(0.02)
+                    await held.wait_for(lambda cookies: len(cookies) == commands)
                 await together.wait()
                 expected = b"%d" % number * 1000, b"%d\n" % number
                 return await process.communicate(expected[0]) == expected and (
@@ -78,7 +78,7 @@ async def test_two_hundred_at_once(busybox: TestContainer) -> None:
                 )
 
         assert all(await asyncio.gather(*map(one, range(commands))))
-        assert not leash._held
+        assert not held.cookies
     assert threading.active_count() == threads
 
 

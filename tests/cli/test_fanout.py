@@ -284,14 +284,13 @@ def test_a_signal_does_not_touch_what_has_ended(launch: Launch) -> None:
     first, second = launch("1", "2")
     first.inside("touch /tmp/first")
     script = (
-        "test -e /tmp/first && { sleep 424242 >/dev/null 2>&1 & echo left; exit 0; }; "
-        "echo ready; sleep 424242"
+        "test -e /tmp/first && { sleep 424242 >/dev/null 2>&1 & echo left; exit 0; }; sleep 424242"
     )
-    with started([first, second], "-c", script) as process:
+    # A group's output is printed when its command has ended.
+    with started([first, second], "--group", "-c", script) as process:
         assert process.stdout
-        for _ in range(2):
-            process.stdout.readline()
-        time.sleep(1)
+        assert process.stdout.readline().endswith(b"left\n")
+        wait_until(lambda: sleepers(second) == 1)
         process.terminate()
         assert ended(process) == 143
         assert process.stderr

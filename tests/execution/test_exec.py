@@ -15,6 +15,7 @@ from rind.engine.engine import Engine
 from rind.engine.frames import STDERR, STDOUT
 from rind.errors import StartError
 from rind.execution.exec import Exec
+from rind.execution.receiver import Receiver
 from rind.execution.registry import Registry
 from rind.model import ExecConfig
 from rind.reaper.tree import Trees
@@ -95,11 +96,18 @@ async def test_a_command_that_is_not_found(start: Start, tty: bool) -> None:  # 
 @pytest.mark.parametrize("tty", [False, True])
 async def test_a_command_that_is_not_found_is_told_to_a_late_reader(
     start: Start,
+    monkeypatch: pytest.MonkeyPatch,
     tty: bool,  # noqa: FBT001 # a case
 ) -> None:
+    save_the_rest, saved = Receiver.save_the_rest, asyncio.Event()
+
+    async def save_and_note(receiver: Receiver) -> None:
+        await save_the_rest(receiver)
+        saved.set()
+
+    monkeypatch.setattr(Receiver, "save_the_rest", save_and_note)
     process = await start("nope", tty=tty)
-    while not process._receiver.at_end:  # noqa: ASYNC110 # what is saved for a slow reader has no event
-        await asyncio.sleep(0.02)
+    await saved.wait()
     with pytest.raises(StartError, match="nope"):
         await output(process)
 

@@ -14,7 +14,7 @@ import pytest
 from conftest import RIND, TIMEOUT, Containers, TestContainer, ended, one_line, wait_until
 from faults import Fault, FaultProxy, fault_proxy
 from local_terminal import Terminal
-from processes import IN_CONTAINER, MARK, is_leashed, kill_all, sleepers
+from processes import IN_CONTAINER, MARK, HeldTrees, is_leashed, kill_all, sleepers
 
 from rind.engine.endpoint import Endpoint
 from rind.engine.engine import Engine
@@ -410,15 +410,16 @@ async def test_a_command_that_hides_is_found_from_elsewhere_too(
     """A proxy is no engine of this machine: to Rind, its process numbers are another's."""
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
     words = [word.format(mark=mark) for word in HIDDEN[how]]
-    async with fault_proxy(busybox.engine.host, tmp_path) as (url, _):
+    async with fault_proxy(busybox.engine.host, tmp_path) as (url, proxy):
+        proxy.watched = b"hold "  # as a leash is told to
         for number in (signals.SIGTERM, signals.SIGKILL):
+            proxy.has_seen.clear()
             process = await asyncio.create_subprocess_exec(
                 RIND, *words, env=busybox.environ(DOCKER_HOST=url), stderr=subprocess.PIPE
             )
             await asyncio.to_thread(wait_until, lambda: sleepers(busybox, mark) == 1)
             if number == signals.SIGKILL:
-                await asyncio.to_thread(wait_until, lambda: is_leashed(busybox))
-                await asyncio.sleep(0.5)  # until the leash has been told of it
+                await proxy.has_seen.wait()
             process.send_signal(number)
             _, said = await process.communicate()
             assert said == b""
@@ -499,9 +500,12 @@ def left_of(container: TestContainer) -> tuple[int, int, int]:
     )
 
 
-async def test_a_hundred_runs_leave_nothing_of_the_reaper(containers: Containers) -> None:
+async def test_a_hundred_runs_leave_nothing_of_the_reaper(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     target = containers("busybox")
     before = left_of(target)
+    held = HeldTrees(monkeypatch)
     stubborn = "trap '' TERM; sleep 1000 & echo ready; wait; wait"
 
     async with Engine(Endpoint(target.engine.host, "the test")) as engine:
@@ -517,9 +521,7 @@ async def test_a_hundred_runs_leave_nothing_of_the_reaper(containers: Containers
                     case 1:
                         assert await process.end(signals.SIGTERM, 0.1)
                     case 2:
-                        while process._tree._holding is None:  # noqa: ASYNC110 # no event
-                            await asyncio.sleep(0.02)
-                        await process._tree._holding
+                        await held.wait_for(lambda cookies: process._tree.cookie in cookies)
                         assert await process.end(signals.SIGKILL, 0)
                     case _:
                         raise ZeroDivisionError
