@@ -15,7 +15,7 @@ import rind
 
 
 def resident() -> int:
-    """Give this process's resident size, in bytes."""
+    """Return this process's resident size, in bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 

@@ -86,7 +86,7 @@ class TestContainer:
         return {"host": self.engine.host, "container": self.name}
 
     def environ(self, **more: str) -> dict[str, str]:
-        """Give what a run of rind for this container starts with."""
+        """Return what a run of rind for this container starts with."""
         return {
             "PATH": os.environ["PATH"],
             "HOME": "/nonexistent",
@@ -144,7 +144,7 @@ def _engines() -> list[TestEngine]:
     described = os.environ.get("RIND_TEST_ENGINES")
     if not described:
         pytest.exit("these tests need engines: start them with ./tests/run", returncode=2)
-    return [TestEngine(**it) for it in json.loads(described)]
+    return [TestEngine(**fields) for fields in json.loads(described)]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -152,7 +152,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engine" in metafunc.fixturenames:
         engines = _engines()
         metafunc.parametrize(
-            "engine", engines, ids=[it.name for it in engines], indirect=True, scope="session"
+            "engine",
+            engines,
+            ids=[engine.name for engine in engines],
+            indirect=True,
+            scope="session",
         )
 
 
@@ -202,7 +206,7 @@ def session_containers(engine: TestEngine) -> Iterator[Containers]:
 
 @pytest.fixture
 def containers(engine: TestEngine) -> Iterator[Containers]:
-    """Give a function that starts containers; they are removed after the test."""
+    """Return a function that starts containers; they are removed after the test."""
     with _containers(engine) as make:
         yield make
 
@@ -244,19 +248,19 @@ class _containers:  # noqa: N801 # a context manager, used as a function
 
 @pytest.fixture(scope="session")
 def django(session_containers: Containers) -> TestContainer:
-    """Give a Django development container: sh is dash, and its label says `source`."""
+    """Return a Django development container: sh is dash, and its label says `source`."""
     return session_containers("django", "source /venv/bin/activate")
 
 
 @pytest.fixture(scope="session")
 def busybox(session_containers: Containers) -> TestContainer:
-    """Give a container whose sh is busybox ash, with an empty pre-step."""
+    """Return a container whose sh is busybox ash, with an empty pre-step."""
     return session_containers("busybox")
 
 
 @pytest.fixture(scope="session")
 def distroless(session_containers: Containers) -> TestContainer:
-    """Give a container with no shell at all."""
+    """Return a container with no shell at all."""
     return session_containers("distroless")
 
 
@@ -265,6 +269,6 @@ def container(
     request: pytest.FixtureRequest,
     engine: TestEngine,  # noqa: ARG001 # what it is made for
 ) -> TestContainer:
-    """Give each of the containers that have a shell."""
+    """Return each of the containers that have a shell."""
     chosen: TestContainer = request.getfixturevalue(request.param)
     return chosen

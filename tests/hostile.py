@@ -21,7 +21,7 @@ STATE = {"Running": False, "ExitCode": 0, "Pid": 1}
 
 
 def reply(body: object, status: str = "200 OK", headers: str = "") -> bytes:
-    """Give a whole answer: bytes as they are, all else as JSON."""
+    """Return a whole answer: bytes as they are, all else as JSON."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     headers = headers or "Content-Type: application/json\r\n"
     return f"HTTP/1.1 {status}\r\n{headers}Content-Length: {len(data)}\r\n\r\n".encode() + data
@@ -40,7 +40,7 @@ RIGHT = {
 
 
 def kind(path: str) -> str:
-    """Tell what a request is for."""
+    """Return what a request is for."""
     path = path.partition("?")[0]
     for end, name in (
         ("/_ping", "ping"),

@@ -31,7 +31,7 @@ class Terminal:
         return seen
 
     def foreground(self) -> int:
-        """Give the process group that has the terminal."""
+        """Return the process group that has the terminal."""
         return os.tcgetpgrp(self.master)
 
     def close(self) -> None:

@@ -56,7 +56,9 @@ class LspClient:
 
     async def _receive(self) -> dict[str, Any]:
         header = await self._reader.readuntil(b"\r\n\r\n")
-        (length,) = [it for it in header.split(b"\r\n") if it.lower().startswith(b"content-length")]
+        (length,) = [
+            line for line in header.split(b"\r\n") if line.lower().startswith(b"content-length")
+        ]
         received: dict[str, Any] = json.loads(
             await self._reader.readexactly(int(length.split(b":")[1]))
         )

@@ -72,7 +72,7 @@ def is_leashed(container: TestContainer) -> bool:
 
 
 def resident(pid: int) -> int:
-    """Give a process's largest resident size so far, in bytes."""
+    """Return a process's largest resident size so far, in bytes."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024

@@ -11,7 +11,7 @@ from rind.model import Container, Mount
 
 
 def named(path: str, cwd: Path) -> tuple[str, str]:
-    """Give how a folder and a mount's source are called after it."""
+    """Return how a folder and a mount's source are called after it."""
     container = Container("0" * 64, "web", "running", "", {}, mounts=[Mount(path, "/x")])
     (found,) = localized([container], PurePosixPath(cwd))
     return found.folder, found.mounts[0].source

@@ -71,7 +71,7 @@ class Projects:
         )
 
     def chosen(self, *args: str, cwd: Path, **env: str) -> str:
-        """Give the name of the container that a command runs in."""
+        """Return the name of the container that a command runs in."""
         done = self.rind(*args, "cat", "/etc/hostname", cwd=cwd, **env)
         assert done.returncode == 0, done.stderr
         assert done.stderr == b""

@@ -34,7 +34,7 @@ services:
 
 
 def public() -> dict[str, Callable[..., object]]:
-    """Give what must have an example: every function, and every method of what they give."""
+    """Return what must have an example: every function, and every method of what they give."""
     found: dict[str, Callable[..., object]] = {}
     for name in rind.__all__:
         it = getattr(rind, name)
@@ -48,12 +48,13 @@ def public() -> dict[str, Callable[..., object]]:
 
 
 def example(documented: Callable[..., object]) -> str:
-    """Give the indented part of a docstring that is no section's."""
+    """Return the indented part of a docstring that is no section's."""
     text = documented.__doc__ or ""
     margin = text.rpartition("\n")[2]  # what stands before the closing quotes
     text = text.replace(f"\n{margin}", "\n")
     return "\n".join(
-        textwrap.dedent(it) for it in re.findall(r"(?<=\n\n)((?: {4}.*\n?|\n(?= {4}))+)", text)
+        textwrap.dedent(block)
+        for block in re.findall(r"(?<=\n\n)((?: {4}.*\n?|\n(?= {4}))+)", text)
     )
 
 
@@ -67,7 +68,7 @@ async def execute(code: str, names: dict[str, object]) -> None:
 
 @pytest.fixture
 def shop(engine: TestEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Give the project that the examples are about, where a command line would find it."""
+    """Return the project that the examples are about, where a command line would find it."""
     (tmp_path / "compose.yaml").write_text(COMPOSE.format(image=engine.images["django"]))
     with Path(engine.config, f"{engine.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -51,7 +51,7 @@ def imports(tree: ast.Module) -> set[str]:
 
 
 def ours(tree: ast.Module) -> set[str]:
-    return {it.removeprefix("rind.") for it in imports(tree) if it.startswith("rind.")}
+    return {name.removeprefix("rind.") for name in imports(tree) if name.startswith("rind.")}
 
 
 def test_imports_never_run_up() -> None:
@@ -91,7 +91,7 @@ def test_the_command_line_is_built_on_the_api() -> None:
     above = {"engine.endpoint", "engine.frames"}
     for name, tree in modules().items():
         if name.startswith("cli."):
-            below = {it for it in ours(tree) if it.startswith(("engine.", "reaper."))}
+            below = {name for name in ours(tree) if name.startswith(("engine.", "reaper."))}
             assert below <= above, name
 
 

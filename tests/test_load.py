@@ -44,7 +44,7 @@ def rind(
 
 
 def idle(container: TestContainer) -> int:
-    """Give the resident size of a run that moves nothing."""
+    """Return the resident size of a run that moves nothing."""
     with rind(container, "-c", "echo ready; read x") as process:
         assert process.stdout
         assert process.stdout.readline() == b"ready\n"

@@ -99,7 +99,7 @@ async def test_an_unread_pipe_holds_the_command_back(
         assert await process.stdout.readline() == b"y\n"
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         top = await asyncio.to_thread(busybox.engine.cli, "top", busybox.name, "-eo", "pid,args")
-        (pid,) = [it.split()[0] for it in top.splitlines() if it.endswith(" yes")]
+        (pid,) = [line.split()[0] for line in top.splitlines() if line.endswith(" yes")]
         path = Path(f"/proc/{pid}/io")
 
         def stands_still() -> bool:

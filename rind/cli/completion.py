@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Final
 
 from rind.cli.options import SHELLS, Candidates, Options
 from rind.cli.parser import LONG, MissingValue, parse
+from rind.cli.shell_words import FISH, common, inserts, quoted, split
 from rind.cli.variables import environment
 from rind.engine.endpoint import context_names
 from rind.engine.frames import STDOUT
-from rind.errors import RindError, UsageError
+from rind.errors import RindError
 from rind.model import COMPOSE, Container
 
 if TYPE_CHECKING:
@@ -198,87 +199,12 @@ def _complete(words: Sequence[str], env: Mapping[str, str]) -> list[str]:
     return sorted(fit) if len(fit) <= CANDIDATE_LIMIT else []
 
 
-# --- the shells' quoting ----------------------------------------------------------------------
-
-# The parts of a line, by the quote that they are in. "active" is what the shell expands. What fits
-# no part, such as "$(" or ";", may change what the rest of the line means. History is not expanded
-# at a "!" before a blank, "=" or a closing quote.
-_BASH: Final = {
-    "": re.compile(
-        r"""
-          (?P<blank> [ \t]+ )
-        | (?P<quote> ['"] | \\\Z )
-        | \\ (?P<escaped> [^\n] )
-        | (?P<plain> (?: [\w@%+=:,./\]}^-] | [^\x00-\x7f] | (?<=[^ \t])\# | !(?=[ \t=]) )+ )
-        | (?P<active> [*?\[{~] | \$\w+ | \$\{\w+\} )
-        """,
-        re.VERBOSE,
-    ),
-    "'": re.compile(r"(?P<quote>') | (?P<plain>[^']+)", re.VERBOSE),
-    '"': re.compile(
-        r"""
-          (?P<quote> " )
-        | \\ (?P<escaped> ["$`\\] )
-        | (?P<plain> (?: [^"$`\\!] | \\[^"$`\\\n] | !(?=[ \t="]) )+ )
-        | (?P<active> \$\w+ | \$\{\w+\} )
-        """,
-        re.VERBOSE,
-    ),
-}
-# fish takes even a quoted * for a wildcard, when it completes.
-_FISH: Final = {
-    "": re.compile(
-        r"""
-          (?P<quote> ['"] | \\\Z )
-        | \\ (?P<escaped> [^\w\n*] )
-        | (?P<plain> (?: [\w@+=:,./!\[\]^\#-] | [^\x00-\x7f] | (?<=.)% )+ )
-        """,
-        re.VERBOSE,
-    ),
-    "'": re.compile(
-        r"""(?P<quote>') | \\(?P<escaped>['\\]) | (?P<plain>(?:[^'\\*]|\\[^'\\*])+)""", re.VERBOSE
-    ),
-    '"': re.compile(
-        r"""(?P<quote>") | \\(?P<escaped>["$\\]) | (?P<plain>(?:[^"$\\*]|\\[^"$\\*\n])+)""",
-        re.VERBOSE,
-    ),
-}
-
-
-def _split(line: str, parts: Mapping[str, re.Pattern[str]] = _BASH) -> tuple[list[str], str]:
-    """Return a line's words as the shell understands them, and the quote that is open at its end.
-
-    A backslash at the end is such a quote too.
-
-    Raises:
-        UsageError: the last word is not literal, or the line has a part that is none of ``parts``.
-    """
-    words, quote, literal, at = [""], "", True, 0
-    while at < len(line):
-        part = parts[quote].match(line, at)
-        if part is None or part.lastgroup is None:
-            raise UsageError(f"not a literal line: {line!r}")
-        at = part.end()
-        match part.lastgroup:
-            case "blank":
-                words.append("")
-                literal = True
-            case "quote":
-                quote = "" if quote else part[0]
-            case kind:
-                words[-1] += part[kind]
-                literal &= kind != "active"
-    if not literal:
-        raise UsageError(f"not a literal word: {words[-1]!r}")
-    return words, quote
-
-
 def _for_fish(before: Sequence[str], token: str, env: Mapping[str, str]) -> list[str]:
     """Return the candidates for fish, which quotes them, but for a ``~`` at the beginning."""
-    [word], quote = _split(token, _FISH)
+    [word], quote = split(token, FISH)
     found = _complete([*before, word], env)
-    quoted = word or quote in {"'", '"'}
-    return [candidate for candidate in found if quoted or not candidate.startswith("~")]
+    is_quoted = word or quote in {"'", '"'}
+    return [candidate for candidate in found if is_quoted or not candidate.startswith("~")]
 
 
 def _for_bash(line: str, after: str, env: Mapping[str, str]) -> list[str]:
@@ -286,49 +212,16 @@ def _for_bash(line: str, after: str, env: Mapping[str, str]) -> list[str]:
 
     Only at the end of a word: there, what the user has typed keeps its meaning.
     """
-    typed, quote = _split(line)
+    typed, quote = split(line)
     if after and (quote == "\\" or not re.match(rf"{quote}(?:[ \t]|\Z)", after)):
         return []
     rests = [candidate.removeprefix(typed[-1]) for candidate in _complete(typed[1:], env)]
-    common = _quoted(_common(rests), quote)
-    found = [
-        rest for rest in (_quoted(rest, quote) for rest in rests) if _inserts(rest, line, quote)
-    ]
+    shared = quoted(common(rests), quote)
+    found = [rest for rest in (quoted(rest, quote) for rest in rests) if inserts(rest, line, quote)]
     # readline inserts their common prefix, which would end within an escape if it were not listed.
-    if len(_common(found)) > len(common):
-        return [common, *found] if _inserts(common, line, quote) else []
+    if len(common(found)) > len(shared):
+        return [shared, *found] if inserts(shared, line, quote) else []
     return found
-
-
-def _inserts(text: str, line: str, quote: str) -> bool:
-    """Whether readline inserts ``text`` as it is, and then closes the quote.
-
-    It takes a quote at the end for a closing one, and one after the open quote for a double of it.
-    """
-    if quote in {"'", '"'}:
-        doubled = line.endswith(quote) and text.startswith(quote)
-        return not doubled and not (line + text).endswith(quote)
-    return bool(text) or not quote
-
-
-def _common(texts: Sequence[str]) -> str:
-    """Return their longest common prefix."""
-    return os.path.commonprefix(texts)  # noqa: RUF071 # of names, not of paths
-
-
-def _quoted(text: str, quote: str) -> str:
-    """Return ``text`` quoted for bash, to come after an open ``quote``.
-
-    Only a backslash outside of quotes keeps history from being expanded: double quotes do not, nor
-    do single quotes in a line that has an escaped double quote.
-    """
-    if quote == "\\":
-        return text[:1] + _quoted(text[1:], "")
-    if quote == "'":
-        return re.sub("['!]", r"'\\\g<0>'", text)
-    if quote == '"':
-        return re.sub(r'["$`\\]', r"\\\g<0>", text).replace("!", r'"\!"')
-    return re.sub(r"[^\w@%+=:,./-]", r"\\\g<0>", text)
 
 
 # --- candidates from this machine -------------------------------------------------------------

@@ -67,7 +67,7 @@ _held: set[Path] = set()
 
 
 def once(path: Path, make: Callable[[Path], None]) -> Path:
-    """Give *path*, made by *make* unless it is there; interrupted, it is not there.
+    """Return *path*, made by *make* unless it is there; interrupted, it is not there.
 
     *make* is given another name beside it to make it under.
     """

@@ -51,7 +51,7 @@ def main(words: Sequence[str]) -> NoReturn:
 
 
 def _is_up() -> bool:
-    """Tell whether all that was set up is still there, as this checkout would set it up now."""
+    """Return whether all that was set up is still there, as this checkout would set it up now."""
     return (
         _STAMP.exists()
         and _STAMP.read_text() == _recipe()

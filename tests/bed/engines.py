@@ -106,12 +106,12 @@ class Docker:
 
 
 def environment() -> dict[str, str]:
-    """Give this process's environment without what points docker, or rind, to some engine."""
+    """Return this process's environment without what points docker, or rind, to some engine."""
     return {name: value for name, value in os.environ.items() if not name.startswith("DOCKER_")}
 
 
 def client() -> Path:
-    """Give the docker command line: Debian's, or on another machine its own."""
+    """Return the docker command line: Debian's, or on another machine its own."""
     if is_debian():
         return _CLIENT.ready() / "bin" / "docker"
     if own := shutil.which("docker"):
@@ -120,7 +120,7 @@ def client() -> Path:
 
 
 def configuration(*, compose: bool = False) -> Path:
-    """Give a configuration directory for the docker command line, with Compose if wanted."""
+    """Return a configuration directory for the docker command line, with Compose if wanted."""
     directory = BED / "docker"
     plugins = directory / "cli-plugins"
     plugins.mkdir(parents=True, exist_ok=True)
@@ -271,13 +271,13 @@ class Engine:
                         yield int(pid), "container"
 
     def _cgroups(self) -> list[Path]:
-        """Give the parents of its cgroups: one, or with cgroup v1 one in each hierarchy."""
+        """Return the parents of its cgroups: one, or with cgroup v1 one in each hierarchy."""
         name = self.run_time.name
         return [path for path in (_CGROUPS / name, *_CGROUPS.glob(f"*/{name}")) if path.is_dir()]
 
 
 def answers(path: Path, request: str, expected: bytes = b" 200 ") -> bool:
-    """Tell whether the engine at a socket answers a GET request with what is expected.
+    """Return whether the engine at a socket answers a GET request with what is expected.
 
     Without http.client: the demo asks on every call, and importing that would take 25 ms.
     """

@@ -264,7 +264,7 @@ def _compose_distroless(root: RootFileSystem) -> None:
 
 
 def busybox() -> Path:
-    """Give the program that the image of this name is made of."""
+    """Return the program that the image of this name is made of."""
     return packages.Pack("bookworm", ("busybox-static",)).ready() / "bin" / "busybox"
 
 

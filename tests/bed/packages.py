@@ -48,7 +48,7 @@ APT::Sandbox::User "";
 
 
 def is_debian() -> bool:
-    """Tell whether this machine has what packages are fetched and unpacked with."""
+    """Return whether this machine has what packages are fetched and unpacked with."""
     return all(map(shutil.which, ("apt-get", "dpkg")))
 
 
@@ -77,7 +77,7 @@ def fetch(suite: str, names: tuple[str, ...], into: Path) -> list[Path]:
 
 
 def members(package: Path) -> Iterator[tuple[PurePosixPath, tarfile.TarInfo, IO[bytes] | None]]:
-    """Give each file of a package: its path from the root, its header, its content if regular."""
+    """Return each file of a package: its path from the root, its header, its content if regular."""
     with subprocess.Popen(
         ["dpkg", "--fsys-tarfile", package], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
     ) as unpacking:

@@ -21,7 +21,7 @@ _FISH = Pack(
 
 
 def zsh() -> Path:
-    """Give a zsh that has its own functions, compinit among them."""
+    """Return a zsh that has its own functions, compinit among them."""
     root = _ZSH.ready()
     functions = {file.parent for file in (root / "usr/share/zsh/functions").rglob("*")}
     program = root / "bin/zsh-static"
@@ -29,7 +29,7 @@ def zsh() -> Path:
 
 
 def fish() -> Path:
-    """Give a fish that has its own functions, and keeps its libraries to itself."""
+    """Return a fish that has its own functions, and keeps its libraries to itself."""
     root = _FISH.ready()
     # It takes its functions from beside itself if there is a place for configuration too.
     (root / "usr/etc/fish").mkdir(parents=True, exist_ok=True)

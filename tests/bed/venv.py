@@ -60,7 +60,7 @@ def make(extra: str = "") -> None:
 
 
 def environment() -> dict[str, str]:
-    """Give pip's environment: the machine's own, but for what `--down` is to remove."""
+    """Return pip's environment: the machine's own, but for what `--down` is to remove."""
     temporary = BED / "pip" / "tmp"  # where it leaves things when interrupted
     temporary.mkdir(parents=True, exist_ok=True)
     ours = {"PIP_CACHE_DIR": str(BED / "pip"), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from rind import connect
 from rind.cli import completion
-from rind.cli.completion import _FISH, SCRIPTS, Gap, _quoted, _split, answer, decide
+from rind.cli.completion import SCRIPTS, Gap, answer, decide
 from rind.cli.options import SHELLS, Options
 from rind.cli.parser import LONG
 from rind.errors import UsageError
@@ -123,7 +123,7 @@ def test_any_words_have_a_gap_or_are_a_usage_error(words: list[str]) -> None:
 )
 def test_candidates_from_nowhere(word: list[str], expected: list[str]) -> None:
     found = answer(["fish", *word], {"RIND_A": "", "RIND_B": "", "C": ""})
-    assert [it.partition("\t")[0] for it in found] == expected
+    assert [candidate.partition("\t")[0] for candidate in found] == expected
 
 
 def test_contexts(tmp_path: Path) -> None:
@@ -179,122 +179,6 @@ def test_a_run_does_not_import_it() -> None:
     assert b"rind.cli.invocation" in done.stdout.split()
 
 
-# --- bash's quoting ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("line", "words", "quote"),
-    [
-        ("rind ", ["rind", ""], ""),
-        ("rind l", ["rind", "l"], ""),
-        ("rind a\\ b", ["rind", "a b"], ""),
-        ("rind a\\", ["rind", "a"], "\\"),
-        ("rind 'a b", ["rind", "a b"], "'"),
-        ("rind 'a b'c", ["rind", "a bc"], ""),
-        ('rind x"a\\"b', ["rind", 'xa"b'], '"'),
-        ("rind --x=y:z", ["rind", "--x=y:z"], ""),
-        ("rind 'a' ", ["rind", "a", ""], ""),
-        ('~/bin/rind $x "$y" *.py {a,b} z', ["~/bin/rind", "$x", "$y", "*.py", "{a,b}", "z"], ""),
-        ("rind ! a#b", ["rind", "!", "a#b"], ""),
-        ('rind "no! \\!" \'!!', ["rind", "no! \\!", "!!"], "'"),
-        ("rind a\\$\\`\\!\\~", ["rind", "a$`!~"], ""),
-        ('rind "\\$\\`\\"\\\\\\a', ["rind", '$`"\\\\a'], '"'),
-    ],
-)
-def test_words_of_a_line(line: str, words: list[str], quote: str) -> None:
-    assert _split(line) == (words, quote)
-
-
-@pytest.mark.parametrize(
-    "word",
-    [
-        *("$x", "${x}", "a$", '"$x', '"a$', "'a'$x", "~", "*", "a?", "[a", "{a", "a!", '"a!', "!a"),
-        *("$(a", '"$(a', "`a", '"`a', "$'a", '$"a', "${x:-a", "$((1", "a;b", "a&b", "a|b", "<a"),
-        *(
-            ">a",
-            "(a",
-            "a)",
-            "#a",
-            "a\nb",
-            '"a\\',
-            "$(a) b",
-            "`a` b",
-            "$'a' b",
-            '"${x:-a}" b',
-            "a; b",
-        ),
-        *("# b", "a!b c", ">a b"),
-    ],
-)
-def test_words_that_are_not_literal(word: str) -> None:
-    with pytest.raises(UsageError, match="not a literal"):
-        _split(f"rind {word}")
-    assert answer(["bash", f"rind --completion {word}", ""], {}) == []
-
-
-@given(st.text(st.characters(exclude_categories=["C", "Z"]) | st.just(" "), min_size=1))
-@pytest.mark.parametrize("quote", ["", "'", '"', "\\"])
-def test_what_is_quoted_is_literal(quote: str, text: str) -> None:
-    assert _split(f"rind {quote}{_quoted(text, quote)}")[0] == ["rind", text]
-
-
-@pytest.mark.parametrize(
-    ("after", "expected"),
-    [("", ["sh"]), (" x", ["sh"]), ("\tx", ["sh"]), ("x", []), ("$x", []), ("'", []), ("; x", [])],
-)
-def test_only_the_end_of_a_word_is_completed(after: str, expected: list[str]) -> None:
-    assert answer(["bash", "rind --completion z", after], {}) == expected
-
-
-@pytest.mark.parametrize(
-    ("after", "expected"),
-    [("", ["sh"]), ("'", ["sh"]), ("' x", ["sh"]), ("'x", []), (" ", []), (" x'", []), ("x'", [])],
-)
-def test_only_the_end_of_a_quoted_word_is_completed(after: str, expected: list[str]) -> None:
-    assert answer(["bash", "rind --completion 'z", after], {}) == expected
-    found = expected if not after else []
-    assert answer(["bash", "rind --completion z\\", after], {}) == found
-
-
-@pytest.mark.parametrize(
-    ("token", "word", "quote"),
-    [
-        ("", "", ""),
-        ("a\\ b\\$", "a b$", ""),
-        ("a'b\\'c\\d", "ab'c\\d", "'"),
-        ('a"b\\"\\$', 'ab"$', '"'),
-        ("50%", "50%", ""),
-        ("\\", "", "\\"),
-    ],
-)
-def test_a_token_of_fish(token: str, word: str, quote: str) -> None:
-    assert _split(token, _FISH) == ([word], quote)
-
-
-@pytest.mark.parametrize(
-    "token",
-    [
-        *("$x", '"$x', "a$", "~", "a~", "*", "'*", '"*', "\\*", "?", "{a", "(a", "a)", "%self"),
-        *("\\n", "a;", "a&", "a|", "<a", "a b", "'a\\", '"a\\'),
-    ],
-)
-def test_a_token_of_fish_that_is_not_literal(token: str) -> None:
-    with pytest.raises(UsageError, match="not a literal"):
-        _split(token, _FISH)
-    assert answer(["fish-token", "--completion", token], {}) == []
-
-
-NAMES = ["two words", "it's", 'say "hi"', "$HOME", "`id`", "a\\b", "*", "~x", "a;b&c|d", "æ漢", "#"]
-
-
-@pytest.mark.parametrize("quote", ["", "'", '"'])
-def test_bash_understands_what_is_quoted_for_it(quote: str) -> None:
-    for name in NAMES:
-        line = f"printf %s {quote}{_quoted(name, quote)}{quote}"
-        done = subprocess.run(["bash", "-c", line], capture_output=True, check=True)
-        assert done.stdout.decode() == name
-
-
 # --- from containers --------------------------------------------------------------------------
 
 
@@ -322,7 +206,7 @@ def offers(container: TestContainer, *words: str, **env: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def stocked(session_containers: Containers) -> TestContainer:
-    """Give a container with awkward files where the pre-step, which talks, goes."""
+    """Return a container with awkward files where the pre-step, which talks, goes."""
     pre_step = "echo hi; set -fu; IFS=x; PATH=/stock/bin:$PATH; cd /stock; set -- a b"
     container = session_containers("busybox", pre_step)
     container.inside(
@@ -375,7 +259,7 @@ def test_candidates_from_a_container(
 def test_what_could_move_a_cursor_is_left_out(stocked: TestContainer) -> None:
     assert "it's" in offers(stocked, "cat", "")
     assert lines(stocked, "cat", "ba") == offers(stocked, "cat", "bac")
-    assert not any("bad" in it for it in offers(stocked, "cat", ""))
+    assert not any("bad" in offer for offer in offers(stocked, "cat", ""))
 
 
 def test_the_pre_steps_path_and_the_working_directory(django: TestContainer) -> None:

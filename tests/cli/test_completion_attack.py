@@ -180,7 +180,7 @@ Shells = Callable[..., Shell]
 
 @pytest.fixture(scope="module")
 def shells(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shells]:
-    """Give a function that starts each shell once."""
+    """Return a function that starts each shell once."""
     started: dict[tuple[str, str], Shell] = {}
 
     def shell(name: str, options: str = "") -> Shell:
@@ -195,7 +195,7 @@ def shells(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shells]:
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Give a list; what it has in it are the names that there are, of whatever is asked for."""
+    """Return a list; what it has in it are the names that there are, of whatever is asked for."""
     names: list[str] = []
 
     async def ask(_gap: Gap, _env: Mapping[str, str]) -> list[str]:

@@ -33,7 +33,7 @@ def test_the_doctor_finds_what_is_wrong(containers: Containers) -> None:
     done = target.rind("--doctor")
     assert done.returncode == 1
     assert done.stderr == b""
-    failed = [it for it in done.stdout.decode().splitlines() if it.startswith("FAIL")]
+    failed = [line for line in done.stdout.decode().splitlines() if line.startswith("FAIL")]
     assert len(failed) == 1
     assert "the pre-step 'source /nope/activate': exit status" in failed[0]
     assert "/nope/activate" in failed[0]

@@ -55,12 +55,13 @@ def test_the_docker_line_has_what_was_asked_for_and_no_secret(
 def test_explain_of_all_and_of_an_index(containers: Containers) -> None:
     label, number = f"test.{uuid.uuid4().hex}", "com.docker.compose.container-number"
     first, second = (
-        containers("busybox", "", "--label", f"{number}={it}", label=label) for it in (1, 2)
+        containers("busybox", "", "--label", f"{number}={replica}", label=label)
+        for replica in (1, 2)
     )
     said = lines(first, "--all", "--explain", "true")
-    assert len([it for it in said if it.startswith("docker exec ")]) == 2
+    assert len([line for line in said if line.startswith("docker exec ")]) == 2
     for name in (first.name, second.name):
-        assert any(f"{name} (one of 2 with the label {label})" in it for it in said)
+        assert any(f"{name} (one of 2 with the label {label})" in line for line in said)
     said = lines(first, "--index", "2", "--explain", "true")
     why = f"(the only one with the label {label} and the index 2)"
     assert f"{second.name} {why}" in said[1]

@@ -34,7 +34,7 @@ def make_fleet(containers: Containers, *ends: str) -> Fleet:
 
 @pytest.fixture(scope="module")
 def fleet(session_containers: Containers) -> Fleet:
-    """Give three containers, by name."""
+    """Return three containers, by name."""
     return make_fleet(session_containers, "1", "2", "longer")
 
 
@@ -68,7 +68,7 @@ def stubborn(fleet: Fleet, *options: str) -> Iterator["subprocess.Popen[bytes]"]
         assert process.stdout
         for _ in fleet:
             assert process.stdout.readline().endswith(b"  | ready\n")
-        wait_until(lambda: [sleepers(it) for it in fleet] == [4] * len(fleet))
+        wait_until(lambda: [sleepers(container) for container in fleet] == [4] * len(fleet))
         yield process
 
 
@@ -83,7 +83,7 @@ def test_each_line_begins_with_its_containers_name(fleet: Fleet) -> None:
     done = fleet[0].rind("-a", "-c", "echo out; echo err >&2; printf partial")
     width = len(fleet[2].name)
     for said, lines in ((done.stdout, ["out", "partial"]), (done.stderr, ["err"])):
-        expected = [f"{it.name:{width}}  | {line}" for it in fleet for line in lines]
+        expected = [f"{container.name:{width}}  | {line}" for container in fleet for line in lines]
         assert sorted(said.decode().splitlines()) == sorted(expected)
         assert said.endswith(b"\n")
     assert done.returncode == 0
@@ -95,7 +95,7 @@ def test_a_lines_own_bytes_are_exact(launch: Launch) -> None:
     prefix = target.name.encode() + b"  | "
     done = target.rind("-a", "-c", script)
     lines = [b"\xff\0\r\x1b[31m\tx\r", b"", bytes(65536), bytes(100_000 - 65536), b"end"]
-    assert done.stdout == b"".join(prefix + it + b"\n" for it in lines)
+    assert done.stdout == b"".join(prefix + line + b"\n" for line in lines)
     assert done.stderr == b""
 
 
@@ -115,7 +115,9 @@ def test_busy_commands_are_told_apart(fleet: Fleet, joined: bool) -> None:  # no
         stream, number, padding = text.split(" ")
         assert padding == stream[0] * 70
         seen[name.strip(), stream].append(int(number))
-    assert seen.keys() == {(it.name, stream) for it in fleet for stream in ("out", "err")}
+    assert seen.keys() == {
+        (container.name, stream) for container in fleet for stream in ("out", "err")
+    }
     assert all(numbers == list(range(count)) for numbers in seen.values())
 
 
@@ -127,7 +129,7 @@ def test_a_slow_reader_holds_the_commands_back_and_loses_nothing(launch: Launch)
         assert process.stdout
         assert process.stdout.read(1)
         time.sleep(2)
-        assert [it.inside("ls /tmp") for it in fleet] == [""] * 3
+        assert [container.inside("ls /tmp") for container in fleet] == [""] * 3
         assert resident(process.pid) < 4 * MOST_MEMORY
         received = process.stdout.read()
         assert ended(process) == 0
@@ -193,7 +195,7 @@ def test_success_is_only_told_on_request(fleet: Fleet) -> None:
     done = fleet[0].rind("-a", "true")
     assert (done.returncode, done.stderr) == (0, b"")
     where, how = fleet[0].rind("-av", "true").stderr.decode().splitlines()
-    names = ", ".join(it.name for it in fleet)
+    names = ", ".join(container.name for container in fleet)
     assert where == f"rind: in {names} on {fleet[0].engine.host}: true"
     assert how == "rind: 3 containers: 3 ok"
 
@@ -343,10 +345,12 @@ def test_many_containers(launch: Launch) -> None:
     fleet = launch(*(f"{number:02}" for number in range(40)))
     done = fleet[0].rind("-a", "-c", "echo out; echo err >&2; exit 7")
     assert done.returncode == 7
-    assert sorted(done.stdout.decode().splitlines()) == [f"{it.name}  | out" for it in fleet]
+    assert sorted(done.stdout.decode().splitlines()) == [
+        f"{container.name}  | out" for container in fleet
+    ]
     *lines, last = done.stderr.decode().splitlines()
-    assert sorted(lines) == [f"{it.name}  | err" for it in fleet]
-    named = ", ".join(it.name for it in fleet[:5])
+    assert sorted(lines) == [f"{container.name}  | err" for container in fleet]
+    named = ", ".join(container.name for container in fleet[:5])
     assert last == f"rind: 40 containers: {named} and 35 more exited 7"
     with started(fleet, "-q", "-c", "echo ready; sleep 424242") as process:
         assert process.stdout
@@ -364,7 +368,7 @@ def test_many_containers(launch: Launch) -> None:
 
 def test_overall() -> None:
     def of(*statuses: int, settled: int | None = None) -> int:
-        return overall([Outcome("x", it) for it in statuses], settled)
+        return overall([Outcome("x", status) for status in statuses], settled)
 
     assert of(0, 0) == 0
     assert of(0, 3, 1) == 3
@@ -394,7 +398,7 @@ def test_groups_are_printed_one_by_one_as_they_end(launch: Launch) -> None:
         for target in reversed(fleet):
             target.inside("touch /tmp/go")
             said = [process.stdout.readline().decode() for _ in "ab"]
-            assert said == [f"{target.name}  | {it}\n" for it in "ab"]
+            assert said == [f"{target.name}  | {letter}\n" for letter in "ab"]
 
 
 def test_all_waits_for_those_that_start(containers: Containers) -> None:

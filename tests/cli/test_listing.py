@@ -19,18 +19,20 @@ def test_a_list_is_a_table_or_json(containers: Containers) -> None:
     second.engine.cli("pause", second.name)
     header, *rows = lines(first, "--list")
     assert header.split() == ["NAME", "SERVICE", "IMAGE", "AGE", "STATE", "PRE-STEP"]
-    assert [it.split()[0] for it in rows] == sorted([first.name, second.name])
-    assert sum("paused" in it for it in rows) == 1
+    assert [row.split()[0] for row in rows] == sorted([first.name, second.name])
+    assert sum("paused" in row for row in rows) == 1
     assert "\x1b" not in "".join(rows)
     found = json.loads("".join(lines(first, "-l", "--json")))
-    assert [it["name"] for it in found] == sorted([first.name, second.name])
-    (described,) = [it for it in found if it["name"] == first.name]
+    assert [entry["name"] for entry in found] == sorted([first.name, second.name])
+    (described,) = [entry for entry in found if entry["name"] == first.name]
     assert described["service"] == "web"
-    assert {it["name"]: it["index"] for it in found} == {first.name: 3, second.name: None}
+    assert {entry["name"]: entry["index"] for entry in found} == {first.name: 3, second.name: None}
     assert described["pre_step"] == "echo \x1b[2J"
     assert described["state"] == "running"
     assert len(described["id"]) == 64
-    assert [it["name"] for it in json.loads("".join(lines(first, "-l", "--json", "-s", "web")))]
+    assert [
+        entry["name"] for entry in json.loads("".join(lines(first, "-l", "--json", "-s", "web")))
+    ]
     assert json.loads("".join(lines(first, "--list", "--json", "--label", "no.such"))) == []
 
 

@@ -93,7 +93,11 @@ def test_mistakes(argv: list[str], said: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [it.long for it in LONG.values() if it.is_checked and it.metavar and it.long != "--wait"],
+    [
+        option.long
+        for option in LONG.values()
+        if option.is_checked and option.metavar and option.long != "--wait"
+    ],
 )
 def test_a_value_that_is_not_utf8(name: str) -> None:
     for argv in ([name, "/a\udcff", "x"], [f"{name}=/a\udcff"]):

@@ -147,7 +147,7 @@ UP, DOWN, END = "\x1b[A", "\x1b[B", "\x1b[F"
 
 @pytest.fixture(scope="session")
 def several(session_containers: Containers) -> TestContainer:
-    """Give the first of three containers with the same label key, their names as hostnames."""
+    """Return the first of three containers with the same label key, their names as hostnames."""
     key = f"test.{uuid.uuid4().hex}"
     hostile = "\x1b[2J\x1b]0;owned\x07\x9b2J: 漢字\nfalse"
     made = []
@@ -178,7 +178,7 @@ def on_screen(
 
 
 def chosen(lines: Sequence[str]) -> str:
-    """Give the beginning of the chosen row's name."""
+    """Return the beginning of the chosen row's name."""
     found = [line[2:] for line in lines if line.startswith("> ")]
     return found[0].partition("-")[0] if found else ""
 
@@ -258,7 +258,7 @@ def test_what_is_typed_ahead_is_no_answer(several: TestContainer) -> None:
         screen.child.expect("typed: ")
         screen.child.send("go\nbanana\n")
         lines = screen.wait_for(lambda lines: chosen(lines) == "apple")
-        (question,) = [it for it in lines if it.startswith("Which container")]
+        (question,) = [line for line in lines if line.startswith("Which container")]
         assert question.startswith("Which container (3/3)?  (type to filter")
         screen.child.send("\r")
         assert screen.last()[-1] == "apple"

@@ -7,7 +7,7 @@ from rind.cli.prefix import LONGEST, Lines, prefixes, wants_colour
 
 
 def cut(data: bytes, cuts: list[int]) -> list[bytes]:
-    ends = sorted(min(it, len(data)) for it in cuts)
+    ends = sorted(min(cut, len(data)) for cut in cuts)
     return [data[a:b] for a, b in zip([0, *ends], [*ends, len(data)], strict=True)]
 
 
@@ -19,7 +19,7 @@ def test_any_cutting_gives_the_same_lines(data: bytes, cuts: list[int]) -> None:
     lines = Lines(b"web | ")
     given = b"".join(map(lines.feed, cut(data, cuts))) + lines.close()
     whole = data.removesuffix(b"\n").split(b"\n") if data else []
-    assert given == b"".join(b"web | " + it + b"\n" for it in whole)
+    assert given == b"".join(b"web | " + line + b"\n" for line in whole)
 
 
 @given(output, st.lists(st.integers(0, 300)), st.integers(1, 9))
@@ -39,7 +39,7 @@ def test_what_is_given_is_whole_lines(data: bytes, cuts: list[int]) -> None:
     for part in cut(data, cuts):
         given = lines.feed(part)
         assert given == b"" or given.endswith(b"\n")
-        assert all(it.startswith(b"> ") for it in given.split(b"\n")[:-1])
+        assert all(line.startswith(b"> ") for line in given.split(b"\n")[:-1])
 
 
 def test_a_line_without_an_end_is_not_kept() -> None:
@@ -75,7 +75,7 @@ def test_prefixes_are_aligned_and_clean() -> None:
 def test_a_colour_for_each() -> None:
     made = prefixes([f"web-{number}" for number in range(10)], coloured=True)
     assert made[:2] == [b"\x1b[0;36mweb-0  | \x1b[0m", b"\x1b[0;33mweb-1  | \x1b[0m"]
-    assert len({it.partition(b"m")[0] for it in made}) == 10
+    assert len({prefix.partition(b"m")[0] for prefix in made}) == 10
     assert len(prefixes(["x"] * 1000, coloured=True)) == 1000
 
 

@@ -87,18 +87,23 @@ def test_a_containers_name(names: list[str], name: str) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        *({"Id": it} for it in ("", "0", "/", ":", "a", ID[1:], ID.upper(), ID + "\n", 7, None)),
-        *({"Labels": it} for it in (["a"], {"a": None}, {"a": 1}, "x")),
-        *({"Mounts": it} for it in ({"a": 1}, ["x"], [{"Type": "bind", "Source": 7}])),
-        *({"State": it} for it in (None, 7, ["running"])),
-        *({"Created": it} for it in ("x", -1, 2**64, True, 1.5)),
-        *({"Names": it} for it in ("web", [7])),
+        *(
+            {"Id": wrong}
+            for wrong in ("", "0", "/", ":", "a", ID[1:], ID.upper(), ID + "\n", 7, None)
+        ),
+        *({"Labels": wrong} for wrong in (["a"], {"a": None}, {"a": 1}, "x")),
+        *({"Mounts": wrong} for wrong in ({"a": 1}, ["x"], [{"Type": "bind", "Source": 7}])),
+        *({"State": wrong} for wrong in (None, 7, ["running"])),
+        *({"Created": wrong} for wrong in ("x", -1, 2**64, True, 1.5)),
+        *({"Names": wrong} for wrong in ("web", [7])),
     ],
 )
 def test_a_wrong_container_concerns_no_other(wrong: dict[str, object]) -> None:
     with pytest.raises(WrongAnswer):
         read_containers(said([LISTED | wrong]))
-    assert [it.id for it in read_containers(said([LISTED | wrong, LISTED, None]))] == [ID]
+    assert [
+        container.id for container in read_containers(said([LISTED | wrong, LISTED, None]))
+    ] == [ID]
 
 
 @pytest.mark.parametrize("folder", ["/a\0b", "relative", "/a" * 2048, ""])

@@ -23,7 +23,7 @@ DEEP = "[" * 100_000
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    """Give docker's configuration folder, with the contexts a and b, a being current."""
+    """Return docker's configuration folder, with the contexts a and b, a being current."""
     for name in "ab":
         folder = tmp_path / "contexts/meta" / hashlib.sha256(name.encode()).hexdigest()
         folder.mkdir(parents=True)

@@ -129,7 +129,7 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 @asynccontextmanager
 async def fake(tmp_path: Path, *answers: bytes) -> AsyncIterator[Engine]:
-    """Give an engine that answers a ping, and then each request with the next of ``answers``."""
+    """Return an engine that answers a ping, and then each request with the next of ``answers``."""
     left = list(answers)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

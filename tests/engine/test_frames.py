@@ -13,7 +13,7 @@ def frame(stream: int, payload: bytes) -> bytes:
 
 
 def joined(parts: Parts) -> Parts:
-    """Give what was sent on each stream, in order, however it was cut."""
+    """Return what was sent on each stream, in order, however it was cut."""
     whole: Parts = []
     for stream, payload in parts:
         if whole and whole[-1][0] == stream:
@@ -28,14 +28,14 @@ frames = st.lists(st.tuples(st.sampled_from([STDOUT, STDERR]), st.binary(max_siz
 
 @given(sent=frames, data=st.data())
 def test_frames_cut_anywhere_are_put_together(sent: Parts, data: st.DataObject) -> None:
-    wire = b"".join(frame(*it) for it in sent)
+    wire = b"".join(frame(*part) for part in sent)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(wire)))))
     decoder = FrameDecoder()
     received: Parts = []
     for start, end in zip([0, *cuts], [*cuts, len(wire)], strict=True):
         received += decoder.feed(wire[start:end])
     decoder.close()
-    assert joined(received) == joined([it for it in sent if it[1]])
+    assert joined(received) == joined([part for part in sent if part[1]])
     assert all(payload for _, payload in received)
 
 

@@ -103,7 +103,7 @@ async def test_an_unclosed_stream_is_told() -> None:
         warnings.simplefilter("always")
         del stream
         gc.collect()
-    assert [str(it.message) for it in caught if it.category is ResourceWarning]
+    assert [str(warning.message) for warning in caught if warning.category is ResourceWarning]
     assert theirs.recv(1) == b""
     theirs.close()
 

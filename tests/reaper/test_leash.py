@@ -79,12 +79,12 @@ async def test_all_that_it_holds_end_with_the_one_who_holds_it(containers: Conta
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", EMBEDDER, host, container.name, *marks
     )
-    await until(lambda: sum(sleepers(container, it) for it in marks) == 6)
+    await until(lambda: sum(sleepers(container, mark) for mark in marks) == 6)
     await until(lambda: leashes(container) == 1)
     process.kill()
     await process.wait()
     # The first was started once more, by a command that left it running on purpose.
-    await until(lambda: [sleepers(container, it) for it in marks] == [1, 0, 0, 0, 0])
+    await until(lambda: [sleepers(container, mark) for mark in marks] == [1, 0, 0, 0, 0])
     await until(lambda: not is_leashed(container))
 
 
@@ -108,7 +108,7 @@ async def test_one_that_was_killed_is_replaced(containers: Containers) -> None:
         await leash.hold(cookies[1], UNKNOWN)
         await until(lambda: leashes(container) == 1)
         await leash._end()  # as when we die
-    await until(lambda: [sleepers(container, it) for it in marks] == [0, 0])
+    await until(lambda: [sleepers(container, mark) for mark in marks] == [0, 0])
 
 
 async def test_without_a_shell_there_is_none(distroless: TestContainer) -> None:

@@ -36,9 +36,9 @@ async def test_one_look_serves_all_who_ask_meanwhile(
             return await create_exec(engine, container_id, config)
 
         monkeypatch.setattr(Engine, "create_exec", counted)
-        killed = await asyncio.gather(*(it.end(signal.SIGTERM, 10) for it in opened))
+        killed = await asyncio.gather(*(process.end(signal.SIGTERM, 10) for process in opened))
         assert killed == [False] * COMMANDS
-        assert [await it.wait() for it in opened] == [143] * COMMANDS
+        assert [await process.wait() for process in opened] == [143] * COMMANDS
     # One for each would be 40 or more.
     assert created < COMMANDS / 4
 
@@ -57,6 +57,6 @@ async def test_one_who_goes_away_holds_up_no_other(busybox: TestContainer) -> No
 async def test_a_failure_is_everybodys(busybox: TestContainer) -> None:
     async with rind.connect(busybox.engine.host) as client:
         looks = Looks(client._engine, "no-such-container", "", asyncio.Semaphore(1))
-        asked = (looks.take(0, it * 32, NOT_KNOWN) for it in "ab")
+        asked = (looks.take(0, digit * 32, NOT_KNOWN) for digit in "ab")
         for wrong in await asyncio.gather(*asked, return_exceptions=True):
             assert isinstance(wrong, rind.Refused)

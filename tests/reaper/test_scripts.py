@@ -81,9 +81,13 @@ def victim(cookie: str, script: str = STUBBORN) -> Iterator[list[int]]:
 
 
 def environ(script: str, held: str = "", **more: str) -> dict[str, str]:
-    """Give what a script starts with."""
+    """Return what a script starts with."""
     variables = script_variables(script, held, uuid.uuid4().hex)
-    return {"PATH": os.environ["PATH"], **dict(it.split("=", 1) for it in variables), **more}
+    return {
+        "PATH": os.environ["PATH"],
+        **dict(variable.split("=", 1) for variable in variables),
+        **more,
+    }
 
 
 def signal(
@@ -163,7 +167,7 @@ def test_one_look_signals_several_trees_each_as_it_is_asked(
             [*shell, "-c", BOOTSTRAP, "sh", "15", "9", "0", "15"],
             env=environ(
                 SIGNAL_SCRIPT,
-                " ".join(f"{it} - -" for it in cookies),
+                " ".join(f"{cookie} - -" for cookie in cookies),
                 **({} if tools else {"PATH": str(tmp_path)}),
             ),
             capture_output=True,
@@ -226,7 +230,7 @@ def bystander(env: dict[str, str] | None = None) -> Iterator[int]:
 
 
 def forged(cookie: str, victim: int) -> dict[str, str]:
-    """Give an environment that reads as if another process had the cookie."""
+    """Return an environment that reads as if another process had the cookie."""
     line = f"RIND_EXEC_ID={cookie}"
     return {
         "A": f"\n==> /proc/{victim}/environ <==\n{line}\n",

@@ -528,8 +528,10 @@ async def test_a_hundred_runs_leave_nothing_of_the_reaper(
 
         for batch in range(0, 96, 8):
             tasks = [one(number) for number in range(batch, batch + 8)]
-            failed = [it for it in await asyncio.gather(*tasks, return_exceptions=True) if it]
-            assert [type(it) for it in failed] == [ZeroDivisionError] * 2
+            failed = [
+                result for result in await asyncio.gather(*tasks, return_exceptions=True) if result
+            ]
+            assert [type(failure) for failure in failed] == [ZeroDivisionError] * 2
     await asyncio.to_thread(wait_until, lambda: left_of(target) == before)
 
 

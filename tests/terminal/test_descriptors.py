@@ -146,7 +146,7 @@ async def test_a_reader_that_went_away(kind: str) -> None:
     if kind == "pipe":
         reader, writer = os.pipe()
     else:
-        reader, writer = (it.detach() for it in socket.socketpair())
+        reader, writer = (end.detach() for end in socket.socketpair())
     os.close(reader)
     with pytest.raises(BrokenPipeError):
         await write_all(writer, DATA)
@@ -195,7 +195,7 @@ async def test_a_cancelled_read_takes_nothing(kind: str) -> None:
     if kind == "pipe":
         reader, writer = os.pipe()
     else:
-        reader, writer = (it.detach() for it in socket.socketpair())
+        reader, writer = (end.detach() for end in socket.socketpair())
     source = Source(reader)
     reading = asyncio.create_task(source.read())
     await asyncio.sleep(0)
