@@ -1,17 +1,17 @@
 """Completion: which words may stand where the cursor is.
 
-A shell's script knows nothing of Rind: at each TAB it calls ``rind --complete SHELL WORD...`` with
-the words up to the cursor, and offers the lines that it gets. bash, which has its words cut up at
-``=`` and ``:``, gives its whole line instead, and fish its last word as it was typed.
+A shell's script knows no options: at each TAB it calls ``rind --complete SHELL WORD...`` with the
+words up to the cursor, and offers the printed lines. bash splits words at ``=`` and ``:``, so its
+script passes the whole line; fish's passes the last word as it was typed.
 
-Candidates are hostile: a file in the container may be named ``$(reboot)``. No candidate may become
-something that the shell expands, on this machine, when Enter is pressed. zsh and fish quote what
-they insert; for bash, it is quoted here. A word that is not literal, such as ``$x/``, is not
-completed: whatever is put after it, the shell expands the whole.
+Candidates are hostile: a file in the container may be named ``$(reboot)``. The local shell must
+never expand one when Enter is pressed. zsh and fish quote what they insert; for bash, it is
+quoted here. A word that is not literal, such as ``$x/``, is not completed: the shell would expand
+it together with the candidate.
 
-What is to be completed is a pure decision. Candidates for the command and its arguments come
-from the container, from where the command would run: after the pre-step, in its directory. Nobody
-wants to read about a mistake in the middle of a line, so whatever goes wrong, there are none.
+:func:`decide` is pure. Candidates for the command and its arguments come from the container, from
+where the command would run: after the pre-step, in its directory. An error message in the middle of
+a line helps nobody, so after any error there are no candidates.
 """
 
 import asyncio
@@ -97,13 +97,13 @@ compdef _rind rind
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What is to be completed.
+    """The word to complete.
 
     Attributes:
-        kind: what completes it.
-        options: what was typed before it.
-        text: what there is of it.
-        head: what stands before it in the same word.
+        kind: the kind of its candidates.
+        options: the options before it.
+        text: its beginning, as typed.
+        head: the part of the same word before it, such as ``--service=``.
     """
 
     kind: Candidates
@@ -130,7 +130,7 @@ def decide(words: Sequence[str], env: Mapping[str, str]) -> Gap:
         options = parse(before, env)
     except MissingValue as exc:
         return _in_value(exc.option.completes, parse(before[:-1], env), word)
-    # Where options have not ended yet, this ends them; else it is one of the command's words.
+    # "--" ends the options, or is one of the command's words.
     typed = parse([*before, "--"], env).command
     name, equals, value = word.partition("=")
     if not typed and word.startswith("-"):

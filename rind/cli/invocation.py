@@ -31,7 +31,7 @@ _INTERRUPTED: Final = ExitStatus.SIGNALLED + signal.SIGINT
 _CTRL_C: Final = b"\x03"
 
 _PATIENCE: Final = 1.0
-"""Seconds until we say why ending takes longer."""
+"""Seconds of ending after which the user is told what takes so long."""
 
 
 class Invocation:
@@ -46,7 +46,7 @@ class Invocation:
 
     Attributes:
         signal: the first that was sent to us; 0 for none.
-        typed: whether it was typed as Ctrl-C on the terminal, and the command died of it.
+        typed: whether it was Ctrl-C on the terminal, and the command died of it.
     """
 
     def __init__(
@@ -68,15 +68,15 @@ class Invocation:
         self._alarm: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None
         self._running: Supervisor | Fanout | None = None
-        # What a signal or the time limit gives; a command's own status may go before it.
+        # The status after a signal or the time limit; a command's own may take precedence.
         self._status: int | None = None
 
     async def run(self) -> int:
         """Run what the options ask for; return the exit status.
 
         Raises:
-            RindError: with the message and the exit status that the user is to see.
-            OSError: our own stdin or stdout failed.
+            RindError: with the message and the exit status for the user.
+            OSError: the local stdin or stdout failed.
         """
         self._task = asyncio.create_task(self._run())
         self._set_alarm()
@@ -123,7 +123,7 @@ class Invocation:
 
     def _expire(self) -> None:
         if self._status is not None:
-            return  # a signal was faster
+            return  # a signal came first
         self._status = ExitStatus.TIMED_OUT
         if self._running is not None and self._can_tell():
             self._say(f"the command did not end within {self._options.timeout:g} s")
@@ -139,7 +139,7 @@ class Invocation:
             self._task.cancel()
 
     def _can_tell(self) -> bool:
-        """Whether a line of ours is seen, and does not disturb a screen."""
+        """Whether a line of Rind's is visible, and disturbs no full-screen program."""
         return self._options.verbosity >= 0 and is_terminal(STDERR_FD) and not is_raw()
 
     def _tell_waiting(self) -> None:
@@ -193,10 +193,10 @@ class Invocation:
         return 0
 
     async def _find(self, client: Client) -> Sequence[Target]:
-        """Find what to run in; nothing where several fit, and the user wants none of them.
+        """Return the containers to run in; none if the user leaves the picker.
 
-        The time limit holds for this and for the command, but not while we wait for what has a
-        limit of its own, or for the user.
+        The time limit counts, except while waiting for the user or for ``--wait``, which has its
+        own.
         """
         options = self._options
         asked = wanted(options)

@@ -42,7 +42,7 @@ class MissingValue(UsageError):
 
 
 def parse(argv: Sequence[str], env: Mapping[str, str]) -> Options:
-    """Translate the words after the program's name; ``env`` gives the defaults.
+    """Translate the words after the program's name; defaults are from ``env``.
 
     Raises:
         MissingValue: the last word is an option that needs a value.
@@ -80,7 +80,7 @@ def _default(name: str, env: Mapping[str, str]) -> str | None:
 
 
 def _text(where: str, value: str) -> str:
-    """Return ``value`` if it can be sent to an engine, to which all is text."""
+    """Return ``value`` if it is text: the engine takes nothing else."""
     try:
         value.encode()
     except UnicodeEncodeError as exc:

@@ -16,14 +16,14 @@ from rind.model import ExecState
 __all__ = ["Receiver"]
 
 SLOW_READER: Final = 0.25
-"""Seconds after which a reader that has not come back for more is slow."""
+"""Seconds between two reads from which on a reader is slow."""
 
 MOST_SAID: Final = 64 * 1024
-"""Bytes of an engine's reason why a command was not started: one line, as a rule."""
+"""Bytes of an engine's reason for a failed start: one line, as a rule."""
 
 MOST_SAVED: Final = 16 * 1024 * 1024
-"""Bytes to take off the engine's hands at a command's end; a child that it left behind may go on
-writing, and must be held back again."""
+"""Bytes to receive ahead of the reader at a command's end. A child that it left behind may go on
+writing, and must meet backpressure again."""
 
 
 class Receiver:
@@ -31,8 +31,8 @@ class Receiver:
 
     Attributes:
         at_end: whether there is nothing more to receive.
-        taken: the bytes that were handed to the reader.
-        last_said: the end of what it wrote on stderr, or on the TTY.
+        taken: the number of bytes that the reader got.
+        last_said: the last output on stderr, or on the TTY.
     """
 
     def __init__(
@@ -80,13 +80,13 @@ class Receiver:
         return stream, part
 
     async def save_the_rest(self) -> None:
-        """Where the reader is slow, look after what the engine would drop or forget. A task.
+        """Save what the engine would drop or forget while the reader is slow. Runs as a task.
 
-        Two seconds after a command's end, the engine drops what of its output it could not hand on
-        by then (moby, daemon/monitor.go: the exec's StreamConfig.Wait), and minutes later it
-        forgets the exit code. Until the end, backpressure holds the command itself; at its end
-        there is no more than the engine and the sockets hold, about 1.4 MB, and that is taken at
-        once. Seen on 20.10 and 28.5: without this, up to 72 kB were lost.
+        Two seconds after a command's end, the engine drops the output that it could not send
+        (moby, daemon/monitor.go: the exec's StreamConfig.Wait), and minutes later it forgets the
+        exit code. Until the end, backpressure stops the command. At the end, the engine and the
+        sockets hold about 1.4 MB at most, which is received at once. Without this, up to 72 kB
+        were lost on 20.10 and 28.5.
         """
         while True:
             await self._reader_is_away.wait()
@@ -128,14 +128,14 @@ class Receiver:
         if self._decoder is not None:
             self._decoder.close()
         if self._stream.was_reset and not self._stream.has_written:
-            # Else it is how a command ends that leaves some of its stdin unread.
+            # Otherwise a reset is normal: the command left some of its stdin unread.
             raise self._inspector.lost("the connection to the engine was reset")
 
     async def _see_started(self) -> None:
         """Find out whether the first output is the command's.
 
-        An engine that could not start it says so on the stream, as if the command had printed
-        it. By then the exec instance is settled, with no process.
+        An engine that could not start it writes the reason to the stream, like output of the
+        command. By then the exec instance is settled, with no process.
         """
         state = await self._poll_taking_output()
         if not state.running and state.pid == 0:
@@ -147,16 +147,16 @@ class Receiver:
         self._seen_started = True
 
     async def _poll_taking_output(self) -> ExecState:
-        """Ask for the state, and where the engine is too full to answer, take what it holds.
+        """Poll the state; receive meanwhile if the engine cannot answer before.
 
-        While it cannot hand on an ended command's output, it answers no question about the command
-        (it holds the exec's lock). Seen on 28.5.
+        An engine that is stuck with an ended command's output holds the exec's lock, and answers
+        no request about it. Seen on 28.5.
         """
         polling = self._tasks.spawn(self._inspector.poll())
         await asyncio.wait({polling}, timeout=SLOW_READER)
         limit = self._received + MOST_SAVED
         while not polling.done() and self._may_receive(limit):
-            # Not cancelled when the answer is there first: what it receives would be lost.
+            # Never cancelled: bytes that it has received would be lost.
             receiving = self._tasks.spawn(self._receive())
             await asyncio.wait({polling, receiving}, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait({polling})

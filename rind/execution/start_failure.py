@@ -15,7 +15,7 @@ _NOISE: Final = re.compile(
     r"|container_linux\.go:\d+: starting container process caused: |: unknown\Z"
 )
 LONGEST: Final = 1000
-"""Characters of its words that are repeated."""
+"""Characters of its message that are repeated."""
 
 _NOT_FOUND: Final = re.compile(
     r"executable file not found|no such file or directory|not a directory", re.IGNORECASE
@@ -37,7 +37,7 @@ _AROUND: Final = re.compile(
 
 
 def start_failure(text: str) -> StartError:
-    """Make one error of what an engine says when a command did not start.
+    """Return the error for an engine's message that a command did not start.
 
     The exit code that comes with it is no help: 126 before Engine 28.0 and 127 from there on,
     whatever the reason.

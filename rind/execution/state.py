@@ -36,7 +36,7 @@ class Inspector:
     Attributes:
         settled: the state of a command that has ended, or was never started.
         has_ended: is set once one that was started has ended.
-        ending: how it was ended with its container, or for lack of memory; None where it was not.
+        ending: how it was killed, with its container or for lack of memory; else None.
     """
 
     def __init__(self, engine: Engine, container: Container, exec_id: str, tree: Tree) -> None:
@@ -71,10 +71,10 @@ class Inspector:
         return self.settled
 
     async def explain(self) -> None:
-        """Find out why a command was killed that has ended so, unless we have killed it.
+        """Find out who killed a command that ended by SIGKILL, unless Rind did.
 
         Raises:
-            ContainerGone: its container was.
+            ContainerGone: it died with its container.
         """
         killed = self.settled is not None and self.settled.exit_code == KILLED
         if killed and not self._tree.was_killed:
@@ -83,7 +83,7 @@ class Inspector:
                 raise container_gone(self._container.name, self.ending)
 
     def lost(self, what: str) -> Broken:
-        """Return the error for a command that may run on, and why we do not know."""
+        """Return the error for a command whose state is unknown."""
         return Lost(what, self._container.name)
 
     async def _inspect(self) -> ExecState:
@@ -92,7 +92,7 @@ class Inspector:
         except Unreachable as exc:
             raise self.lost("the engine went away") from exc
         except Refused as exc:
-            # Of a stopped container, an engine may say 409 in the moment before it knows the code.
+            # For a stopped container, the engine may answer 409 just before it knows the code.
             if exc.http_status == HTTPStatus.CONFLICT and "paused" not in exc.text.lower():
                 how, _ = ending(await self._happened())
                 raise container_gone(self._container.name, how or "stopped") from exc
@@ -122,11 +122,11 @@ class Inspector:
         return self._events
 
     async def _doubt(self) -> None:
-        """Make sure that a command has ended, where it is said to have ended with status 126.
+        """Make sure that a command with status 126 has ended.
 
-        That is what an engine may say of one whose stream has failed, while it runs on (moby,
-        ContainerExecStart; seen on 20.10 and 28.5).
+        The engine may report this status when the command's stream failed and the command still
+        runs (moby, ContainerExecStart; seen on 20.10 and 28.5).
         """
-        with suppress(LeftRunning):  # it cannot be known
+        with suppress(LeftRunning):  # there is no way to know
             if await self._tree.has_root():
                 raise self.lost("the connection to the engine broke")

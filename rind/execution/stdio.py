@@ -77,7 +77,7 @@ def check_streams(stdin: object, stdout: object, stderr: object) -> None:
     """Check that a command can have these streams.
 
     Raises:
-        ValueError: it cannot; which one, and what it may be.
+        ValueError: it cannot; the message names the stream and what it may be.
     """
     asked = {
         "stdin": (stdin, "PIPE, DEVNULL, bytes", {PIPE, DEVNULL}),
@@ -175,7 +175,7 @@ class StdinWriter:
         self._wake.set()
 
     def close(self) -> None:
-        """End the stream: a command has no other way to see that its stdin is closed."""
+        """End the stream. For a command, a closed stdin is one that ends."""
         self.write_eof()
 
     def is_closing(self) -> bool:
@@ -191,7 +191,7 @@ class StdinWriter:
         await self._until(lambda: self._ended)
 
     async def break_off(self, why: str) -> None:
-        """Take no more: the other end is closed. Only the owner calls it."""
+        """Refuse further data: the other end is closed. For the owner to call."""
         await self._break(Broken(why))
 
     async def pump(self) -> None:
@@ -231,14 +231,14 @@ class Output(Protocol):
     """Where a command's stdout or stderr goes."""
 
     async def write(self, data: bytes) -> None:
-        """Return once more can be taken."""
+        """Return once there is room for more."""
 
     def close(self, failure: Exception | None) -> None:
-        """Take the end, or why there is no proper one."""
+        """Take the end of the stream, or the failure in its place."""
 
 
 class Discard:
-    """Takes everything and keeps nothing: DEVNULL."""
+    """Discards everything: DEVNULL."""
 
     async def write(self, data: bytes) -> None:
         """Do nothing."""
@@ -320,12 +320,12 @@ class Pipe(asyncio.ReadTransport):
         self._room.set()
 
     def pause_reading(self) -> None:
-        """Hold the command back; for the reader to call."""
+        """Stop receiving. For the reader to call."""
         self._room.clear()
         self.full.set()
 
     def resume_reading(self) -> None:
-        """Let it go on; for the reader to call."""
+        """Receive again. For the reader to call."""
         self.full.clear()
         self._room.set()
 
@@ -335,7 +335,7 @@ class Pipe(asyncio.ReadTransport):
         await self._room.wait()
 
     def close(self, failure: Exception | None = None) -> None:
-        """End the reader's stream, with a failure where there is no proper end."""
+        """End the reader's stream, with a failure if it broke."""
         self.reader.failure = failure
         self.reader.feed_eof()
 

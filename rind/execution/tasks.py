@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 __all__ = ["Tasks", "persistent", "shielded"]
 
 MOST_BEGINNINGS: Final = 3
-"""Times that work is begun anew: a bound for who cancels it on purpose."""
+"""How often cancelled work starts again, at most."""
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ class Tasks:
         self._running: set[asyncio.Task[Any]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Begin to work on something."""
+        """Start a task."""
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._forget)
@@ -39,7 +39,7 @@ class Tasks:
 
 
 async def shielded(task: asyncio.Task[None]) -> None:
-    """Wait for a bounded clean-up to its end, however often we are cancelled meanwhile.
+    """Wait for a bounded clean-up, also if cancelled meanwhile, however often.
 
     One cancellation is raised then: nested time limits count theirs, and anyio's scopes go on until
     the task is out.
@@ -56,7 +56,7 @@ async def shielded(task: asyncio.Task[None]) -> None:
 
 
 async def persistent(work: Callable[[], Coroutine[Any, Any, object]]) -> None:
-    """Do bounded work, and begin anew where that itself is cancelled.
+    """Do bounded work, and start it again if the work itself is cancelled.
 
     A loop that ends cancels all tasks once, those that clean up too, and then waits for them.
     """

@@ -1,13 +1,12 @@
-"""The processes of this machine: which of them are a container's, and signals to those.
+"""Finds a container's processes among those of this machine, and signals them.
 
-An engine on this machine names the processes of its containers by numbers that are ours too. But
-whatever answers as an engine can name any number, so a process is signalled only where it is
-proven that it is of the container:
+The process numbers that an engine on this machine reports are valid here too. But anything can
+pose as an engine and report any number, so a process is signalled only if all of this holds:
 
-* The engine is here: what listens at the unix socket is, as the kernel has it, an engine's own
-  process in our PID namespace (:func:`is_engine`). A forwarded socket is listened at by ssh.
-* The container's ID, all 64 digits of it, is a part of the process's cgroup.
-* It is the process that was looked at: it is held by a pidfd, which no reuse of its number fools.
+* The engine is on this machine: the kernel says that the listener at the unix socket is an engine's
+  process in our PID namespace (:func:`is_engine`). The listener at a forwarded socket is ssh.
+* The process's cgroup contains the container's whole ID, 64 digits.
+* It is the process that was inspected: a pidfd holds it, so its number cannot be reused meanwhile.
 """
 
 import os
@@ -25,16 +24,16 @@ __all__ = ["is_engine", "session_of", "signal_tree"]
 _PROC: Final = Path("/proc")
 
 _ENGINES: Final = frozenset(["dockerd", "podman", "systemd"])
-"""Programs that listen for an engine. With socket activation, the kernel names systemd."""
+"""Programs that listen at an engine's socket; with socket activation it is systemd."""
 
 _UCRED: Final = struct.Struct("3i")
 """Linux's struct ucred (unix(7)): process, user, group."""
 
 _STATE, _PARENT, _SESSION, _START_TIME = 0, 1, 3, 19
-"""Of a process's stat, counted after its name (proc(5))."""
+"""Fields of a process's stat, counted after its name (proc(5))."""
 
 _NONE: Final = OSError, OverflowError, ValueError, LookupError
-"""How a number, or a file of /proc, says that there is no such process (any more)."""
+"""Errors of a process that does not exist (any more), by number or in /proc."""
 
 Stats = Mapping[int, list[str]]
 
@@ -58,16 +57,16 @@ def is_engine(path: str) -> bool:
 
 
 def session_of(pid: int, container_id: str) -> tuple[str, str] | None:
-    """Return a container's process's session, as the container numbers it, and its start time.
+    """Return the session of a container's process, in its own numbering, and its start time.
 
-    None where there is no such process, or it is not proven to be of the container. It must be
-    the leader of its session, as what was exec'd is.
+    None if there is no such process, or if it may not be the container's. It must lead its
+    session, as every exec'd process does.
     """
     with suppress(*_NONE), _held(pid) as pidfd:
         folder = _PROC / str(pid)
         if _is_of(folder, container_id):
             found = _numbers(folder)[-1], _stat(folder)[_START_TIME]
-            signal.pidfd_send_signal(pidfd, 0)  # it is there still: all this was about it
+            signal.pidfd_send_signal(pidfd, 0)  # it still exists, so all of this was read from it
             return found
     return None
 
@@ -78,7 +77,7 @@ def signal_tree(number: int, variable: str, root: int, container_id: str) -> int
     Args:
         number: the signal; 0 for none.
         variable: what marks the tree, ``NAME=value`` in the environment.
-        root: the command's own process; 0 where that is not known.
+        root: the command's own process; 0 for unknown.
         container_id: 64 hexadecimal digits.
 
     Raises:

@@ -1,12 +1,12 @@
-"""The leash: what ends the trees of commands when we die.
+"""The leash: ends the process trees of commands when Rind dies.
 
-It is an exec of its own, a shell script that reads its stdin, and that only we hold. When we die,
-by whatever cause, the engine ends that stdin, and the script ends the trees that it was told to
-hold. What it was told to release lives on: so does what a command leaves running on purpose.
+The leash is an exec of its own: a shell script whose stdin only Rind holds. When Rind dies, by
+whatever cause, the engine closes that stdin, and the script kills the trees that it was told to
+hold. A released tree lives on, as does what a command leaves running on purpose.
 
-One serves all commands that run in a container as the same user. An exec for each of them would
-double their number, and Docker 20.10 stands still for a minute and more where one is started in
-the moment in which dozens end (containerd#2709).
+One leash serves all commands of a container and user. A leash for each command would double the
+number of execs, and Docker 20.10 stands still for more than a minute if an exec is started while
+dozens of others end (containerd#2709).
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from rind.reaper.scripts import COOKIE, LEASH_SCRIPT, SIGNAL_SCRIPT
 __all__ = ["Leash"]
 
 LOST_BOUND: Final = 5.0
-"""Seconds to end a script that was lost."""
+"""Seconds to kill a script whose connection was lost."""
 
 
 class Leash:
@@ -38,7 +38,7 @@ class Leash:
         self._engine = engine
         self._container_id = container_id
         self._user = user
-        self._held: dict[str, str] = {}  # what says so to the script, by cookie
+        self._held: dict[str, str] = {}  # the lines that hold them, by cookie
         self._turn = asyncio.Lock()
         self._stream: HijackedStream | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -46,11 +46,11 @@ class Leash:
         self._exec_id = ""
 
     async def hold(self, cookie: str, session: tuple[str, str]) -> None:
-        """Have a tree ended when we die. Every call needs its :meth:`release`.
+        """Have a tree killed when Rind dies. Every call needs its :meth:`release`.
 
         Args:
-            cookie: that of the tree.
-            session: the command's own and its leader's start time, "-" for what is not known.
+            cookie: the tree's.
+            session: the command's session and its leader's start time; "-" for unknown.
 
         Raises:
             EngineError: the engine refused, or failed.
@@ -64,10 +64,10 @@ class Leash:
                 await self._tell(told)
 
     async def release(self, cookie: str) -> None:
-        """Leave what still runs of a tree to itself. Idempotent.
+        """Leave the rest of a tree running. Idempotent.
 
         Raises:
-            Broken: there was no leash any more.
+            Broken: the leash is gone.
         """
         async with self._turn:
             if self._held.pop(cookie, None) is not None:
@@ -105,9 +105,9 @@ class Leash:
                         await self._kill()
 
     async def _kill(self) -> None:
-        """Kill a script that no engine holds the stdin of any more, so that it would never end.
+        """Kill a script whose stdin no engine will ever close.
 
-        So does a restart leave it, where the containers live on ("live-restore").
+        An engine that restarts with "live-restore" leaves such scripts in its containers.
         """
         try:
             if not (await self._engine.inspect_exec(self._exec_id)).running:

@@ -1,4 +1,4 @@
-"""Looks at a container's processes, by our scripts in it: one serves all who ask meanwhile.
+"""Looks at a container's processes, by a script in it. Concurrent callers share one look.
 
 A look costs an exec, 50 to 100 ms, and hardly more for a hundred commands than for one.
 """
@@ -23,21 +23,21 @@ NOT_KNOWN: Final = "-", "-"
 """The session and start time of an unknown session."""
 
 BOUND: Final = 10.0
-"""Seconds in which each look must be done."""
+"""Seconds for one look."""
 
 MOST_AT_ONCE: Final = 250
-"""Commands that one look is for."""
+"""Commands in one look, at most."""
 
 MOST_SAID: Final = 64 * 1024
-"""Bytes that a script may print; /bin/sh is the container's, and may be anything."""
+"""Bytes that a script may print. It runs in the container's /bin/sh, which is hostile."""
 
 
 class Look(NamedTuple):
-    """What was seen of one command's tree.
+    """The result of a look at one command's tree.
 
     Attributes:
-        found: how many processes there were, before a signal was sent.
-        left: how many there were after it.
+        found: the number of processes before the signal.
+        left: the number after it.
         has_root: whether the command's own process was one of them.
     """
 
@@ -49,14 +49,14 @@ class Look(NamedTuple):
 def script_config(
     script: str, *args: str, user: str, held: str = "", name: str = "rind-signal"
 ) -> ExecConfig:
-    """Return what executes one of our scripts.
+    """Return the exec configuration of a script.
 
     Args:
-        script: of :mod:`rind.reaper.scripts`.
-        args: its ``$1`` and so on, for every user of the container to see.
-        user: whose processes it is to reach.
-        held: the commands that it is about, as :func:`script_variables` has them.
-        name: its ``$0``, by which ``docker top`` shows what it is.
+        script: one of :mod:`rind.reaper.scripts`.
+        args: its ``$1`` and so on; every user of the container can read them.
+        user: the user whose processes it reaches.
+        held: the commands, as :func:`script_variables` takes them.
+        name: its ``$0``, as ``docker top`` shows it.
     """
     return ExecConfig(
         argv=[SHELL, "-c", BOOTSTRAP, name, *args],
@@ -67,7 +67,7 @@ def script_config(
 
 
 async def run_script(engine: Engine, container_id: str, config: ExecConfig) -> bytes:
-    """Run one of our scripts to its end; return what it prints.
+    """Run a script to its end; return its output.
 
     Raises:
         EngineError: the engine failed.
@@ -112,7 +112,7 @@ class Looks:
         engine: an open one.
         container_id: the container.
         user: whose processes are reached.
-        turns: one is taken for each look: many at once would make each other late.
+        turns: one is taken for each look: many at once delay each other.
     """
 
     def __init__(
@@ -131,13 +131,13 @@ class Looks:
         Args:
             number: the signal; 0 sends none.
             cookie: the tree's.
-            session: the command's own and its leader's start time.
+            session: the command's session and its leader's start time.
 
         Returns:
             None where the container has no shell.
 
         Raises:
-            EngineError, TimeoutError: there was no look.
+            EngineError, TimeoutError: the look failed.
         """
         answer = asyncio.get_running_loop().create_future()
         self._asked.append(_Asked(number, " ".join([cookie, *session]), answer))
@@ -182,5 +182,5 @@ class Looks:
             rows = [tuple(map(int, line.split())) for line in said.splitlines()]
             if len(rows) == len(asked) and {len(row) for row in rows} == {3}:
                 return [Look(found, left, bool(own)) for found, left, own in rows]
-        # It is the engine that speaks: there is no shell.
+        # The engine itself printed this: there is no shell.
         return [None] * len(asked)

@@ -1,9 +1,9 @@
-"""Which process in a container is a command's own, where its environment does not say so. Pure.
+"""Finds the process of a command in a container by the order of starts. Pure.
 
-An engine numbers processes as its machine does, a container as its own namespace does, and nothing
-tells one number from the other. But what was exec'd has no parent in the container, on either
-side, and both sides know the order in which such processes were started. So the command is the
-one that has the same place among them, provided that none came or went while we looked.
+The engine numbers processes in its machine's PID namespace, the container in its own, and nothing
+maps one number to the other. But an exec'd process has no parent in the container in either
+numbering, and both know the order in which such processes started. So the command's process has
+the same position in both lists, provided that no process came or went in between.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ __all__ = ["Root", "match_root"]
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A process with no parent in the container, as the container has it.
+    """A process that has no parent in the container, as seen inside.
 
     Attributes:
         pid, session: by the container's numbers.
@@ -32,21 +32,21 @@ def match_root(
     inside: Sequence[Root],
     after: Sequence[tuple[int, int]],
 ) -> Root | None:
-    """Return the process that the engine calls ``pid``; None where that is not certain.
+    """Return the process that has the number ``pid`` on the engine's machine; None if uncertain.
 
     Args:
-        pid: by the engine's numbers.
-        before: the container's processes as the engine has them, each (number, parent), the
-            oldest first, before ``inside`` was looked at.
+        pid: the command's process, in the engine's numbering.
+        before: the container's processes in the engine's numbering, each (number, parent), the
+            oldest first, listed before ``inside``.
         inside: the roots, in any order.
-        after: the same as ``before``, after that.
+        after: the same as ``before``, listed after ``inside``.
     """
     roots = _roots(before)
     if roots != _roots(after) or len(roots) != len(inside) or pid not in roots:
         return None
     by_age = sorted(inside, key=lambda root: (root.start, root.pid))
     found = by_age[roots.index(pid)]
-    # Of two that were started in one tick, which is which is not certain.
+    # Two that started in the same tick cannot be told apart.
     alone = [root.start for root in inside].count(found.start) == 1
     return found if alone and found.session == found.pid else None
 

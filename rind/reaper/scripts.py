@@ -6,13 +6,13 @@ a command's tree when its environment has the cookie, when its session has such 
 clears its environment is still found, unless it also starts a session of its own and its parent
 has ended. Where the command's own session is known by other means, it needs no bearer.
 
-The scripts need nothing but ``sh`` and ``/proc``: what they use besides builtins of dash, busybox
-ash and bash, they can do without. They have no ``sleep``, so waiting is done from outside.
+The scripts need only ``sh`` and ``/proc``; other programs make them faster where they exist. There
+may be no ``sleep``, so all waiting is done by Rind.
 
-A container's processes may be hostile to each other. So no text of a process is ever structure: a
-process is of the tree by what a look at it alone has shown. And the cookie stands on no command
-line, which every user of a container may read, but in environments, which only the same user and
-root may: a script and what it is about are variables (:func:`script_variables`).
+A container's processes may be hostile to each other. So no text of a process is parsed together
+with another's. And no cookie is on a command line, which every user of the container can read, but
+in environments, which only the same user and root can: a script gets its cookies, and its own text,
+in variables (:func:`script_variables`).
 """
 
 from typing import Final
@@ -30,7 +30,7 @@ COOKIE: Final = "RIND_EXEC_ID"
 """The variable that marks a command's tree. Its value is 32 hexadecimal digits."""
 
 BOOTSTRAP: Final = 'eval "$RIND_SCRIPT"'
-"""The script that is on the command line."""
+"""The script on the command line, which runs the one in the environment."""
 
 
 def script_variables(script: str, held: str, mark: str) -> list[str]:

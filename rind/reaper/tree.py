@@ -1,4 +1,4 @@
-"""The processes of a command, and signals to them. How nothing is left behind.
+"""The process tree of a command: finding it, signalling it, ending it.
 
 The Engine API cannot signal an exec'd command (moby#9098, moby#35703), and a command outlives the
 process that started it. So every command carries a cookie (:mod:`rind.reaper.scripts`), and a
@@ -8,7 +8,7 @@ the kernel knows it, elsewhere :mod:`rind.reaper.roots` finds it. Where a contai
 but its engine is on this machine and we are allowed to, the processes are found and signalled from
 outside (:mod:`rind.reaper.host_processes`).
 
-That no process is found does not mean that none is there: the engine must confirm it.
+A tree is gone only when the engine confirms it: finding no process is not enough.
 """
 
 import asyncio
@@ -30,26 +30,26 @@ from rind.reaper.scripts import COOKIE, ROOTS_SCRIPT
 __all__ = ["BOUND", "Tree", "Trees"]
 
 LEASH_AFTER: Final = 1.0
-"""Seconds that a command has run when its leash is armed: short ones do not pay for it."""
+"""Seconds after a command's start at which its leash is armed: short commands need none."""
 
 POLL: Final = 0.1
-"""Seconds between two looks at a tree: each costs an exec, 50 to 100 ms."""
+"""Seconds between two looks at a tree. A look costs an exec, 50 to 100 ms."""
 
 START_BOUND: Final = 5.0
-"""Seconds in which a command that an engine was asked to start must have been."""
+"""Seconds for a requested start to take effect."""
 
 BOUND: Final = 10.0
-"""Seconds in which SIGKILL must have had its effect, and in which each look must be done."""
+"""Seconds for SIGKILL to take effect, and for each search of a session."""
 
 ENGINE_BACK: Final = 5.0
-"""Seconds in which an engine that has gone may come back: a restart takes one or two."""
+"""Seconds to wait for an engine that is gone: a restart takes one or two."""
 
 END_SEEN: Final = 0.3, 5.0
-"""Seconds in which an engine knows that a command has ended, usually and at most. It is late by
-milliseconds, and by two seconds if it holds unread output."""
+"""Seconds from a command's end until the engine knows, usually and at most: milliseconds, but two
+seconds while it holds unread output."""
 
 MATCHES: Final = 3
-"""Tries to find a process while others come and go."""
+"""Attempts to find a process while others come and go."""
 
 MOST_TURNS: Final = 16
 """Looks at once. A hundred containers signalled at once on two cores: 8 s until the last answer
@@ -295,7 +295,7 @@ class Tree:
         """Whether the command's own process can be seen to bear the cookie."""
         with suppress(LeftRunning):
             return await self.has_root()
-        return True  # there is no shell to look with, so none to tell it to either
+        return True  # without a shell to look with, there is none for a leash either
 
     async def _match_session(self) -> tuple[str, str]:
         """Find the session with the engine's help: :meth:`_find_session` for a remote engine."""
