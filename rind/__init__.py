@@ -12,9 +12,10 @@
 Everything is loaded when it is first used: the command line has to start quickly.
 """
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from rind.attach import attach_terminal as attach_terminal
     from rind.client import Client as Client
     from rind.client import connect as connect
@@ -125,7 +126,7 @@ _HOMES = {
 """The module of each, imported at its first use: the command line needs few of them."""
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415 # the command line needs none

@@ -5,14 +5,18 @@ where a decision depends on it, with one system call each, and only compared wit
 the caller stands in. A path that leads to one of these, also through symbolic links, gets its name.
 """
 
+from __future__ import annotations
+
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path, PurePosixPath
-from typing import Final
 
 from rind.decide.workdir import host_path
 from rind.model import Caller, Container, Mount
+from rind.records import replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Final
 
 __all__ = ["find_caller", "localized"]
 
@@ -41,12 +45,12 @@ def find_caller(environ: Mapping[str, str], engine: str) -> Caller:
     )
 
 
-def localized(containers: Sequence[Container], cwd: PurePosixPath) -> list[Container]:
+def localized(containers: Sequence[Container], cwd: str) -> list[Container]:
     """Name the containers' folders as ``cwd`` and its parents are named, where they are these."""
     names: dict[_Identity, str] = {}
-    for folder in (cwd, *cwd.parents):
-        if (identity := _identity(str(folder))) is not None:
-            names[identity] = str(folder)
+    for folder in _upwards(cwd):
+        if (identity := _identity(folder)) is not None:
+            names[identity] = folder
     return [
         replace(
             container,
@@ -59,7 +63,7 @@ def localized(containers: Sequence[Container], cwd: PurePosixPath) -> list[Conta
 
 def _named(path: str, names: Mapping[_Identity, str]) -> str:
     # As it is first: a Linux machine may have a /host_mnt of its own.
-    for candidate in dict.fromkeys((path, str(host_path(path)))) if path else ():
+    for candidate in dict.fromkeys((path, host_path(path))) if path else ():
         identity = _identity(candidate)
         if identity is not None and identity in names:
             return names[identity]
@@ -74,16 +78,24 @@ def _identity(path: str) -> _Identity | None:
     return status.st_dev, status.st_ino
 
 
-def _working_directory() -> PurePosixPath:
+def _working_directory() -> str:
     try:
-        return PurePosixPath(Path.cwd())
+        return os.getcwd()  # noqa: PTH109 # importing pathlib takes 9 ms
     except OSError:  # it was removed, or its path cannot be found out
-        return PurePosixPath()
+        return ""
 
 
-def _compose_folder(cwd: PurePosixPath) -> PurePosixPath | None:
-    for folder in (cwd, *cwd.parents):
+def _upwards(folder: str) -> Iterator[str]:
+    """Yield a folder and its parents, the root directory last."""
+    while folder:
+        yield folder
+        parent = os.path.dirname(folder)  # noqa: PTH120 # see above
+        folder = parent if parent != folder else ""
+
+
+def _compose_folder(cwd: str) -> str | None:
+    for folder in _upwards(cwd):
         # Path.is_file would raise for a folder that may not be searched, or has too long a path.
-        if any(os.path.isfile(folder / name) for name in _COMPOSE_FILES):  # noqa: PTH113 # see above
+        if any(os.path.isfile(f"{folder}/{name}") for name in _COMPOSE_FILES):  # noqa: PTH113 # see above
             return folder
     return None

@@ -1,9 +1,9 @@
 """A client of one engine: finds containers, and owns the commands that are open."""
 
+from __future__ import annotations
+
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from types import TracebackType
 from typing import Final, Self, Unpack
 
 from rind.caller import find_caller, localized
@@ -11,20 +11,30 @@ from rind.decide.profile import DEFAULT_LABEL
 from rind.decide.selection import (
     AmbiguousError,
     Wanted,
-    WantedFields,
     fitting,
     require_running,
     select,
     stands_elsewhere,
 )
-from rind.engine.endpoint import Endpoint, resolve_endpoint
+from rind.engine.endpoint import resolve_endpoint
 from rind.engine.engine import Engine
 from rind.errors import Refused, SelectionError
 from rind.execution.registry import Registry
 from rind.execution.tasks import persistent, shielded
-from rind.model import COMPOSE, Container
+from rind.model import COMPOSE
 from rind.reaper.tree import Trees
 from rind.target import Target
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from types import TracebackType
+
+    from rind.decide.selection import (
+        WantedFields,
+    )
+    from rind.engine.endpoint import Endpoint
+    from rind.model import Container
 
 __all__ = ["Client", "connect"]
 
@@ -37,7 +47,7 @@ def connect(
     *,
     context: str | None = None,
     environ: Mapping[str, str] | None = None,
-) -> "Client":
+) -> Client:
     """Return a client of one engine, to be used as an async context manager.
 
         async with rind.connect() as client:

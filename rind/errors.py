@@ -22,10 +22,15 @@ The tree:
 A message is one line, composed where the error is raised, without the leading ``rind:``.
 """
 
+from __future__ import annotations
+
 import shlex
-from collections.abc import Sequence
 from enum import IntEnum
-from typing import Literal, TypedDict, Unpack
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Literal, TypedDict, Unpack
 
 __all__ = [
     "Broken",
@@ -109,12 +114,14 @@ class StartError(RindError):
         self.told = told
 
 
-class Captured(TypedDict, total=False):
-    """The keywords of a :class:`CommandError`, as its attributes."""
+if TYPE_CHECKING:
 
-    stdout: str | bytes | None
-    stderr: str | bytes | None
-    container: str
+    class Captured(TypedDict, total=False):
+        """The keywords of a :class:`CommandError`, as its attributes."""
+
+        stdout: str | bytes | None
+        stderr: str | bytes | None
+        container: str
 
 
 class CommandError(RindError):
@@ -201,9 +208,10 @@ class Refused(EngineError):
         self.text = text
 
 
-Ending = Literal["removed", "stopped", "out of memory", "killed", "ended"]
-"""How a container, and with it a command, came to its end: by ``docker rm --force``, by ``docker
-stop``, by the kernel that had no memory left for it, by ``docker kill``, or by itself."""
+if TYPE_CHECKING:
+    Ending = Literal["removed", "stopped", "out of memory", "killed", "ended"]
+    """How a container ended, and its commands with it: by ``docker rm --force``, ``docker stop``,
+    the kernel (no memory left), ``docker kill``, or by itself."""
 
 
 class ContainerGone(EngineError):

@@ -1,10 +1,15 @@
 """Data types that all packages share: frozen, without I/O and decisions."""
 
+from __future__ import annotations
+
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import PurePosixPath
-from typing import Final
+
+from rind.records import dataclass, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Final
 
 __all__ = [
     "COMPOSE",
@@ -108,7 +113,7 @@ class Caller:
     """Where the caller stands, and what it may lend to a command.
 
     Attributes:
-        cwd: the working directory, symbolic links resolved.
+        cwd: the working directory, symbolic links resolved; empty if it cannot be found out.
         environ: its environment variables.
         uid, gid: its user and group.
         engine: the endpoint, for messages.
@@ -116,12 +121,12 @@ class Caller:
         project: the Compose project that its environment names; empty for none.
     """
 
-    cwd: PurePosixPath
+    cwd: str
     environ: Mapping[str, str] = field(default_factory=dict)
     uid: int = 0
     gid: int = 0
     engine: str = ""
-    compose_folder: PurePosixPath | None = None
+    compose_folder: str | None = None
     project: str = ""
 
 

@@ -4,25 +4,34 @@ The library prints nothing, reads no command line, handles no signal, starts no 
 the local terminal alone; :func:`rind.attach.attach_terminal` is for that.
 """
 
+from __future__ import annotations
+
 import asyncio
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Literal, Unpack, overload
 
 from rind.client import connect
-from rind.decide.plan import Word, words
-from rind.decide.selection import Wanted, WantedFields
+from rind.decide.plan import words
+from rind.decide.selection import Wanted
 from rind.errors import TimedOut
-from rind.target import CompletedProcess, RunOptions, limited
+from rind.target import limited
 
 __all__ = ["AnywhereOptions", "run", "run_sync"]
 
 
-class AnywhereOptions(RunOptions, WantedFields, total=False):
-    """The keywords of :func:`run`: those of :meth:`Target.run`, :meth:`Client.find`, a host."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-    host: str | None
-    context: str | None
+    from rind.decide.plan import Word
+    from rind.decide.selection import WantedFields
+    from rind.target import CompletedProcess, RunOptions
+
+    class AnywhereOptions(RunOptions, WantedFields, total=False):
+        """The keywords of :func:`run`: those of :meth:`Target.run`, :meth:`Client.find`, a host."""
+
+        host: str | None
+        context: str | None
 
 
 @overload
@@ -61,7 +70,7 @@ async def run(argv: Sequence[Word] = (), **options: Any) -> CompletedProcess[Any
         CommandFailed, TimedOut, UsageError, StartError, EngineError: as :meth:`Target.run`.
     """
     where = {name: options.pop(name) for name in ("host", "context") if name in options}
-    names = WantedFields.__annotations__
+    names = Wanted.__annotations__
     wanted = Wanted(**{name: options.pop(name) for name in names if name in options})
     timeout = options.pop("timeout", None)
     clock = asyncio.get_running_loop().time

@@ -1,23 +1,21 @@
 """A command with streams, in the style of :mod:`asyncio.subprocess`."""
 
+from __future__ import annotations
+
 import asyncio
 import signal
 from contextlib import suppress
-from types import TracebackType
 from typing import Literal, Self
 
 from rind.engine.frames import STDERR as STDERR_STREAM
 from rind.engine.hijacked import LEFT
-from rind.errors import Broken, ContainerGone, Ending, LeftRunning, RindError, StartError
+from rind.errors import Broken, ContainerGone, RindError, StartError
 from rind.execution.exec import Exec
-from rind.execution.registry import Registry
 from rind.execution.stdio import (
     DEFAULT_LIMIT,
     PIPE,
     STDOUT,
     Duplicate,
-    LocalFile,
-    Output,
     Pipe,
     StdinWriter,
     copy_in,
@@ -25,8 +23,19 @@ from rind.execution.stdio import (
     output,
 )
 from rind.execution.tasks import Tasks, shielded
-from rind.model import Container, ExecConfig
-from rind.reaper.tree import Trees
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rind.errors import Ending, LeftRunning
+    from rind.execution.registry import Registry
+    from rind.execution.stdio import (
+        LocalFile,
+        Output,
+    )
+    from rind.model import Container, ExecConfig
+    from rind.reaper.tree import Trees
 
 __all__ = ["Process"]
 
@@ -197,7 +206,7 @@ class Process:
             raise
         return self.returncode
 
-    async def _until_held(self, pump: "asyncio.Task[None]") -> None:
+    async def _until_held(self, pump: asyncio.Task[None]) -> None:
         """Wait until all output is where it goes, or the command has ended and it waits for us."""
         held = [self._tasks.spawn(self._exec.has_ended.wait())]
         try:

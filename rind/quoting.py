@@ -3,6 +3,8 @@
 Names of containers, services and projects are chosen by others, and stand in our hints.
 """
 
+from __future__ import annotations
+
 import re
 import shlex
 

@@ -1,30 +1,26 @@
 """A container to run commands in."""
 
+from __future__ import annotations
+
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar, Unpack, overload
 
 from rind.caller import localized
 from rind.decide.plan import (
     Command,
-    CommandOptions,
-    Word,
     needs_defaults,
     plan,
     wants_local_workdir,
     words,
 )
-from rind.decide.profile import Profile, read_profile
+from rind.decide.profile import read_profile
 from rind.errors import CommandFailed, ContainerGone, SelectionError, TimedOut
 from rind.execution.exec import Exec, start_detached
-from rind.execution.registry import Registry
-from rind.execution.stdio import DEFAULT_LIMIT, DEVNULL, PIPE, LocalFile, check_streams, duplicated
-from rind.model import Caller, Container, ExecConfig
+from rind.execution.stdio import DEFAULT_LIMIT, DEVNULL, PIPE, check_streams, duplicated
 from rind.process import Process
-from rind.reaper.tree import Trees
+from rind.records import dataclass
 
 __all__ = ["CompletedProcess", "RunOptions", "Target", "limited"]
 
@@ -49,13 +45,27 @@ class CompletedProcess(Generic[T]):
     container: str
 
 
-class RunOptions(CommandOptions, total=False):
-    """The keywords of :meth:`Target.run`."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
 
-    timeout: float | None
-    check: bool
-    stdout: int | LocalFile
-    stderr: int | LocalFile
+    from rind.decide.plan import (
+        CommandOptions,
+        Word,
+    )
+    from rind.decide.profile import Profile
+    from rind.execution.registry import Registry
+    from rind.execution.stdio import LocalFile
+    from rind.model import Caller, Container, ExecConfig
+    from rind.reaper.tree import Trees
+
+    class RunOptions(CommandOptions, total=False):
+        """The keywords of :meth:`Target.run`."""
+
+        timeout: float | None
+        check: bool
+        stdout: int | LocalFile
+        stderr: int | LocalFile
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 import os
 import time
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +13,7 @@ from rind.model import Container, Mount
 def named(path: str, cwd: Path) -> tuple[str, str]:
     """Return how a folder and a mount's source are called after it."""
     container = Container("0" * 64, "web", "running", "", {}, mounts=[Mount(path, "/x")])
-    (found,) = localized([container], PurePosixPath(cwd))
+    (found,) = localized([container], str(cwd))
     return found.folder, found.mounts[0].source
 
 

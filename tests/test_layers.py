@@ -8,7 +8,8 @@ PACKAGE = Path(__file__).parents[1] / "rind"
 # From the bottom up: a package imports from those on lower floors only. Modules of the top level
 # are floors of their own.
 FLOORS = [
-    {"errors", "quoting", "model"},
+    {"errors", "quoting", "records"},
+    {"model"},
     {"decide", "engine", "terminal"},
     {"reaper", "caller"},
     {"execution"},
@@ -19,8 +20,8 @@ FLOORS = [
     {"cli"},
 ]
 DOORS = {
-    "aiodocker": {"engine.engine"},
-    "aiohttp": {"engine.engine", "engine.hijacked"},
+    "aiodocker": {"engine.pooled"},
+    "aiohttp": {"engine.pooled"},
     "prompt_toolkit": {"cli.picker"},
 }
 DOTLESS = {"__init__", "__main__"}

@@ -9,6 +9,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import uvloop
@@ -17,7 +18,9 @@ from faults import FaultProxy, fault_proxy
 from processes import HeldTrees
 
 import rind
-from rind.errors import Ending
+
+if TYPE_CHECKING:
+    from rind.errors import Ending
 
 
 async def test_a_timeout_has_the_partial_output_and_leaves_nothing(busybox: TestContainer) -> None:
@@ -227,7 +230,7 @@ async def test_tls_is_refused_before_anything_is_started(
         await rind.run(["true"], host="tcp://127.0.0.1:1", label=busybox.label)
 
 
-ENDINGS: dict[Ending, str] = {
+ENDINGS: dict["Ending", str] = {
     "killed": "docker kill $NAME",
     "stopped": "docker stop --time 0 $NAME",
     "removed": "docker rm --force $NAME",
@@ -238,7 +241,7 @@ ENDINGS: dict[Ending, str] = {
 
 @pytest.mark.parametrize("how", ENDINGS)
 async def test_a_container_that_ends_under_a_command_is_told(
-    containers: Containers, how: Ending
+    containers: Containers, how: "Ending"
 ) -> None:
     main = "while ! [ -e /tmp/end ]; do [ ! -e /tmp/eat ] || exec tail /dev/zero; sleep 0.1; done"
     target = containers(

@@ -14,24 +14,30 @@ where the command would run: after the pre-step, in its directory. An error mess
 a line helps nobody, so after any error there are no candidates.
 """
 
+from __future__ import annotations
+
 import asyncio
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from rind.cli.options import SHELLS, Candidates, Options
+from rind.cli.options import SHELLS
 from rind.cli.parser import LONG, MissingValue, parse
 from rind.cli.shell_words import FISH, common, inserts, quoted, split
 from rind.cli.variables import environment
 from rind.engine.endpoint import context_names
 from rind.engine.frames import STDOUT
 from rind.errors import RindError
-from rind.model import COMPOSE, Container
+from rind.model import COMPOSE
+from rind.records import dataclass, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from rind.cli.options import Candidates, Options
     from rind.client import Client
+    from rind.model import Container
 
 __all__ = ["LIMIT", "SCRIPTS", "Gap", "answer", "decide"]
 
@@ -295,7 +301,7 @@ async def _ask(gap: Gap, env: Mapping[str, str]) -> list[str]:
         return await ask(client, gap, env)
 
 
-async def _traits(client: "Client", gap: Gap, _env: Mapping[str, str]) -> list[str]:
+async def _traits(client: Client, gap: Gap, _env: Mapping[str, str]) -> list[str]:
     """Return the names of the containers that fit the options before this one."""
     given = {"service": gap.options.service, "project": gap.options.project}
     labels = [
@@ -306,7 +312,7 @@ async def _traits(client: "Client", gap: Gap, _env: Mapping[str, str]) -> list[s
     return list(filter(None, map(_TRAITS[gap.kind], await client.running(labels))))
 
 
-async def _listed(client: "Client", gap: Gap, env: Mapping[str, str]) -> list[str]:
+async def _listed(client: Client, gap: Gap, env: Mapping[str, str]) -> list[str]:
     """Ask the container that the command would run in."""
     from rind.cli.translate import wanted  # noqa: PLC0415 # as above
     from rind.decide.plan import Command  # noqa: PLC0415 # as above

@@ -1,9 +1,14 @@
 """The command ``rind``: where it begins, and how it ends."""
 
+from __future__ import annotations
+
 import os
 import signal
 import sys
-from typing import NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 __all__ = ["program"]
 

@@ -4,15 +4,20 @@ The parser (:mod:`rind.cli.parser`), ``--help`` (:mod:`rind.cli.help`) and compl
 it.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final, Literal
 
 from rind.cli.variables import checked_variable
 from rind.decide.profile import DEFAULT_LABEL
 from rind.errors import UsageError
+from rind.records import dataclass, field
 from rind.terminal.detach_keys import parse_keys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, Literal
 
 __all__ = ["OPTIONS", "SHELLS", "WAIT_DEFAULT", "Action", "Candidates", "Option", "Options"]
 
@@ -24,31 +29,31 @@ WAIT_DEFAULT: Final = 60.0
 
 _SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
-Action = Literal[
-    "run", "list", "explain", "doctor", "shim", "help", "version", "completion", "complete"
-]
-
-Candidates = Literal[
-    "",
-    "options",
-    "shells",
-    "contexts",
-    "variables",
-    "local files",
-    "containers",
-    "services",
-    "projects",
-    "indexes",
-    "commands",
-    "programs",
-    "files",
-    "directories",
-    "users",
-    "shell",
-    "script",
-]
-"""What completes a word. The first line is known here, the second from the engine's list, the
-third from the container; nothing completes ``""``."""
+if TYPE_CHECKING:
+    Action = Literal[
+        "run", "list", "explain", "doctor", "shim", "help", "version", "completion", "complete"
+    ]
+    Candidates = Literal[
+        "",
+        "options",
+        "shells",
+        "contexts",
+        "variables",
+        "local files",
+        "containers",
+        "services",
+        "projects",
+        "indexes",
+        "commands",
+        "programs",
+        "files",
+        "directories",
+        "users",
+        "shell",
+        "script",
+    ]
+    """What completes a word. The first line is known here, the second from the engine's list, the
+    third from the container; nothing completes ``""``."""
 
 
 @dataclass(slots=True)

@@ -6,13 +6,18 @@ getopt stops at the first word that is no option, but takes any unique beginning
 so that a new option breaks old command lines; and it has no optional values (``--wait=5m``).
 """
 
+from __future__ import annotations
+
 import re
-from collections.abc import Mapping, Sequence
-from typing import Final
 
 from rind.cli.options import OPTIONS, WAIT_DEFAULT, Option, Options
 from rind.decide.profile import DEFAULT_LABEL
 from rind.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Final
 
 __all__ = ["LONG", "SHORT", "MissingValue", "parse", "parse_shim"]
 

@@ -4,22 +4,26 @@ What a mistake on the command line does not need is imported late: asyncio and a
 longer to load than everything else together.
 """
 
+from __future__ import annotations
+
 import gc
 import os
 import select
 import signal
 import sys
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from rind import __version__
-from rind.cli.options import Options
 from rind.cli.parser import parse, parse_shim
-from rind.cli.shim import write_shims
 from rind.cli.signals import die_of, say, taken
 from rind.cli.variables import environment
 from rind.errors import ExitStatus, RindError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rind.cli.options import Options
 
 __all__ = ["main"]
 
@@ -28,9 +32,9 @@ def main() -> int:
     """Run the command that ``sys.argv`` asks for; return the exit status."""
     _plug_standard_streams()
     try:
-        program = Path(sys.argv[0])
-        if program.is_symlink() and not program.name.startswith("rind"):
-            return _run(parse_shim(program.name, sys.argv[1:], os.environ))
+        name = os.path.basename(sys.argv[0])  # noqa: PTH119 # importing pathlib takes 9 ms
+        if not name.startswith("rind") and os.path.islink(sys.argv[0]):  # noqa: PTH114 # see above
+            return _run(parse_shim(name, sys.argv[1:], os.environ))
         return _do(parse(sys.argv[1:], os.environ))
     except RindError as exc:
         say(str(exc))
@@ -47,6 +51,10 @@ def _do(options: Options) -> int:
         case "help" | "version" | "complete" | "completion":
             _print(_text(options))
         case "shim":
+            from pathlib import Path  # noqa: PLC0415 # see above
+
+            from rind.cli.shim import write_shims  # noqa: PLC0415 # see above
+
             write_shims(Path(options.shim), options.command, Path(sys.argv[0]))
         case _:
             return _run(options)

@@ -1,9 +1,13 @@
 """Rind's own messages, one line each and without control characters; and its tables."""
 
-from collections.abc import Sequence
-from typing import Final
+from __future__ import annotations
 
-from rind.model import Container
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final
+
+    from rind.model import Container
 
 __all__ = ["HEADER", "age", "clean", "cut", "line", "row", "table"]
 

@@ -6,16 +6,21 @@ not answer must not block the user. So after the second signal a timer ends the 
 is: it restores the terminal, says what may be left, and dies of the signal.
 """
 
+from __future__ import annotations
+
 import os
 import select
 import signal
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType
-from typing import Final, NoReturn, Protocol
 
 from rind.cli.report import line
 from rind.terminal.tty import give_back
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+    from typing import Final, NoReturn, Protocol
 
 __all__ = ["ENDING", "Endable", "die_of", "say", "taken"]
 
@@ -29,17 +34,19 @@ SAY_WITHIN: Final = 1.0
 """Seconds in which stderr must take a line, else it is not said."""
 
 
-class Endable(Protocol):
-    """Work that can be ended from outside."""
+if TYPE_CHECKING:
 
-    def interrupt(self, number: int) -> None:
-        """End it with a signal; called again, at once."""
+    class Endable(Protocol):
+        """Work that can be ended from outside."""
 
-    def forward(self, number: int) -> None:
-        """Forward a signal that does not end it."""
+        def interrupt(self, number: int) -> None:
+            """End it with a signal; called again, at once."""
 
-    def left(self) -> str:
-        """Return what may be left running if we exit now."""
+        def forward(self, number: int) -> None:
+            """Forward a signal that does not end it."""
+
+        def left(self) -> str:
+            """Return what may be left running if we exit now."""
 
 
 @contextmanager

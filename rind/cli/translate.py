@@ -1,15 +1,21 @@
 """Translate options into the library's types."""
 
+from __future__ import annotations
+
 import shlex
-from collections.abc import Mapping
 
 from rind.attach import STDIN_FD, STDOUT_FD
-from rind.cli.options import Options
 from rind.decide.plan import Command
-from rind.decide.profile import Profile
 from rind.decide.selection import Wanted
 from rind.terminal.descriptors import can_read, is_null
 from rind.terminal.tty import handed_over, is_terminal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rind.cli.options import Options
+    from rind.decide.profile import Profile
 
 __all__ = ["asked_command", "described", "wanted"]
 

@@ -1,17 +1,22 @@
 """Turn a caller's command and a container's profile into an exec configuration. Pure."""
 
+from __future__ import annotations
+
 import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import PurePosixPath
-from typing import Final, TypedDict
 
 from rind.decide.pre_step import PreStep, flaw, wrap, wrap_script
-from rind.decide.profile import Profile
-from rind.decide.workdir import container_path
+from rind.decide.workdir import container_path, joined
 from rind.errors import UsageError
 from rind.model import Caller, Container, Defaults, ExecConfig
+from rind.records import dataclass, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Final, TypedDict
+
+    from rind.decide.profile import Profile
 
 __all__ = [
     "Command",
@@ -72,17 +77,19 @@ class Command:
     output: bool = True
 
 
-class CommandOptions(TypedDict, total=False):
-    """The fields of a :class:`Command` that an embedder gives by keyword."""
+if TYPE_CHECKING:
 
-    script: str | None
-    env: Mapping[str, str]
-    user: str | None
-    workdir: str | os.PathLike[str] | None
-    shell: str | None
-    pre_step: bool
-    privileged: bool
-    tty: bool
+    class CommandOptions(TypedDict, total=False):
+        """The fields of a :class:`Command` that an embedder gives by keyword."""
+
+        script: str | None
+        env: Mapping[str, str]
+        user: str | None
+        workdir: str | os.PathLike[str] | None
+        shell: str | None
+        pre_step: bool
+        privileged: bool
+        tty: bool
 
 
 def plan(
@@ -118,7 +125,7 @@ def plan(
     if workdir == _AUTO:
         workdir = container_path(caller.cwd, container.mounts) or ""
     elif workdir:
-        workdir = str(PurePosixPath("/", defaults.workdir, workdir))
+        workdir = joined(defaults.workdir, workdir)
     step = PreStep(
         text=profile.pre_step if command.pre_step else None,
         shell=command.shell or profile.shell,

@@ -22,13 +22,18 @@ or quoted. The script must run in dash, busybox ash and bash, so:
   the pre-step.
 """
 
+from __future__ import annotations
+
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, TypeGuard
 
 from rind.decide.profile import DEFAULT_SHELL
 from rind.errors import UsageError
+from rind.records import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final, TypeGuard
 
 __all__ = ["NOT_STARTED", "PreStep", "flaw", "wrap", "wrap_script"]
 

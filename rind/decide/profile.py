@@ -13,12 +13,17 @@ With the default key, a container may have the labels
 A misspelt one would be passed over in silence, so an unknown one is an error.
 """
 
+from __future__ import annotations
+
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final
 
 from rind.errors import SelectionError
+from rind.records import dataclass, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Final
 
 __all__ = ["DEFAULT_LABEL", "DEFAULT_SHELL", "Profile", "read_profile"]
 

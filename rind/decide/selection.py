@@ -1,15 +1,20 @@
 """Select the container, from the engine's list and where the caller stands. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from __future__ import annotations
+
 from itertools import combinations
-from pathlib import PurePosixPath
-from typing import Final, TypedDict
 
 from rind.decide.profile import DEFAULT_LABEL
+from rind.decide.workdir import below, parts
 from rind.errors import SelectionError
 from rind.model import COMPOSE, Caller, Container
 from rind.quoting import quoted
+from rind.records import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final, TypedDict
 
 __all__ = [
     "AmbiguousError",
@@ -65,14 +70,16 @@ class Wanted:
         )
 
 
-class WantedFields(TypedDict, total=False):
-    """The fields of a :class:`Wanted`, to be given by keyword."""
+if TYPE_CHECKING:
 
-    label: str
-    container: str | None
-    service: str | None
-    project: str | None
-    index: int | None
+    class WantedFields(TypedDict, total=False):
+        """The fields of a :class:`Wanted`, to be given by keyword."""
+
+        label: str
+        container: str | None
+        service: str | None
+        project: str | None
+        index: int | None
 
 
 class AmbiguousError(SelectionError):
@@ -194,7 +201,7 @@ def _none_is_up(
         )
         return SelectionError(f"no running container has {wanted} ({seen})")
     folder = caller.compose_folder
-    if folder is not None and str(folder) not in {container.folder for container in neighbours}:
+    if folder is not None and folder not in {container.folder for container in neighbours}:
         mend = f"the project in {folder} is not up; start it with: docker compose up --detach"
     elif wanted.service is None:
         mend = (
@@ -210,7 +217,7 @@ def stands_elsewhere(container: Container, caller: Caller) -> bool:
     if caller.project and container.project == caller.project:
         return False
     folder = caller.compose_folder
-    other = bool(container.folder) and folder is not None and str(folder) != container.folder
+    other = bool(container.folder) and folder is not None and folder != container.folder
     return other and not _nearness(container, caller.cwd)
 
 
@@ -236,12 +243,14 @@ def require_running(container: Container) -> Container:
     return container
 
 
-def _nearness(container: Container, cwd: PurePosixPath) -> int:
+def _nearness(container: Container, cwd: str) -> int:
     """Count the parts of the container's deepest folder that we are in; 0 for none."""
-    folders = [PurePosixPath(mount.source) for mount in container.mounts]
+    folders = [mount.source for mount in container.mounts]
     if container.folder:
-        folders.append(PurePosixPath(container.folder))
-    return max((len(folder.parts) for folder in folders if cwd.is_relative_to(folder)), default=0)
+        folders.append(container.folder)
+    # One more for the root directory, which is a folder too.
+    inside = [len(parts(folder)) + 1 for folder in folders if below(cwd, folder) is not None]
+    return max(inside, default=0)
 
 
 def _explain(container: Container) -> str:

@@ -7,12 +7,17 @@ its range. What is not, is one :class:`WrongAnswer`.
 In a list, an invalid container is left out, unless nothing is left: it must not hide the others.
 """
 
+from __future__ import annotations
+
 import json
 import re
-from collections.abc import Mapping
-from typing import Final, TypeVar
 
 from rind.model import COMPOSE, Container, Defaults, ExecState, Mount, is_path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Final, TypeVar
 
 __all__ = [
     "MOST_BYTES",
@@ -31,7 +36,8 @@ __all__ = [
     "read_version",
 ]
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    T = TypeVar("T")
 
 MOST_BYTES: Final = 8 * 1024 * 1024
 """Bytes of an answer. A container in a list is 2 to 4 kB, and a label may be a megabyte."""

@@ -7,19 +7,22 @@ An address that gets as far as an :class:`Endpoint` is complete and has no user 
 it, so it may be printed. Messages about any other address go through :func:`shown`.
 """
 
-import hashlib
+from __future__ import annotations
+
 import json
 import os
 import re
 import socket
 import stat
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
 
 from rind.errors import UsageError
+from rind.records import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Final
 
 __all__ = [
     "DEFAULT_HOST",
@@ -84,7 +87,7 @@ def resolve_endpoint(
     source = "--context" if context else "DOCKER_CONTEXT"
     name = context or env.get("DOCKER_CONTEXT")
     if not name:
-        source = str(config / "config.json")
+        source = _joined(config, "config.json")
         name = docker_setting(env, "currentContext")
     if not name or name == "default":
         return Endpoint(DEFAULT_HOST, "the default")
@@ -97,7 +100,7 @@ def docker_setting(env: Mapping[str, str], name: str) -> str:
     Raises:
         UsageError: the file cannot be read, or the setting is not a string.
     """
-    path = _config_folder(env) / "config.json"
+    path = _joined(_config_folder(env), "config.json")
     try:
         value = _read_object(path).get(name)
     except (FileNotFoundError, NotADirectoryError):
@@ -114,11 +117,11 @@ def docker_setting(env: Mapping[str, str], name: str) -> str:
 def context_names(env: Mapping[str, str]) -> list[str]:
     """Return the names of docker's readable contexts."""
     names = ["default"]
-    folder = _config_folder(env) / "contexts/meta"
+    folder = _joined(_config_folder(env), "contexts/meta")
     with suppress(OSError):
-        for context in folder.iterdir():
+        for context in os.listdir(folder):  # noqa: PTH208 # see below
             with suppress(OSError, ValueError):
-                name = _read_object(context / "meta.json").get("Name")
+                name = _read_object(_joined(folder, context, "meta.json")).get("Name")
                 if isinstance(name, str):
                     names.append(name)
     return names
@@ -143,11 +146,17 @@ def shown(address: str) -> str:
     return f"{head}{rest}".encode(errors="backslashreplace").decode()
 
 
-def _config_folder(env: Mapping[str, str]) -> Path:
-    return Path(env.get("DOCKER_CONFIG") or Path(env.get("HOME") or "/") / ".docker")
+def _config_folder(env: Mapping[str, str]) -> str:
+    return env.get("DOCKER_CONFIG") or _joined(env.get("HOME") or "/", ".docker")
 
 
-def _context_host(config: Path, name: str, source: str) -> str:
+def _joined(*names: str) -> str:
+    return os.path.join(*names)  # noqa: PTH118 # importing pathlib takes 9 ms
+
+
+def _context_host(config: str, name: str, source: str) -> str:
+    from hashlib import sha256  # noqa: PLC0415 # a run without a context needs none
+
     try:
         encoded = name.encode()
     except UnicodeEncodeError as exc:
@@ -155,7 +164,7 @@ def _context_host(config: Path, name: str, source: str) -> str:
             f"the name {name!a} of a docker context (from {source}) is not valid UTF-8"
         ) from exc
     # docker/cli, context/store: a context's directory is the SHA-256 of its name.
-    path = config / "contexts/meta" / hashlib.sha256(encoded).hexdigest() / "meta.json"
+    path = _joined(config, "contexts/meta", sha256(encoded).hexdigest(), "meta.json")
     unreadable = f"cannot read the docker context {name} in {path}"
     try:
         found: object = _read_object(path)
@@ -172,7 +181,7 @@ def _context_host(config: Path, name: str, source: str) -> str:
     return found
 
 
-def _read_object(path: Path) -> dict[str, object]:
+def _read_object(path: str) -> dict[str, object]:
     """Return the JSON object in a file of docker's; an empty file is an empty one, as to docker.
 
     Does not wait: a FIFO, whose writer might never come, is refused as all but a regular file is.

@@ -1,42 +1,33 @@
-"""The Docker Engine API, as far as Rind needs it. The only importer of aiodocker.
+"""The Docker Engine API, as far as Rind needs it: what is asked, and what answers mean.
 
-Every answer becomes one of our own types (:mod:`rind.engine.answers`), and every foreign exception
-an :class:`~rind.errors.EngineError`: no ``Any`` and no aiohttp type leaves this module. Every wait
-for an answer, and every answer's size, is bounded.
+Every answer becomes one of our own types (:mod:`rind.engine.answers`), and every failure an
+:class:`~rind.errors.EngineError`. Every wait for an answer, and every answer's size, is bounded. A
+carrier brings the requests to the engine (:mod:`rind.engine.carrier`).
 """
 
-import asyncio
+from __future__ import annotations
+
 import errno
 import json
-import os
 import re
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from http import HTTPStatus
-from io import BytesIO
-from types import TracebackType
-from typing import Final, Self
-
-import aiohttp
-
-try:
-    import aiodocker
-except RuntimeError:
-    # It asks for Path.home() as it is imported, to look for sockets where it is given no address;
-    # a user with neither HOME nor an entry in the passwd file has none.
-    os.environ["HOME"] = "/"
-    try:
-        import aiodocker
-    finally:
-        del os.environ["HOME"]
 
 from rind.engine import answers
 from rind.engine.answers import WrongAnswer
-from rind.engine.endpoint import Endpoint
-from rind.engine.hijacked import HijackedStream
+from rind.engine.carrier import Disconnected
 from rind.errors import Broken, Refused, Unreachable
-from rind.model import Container, Defaults, ExecConfig, ExecState
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Sequence
+    from types import TracebackType
+    from typing import Final, Self
+
+    from rind.engine.carrier import Answer, Carrier
+    from rind.engine.endpoint import Endpoint
+    from rind.engine.hijacked import HijackedStream
+    from rind.model import Container, Defaults, ExecConfig, ExecState
 
 __all__ = ["Engine"]
 
@@ -54,12 +45,10 @@ REQUEST_TIMEOUT: Final = 30.0
 
 _CHANGES: Final = ["create", "start", "unpause", "health_status", "die", "rename"]
 
-_NO_TLS: Final = (
-    "DOCKER_TLS_VERIFY is set, but commands cannot be run over TLS yet: "
-    "unset it, and forward the engine's socket with ssh -L"
-)
-
 _UP: Final = ["running", "paused", "restarting"]
+_ERRORS: Final = 400
+"""From here on, an HTTP status is an error."""
+
 _DOWN: Final = ["created", "exited", "dead"]
 _CLOCKS_AGREE: Final = 2.0
 """Seconds by which the engine's clock seems to be another one: its answers have whole seconds."""
@@ -74,14 +63,19 @@ class Engine:
     Use it as an async context manager: entering finds the API version, leaving closes every
     connection but the hijacked ones, which belong to their streams.
 
+    Args:
+        endpoint: where the engine is.
+        carrier: what carries the requests; None for aiodocker.
+
     Attributes:
         api_version: the one that is spoken.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, carrier: Carrier | None = None) -> None:
         self.endpoint = endpoint
         self.api_version: tuple[int, int] = API_NEWEST
-        self._docker: aiodocker.Docker | None = None
+        self._given = carrier
+        self._carrier: Carrier | None = None
 
     @property
     def takes_console_size(self) -> bool:
@@ -96,9 +90,8 @@ class Engine:
         """
         try:
             with self._errors():
-                self._docker = aiodocker.Docker(url=self.endpoint.url, api_version="v1.24")
-                async with asyncio.timeout(PING_TIMEOUT):
-                    await self._ping()
+                self.open()
+                await self._ping()
         except BaseException:
             await self.aclose()
             raise
@@ -112,11 +105,20 @@ class Engine:
     ) -> None:
         await self.aclose()
 
+    def open(self) -> None:
+        """Be open without a ping: for whoever knows the API version."""
+        if self._given is None:
+            from rind.engine.pooled import PooledCarrier  # noqa: PLC0415 # it takes 70 ms to load
+
+            self._carrier = PooledCarrier(self.endpoint.url)
+        else:
+            self._carrier = self._given
+
     async def aclose(self) -> None:
         """Close the connections. Idempotent."""
-        docker, self._docker = self._docker, None
-        if docker is not None:
-            await docker.close()
+        carrier, self._carrier = self._carrier, None
+        if carrier is not None:
+            await carrier.aclose()
 
     async def containers(self, labels: Sequence[str], *, up: bool) -> list[Container]:
         """List the containers with all of ``labels``: those that are up (paused too), or the rest.
@@ -135,13 +137,13 @@ class Engine:
             Refused: there is none (404), or several share the prefix.
         """
         if not re.fullmatch(answers.NAME, name):
-            raise Refused(HTTPStatus.NOT_FOUND, f"No such container: {name}")
+            raise Refused(404, f"No such container: {name}")
         with self._errors():
             found = answers.read_container_id(await self._get(f"containers/{name}/json"))
             # Only the list has the status in words.
             listed = await self._list(all="1", filters=json.dumps({"id": [found]}))
             if not listed:  # removed in between
-                raise Refused(HTTPStatus.NOT_FOUND, f"No such container: {name}")
+                raise Refused(404, f"No such container: {name}")
             return listed[0]
 
     async def defaults(self, container_id: str) -> Defaults:
@@ -190,10 +192,8 @@ class Engine:
 
     async def _now(self) -> float:
         """Return the time by the engine's clock."""
-        async with asyncio.timeout(REQUEST_TIMEOUT):
-            response = await self._send("GET", "_ping", versioned=False)
-            await _body(response)
-        ours, theirs = time.time(), answers.read_date(response.headers.get("Date", ""))
+        pong = await self._open.request("GET", "_ping", timeout=REQUEST_TIMEOUT)
+        ours, theirs = time.time(), answers.read_date(pong.headers.get("date", ""))
         return ours if theirs is None or abs(ours - theirs) <= _CLOCKS_AGREE else theirs
 
     @asynccontextmanager
@@ -203,19 +203,17 @@ class Engine:
         What happens from entering on is told (API: ``GET /events``).
         """
         filters = json.dumps({"type": ["container"], "event": _CHANGES})
+        path = self._versioned("events")
         with self._errors():
-            async with asyncio.timeout(REQUEST_TIMEOUT):
-                response = await self._send("GET", "events", {"filters": filters})
-            try:
-                await self._accept(response)
-                yield self._parts(response)
-            finally:
-                response.close()  # it has no end that could be waited for
+            opening = self._open.stream(path, {"filters": filters}, timeout=REQUEST_TIMEOUT)
+            async with opening as (answer, parts):
+                _accept(answer)
+                yield self._ticks(parts)
 
-    async def _parts(self, response: aiohttp.ClientResponse) -> AsyncIterator[None]:
+    async def _ticks(self, parts: AsyncIterator[bytes]) -> AsyncIterator[None]:
         with self._errors():
             # What an event says, the next list says better; and it may be of any length.
-            async for _ in response.content.iter_any():
+            async for _ in parts:
                 yield
         raise Broken("the engine ended the stream of its events")
 
@@ -244,7 +242,7 @@ class Engine:
                 created = await self._post(path, body)
             except TimeoutError:
                 raise
-            except (aiohttp.ClientConnectionError, OSError):
+            except OSError:
                 # A connection that was kept may have failed meanwhile. aiohttp repeats only what
                 # has no effect, and an exec instance that is never started has none either.
                 created = await self._post(path, body)
@@ -263,26 +261,34 @@ class Engine:
         Raises:
             Refused: the engine would not start it.
         """
+        path, body = self.start_request(exec_id, tty=tty, size=size)
+        with self._errors():
+            return self.hijacked(await self._open.upgrade(path, body, timeout=REQUEST_TIMEOUT))
+
+    def start_request(
+        self, exec_id: str, *, tty: bool, size: tuple[int, int] | None
+    ) -> tuple[str, object]:
+        """Return the path and the body of :meth:`start_exec`'s request."""
         body: dict[str, object] = {"Detach": False, "Tty": tty}
         if tty and size and self.takes_console_size:
             body["ConsoleSize"] = list(size)
-        with self._errors():
-            # aiodocker's Exec.start can neither send ConsoleSize nor half-close.
-            async with asyncio.timeout(REQUEST_TIMEOUT):
-                response = await self._send(
-                    "POST",
-                    f"exec/{exec_id}/start",
-                    body=body,
-                    headers={"Connection": "Upgrade", "Upgrade": "tcp"},
-                )
-                await self._accept(response)
-            if response.status != HTTPStatus.SWITCHING_PROTOCOLS:
-                response.close()
-                raise Broken(
-                    "the engine did not upgrade the connection: it answered "
-                    f"{response.status} {response.reason}; is a proxy in between?"
-                )
-            return HijackedStream.adopt(response)
+        return self._versioned(f"exec/{exec_id}/start"), body
+
+    def hijacked(self, answer: Answer) -> HijackedStream:
+        """Return the stream of a command from the answer to its start.
+
+        Raises:
+            Refused, Broken: the engine has not upgraded the connection.
+        """
+        from rind.engine.hijacked import HijackedStream  # noqa: PLC0415 # it needs asyncio
+
+        _accept(answer)
+        if answer.connection is None:
+            raise Broken(
+                "the engine did not upgrade the connection: it answered "
+                f"{answer.status} {answer.reason}; is a proxy in between?"
+            )
+        return HijackedStream(*answer.connection)
 
     async def start_exec_detached(self, exec_id: str) -> None:
         """Start a created command, detached.
@@ -309,25 +315,22 @@ class Engine:
             return answers.read_exec_state(await self._get(f"exec/{exec_id}/json"))
 
     @property
-    def _client(self) -> aiodocker.Docker:
-        if self._docker is None:
+    def _open(self) -> Carrier:
+        if self._carrier is None:
             raise RuntimeError("the engine is not open: it was closed, or never entered")
-        return self._docker
+        return self._carrier
 
     async def _ping(self) -> None:
         """Settle the API version.
 
         Not by aiodocker's "auto", whose GET /version takes ten times as long as a ping.
         """
-        if self._client.docker_host.startswith("https:"):
-            raise Unreachable(_NO_TLS)
-        response = await self._send("GET", "_ping", versioned=False)
+        pong = await self._open.request("GET", "_ping", timeout=PING_TIMEOUT)
         try:
-            await self._accept(response)
+            _accept(pong)
         except Refused as exc:
             raise WrongAnswer(f"HTTP status {exc.http_status} {exc.text}") from exc
-        header = response.headers.get("Api-Version", "")
-        await _body(response)
+        header = pong.headers.get("api-version", "")
         self.api_version = min(answers.read_api_version(header), API_NEWEST)
 
     async def _list(self, **params: str) -> list[Container]:
@@ -335,70 +338,34 @@ class Engine:
             return answers.read_containers(await self._get("containers/json", **params))
 
     async def _get(self, path: str, **params: str) -> bytes:
-        async with asyncio.timeout(REQUEST_TIMEOUT):
-            response = await self._send("GET", path, params)
-            await self._accept(response)
-            return await _body(response)
+        path = self._versioned(path)
+        answer = await self._open.request("GET", path, params, timeout=REQUEST_TIMEOUT)
+        return _accept(answer).body
 
     async def _post(self, path: str, body: object = None) -> bytes:
-        async with asyncio.timeout(REQUEST_TIMEOUT):
-            response = await self._send("POST", path, body=body)
-            await self._accept(response)
-            return await _body(response)
+        path = self._versioned(path)
+        answer = await self._open.request("POST", path, body=body, timeout=REQUEST_TIMEOUT)
+        return _accept(answer).body
 
-    async def _send(  # noqa: PLR0913 # a request has as many parts
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str] | None = None,
-        *,
-        body: object = None,
-        headers: Mapping[str, str] | None = None,
-        versioned: bool = True,
-    ) -> aiohttp.ClientResponse:
-        """Send a request; return the answer, of which only the head has been read.
-
-        aiodocker's own requests read an error's body to its end, whatever its size.
-        """
-        docker = self._client
-        version = "/v{}.{}".format(*self.api_version) if versioned else ""
-        return await docker.session.request(
-            method,
-            f"{docker.docker_host}{version}/{path}",
-            params=params,
-            # A plain bytes object of more than a megabyte is a warning to aiohttp.
-            data=None if body is None else BytesIO(json.dumps(body).encode()),
-            headers={"Content-Type": "application/json", **(headers or {})},
-            allow_redirects=False,
-            # An engine compresses nothing, and a kilobyte could become a megabyte.
-            auto_decompress=False,
-        )
-
-    async def _accept(self, response: aiohttp.ClientResponse) -> None:
-        """Make sure that an answer is no error.
-
-        Raises:
-            Refused: it is one.
-        """
-        if response.status >= HTTPStatus.BAD_REQUEST:
-            raise Refused(response.status, answers.read_error(await _body(response)))
+    def _versioned(self, path: str) -> str:
+        return "v{}.{}/{}".format(*self.api_version, path)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Translate the errors of aiodocker, aiohttp and the socket into our own."""
+        """Translate a carrier's errors into our own."""
         url = self.endpoint.url
         try:
             yield
         except TimeoutError as exc:
             raise Unreachable(f"{url} does not answer: is it a Docker Engine?") from exc
-        except aiohttp.ServerDisconnectedError as exc:
+        except Disconnected as exc:
             raise Unreachable(self._unreachable(None)) from exc
         except OSError as exc:
             raise Unreachable(self._unreachable(exc)) from exc
-        except (aiohttp.ClientError, WrongAnswer) as exc:
+        except WrongAnswer as exc:
+            source = self.endpoint.source
             raise Unreachable(
-                f"{url} (from {self.endpoint.source}) does not answer as a Docker Engine does: "
-                f"{_short(exc)}"
+                f"{url} (from {source}) does not answer as a Docker Engine does: {exc}"
             ) from exc
 
     def _unreachable(self, reason: OSError | None) -> str:
@@ -416,27 +383,12 @@ class Engine:
                 return f"cannot connect to {url}: {reason}"
 
 
-async def _body(response: aiohttp.ClientResponse) -> bytes:
-    """Read an answer to its end.
+def _accept(answer: Answer) -> Answer:
+    """Return an answer that is no error.
 
     Raises:
-        WrongAnswer: it is larger than any engine's, or encoded.
+        Refused: it is one.
     """
-    data = bytearray()
-    encoding = response.headers.get("Content-Encoding", "identity")
-    try:
-        async for part in response.content.iter_any():
-            data += part
-            if encoding != "identity" or len(data) > answers.MOST_BYTES:
-                break
-        else:
-            return bytes(data)
-    finally:
-        response.release()  # closes a connection that has more to say
-    if encoding != "identity":
-        raise WrongAnswer(f"its answer is encoded ({encoding}), which was not asked for")
-    raise WrongAnswer(f"its answer has more than {answers.MOST_BYTES} bytes")
-
-
-def _short(exc: Exception) -> str:
-    return (str(exc) or type(exc).__name__)[: answers.LONGEST_TEXT]
+    if answer.status >= _ERRORS:
+        raise Refused(answer.status, answers.read_error(answer.body))
+    return answer

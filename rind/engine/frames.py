@@ -12,10 +12,14 @@ A payload is handed on as it arrives, whatever part of its frame that is: nothin
 incomplete header is ever held, so memory does not grow with the size a header claims.
 """
 
-from collections.abc import Iterator
-from typing import Final
+from __future__ import annotations
 
 from rind.errors import Broken
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Final
 
 __all__ = ["STDERR", "STDOUT", "SYSTEM_ERROR", "FrameDecoder"]
 

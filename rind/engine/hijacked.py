@@ -2,12 +2,9 @@
 
 aiodocker's own ``Stream`` cannot half-close and parses frames without a bound, and any asyncio
 transport closes both ways when a write fails: a command that ends before it has read its stdin
-would lose the last of its output. So the socket is taken from aiohttp and used as it is. Nothing
-is received before it is asked for, which makes the kernel's own buffers the backpressure in both
-directions, and reading goes on after writing has failed.
-
-From adoption on, aiohttp knows nothing of the connection: it counts towards no pool limit, and
-closing it is ours.
+would lose the last of its output. So the socket is used as it is. Nothing is received before it is
+asked for, which makes the kernel's own buffers the backpressure in both directions, and reading
+goes on after writing has failed.
 """
 
 import asyncio
@@ -15,12 +12,9 @@ import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rind.errors import Broken
-
-if TYPE_CHECKING:
-    from aiohttp import ClientResponse
 
 __all__ = ["LEFT", "READ_SIZE", "HijackedStream"]
 
@@ -42,6 +36,7 @@ class HijackedStream:
     """
 
     def __init__(self, sock: socket.socket, early: bytes = b"") -> None:
+        sock.setblocking(False)
         self._sock = sock
         self._early = early
         self._eof_sent = False
@@ -49,31 +44,6 @@ class HijackedStream:
         self._closed = False
         self.was_reset = False
         self.has_written = False
-
-    @classmethod
-    def adopt(cls, response: "ClientResponse") -> "HijackedStream":
-        """Take the connection of an upgraded response away from aiohttp.
-
-        Raises:
-            Broken: the connection is already gone, or is of a kind that has no plain socket.
-        """
-        connection = response.connection
-        http = connection.protocol if connection is not None else None
-        transport = http.transport if http is not None else None
-        if http is None or transport is None or transport.is_closing():
-            response.close()
-            raise Broken("the engine closed the connection right after upgrading it")
-        if transport.get_extra_info("sslcontext") is not None:
-            response.close()
-            raise Broken("commands cannot be run over TLS yet: forward the socket with ssh -L")
-        # What the engine sent along with the 101 waits in the protocol's tail; set_parser hands
-        # it over (aiohttp's own websocket client gets it in the same way).
-        early = _Tail()
-        http.set_parser(early, None)
-        sock: socket.socket = transport.get_extra_info("socket").dup()
-        sock.setblocking(False)
-        response.close()
-        return cls(sock, early.data)
 
     async def read(self) -> bytes:
         """Receive what there is, ``READ_SIZE`` bytes at most; ``b""`` is the end of the stream.
@@ -168,17 +138,3 @@ class HijackedStream:
 def _set(future: "asyncio.Future[None]") -> None:
     if not future.done():
         future.set_result(None)
-
-
-class _Tail:
-    """A payload parser in aiohttp's sense that keeps its input."""
-
-    def __init__(self) -> None:
-        self.data = b""
-
-    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        self.data += data
-        return False, b""
-
-    def feed_eof(self) -> None:
-        """The socket will say it again."""

@@ -1,9 +1,16 @@
 """Why a command was killed, from its container's events. Pure."""
 
-from collections.abc import Collection
+from __future__ import annotations
+
 from typing import Final
 
-from rind.errors import ContainerGone, Ending
+from rind.errors import ContainerGone
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from rind.errors import Ending
 
 __all__ = ["EVENTS", "container_gone", "ending"]
 

@@ -1,20 +1,17 @@
 """One exec instance: a command in a container, its streams, its state and its end."""
 
+from __future__ import annotations
+
 import asyncio
 import signal
-from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import replace
 from functools import partial
-from types import TracebackType
 from typing import Final, Literal, Self
 
-from rind.engine.engine import Engine
-from rind.engine.hijacked import LEFT, HijackedStream
+from rind.engine.hijacked import LEFT
 from rind.errors import (
     Broken,
     ContainerGone,
-    Ending,
     EngineError,
     LeftRunning,
     Lost,
@@ -23,13 +20,26 @@ from rind.errors import (
     Unreachable,
 )
 from rind.execution.receiver import Receiver
-from rind.execution.registry import Registry
 from rind.execution.start_failure import start_failure, told_failure
 from rind.execution.state import Inspector
 from rind.execution.tasks import Tasks, persistent, shielded
-from rind.model import Container, ExecConfig, ExecState
 from rind.reaper.scripts import COOKIE
-from rind.reaper.tree import BOUND, Tree, Trees
+from rind.reaper.tree import BOUND
+from rind.records import replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from rind.engine.engine import Engine
+    from rind.engine.hijacked import HijackedStream
+    from rind.errors import (
+        Ending,
+    )
+    from rind.execution.registry import Registry
+    from rind.model import Container, ExecConfig, ExecState
+    from rind.reaper.tree import Tree, Trees
 
 __all__ = ["Exec", "check_size", "start_detached"]
 
@@ -87,7 +97,7 @@ def _marked(env: Sequence[str], tree: Tree) -> list[str]:
     return [tree.variable, *(variable for variable in env if not variable.startswith(f"{COOKIE}="))]
 
 
-async def _abandon(opening: "asyncio.Task[Exec]", tree: Tree) -> None:
+async def _abandon(opening: asyncio.Task[Exec], tree: Tree) -> None:
     """End a command whose start was requested, and may still succeed."""
     await asyncio.wait({opening}, timeout=BOUND)
     if opening.done() and not opening.cancelled() and opening.exception() is None:

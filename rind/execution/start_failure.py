@@ -1,11 +1,16 @@
 """Start failures: one error and one wording for all engines and shells. Pure."""
 
+from __future__ import annotations
+
 import re
-from typing import Final
 
 from rind.decide.pre_step import NOT_STARTED
 from rind.errors import ExitStatus, StartError
 from rind.quoting import quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 __all__ = ["LONGEST", "start_failure", "told_failure"]
 

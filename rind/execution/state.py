@@ -1,15 +1,13 @@
 """Polls an exec's state and interprets it."""
 
+from __future__ import annotations
+
 import asyncio
-from collections.abc import Collection
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
 
-from rind.engine.engine import Engine
 from rind.errors import (
-    Broken,
-    Ending,
     EngineError,
     ExitStatus,
     LeftRunning,
@@ -18,8 +16,18 @@ from rind.errors import (
     Unreachable,
 )
 from rind.execution.ending import EVENTS, container_gone, ending
-from rind.model import Container, ExecState
-from rind.reaper.tree import Tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from rind.engine.engine import Engine
+    from rind.errors import (
+        Broken,
+        Ending,
+    )
+    from rind.model import Container, ExecState
+    from rind.reaper.tree import Tree
 
 __all__ = ["Inspector"]
 

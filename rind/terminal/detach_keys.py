@@ -4,9 +4,13 @@ They are looked for here and not by the engine, which cannot be told to have non
 (:data:`rind.decide.plan.NO_DETACH_KEYS`), and does not say whether the stream's end was a detach.
 """
 
-from typing import Final
+from __future__ import annotations
 
 from rind.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 __all__ = ["DetachKeys", "parse_keys"]
 

@@ -4,17 +4,20 @@ The standard library's termios and tty do all of this; prompt_toolkit, whose raw
 output processing on, would add 100 ms to the start of every interactive run.
 """
 
+from __future__ import annotations
+
 import os
 import signal
 import termios
 import threading
 import tty
-from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final, Self
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Final, Self
 
 __all__ = [
     "RawMode",
@@ -66,7 +69,7 @@ def in_foreground(fd: int) -> bool:
         return True  # not our controlling terminal: there is no job control on it
 
 
-_raw: "list[RawMode]" = []
+_raw: list[RawMode] = []
 """Those that are entered."""
 
 
@@ -83,7 +86,7 @@ def give_back() -> None:
 
 @contextmanager
 def signals_handled(
-    loop: "AbstractEventLoop", handlers: Mapping[signal.Signals, Callable[[], object]]
+    loop: AbstractEventLoop, handlers: Mapping[signal.Signals, Callable[[], object]]
 ) -> Iterator[None]:
     """Call functions in an event loop on signals; restore the previous handlers at the end.
 

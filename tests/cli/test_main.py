@@ -82,7 +82,7 @@ def test_permission_denied_on_the_socket(tmp_path: Path) -> None:
         # Root may connect to anything: the connection is made as nobody, in a child.
         program = (
             # Not every user can read this Python's files: all is imported before.
-            "import asyncio, os, sys, rind.attach, rind.cli.program, rind.engine.engine;"
+            "import asyncio, os, sys, rind.attach, rind.cli.program, rind.engine.pooled;"
             "os.setgroups([]); os.setgid(65534); os.setuid(65534);"
             "sys.argv[1:] = ['true']; sys.exit(rind.cli.program.main())"
         )

@@ -1,4 +1,4 @@
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +10,7 @@ from rind.model import Caller, Container, Defaults, ExecConfig, Mount
 
 WEB = Container("1" * 64, "web", "running", "Up", {}, mounts=[Mount("/home/me/shop", "/app")])
 CALLER = Caller(
-    cwd=PurePosixPath("/home/me/shop/api"),
+    cwd="/home/me/shop/api",
     environ={"EDITOR": "vi", "A": "host"},
     uid=1000,
     gid=100,

@@ -1,5 +1,4 @@
 from dataclasses import replace
-from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from rind.model import Caller, Container, Mount
 WEB = Container("1" * 64, "web", "running", "Up 5 minutes", {"app.rind": ""})
 DB = replace(WEB, id="2" * 64, name="db")
 GONE = replace(WEB, state="exited", status="Exited (3) 5 minutes ago")
-NOWHERE = Caller(cwd=PurePosixPath("/elsewhere"), engine="unix:///x")
+NOWHERE = Caller(cwd="/elsewhere", engine="unix:///x")
 ANY = Wanted()
 
 
@@ -41,8 +40,8 @@ def bare(container: Container) -> Container:
 
 
 def at(folder: str, compose: str | None = None) -> Caller:
-    compose_folder = PurePosixPath(compose) if compose else None
-    return Caller(cwd=PurePosixPath(folder), engine="unix:///x", compose_folder=compose_folder)
+    compose_folder = compose or None
+    return Caller(cwd=folder, engine="unix:///x", compose_folder=compose_folder)
 
 
 def test_the_project_that_the_environment_names_goes_first() -> None:

@@ -1,5 +1,3 @@
-from pathlib import PurePosixPath
-
 import pytest
 
 from rind.decide.workdir import container_path, host_path
@@ -23,7 +21,7 @@ SHOP = Mount("/home/me/shop", "/app")
     ],
 )
 def test_through_the_longest_mount(cwd: str, mounts: list[Mount], expected: str | None) -> None:
-    assert container_path(PurePosixPath(cwd), mounts) == expected
+    assert container_path(cwd, mounts) == expected
 
 
 @pytest.mark.parametrize(
@@ -36,7 +34,7 @@ def test_through_the_longest_mount(cwd: str, mounts: list[Mount], expected: str 
     ],
 )
 def test_a_source_as_this_machine_names_it(source: str, here: str) -> None:
-    assert host_path(source) == PurePosixPath(here)
+    assert host_path(source) == here
 
 
 @pytest.mark.parametrize(

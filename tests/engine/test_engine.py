@@ -1,49 +1,48 @@
-"""The requests, against real engines; the reaches into aiodocker; what only a fake can show."""
+"""The requests, against real engines, by each carrier; what only a fake can show."""
 
 import asyncio
-import inspect
 import json
-import subprocess
-import sys
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import aiodocker
-import aiohttp
 import pytest
 from conftest import Containers, TestContainer, TestEngine
 from faults import Fault, FaultProxy, fault_proxy
 
 from rind.engine.endpoint import Endpoint
 from rind.engine.engine import API_NEWEST, Engine
+from rind.engine.pooled import PooledCarrier
+from rind.engine.sockets import SocketCarrier
+from rind.engine.wire import LoopWire
 from rind.errors import Broken, Refused, Unreachable
 from rind.model import ExecConfig
 
+if TYPE_CHECKING:
+    from rind.engine.carrier import Carrier
 
-def test_a_user_without_a_home_can_import_it() -> None:
-    program = """
-import os, pwd
+Carry = Callable[[str], "Carrier"]
 
-def unknown(uid):
-    raise KeyError(uid)
 
-pwd.getpwuid = unknown
-del os.environ["HOME"]
-import rind.engine.engine
-assert "HOME" not in os.environ
-assert rind.engine.engine.aiodocker.Docker
-"""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program], capture_output=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, b"")
+@pytest.fixture(params=[PooledCarrier, partial(SocketCarrier, opener=LoopWire.open)])
+def carry(request: pytest.FixtureRequest) -> Carry:
+    made: Carry = request.param
+    return made
 
 
 @pytest.fixture
-async def client(engine: TestEngine) -> AsyncIterator[Engine]:
-    async with Engine(Endpoint(engine.host, "the test")) as opened:
-        yield opened
+async def client(engine: TestEngine, carry: Carry) -> AsyncIterator[Engine]:
+    async with opened(engine.host, carry) as client:
+        yield client
+
+
+@asynccontextmanager
+async def opened(url: str, carry: Carry) -> AsyncIterator[Engine]:
+    async with Engine(Endpoint(url, "the test"), carry(url)) as engine:
+        yield engine
 
 
 async def test_the_api_version_is_the_engines(client: Engine, engine: TestEngine) -> None:
@@ -53,12 +52,13 @@ async def test_the_api_version_is_the_engines(client: Engine, engine: TestEngine
 
 
 async def test_listing_by_label(client: Engine, containers: Containers) -> None:
-    first = containers("busybox", "pre step", label="test.list")
-    second = containers("busybox", label="test.list")
+    label = f"test.list.{uuid.uuid4().hex}"
+    first = containers("busybox", "pre step", label=label)
+    second = containers("busybox", label=label)
     second.kill()
-    (up,) = await client.containers(["test.list"], up=True)
-    assert (up.name, up.state, up.labels["test.list"]) == (first.name, "running", "pre step")
-    (down,) = await client.containers(["test.list"], up=False)
+    (up,) = await client.containers([label], up=True)
+    assert (up.name, up.state, up.labels[label]) == (first.name, "running", "pre step")
+    (down,) = await client.containers([label], up=False)
     assert (down.name, down.state) == (second.name, "exited")
     assert down.status.startswith("Exited (137)")
 
@@ -73,14 +73,14 @@ async def test_a_container_by_name(client: Engine, busybox: TestContainer) -> No
 
 
 async def test_a_kept_connection_that_has_failed_does_not_matter(
-    busybox: TestContainer, tmp_path: Path
+    busybox: TestContainer, tmp_path: Path, carry: Carry
 ) -> None:
     def configure(proxy: FaultProxy) -> None:
         proxy.fault, proxy.at = Fault.RESET, 10**9
 
     async with (
         fault_proxy(busybox.engine.host, tmp_path, configure) as (url, proxy),
-        Engine(Endpoint(url, "the test")) as engine,
+        opened(url, carry) as engine,
     ):
         container = await engine.container(busybox.name)
         proxy.at = proxy.relayed  # with the next request
@@ -116,19 +116,13 @@ async def test_an_exec_from_creation_to_its_exit_code(
     assert ended.pid == running.pid
 
 
-def test_what_is_used_of_aiodocker_is_still_there() -> None:
-    request = inspect.signature(aiohttp.ClientSession._request).parameters
-    assert {"params", "data", "headers", "allow_redirects", "auto_decompress"} <= set(request)
-    assert {"docker_host", "session"} <= set(aiodocker.Docker.__init__.__code__.co_names)
-
-
 # --- a fake engine, for what a real one does not do -------------------------------------------
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def fake(tmp_path: Path, *answers: bytes) -> AsyncIterator[Engine]:
+async def fake(tmp_path: Path, carry: Carry, *answers: bytes) -> AsyncIterator[Engine]:
     """Return an engine that answers a ping, and then each request with the next of ``answers``."""
     left = list(answers)
 
@@ -148,7 +142,7 @@ async def fake(tmp_path: Path, *answers: bytes) -> AsyncIterator[Engine]:
 
     path = tmp_path / "engine.sock"
     server = await asyncio.start_unix_server(serve, path)
-    async with server, Engine(Endpoint(f"unix://{path}", "the test")) as engine:
+    async with server, opened(f"unix://{path}", carry) as engine:
         yield engine
 
 
@@ -161,32 +155,36 @@ def answer(body: object, status: str = "200 OK", kind: str = "application/json")
 @pytest.mark.parametrize(
     "wrong", [answer([1]), answer({"a": 1}), answer([{"Id": "x"}]), answer("x", kind="text/html")]
 )
-async def test_an_answer_of_the_wrong_shape(tmp_path: Path, wrong: bytes) -> None:
-    async with fake(tmp_path, wrong) as engine:
+async def test_an_answer_of_the_wrong_shape(tmp_path: Path, carry: Carry, wrong: bytes) -> None:
+    async with fake(tmp_path, carry, wrong) as engine:
         with pytest.raises(Unreachable, match="does not answer as a Docker Engine does"):
             await engine.containers(["x"], up=True)
 
 
-async def test_a_container_that_is_removed_between_two_requests(tmp_path: Path) -> None:
-    async with fake(tmp_path, answer({"Id": "0" * 64}), answer([])) as engine:
+async def test_a_container_that_is_removed_between_two_requests(
+    tmp_path: Path, carry: Carry
+) -> None:
+    async with fake(tmp_path, carry, answer({"Id": "0" * 64}), answer([])) as engine:
         with pytest.raises(Refused, match="No such container: web") as caught:
             await engine.container("web")
     assert caught.value.http_status == 404
 
 
-async def test_an_engine_that_goes_away_before_it_answers(tmp_path: Path) -> None:
-    async with fake(tmp_path, b"", b"") as engine:
+async def test_an_engine_that_goes_away_before_it_answers(tmp_path: Path, carry: Carry) -> None:
+    async with fake(tmp_path, carry, b"", b"") as engine:
         with pytest.raises(Unreachable, match="closed the connection without an answer"):
             await engine.containers(["x"], up=True)
 
 
-async def test_a_start_that_is_not_upgraded(tmp_path: Path) -> None:
-    async with fake(tmp_path, answer({})) as engine:
+async def test_a_start_that_is_not_upgraded(tmp_path: Path, carry: Carry) -> None:
+    async with fake(tmp_path, carry, answer({})) as engine:
         with pytest.raises(Broken, match="answered 200 OK; is a proxy in between"):
             await engine.start_exec("x", tty=False)
 
 
-async def test_an_engine_that_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_engine_that_says_nothing(
+    tmp_path: Path, carry: Carry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("rind.engine.engine.PING_TIMEOUT", 0.05)
     path = tmp_path / "silent.sock"
 
@@ -200,7 +198,7 @@ async def test_an_engine_that_says_nothing(tmp_path: Path, monkeypatch: pytest.M
 
     async with await asyncio.start_unix_server(serve, path):
         with pytest.raises(Unreachable, match="does not answer"):
-            async with Engine(Endpoint(f"unix://{path}", "the test")):
+            async with opened(f"unix://{path}", carry):
                 raise AssertionError
         await served.wait()
 

@@ -1,4 +1,4 @@
-"""The hijacked stream over real sockets, and the reaches into aiohttp that it stands on."""
+"""The hijacked stream over real sockets."""
 
 import asyncio
 import gc
@@ -6,9 +6,7 @@ import socket
 import warnings
 from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
-from aiohttp.client_proto import ResponseHandler
 
 from rind.engine.hijacked import HijackedStream
 from rind.errors import Broken
@@ -106,60 +104,3 @@ async def test_an_unclosed_stream_is_told() -> None:
     assert [str(warning.message) for warning in caught if warning.category is ResourceWarning]
     assert theirs.recv(1) == b""
     theirs.close()
-
-
-async def test_adopting_leaves_aiohttp_with_nothing(tmp_path: object) -> None:
-    """Fails where aiohttp changes what :meth:`HijackedStream.adopt` reaches for."""
-    taken = asyncio.Event()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        # The first bytes of the stream come in one piece with the answer.
-        writer.write(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\nearly")
-        await taken.wait()
-        writer.write((await reader.readexactly(4)).upper())
-        assert await reader.read() == b""
-        writer.write(b" and late")
-        writer.close()
-        await writer.wait_closed()
-
-    path = f"{tmp_path}/sock"
-    async with (
-        await asyncio.start_unix_server(serve, path),
-        aiohttp.ClientSession(connector=aiohttp.UnixConnector(path, limit=1)) as session,
-    ):
-        headers = {"Connection": "Upgrade", "Upgrade": "tcp"}
-        response = await session.post("http://engine/x", headers=headers, read_until_eof=False)
-        assert response.connection is not None
-        assert isinstance(response.connection.protocol, ResponseHandler)
-        stream = HijackedStream.adopt(response)
-        taken.set()
-        assert await stream.read() == b"early"
-        await stream.write(b"ping")
-        stream.write_eof()
-        received = b""
-        while data := await stream.read():
-            received += data
-        assert received == b"PING and late"
-        stream.close()
-        # The pool's only place is free again.
-        assert session.connector is not None
-        assert not session.connector._acquired
-
-
-async def test_adopting_what_is_gone_is_an_error(tmp_path: object) -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        writer.close()
-        await writer.wait_closed()
-
-    path = f"{tmp_path}/sock"
-    async with (
-        await asyncio.start_unix_server(serve, path),
-        aiohttp.ClientSession(connector=aiohttp.UnixConnector(path)) as session,
-    ):
-        response = await session.post("http://engine/x")
-        await response.read()
-        with pytest.raises(Broken, match="right after upgrading"):
-            HijackedStream.adopt(response)

@@ -1,0 +1,215 @@
+"""Carries requests by aiodocker, which keeps connections for later ones.
+
+The only importer of aiodocker and aiohttp; every private reach into them is here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from contextlib import asynccontextmanager, contextmanager
+from io import BytesIO
+
+import aiohttp
+
+try:
+    import aiodocker
+except RuntimeError:
+    # It asks for Path.home() as it is imported, to look for sockets where it is given no address;
+    # a user with neither HOME nor an entry in the passwd file has none.
+    os.environ["HOME"] = "/"
+    try:
+        import aiodocker
+    finally:
+        del os.environ["HOME"]
+
+from rind.engine.answers import LONGEST_TEXT, WrongAnswer
+from rind.engine.carrier import Answer, Disconnected, check_body
+from rind.errors import Broken, Unreachable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import AsyncIterator, Iterator, Mapping
+    from typing import Final
+
+__all__ = ["PooledCarrier"]
+
+_SWITCHING: Final = 101
+
+_NO_TLS: Final = (
+    "DOCKER_TLS_VERIFY is set, but commands cannot be run over TLS yet: "
+    "unset it, and forward the engine's socket with ssh -L"
+)
+
+
+class PooledCarrier:
+    """Carries requests over aiodocker's connections.
+
+    Raises:
+        Unreachable: the environment asks for TLS.
+    """
+
+    def __init__(self, url: str) -> None:
+        with _own_errors():
+            # Our paths name the version.
+            self._docker = aiodocker.Docker(url=url, api_version="v1.24")
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        body: object = None,
+        timeout: float,  # noqa: ASYNC109 # as the contract has it
+    ) -> Answer:
+        """Do as the contract says."""
+        with _own_errors():
+            async with asyncio.timeout(timeout):
+                response = await self._send(method, path, params, body=body)
+                return await _whole(response)
+
+    async def upgrade(self, path: str, body: object, *, timeout: float) -> Answer:  # noqa: ASYNC109 # as above
+        """Do as the contract says."""
+        with _own_errors():
+            async with asyncio.timeout(timeout):
+                # aiodocker's Exec.start can neither send ConsoleSize nor half-close.
+                headers = {"Connection": "Upgrade", "Upgrade": "tcp"}
+                response = await self._send("POST", path, body=body, headers=headers)
+                if response.status != _SWITCHING:
+                    return await _whole(response)
+                return _answer(response, connection=_hijacked(response))
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        path: str,
+        params: Mapping[str, str],
+        *,
+        timeout: float,  # noqa: ASYNC109 # as above
+    ) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
+        """Do as the contract says."""
+        with _own_errors():
+            async with asyncio.timeout(timeout):
+                response = await self._send("GET", path, params)
+        try:
+            yield _answer(response), _parts(response)
+        finally:
+            response.close()  # it has no end that could be waited for
+
+    async def aclose(self) -> None:
+        """Close the connections that are kept. Idempotent."""
+        await self._docker.close()
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> aiohttp.ClientResponse:
+        """Send a request; return the answer, of which only the head has been read.
+
+        aiodocker's own requests read an error's body to its end, whatever its size.
+        """
+        if self._docker.docker_host.startswith("https:"):
+            raise Unreachable(_NO_TLS)
+        return await self._docker.session.request(
+            method,
+            f"{self._docker.docker_host}/{path}",
+            params=params,
+            # A plain bytes object of more than a megabyte is a warning to aiohttp.
+            data=None if body is None else BytesIO(json.dumps(body).encode()),
+            headers={"Content-Type": "application/json", **(headers or {})},
+            allow_redirects=False,
+            auto_decompress=False,
+        )
+
+
+@contextmanager
+def _own_errors() -> Iterator[None]:
+    """Translate the errors of aiodocker and aiohttp into the contract's."""
+    try:
+        yield
+    except aiohttp.ServerDisconnectedError as exc:
+        raise Disconnected from exc
+    except OSError:
+        raise
+    except aiohttp.ClientConnectionError as exc:
+        raise ConnectionError(str(exc)) from exc
+    except aiohttp.ClientError as exc:
+        raise WrongAnswer((str(exc) or type(exc).__name__)[:LONGEST_TEXT]) from exc
+
+
+def _answer(
+    response: aiohttp.ClientResponse,
+    body: bytes = b"",
+    connection: tuple[socket.socket, bytes] | None = None,
+) -> Answer:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(response.status, response.reason or "", headers, body, connection)
+
+
+async def _whole(response: aiohttp.ClientResponse) -> Answer:
+    """Read an answer to its end."""
+    data = bytearray()
+    answer = _answer(response)
+    try:
+        check_body(answer.headers, 0)
+        async for part in response.content.iter_any():
+            data += part
+            check_body(answer.headers, len(data))
+    finally:
+        response.release()  # closes a connection that has more to say
+    return _answer(response, bytes(data))
+
+
+async def _parts(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    with _own_errors():
+        async for part in response.content.iter_any():
+            yield part
+
+
+def _hijacked(response: aiohttp.ClientResponse) -> tuple[socket.socket, bytes]:
+    """Take the connection of an upgraded response away from aiohttp: its socket, its first bytes.
+
+    From here on, aiohttp knows nothing of the connection: it counts towards no pool limit, and
+    closing it is ours.
+
+    Raises:
+        Broken: the connection is already gone, or is of a kind that has no plain socket.
+    """
+    connection = response.connection
+    http = connection.protocol if connection is not None else None
+    transport = http.transport if http is not None else None
+    if http is None or transport is None or transport.is_closing():
+        response.close()
+        raise Broken("the engine closed the connection right after upgrading it")
+    if transport.get_extra_info("sslcontext") is not None:
+        response.close()
+        raise Broken("commands cannot be run over TLS yet: forward the socket with ssh -L")
+    # What the engine sent along with the 101 waits in the protocol's tail; set_parser hands
+    # it over (aiohttp's own websocket client gets it in the same way).
+    early = _Tail()
+    http.set_parser(early, None)
+    sock: socket.socket = transport.get_extra_info("socket").dup()
+    response.close()
+    return sock, early.data
+
+
+class _Tail:
+    """A payload parser in aiohttp's sense that keeps its input."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        self.data += data
+        return False, b""
+
+    def feed_eof(self) -> None:
+        """The socket will say it again."""

@@ -1,0 +1,78 @@
+"""A wire that waits in an event loop, for :class:`~rind.engine.sockets.SocketCarrier`."""
+
+import asyncio
+import socket
+from typing import Any, Final, Self
+
+from rind.engine.sockets import READ_SIZE
+
+__all__ = ["LoopWire"]
+
+BUSY: Final = 0.01
+"""Seconds between attempts to connect to a unix socket whose backlog is full (connect(2), EAGAIN):
+there is no event for it."""
+
+
+class LoopWire:
+    """A wire that waits in the running event loop.
+
+    Args:
+        sock: its socket.
+        deadline: as :class:`~rind.engine.sockets.Wire` has it.
+    """
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self.deadline = deadline
+        self._sock = sock
+        self._is_ours = True
+        sock.setblocking(False)
+
+    @classmethod
+    async def open(cls, place: tuple[int, Any], deadline: float) -> Self:
+        """Connect to a place."""
+        family, address = place
+        wire = cls(socket.socket(family), deadline)
+        try:
+            async with wire._limit():
+                await wire._connect(family, address)
+        except BaseException:
+            wire.close()
+            raise
+        return wire
+
+    async def send(self, data: bytes) -> None:
+        """Send all of ``data``."""
+        async with self._limit():
+            await asyncio.get_running_loop().sock_sendall(self._sock, data)
+
+    async def receive(self) -> bytes:
+        """Receive what there is; ``b""`` at the end."""
+        async with self._limit():
+            return await asyncio.get_running_loop().sock_recv(self._sock, READ_SIZE)
+
+    def detach(self) -> socket.socket:
+        """Return the socket, which is the caller's from now on."""
+        self._is_ours = False
+        return self._sock
+
+    def close(self) -> None:
+        """Close it. Idempotent; does nothing once it is detached."""
+        if self._is_ours:
+            self._sock.close()
+
+    async def _connect(self, family: int, address: Any) -> None:
+        if family != socket.AF_UNIX:
+            await asyncio.get_running_loop().sock_connect(self._sock, address)
+            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return
+        # Not loop.sock_connect: it takes a full backlog for a connection under way.
+        while True:
+            try:
+                self._sock.connect(address)
+            except BlockingIOError:
+                await asyncio.sleep(BUSY)
+            else:
+                return
+
+    def _limit(self) -> asyncio.Timeout:
+        return asyncio.timeout_at(None if self.deadline == float("inf") else self.deadline)

@@ -1,0 +1,97 @@
+"""The reaches into aiodocker and aiohttp."""
+
+import asyncio
+import inspect
+import subprocess
+import sys
+
+import aiodocker
+import aiohttp
+import pytest
+from aiohttp.client_proto import ResponseHandler
+
+from rind.engine.hijacked import HijackedStream
+from rind.engine.pooled import _hijacked
+from rind.errors import Broken
+
+
+def test_a_user_without_a_home_can_import_it() -> None:
+    program = """
+import os, pwd
+
+def unknown(uid):
+    raise KeyError(uid)
+
+pwd.getpwuid = unknown
+del os.environ["HOME"]
+import rind.engine.pooled
+assert "HOME" not in os.environ
+assert rind.engine.pooled.aiodocker.Docker
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_what_is_used_of_aiodocker_is_still_there() -> None:
+    request = inspect.signature(aiohttp.ClientSession._request).parameters
+    assert {"params", "data", "headers", "allow_redirects", "auto_decompress"} <= set(request)
+    assert {"docker_host", "session"} <= set(aiodocker.Docker.__init__.__code__.co_names)
+
+
+async def test_adopting_leaves_aiohttp_with_nothing(tmp_path: object) -> None:
+    """Fails where aiohttp changes what :func:`_hijacked` reaches for."""
+    taken = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        # The first bytes of the stream come in one piece with the answer.
+        writer.write(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\nearly")
+        await taken.wait()
+        writer.write((await reader.readexactly(4)).upper())
+        assert await reader.read() == b""
+        writer.write(b" and late")
+        writer.close()
+        await writer.wait_closed()
+
+    path = f"{tmp_path}/sock"
+    async with (
+        await asyncio.start_unix_server(serve, path),
+        aiohttp.ClientSession(connector=aiohttp.UnixConnector(path, limit=1)) as session,
+    ):
+        headers = {"Connection": "Upgrade", "Upgrade": "tcp"}
+        response = await session.post("http://engine/x", headers=headers, read_until_eof=False)
+        assert response.connection is not None
+        assert isinstance(response.connection.protocol, ResponseHandler)
+        stream = HijackedStream(*_hijacked(response))
+        taken.set()
+        assert await stream.read() == b"early"
+        await stream.write(b"ping")
+        stream.write_eof()
+        received = b""
+        while data := await stream.read():
+            received += data
+        assert received == b"PING and late"
+        stream.close()
+        # The pool's only place is free again.
+        assert session.connector is not None
+        assert not session.connector._acquired
+
+
+async def test_adopting_what_is_gone_is_an_error(tmp_path: object) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    path = f"{tmp_path}/sock"
+    async with (
+        await asyncio.start_unix_server(serve, path),
+        aiohttp.ClientSession(connector=aiohttp.UnixConnector(path)) as session,
+    ):
+        response = await session.post("http://engine/x")
+        await response.read()
+        with pytest.raises(Broken, match="right after upgrading"):
+            _hijacked(response)
