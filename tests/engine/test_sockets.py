@@ -44,7 +44,7 @@ def test_places() -> None:
     assert places("unix:///a:b") == [(socket.AF_UNIX, "/a:b")]
     assert (socket.AF_INET, ("127.0.0.1", 80)) in places("tcp://127.0.0.1:80")
     assert places("tcp://[::1]:2375")[0][1][:2] == ("::1", 2375)
-    with pytest.raises(OSError, match="[Nn]ame"):
+    with pytest.raises(OSError, match=r"[Nn]ame"):
         places("tcp://no-such-host.invalid:1")
 
 
