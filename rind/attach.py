@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 from contextlib import ExitStack, suppress
-from typing import Final
 
 from rind.engine.frames import STDERR
 from rind.errors import Broken, ExitStatus
@@ -12,18 +11,10 @@ from rind.execution.exec import Exec
 from rind.terminal.descriptors import Sink, Source
 from rind.terminal.detach_keys import DetachKeys
 from rind.terminal.screen_modes import TerminalModes
-from rind.terminal.tty import RawMode, in_foreground, is_terminal, signals_handled, window_size
+from rind.terminal.standard import STDERR_FD, STDIN_FD, STDOUT_FD, local_window_size
+from rind.terminal.tty import RawMode, in_foreground, is_terminal, raw_mode, signals_handled
 
-__all__ = ["STDERR_FD", "STDIN_FD", "STDOUT_FD", "attach_terminal", "local_window_size"]
-
-STDIN_FD: Final = 0
-STDOUT_FD: Final = 1
-STDERR_FD: Final = 2
-
-
-def local_window_size() -> tuple[int, int] | None:
-    """Return the window size (rows, columns) of the local terminal, from any of its streams."""
-    return window_size(STDOUT_FD, STDIN_FD, STDERR_FD)
+__all__ = ["attach_terminal"]
 
 
 async def attach_terminal(
@@ -65,7 +56,7 @@ async def _pump(process: Exec, *, stdin: bool, keys: DetachKeys, modes: Terminal
     with ExitStack() as resources:
         raw = None
         if process.tty and stdin and is_terminal(STDIN_FD):
-            raw = resources.enter_context(RawMode(STDIN_FD))
+            raw = resources.enter_context(raw_mode(STDIN_FD))
         output = asyncio.create_task(_copy_output(process, modes))
         tasks = {output}
         if stdin:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import os
 
 from rind.decide.workdir import host_path
-from rind.model import Caller, Container, Mount
+from rind.model import Caller, Mount
 from rind.records import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Final
+
+    from rind.model import Container
 
 __all__ = ["find_caller", "localized"]
 

@@ -6,23 +6,21 @@ import asyncio
 import os
 from typing import Final, Self, Unpack
 
-from rind.caller import find_caller, localized
+from rind.caller import find_caller
 from rind.decide.profile import DEFAULT_LABEL
 from rind.decide.selection import (
     AmbiguousError,
     Wanted,
     fitting,
     require_running,
-    select,
-    stands_elsewhere,
 )
 from rind.engine.endpoint import resolve_endpoint
 from rind.engine.engine import Engine
-from rind.errors import Refused, SelectionError
+from rind.errors import SelectionError
 from rind.execution.registry import Registry
 from rind.execution.tasks import persistent, shielded
-from rind.model import COMPOSE
 from rind.reaper.tree import Trees
+from rind.resolve import find, find_all, is_elsewhere, list_up
 from rind.target import Target
 
 TYPE_CHECKING = False
@@ -31,10 +29,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from rind.decide.selection import (
+        Selected,
         WantedFields,
     )
-    from rind.engine.endpoint import Endpoint
-    from rind.model import Container
+    from rind.model import Caller, Container
 
 __all__ = ["Client", "connect"]
 
@@ -64,7 +62,8 @@ def connect(
         UsageError: the host or the context is invalid.
     """
     environ = os.environ if environ is None else environ
-    return Client(resolve_endpoint(environ, host=host, context=context), environ)
+    endpoint = resolve_endpoint(environ, host=host, context=context)
+    return Client(Engine(endpoint), find_caller(environ, endpoint.url))
 
 
 class Client:
@@ -73,11 +72,11 @@ class Client:
     Leaving its context ends the commands that are still in use, as leaving theirs would.
     """
 
-    def __init__(self, endpoint: Endpoint, environ: Mapping[str, str]) -> None:
-        self.endpoint = endpoint
-        self._caller = find_caller(environ, endpoint.url)
-        self._engine = Engine(endpoint)
-        self._trees = Trees(self._engine)
+    def __init__(self, engine: Engine, caller: Caller) -> None:
+        self.endpoint = engine.endpoint
+        self.caller = caller
+        self._engine = engine
+        self._trees = Trees(engine)
         self._registry = Registry()
 
     async def __aenter__(self) -> Self:
@@ -118,21 +117,7 @@ class Client:
             EngineError: the engine failed.
         """
         wanted = _asked(wanted, fields)
-        if wanted.container is not None:
-            named = require_running(await self._named(wanted.container))
-            return self.target(named, wanted.label, reason="named")
-        up = fitting(await self.containers(wanted), wanted)
-        down: list[Container] = []
-        neighbours: list[Container] = []
-        if len(up) > 1:
-            up = localized(up, self._caller.cwd)
-        elif not up:
-            down = await self._engine.containers(wanted.filters, up=False)
-            if self._caller.compose_folder is not None:
-                neighbours = await self._engine.containers([f"{COMPOSE}.project"], up=True)
-                neighbours = localized(neighbours, self._caller.cwd)
-        selected = select(up, down, wanted, self._caller, neighbours)
-        return self.target(selected.container, wanted.label, reason=selected.reason)
+        return self._target(await find(self._engine, self.caller, wanted), wanted)
 
     async def wait_for(
         self, wanted: Wanted, told: Callable[[str], None] = lambda _: None
@@ -214,10 +199,7 @@ class Client:
         Raises:
             EngineError: the engine failed.
         """
-        wanted = _asked(wanted, fields)
-        if wanted.container is not None:
-            return [await self._named(wanted.container)]
-        return await self._engine.containers(wanted.filters, up=True)
+        return await list_up(self._engine, _asked(wanted, fields))
 
     async def versions(self) -> tuple[str, str]:
         """Return the engine's version, and that of the API that is spoken with it.
@@ -245,13 +227,8 @@ class Client:
             EngineError: the engine failed.
         """
         wanted = _asked(wanted, fields)
-        up = fitting(await self.containers(wanted), wanted)
-        running = [container for container in up if container.state == "running"]
-        if not running or wanted.container is not None:
-            return [await self.find(wanted)]
-        reason = f"one of {len(running)} with {wanted}"
-        found = sorted(running, key=lambda container: container.name)
-        return [self.target(container, wanted.label, reason=reason) for container in found]
+        found = await find_all(self._engine, self.caller, wanted)
+        return [self._target(selected, wanted) for selected in found]
 
     async def running(self, labels: Sequence[str] = ()) -> list[Container]:
         """List the running containers that have all of ``labels``, each ``KEY`` or ``KEY=value``.
@@ -274,7 +251,7 @@ class Client:
 
         A label that is unknown or invalid is told when a command is planned.
         """
-        return Target(*(self._trees, self._registry, container, label, self._caller), reason=reason)
+        return Target(*(self._trees, self._registry, container, label, self.caller), reason=reason)
 
     def stands_elsewhere(self, container: Container) -> bool:
         """Return whether we are in a Compose project's folder, and ``container`` is of another's.
@@ -283,16 +260,10 @@ class Client:
 
         Standing nowhere in particular is not elsewhere.
         """
-        if self._caller.compose_folder is None or not container.folder:
-            return False
-        return stands_elsewhere(localized([container], self._caller.cwd)[0], self._caller)
+        return is_elsewhere(container, self.caller)
 
-    async def _named(self, name: str) -> Container:
-        try:
-            return await self._engine.container(name)
-        except Refused as exc:
-            text = f"{exc.text} on {self.endpoint.url}; see: docker ps --all"
-            raise SelectionError(text) from exc
+    def _target(self, selected: Selected, wanted: Wanted) -> Target:
+        return self.target(selected.container, wanted.label, reason=selected.reason)
 
 
 def _asked(wanted: Wanted | None, fields: WantedFields) -> Wanted:

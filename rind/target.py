@@ -7,20 +7,17 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar, Unpack, overload
 
-from rind.caller import localized
 from rind.decide.plan import (
     Command,
-    needs_defaults,
-    plan,
-    wants_local_workdir,
     words,
 )
-from rind.decide.profile import read_profile
-from rind.errors import CommandFailed, ContainerGone, SelectionError, TimedOut
-from rind.execution.exec import Exec, start_detached
+from rind.errors import CommandFailed, ContainerGone, TimedOut
+from rind.execution.begin import start_detached
+from rind.execution.exec import Exec
 from rind.execution.stdio import DEFAULT_LIMIT, DEVNULL, PIPE, check_streams, duplicated
 from rind.process import Process
 from rind.records import dataclass
+from rind.resolve import profile_of, settle
 
 __all__ = ["CompletedProcess", "RunOptions", "Target", "limited"]
 
@@ -54,6 +51,7 @@ if TYPE_CHECKING:
         Word,
     )
     from rind.decide.profile import Profile
+    from rind.execution.begin import Begun
     from rind.execution.registry import Registry
     from rind.execution.stdio import LocalFile
     from rind.model import Caller, Container, ExecConfig
@@ -121,10 +119,7 @@ class Target:
         Raises:
             SelectionError: a label is unknown, or its value is invalid.
         """
-        try:
-            return read_profile(self.container.labels, self._label)
-        except SelectionError as exc:
-            raise SelectionError(f"{self.container.name}: {exc}") from exc
+        return profile_of(self.container, self._label)
 
     async def plan(self, command: Command) -> ExecConfig:
         """Settle what would be executed.
@@ -136,13 +131,7 @@ class Target:
             UsageError: a word of it cannot be executed.
             EngineError: the engine failed.
         """
-        container = self.container
-        if wants_local_workdir(command, self.profile):
-            container = localized([container], self._caller.cwd)[0]
-        defaults = None
-        if needs_defaults(command):
-            defaults = await self._engine.defaults(self.container.id)
-        return plan(command, self.profile, container, self._caller, defaults)
+        return await settle(self._engine, command, self.container, self.profile, self._caller)
 
     async def start(self, command: Command, size: tuple[int, int] | None = None) -> Exec:
         """Start a command, to be read from and written to, or given to :func:`attach_terminal`.
@@ -164,8 +153,24 @@ class Target:
             StartError: the engine would not create or start it.
             EngineError: the engine failed.
         """
-        config = await self.plan(command)
-        return await Exec.start(self._trees, self._registry, self.container, config, size)
+        return await self.execute(await self.plan(command), size)
+
+    async def execute(
+        self,
+        config: ExecConfig,
+        size: tuple[int, int] | None = None,
+        begun: Begun | None = None,
+    ) -> Exec:
+        """Start what :meth:`plan` has settled, or go on with a start that was requested before.
+
+            execution = await web.execute(await web.plan(rind.Command(argv=["true"])))
+
+        Raises:
+            StartError, EngineError: as :meth:`start`.
+        """
+        return await Exec.start(
+            self._trees, self._registry, self.container, config, size, begun=begun
+        )
 
     @asynccontextmanager
     async def open_process(  # noqa: PLR0913 # as many as asyncio.subprocess has

@@ -13,9 +13,11 @@ FLOORS = [
     {"decide", "engine", "terminal"},
     {"reaper", "caller"},
     {"execution"},
+    {"resolve"},
     {"process", "attach"},
     {"target"},
     {"client"},
+    {"early"},
     {"oneshot"},
     {"cli"},
 ]

@@ -1,23 +1,31 @@
 """Runs one command in several containers at once."""
 
+from __future__ import annotations
+
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from struct import Struct
 from typing import IO, Final
 
-from rind.attach import STDERR_FD, STDOUT_FD
 from rind.cli.prefix import Lines, prefixes, wants_colour
 from rind.cli.supervisor import Supervisor
-from rind.decide.plan import Command
 from rind.engine.frames import STDERR, STDOUT
 from rind.errors import EngineError, RindError, StartError
-from rind.execution.exec import Exec
-from rind.target import Target
+from rind.records import dataclass
 from rind.terminal.descriptors import Sink
+from rind.terminal.standard import STDERR_FD, STDOUT_FD
 from rind.terminal.tty import is_terminal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from rind.cli.supervisor import Start
+    from rind.decide.plan import Command
+    from rind.execution.exec import Exec
+    from rind.target import Target
 
 __all__ = ["Fanout", "Outcome", "overall", "summary"]
 
@@ -71,9 +79,9 @@ class Fanout:
         self._say = say
         self._group = group
         self._names = [target.container.name for target in targets]
+        self._targets = targets
         self._runs = [
-            Supervisor(target, kill_after, partial(self._tell, target.container.name))
-            for target in targets
+            Supervisor(name, kill_after, partial(self._tell, name)) for name in self._names
         ]
         # One for both streams, and for what we say: they may be one terminal.
         self._writing = asyncio.Lock()
@@ -87,8 +95,8 @@ class Fanout:
         """
         with self._streams() as streams:
             tasks = [
-                asyncio.create_task(self._run_one(name, run, command, its))
-                for name, run, its in zip(self._names, self._runs, streams, strict=True)
+                asyncio.create_task(self._run_one(run, partial(target.start, command), its))
+                for target, run, its in zip(self._targets, self._runs, streams, strict=True)
             ]
             try:
                 return await asyncio.gather(*tasks)
@@ -132,16 +140,14 @@ class Fanout:
             for sink in sinks.values():
                 sink.close()
 
-    async def _run_one(
-        self, name: str, run: Supervisor, command: Command, streams: _Streams
-    ) -> Outcome:
+    async def _run_one(self, run: Supervisor, start: Start, streams: _Streams) -> Outcome:
         try:
-            status = await run.run(command, partial(self._serve, streams))
+            status = await run.run(start, partial(self._serve, streams))
         except RindError as exc:
             if not (isinstance(exc, StartError) and exc.told):
-                await self._tell(name, str(exc))
-            return Outcome(name, exc.exit_status, failed=True)
-        return Outcome(name, status or 0)
+                await self._tell(run.name, str(exc))
+            return Outcome(run.name, exc.exit_status, failed=True)
+        return Outcome(run.name, status or 0)
 
     async def _serve(self, streams: _Streams, process: Exec) -> int:
         from tempfile import SpooledTemporaryFile  # noqa: PLC0415 # only where several run

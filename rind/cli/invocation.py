@@ -1,29 +1,50 @@
 """One run of a command on this process's own streams, as the options ask for it."""
 
+from __future__ import annotations
+
 import asyncio
 import signal
-from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import Final
 
-from rind.attach import STDERR_FD, STDIN_FD, attach_terminal, local_window_size
-from rind.cli.options import Options
+from rind.attach import attach_terminal
+from rind.cli.opening import (
+    announce,
+    can_ask,
+    hint,
+    hinted,
+    mention_elsewhere,
+    wanted_keys,
+    wants_hint,
+)
+from rind.cli.signals import left_running
 from rind.cli.supervisor import Supervisor
-from rind.cli.translate import asked_command, described, wanted
-from rind.client import Client, connect
-from rind.decide.plan import Command
-from rind.decide.selection import AmbiguousError, Wanted, require_running
-from rind.engine.endpoint import docker_setting
+from rind.cli.translate import asked_command, wanted
+from rind.client import connect
+from rind.decide.selection import AmbiguousError, Selected, require_running
 from rind.errors import ExitStatus, RindError, SelectionError, StartError
-from rind.execution.exec import Exec
-from rind.model import Container
 from rind.quoting import quoted
-from rind.target import Target
-from rind.terminal.detach_keys import parse_keys
+from rind.terminal.standard import STDERR_FD, local_window_size
 from rind.terminal.tty import is_raw, is_terminal
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
     from rind.cli.fanout import Fanout
+    from rind.cli.opening import (
+        Prepared,
+    )
+    from rind.cli.options import Options
+    from rind.cli.supervisor import Start
+    from rind.client import Client
+    from rind.decide.plan import Command
+    from rind.decide.selection import Wanted
+    from rind.execution.begin import Begun
+    from rind.execution.exec import Exec
+    from rind.model import Container, ExecConfig
+    from rind.target import Target
 
 __all__ = ["Invocation"]
 
@@ -68,8 +89,16 @@ class Invocation:
         self._alarm: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None
         self._running: Supervisor | Fanout | None = None
+        self._go_on: Callable[[], Awaitable[int]] | None = None
         # The status after a signal or the time limit; a command's own may take precedence.
         self._status: int | None = None
+
+    def go_on_with(self, prepared: Prepared, begun: Begun) -> None:
+        """Let :meth:`run` go on with a start that was requested already."""
+        name = prepared.selected.container.name
+        supervisor = Supervisor(name, self._options.kill_after, self._tell, has_begun=True)
+        self._running = supervisor
+        self._go_on = partial(self._serve_begun, supervisor, prepared, begun)
 
     async def run(self) -> int:
         """Run what the options ask for; return the exit status.
@@ -79,6 +108,8 @@ class Invocation:
             OSError: the local stdin or stdout failed.
         """
         self._task = asyncio.create_task(self._run())
+        if self._status is not None and self._running is None:
+            self._task.cancel()  # a signal came first
         self._set_alarm()
         try:
             return await self._task
@@ -105,10 +136,7 @@ class Invocation:
 
     def left(self) -> str:
         """Return what may be left running if we exit now."""
-        names = ", ".join(self._running.left()) if self._running is not None else ""
-        if not names:
-            return "gave up; no command was started"
-        return f"gave up; the command may be left running in {names}"
+        return left_running(self._running.left() if self._running is not None else [])
 
     def _set_alarm(self) -> None:
         """Start the time limit, or start it again."""
@@ -150,24 +178,36 @@ class Invocation:
 
     async def _run(self) -> int:
         options, env = self._options, self._env
+        if self._go_on is not None:
+            return await self._go_on()
         command = asked_command(options, self._variables, env)
         if options.action != "run":
             return await self._show(command)
-        keys = options.detach_keys
-        detach_keys = parse_keys(docker_setting(env, "detachKeys") if keys is None else keys)
+        detach_keys = wanted_keys(options, env)
         async with connect(options.host, context=options.context, environ=env) as client:
             targets = await self._find(client)
             if not targets:
                 return _INTERRUPTED
-            if options.verbosity > 0:
-                names = ", ".join(target.container.name for target in targets)
-                if len(targets) == 1:
-                    names += f" ({targets[0].reason})"
-                what = described(options, targets[0].profile)
-                self._say(f"in {names} on {client.endpoint.url}: {what}")
+            found = [Selected(target.container, target.reason) for target in targets]
+            announce(options, client.endpoint.url, found, targets[0].profile, self._say)
             if options.all:
                 return await self._run_all(targets, command)
-            return await self._run_in(client, targets[0], command, detach_keys)
+            if options.detach:
+                await targets[0].detach(command)
+                return 0
+            config = await targets[0].plan(command)
+            size = local_window_size() if config.tty else None
+            name = targets[0].container.name
+            self._running = supervisor = Supervisor(name, options.kill_after, self._tell)
+            start = partial(targets[0].execute, config, size)
+            return await self._supervise(supervisor, client, start, config, detach_keys)
+
+    async def _serve_begun(self, supervisor: Supervisor, prepared: Prepared, begun: Begun) -> int:
+        async with prepared.early.client() as client:
+            target = client.target(prepared.selected.container, self._options.label)
+            start = partial(target.execute, prepared.config, prepared.size, begun)
+            keys = prepared.detach_keys
+            return await self._supervise(supervisor, client, start, prepared.config, keys)
 
     async def _show(self, command: Command) -> int:
         """Carry out an action that runs no command."""
@@ -208,12 +248,12 @@ class Invocation:
             else:
                 targets = [await client.find(asked)]
         except AmbiguousError as several:
-            if not _can_ask(self._env):
+            if not can_ask(self._env):
                 raise
             candidates = several.candidates
         else:
             if not options.all:
-                self._mention_elsewhere(client, targets[0].container)
+                mention_elsewhere(options, targets[0].container, client.caller, self._say)
             return targets
         from rind.cli.picker import Interrupted, pick  # noqa: PLC0415 # it takes 100 ms to load
 
@@ -251,53 +291,42 @@ class Invocation:
         finally:
             self._set_alarm()
 
-    def _mention_elsewhere(self, client: Client, container: Container) -> None:
-        """Mention the project if the user stands in the directory of another one."""
-        loud = self._options.verbosity >= 0 and is_terminal(STDERR_FD)
-        if loud and self._options.container is None and client.stands_elsewhere(container):
-            self._say(f"running in {container.name}, of the project in {container.folder}")
-
-    async def _run_in(
-        self, client: Client, target: Target, command: Command, detach_keys: bytes
+    async def _supervise(
+        self,
+        supervisor: Supervisor,
+        client: Client,
+        start: Start,
+        config: ExecConfig,
+        detach_keys: bytes,
     ) -> int:
         options = self._options
-        if options.detach:
-            await target.detach(command)
-            return 0
-        size = local_window_size() if command.tty else None
 
         async def serve(process: Exec) -> int | None:
-            status = await attach_terminal(process, stdin=command.stdin, detach_keys=detach_keys)
+            status = await attach_terminal(process, stdin=config.stdin, detach_keys=detach_keys)
             if status == _INTERRUPTED and process.tty and process.last_written == _CTRL_C:
                 self.signal, self.typed = self.signal or signal.SIGINT, not self.signal
             return status
 
-        self._running = run = Supervisor(target, options.kill_after, self._tell)
         try:
-            status = await run.run(command, serve, size)
+            status = await supervisor.run(start, serve)
         except StartError as exc:
-            hint = await self._hint(client, exc)
+            what = hint(options, await self._up(client) if wants_hint(exc, options) else [])
             if not exc.told:
-                raise StartError(f"{exc}{hint and f' ({hint})'}", exc.exit_status) from exc
-            if hint:
-                self._say(hint)
+                raise hinted(exc, what) from exc
+            if what:
+                self._say(what)
             return exc.exit_status
         if status is None:
             if options.verbosity >= 0:
-                top = f"docker top {quoted(target.container.name)}"
+                top = f"docker top {quoted(supervisor.name)}"
                 self._say(f"detached: the command runs on; find it with: {top}")
             return 0
         return status
 
-    async def _hint(self, client: Client, exc: StartError) -> str:
-        """Return a hint if the first word is a container, as docker exec takes it; else empty."""
-        first, *rest = self._options.command or [""]
-        if exc.exit_status == ExitStatus.NOT_FOUND and self._options.container is None:
-            with suppress(RindError):
-                if first in {container.name for container in await client.running()}:
-                    line = " ".join(map(quoted, ["rind", "--container", first, *rest]))
-                    return f"{first} is a container: {line}"
-        return ""
+    async def _up(self, client: Client) -> list[Container]:
+        with suppress(RindError):
+            return await client.running()
+        return []
 
     async def _run_all(self, targets: Sequence[Target], command: Command) -> int:
         from rind.cli.fanout import Fanout, overall, summary  # noqa: PLC0415 # one command needs none
@@ -314,8 +343,3 @@ class Invocation:
 
     async def _tell(self, text: str) -> None:
         self._say(text)
-
-
-def _can_ask(env: Mapping[str, str]) -> bool:
-    able = env.get("TERM", "dumb") not in {"", "dumb", "unknown"}
-    return able and is_terminal(STDIN_FD) and is_terminal(STDERR_FD)

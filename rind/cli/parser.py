@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from rind.cli.options import OPTIONS, WAIT_DEFAULT, Option, Options
+from rind.cli.options import OPTIONS, WAIT_DEFAULT, Options
 from rind.decide.profile import DEFAULT_LABEL
 from rind.errors import UsageError
 
@@ -18,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Final
+
+    from rind.cli.options import Option
 
 __all__ = ["LONG", "SHORT", "MissingValue", "parse", "parse_shim"]
 

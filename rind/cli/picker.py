@@ -26,9 +26,9 @@ from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import FormattedTextControl, Layout, Window
 from prompt_toolkit.output.vt100 import Vt100_Output
 
-from rind.attach import STDERR_FD, STDIN_FD
 from rind.cli.report import HEADER, clean, cut, row, table
 from rind.model import Container
+from rind.terminal.standard import STDERR_FD, STDIN_FD
 from rind.terminal.tty import RawMode, window_size
 
 __all__ = ["Choice", "Interrupted", "draw", "pick"]

@@ -11,19 +11,23 @@ import os
 import select
 import signal
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from rind import __version__
 from rind.cli.parser import parse, parse_shim
-from rind.cli.signals import die_of, say, taken
+from rind.cli.signals import Relay, die_of, say, taken
 from rind.cli.variables import environment
 from rind.errors import ExitStatus, RindError
+from rind.terminal.tty import give_back
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator, Mapping
 
+    from rind.cli.invocation import Invocation
+    from rind.cli.opening import Prepared
     from rind.cli.options import Options
+    from rind.execution.begin import Begun
 
 __all__ = ["main"]
 
@@ -81,25 +85,56 @@ def _text(options: Options) -> str:
 
 def _run(options: Options) -> int:
     """Carry out an action that needs an engine; die of the signal that ended it, if any."""
+    from rind.cli.opening import prepare, start  # noqa: PLC0415 # see above
+
     with _limited(options.timeout):
         # Reading may wait: for a pipe, or a file system that has gone.
         variables = environment(options.env_files, options.env, os.environ)
-        with _quick_imports():
-            import asyncio  # noqa: PLC0415 # see above
-
-            from rind.cli.invocation import Invocation  # noqa: PLC0415 # see above
-    invocation = Invocation(options, variables, os.environ, say, _print)
-    runner = asyncio.Runner()
-
-    def call(method: Callable[[int], None], number: int) -> None:
-        with suppress(RuntimeError):  # the loop has ended
-            runner.get_loop().call_soon_threadsafe(method, number)
-
-    with taken(invocation, call), runner:
-        status = runner.run(invocation.run())
+        prepared = prepare(options, variables, os.environ, say)
+        if prepared is None:
+            _load()
+    if prepared is not None and not prepared.exec_id:
+        return 0  # it runs, detached
+    relay = Relay(prepared.selected.container.name if prepared else "")
+    with taken(relay):
+        try:
+            begun = None if prepared is None else (prepared, start(prepared))
+            invocation, status = _in_event_loop(options, variables, begun, relay)
+        finally:
+            give_back()
     if invocation.signal and status == ExitStatus.SIGNALLED + invocation.signal:
         die_of(invocation.signal, with_group=invocation.typed)
     return status
+
+
+def _in_event_loop(
+    options: Options,
+    variables: Mapping[str, str],
+    begun: tuple[Prepared, Begun] | None,
+    relay: Relay,
+) -> tuple[Invocation, int]:
+    """Carry out an action, or serve the command that has begun; return the exit status too."""
+    try:
+        _load()
+    except BaseException:
+        say(relay.left())
+        raise
+    import asyncio  # noqa: PLC0415 # see above
+
+    from rind.cli.invocation import Invocation  # noqa: PLC0415 # see above
+
+    invocation = Invocation(options, variables, os.environ, say, _print)
+    if begun is not None:
+        invocation.go_on_with(*begun)
+    with asyncio.Runner() as runner:
+        relay.attach(invocation, runner.get_loop())
+        return invocation, runner.run(invocation.run())
+
+
+def _load() -> None:
+    """Import what needs an event loop, and that."""
+    with _quick_imports():
+        import rind.cli.invocation  # noqa: F401, PLC0415 # see above
 
 
 @contextmanager

@@ -18,11 +18,12 @@ from rind.terminal.tty import give_back
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from asyncio import AbstractEventLoop
+    from collections.abc import Iterator, Sequence
     from types import FrameType
     from typing import Final, NoReturn, Protocol
 
-__all__ = ["ENDING", "Endable", "die_of", "say", "taken"]
+__all__ = ["ENDING", "Relay", "die_of", "left_running", "say", "taken"]
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _FORWARDED: Final = (signal.SIGUSR1, signal.SIGUSR2)
@@ -49,28 +50,72 @@ if TYPE_CHECKING:
             """Return what may be left running if we exit now."""
 
 
+class Relay:
+    """Passes signals to work in an event loop, and keeps them until there is one.
+
+    Args:
+        name: the container in which a command may be left running until then; empty for none.
+    """
+
+    def __init__(self, name: str = "") -> None:
+        self._name = name
+        self._kept: list[tuple[str, int]] = []
+        self._work: Endable | None = None
+        self._loop: AbstractEventLoop | None = None
+
+    def attach(self, work: Endable, loop: AbstractEventLoop) -> None:
+        """Pass the signals to ``work`` from now on, and those that were kept."""
+        self._work, self._loop = work, loop
+        for method, number in self._kept:
+            self._pass(method, number)
+
+    def interrupt(self, number: int) -> None:
+        """Pass a signal that ends the work."""
+        self._pass("interrupt", number)
+
+    def forward(self, number: int) -> None:
+        """Pass a signal that does not end it."""
+        self._pass("forward", number)
+
+    def left(self) -> str:
+        """Return what may be left running if we exit now."""
+        if self._work is not None:
+            return self._work.left()
+        return left_running([self._name] if self._name else [])
+
+    def _pass(self, method: str, number: int) -> None:
+        if self._loop is None:
+            self._kept.append((method, number))
+        else:
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(getattr(self._work, method), number)
+
+
+def left_running(names: Sequence[str]) -> str:
+    """Say that Rind gives up, and in which containers a command may be left running."""
+    if not names:
+        return "gave up; no command was started"
+    return f"gave up; the command may be left running in {', '.join(names)}"
+
+
 @contextmanager
-def taken(work: Endable, call: Callable[[Callable[[int], None], int], object]) -> Iterator[None]:
-    """Hand the signals sent to us to ``work``.
+def taken(work: Endable) -> Iterator[None]:
+    """Hand the signals sent to us to ``work``, within their handlers.
 
     Signals that our parent ignores, as nohup does, stay ignored. At the end the exit status is
     settled: another Ctrl-C does not change it.
-
-    Args:
-        work: what they are for.
-        call: calls one of its methods as soon as it can, from a signal's handler.
     """
     first = 0
 
     def take(number: int, _: FrameType | None) -> None:
         nonlocal first
-        call(work.interrupt, number)
+        work.interrupt(number)
         if first and not signal.getitimer(signal.ITIMER_REAL)[0]:
             signal.setitimer(signal.ITIMER_REAL, GIVE_UP_AFTER)
         first = first or number
 
     def forward(number: int, _: FrameType | None) -> None:
-        call(work.forward, number)
+        work.forward(number)
 
     def give_up(_number: int, _: FrameType | None) -> None:
         give_back()

@@ -1,18 +1,21 @@
 """Supervises one command until it exits, is signalled or times out."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from rind.decide.plan import Command
 from rind.errors import EngineError, ExitStatus, LeftRunning
 from rind.execution.exec import Exec
-from rind.target import Target
 
-__all__ = ["Say", "Serve", "Supervisor"]
+__all__ = ["Say", "Serve", "Start", "Supervisor"]
 
 Say = Callable[[str], Awaitable[None]]
 """Prints a line to the user."""
+
+Start = Callable[[], Awaitable[Exec]]
+"""Starts a command."""
 
 Serve = Callable[[Exec], Awaitable[int | None]]
 """Moves a process's bytes until it ends; gives its exit status, or None where it was detached."""
@@ -27,13 +30,16 @@ class Supervisor:
     """Runs one command: :meth:`run` starts and serves it, :meth:`end` ends it from outside.
 
     Args:
-        target: the container.
+        name: the container's.
         kill_after: seconds that the command's tree has to end by itself.
         say: prints a message that does not end the run.
+        has_begun: whether the start was requested already, so that it must be ended, and not be
+            left out, if :meth:`end` is called before :meth:`run`.
     """
 
-    def __init__(self, target: Target, kill_after: float, say: Say) -> None:
-        self._target = target
+    def __init__(self, name: str, kill_after: float, say: Say, *, has_begun: bool = False) -> None:
+        self.name = name
+        self._has_begun = has_begun
         self._kill_after = kill_after
         self._say = say
         self._task: asyncio.Task[object] | None = None
@@ -41,18 +47,16 @@ class Supervisor:
         self._ending: asyncio.Task[bool] | None = None
         self._waiting: asyncio.Task[None] | None = None
         self._forwarding: set[asyncio.Task[None]] = set()
-        # What ends the run from outside gives it this status, unless the command has its own.
+        # What ends the run from outside: a signal, and the status unless the command has its own.
+        self._number = 0
         self._status = 0
 
-    async def run(
-        self, command: Command, serve: Serve, size: tuple[int, int] | None = None
-    ) -> int | None:
+    async def run(self, start: Start, serve: Serve) -> int | None:
         """Start a command and serve it; return the exit status, None if it was detached.
 
         Args:
-            command: what to run.
+            start: starts it.
             serve: moves its bytes.
-            size: the window size (rows, columns) that it begins with, with a TTY.
 
         Raises:
             RindError: with the message and the exit status that the user is to see.
@@ -60,7 +64,7 @@ class Supervisor:
         """
         self._task = asyncio.current_task()
         try:
-            status = await self._run(command, serve, size)
+            status = await self._run(start, serve)
         except LeftRunning as left:
             await self._tell(left)
             return self._status or left.exit_status
@@ -75,13 +79,14 @@ class Supervisor:
         finally:
             # What it left running on purpose is not to be ended any more.
             self._task = self._process = None
+            self._has_begun = False
             if self._waiting is not None:
                 self._waiting.cancel()
         return status
 
     def left(self) -> list[str]:
         """Return the container's name where something may be left running there."""
-        return [self._target.container.name] if self._task is not None else []
+        return [self.name] if self._has_begun or self._task is not None else []
 
     def end(self, number: int, status: int) -> None:
         """End the command's tree with a signal, and when it is called again, at once.
@@ -90,6 +95,7 @@ class Supervisor:
             number: the signal.
             status: what the run then ends with, unless the command has a status of its own.
         """
+        self._number = self._number or number
         self._status = self._status or status
         if self._process is None:
             if self._task is not None:
@@ -106,17 +112,16 @@ class Supervisor:
             self._forwarding.add(task := asyncio.create_task(self._hand_on(self._process, number)))
             task.add_done_callback(self._forwarding.discard)
 
-    async def _run(
-        self, command: Command, serve: Serve, size: tuple[int, int] | None
-    ) -> int | None:
-        if self._status:
+    async def _run(self, start: Start, serve: Serve) -> int | None:
+        if self._status and not self._has_begun:
             return self._status  # it was ended before it began
-        async with await self._target.start(command, size) as process:
+        async with await start() as process:
             self._process = process
+            if self._status:
+                self.end(self._number, self._status)
             status = await serve(process)
             if process.ending is not None:
-                name = self._target.container.name
-                await self._say(f"the command was killed when {name} ran {process.ending}")
+                await self._say(f"the command was killed when {self.name} ran {process.ending}")
             if status is None:
                 process.on_exit = "detach"
             if self._ending is not None:
@@ -130,7 +135,7 @@ class Supervisor:
         except LeftRunning as exc:
             await self._say(f"cannot hand on signal {number}: {exc}")
 
-    def _ended(self, ending: "asyncio.Task[bool]") -> None:
+    def _ended(self, ending: asyncio.Task[bool]) -> None:
         if self._task is None or ending.cancelled():
             return
         if ending.exception() is not None:
@@ -139,7 +144,7 @@ class Supervisor:
         elif self._process is not None:
             self._waiting = asyncio.create_task(self._leave_unread(self._process, self._task))
 
-    async def _leave_unread(self, process: Exec, task: "asyncio.Task[object]") -> None:
+    async def _leave_unread(self, process: Exec, task: asyncio.Task[object]) -> None:
         """Discard an ended command's output once our own stdout is stuck."""
         taken = -1
         while process.taken > taken:

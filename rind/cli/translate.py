@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import shlex
 
-from rind.attach import STDIN_FD, STDOUT_FD
 from rind.decide.plan import Command
 from rind.decide.selection import Wanted
-from rind.terminal.descriptors import can_read, is_null
+from rind.terminal.standard import STDIN_FD, STDOUT_FD, can_read, is_null
 from rind.terminal.tty import handed_over, is_terminal
 
 TYPE_CHECKING = False

@@ -8,7 +8,7 @@ import re
 from rind.decide.pre_step import PreStep, flaw, wrap, wrap_script
 from rind.decide.workdir import container_path, joined
 from rind.errors import UsageError
-from rind.model import Caller, Container, Defaults, ExecConfig
+from rind.model import Defaults, ExecConfig
 from rind.records import dataclass, field
 
 TYPE_CHECKING = False
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Final, TypedDict
 
     from rind.decide.profile import Profile
+    from rind.model import Caller, Container
 
 __all__ = [
     "Command",

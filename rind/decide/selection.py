@@ -7,7 +7,7 @@ from itertools import combinations
 from rind.decide.profile import DEFAULT_LABEL
 from rind.decide.workdir import below, parts
 from rind.errors import SelectionError
-from rind.model import COMPOSE, Caller, Container
+from rind.model import COMPOSE
 from rind.quoting import quoted
 from rind.records import dataclass
 
@@ -15,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Final, TypedDict
+
+    from rind.model import Caller, Container
 
 __all__ = [
     "AmbiguousError",

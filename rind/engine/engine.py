@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager, contextmanager
 from rind.engine import answers
 from rind.engine.answers import WrongAnswer
 from rind.engine.carrier import Disconnected
+from rind.engine.sockets import upgraded
 from rind.errors import Broken, Refused, Unreachable
 
 TYPE_CHECKING = False
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from rind.engine.carrier import Answer, Carrier
     from rind.engine.endpoint import Endpoint
     from rind.engine.hijacked import HijackedStream
+    from rind.engine.sockets import SocketCarrier, Wire
     from rind.model import Container, Defaults, ExecConfig, ExecState
 
 __all__ = ["Engine"]
@@ -66,14 +68,21 @@ class Engine:
     Args:
         endpoint: where the engine is.
         carrier: what carries the requests; None for aiodocker.
+        api_version: the one to speak; None to ask the engine.
 
     Attributes:
         api_version: the one that is spoken.
     """
 
-    def __init__(self, endpoint: Endpoint, carrier: Carrier | None = None) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        carrier: Carrier | None = None,
+        api_version: tuple[int, int] | None = None,
+    ) -> None:
         self.endpoint = endpoint
-        self.api_version: tuple[int, int] = API_NEWEST
+        self.api_version = api_version or API_NEWEST
+        self._knows_version = api_version is not None
         self._given = carrier
         self._carrier: Carrier | None = None
 
@@ -90,8 +99,9 @@ class Engine:
         """
         try:
             with self._errors():
-                self.open()
-                await self._ping()
+                self._carrier = self._given or self._pooled()
+                if not self._knows_version:
+                    await self._ping()
         except BaseException:
             await self.aclose()
             raise
@@ -104,15 +114,6 @@ class Engine:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
-
-    def open(self) -> None:
-        """Be open without a ping: for whoever knows the API version."""
-        if self._given is None:
-            from rind.engine.pooled import PooledCarrier  # noqa: PLC0415 # it takes 70 ms to load
-
-            self._carrier = PooledCarrier(self.endpoint.url)
-        else:
-            self._carrier = self._given
 
     async def aclose(self) -> None:
         """Close the connections. Idempotent."""
@@ -261,25 +262,39 @@ class Engine:
         Raises:
             Refused: the engine would not start it.
         """
-        path, body = self.start_request(exec_id, tty=tty, size=size)
+        path, body = self._start_request(exec_id, tty=tty, size=size)
         with self._errors():
-            return self.hijacked(await self._open.upgrade(path, body, timeout=REQUEST_TIMEOUT))
+            return self._hijacked(await self._open.upgrade(path, body, timeout=REQUEST_TIMEOUT))
 
-    def start_request(
+    async def ask_start(
+        self,
+        carrier: SocketCarrier,
+        exec_id: str,
+        *,
+        tty: bool,
+        size: tuple[int, int] | None = None,
+    ) -> Wire:
+        """Do the first half of :meth:`start_exec`: send the request."""
+        path, body = self._start_request(exec_id, tty=tty, size=size)
+        with self._errors():
+            return await carrier.ask_upgrade(path, body, timeout=REQUEST_TIMEOUT)
+
+    async def go_on(self, wire: Wire) -> HijackedStream:
+        """Do the second half of :meth:`start_exec`, whose request was sent on ``wire``."""
+        from rind.engine.wire import LoopWire  # noqa: PLC0415 # it needs asyncio
+
+        with self._errors():
+            return self._hijacked(await upgraded(LoopWire.of(wire)))
+
+    def _start_request(
         self, exec_id: str, *, tty: bool, size: tuple[int, int] | None
     ) -> tuple[str, object]:
-        """Return the path and the body of :meth:`start_exec`'s request."""
         body: dict[str, object] = {"Detach": False, "Tty": tty}
         if tty and size and self.takes_console_size:
             body["ConsoleSize"] = list(size)
         return self._versioned(f"exec/{exec_id}/start"), body
 
-    def hijacked(self, answer: Answer) -> HijackedStream:
-        """Return the stream of a command from the answer to its start.
-
-        Raises:
-            Refused, Broken: the engine has not upgraded the connection.
-        """
+    def _hijacked(self, answer: Answer) -> HijackedStream:
         from rind.engine.hijacked import HijackedStream  # noqa: PLC0415 # it needs asyncio
 
         _accept(answer)
@@ -313,6 +328,11 @@ class Engine:
         """
         with self._errors():
             return answers.read_exec_state(await self._get(f"exec/{exec_id}/json"))
+
+    def _pooled(self) -> Carrier:
+        from rind.engine.pooled import PooledCarrier  # noqa: PLC0415 # it takes 70 ms to load
+
+        return PooledCarrier(self.endpoint.url)
 
     @property
     def _open(self) -> Carrier:

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
             """Close it. Idempotent; does nothing once it is detached."""
 
 
-__all__ = ["READ_SIZE", "BlockingWire", "SocketCarrier", "finish", "places"]
+__all__ = ["READ_SIZE", "BlockingWire", "SocketCarrier", "finish", "places", "upgraded"]
 
 READ_SIZE: Final = 64 * 1024
 """Bytes to receive at once."""
@@ -169,23 +169,12 @@ class SocketCarrier:
 
     async def upgrade(self, path: str, body: object, *, timeout: float) -> Answer:  # noqa: ASYNC109 # as above
         """Do as the contract says."""
-        return await self.upgraded(await self.ask_upgrade(path, body, timeout=timeout))
+        return await upgraded(await self.ask_upgrade(path, body, timeout=timeout))
 
     async def ask_upgrade(self, path: str, body: object, *, timeout: float) -> Wire:  # noqa: ASYNC109 # as above
-        """Do the first half of :meth:`upgrade`: return when the request is sent."""
+        """Do the first half of :meth:`upgrade`: send the request."""
         sent = request("POST", target(path), self._host, body, upgrade="tcp")
         return await self._sent(sent, timeout)
-
-    async def upgraded(self, wire: Wire) -> Answer:
-        """Do the second half of :meth:`upgrade`, also for another carrier: receive the answer."""
-        try:
-            response, data = await _head(wire)
-            if response.status != _SWITCHING:
-                return await _whole(wire, response, data)
-            connection = wire.detach(), response.rest
-            return Answer(response.status, response.reason, response.headers, b"", connection)
-        finally:
-            wire.close()
 
     @asynccontextmanager
     async def stream(
@@ -231,6 +220,21 @@ class SocketCarrier:
                 self.place = place
                 return wire
         raise Disconnected  # a name without an address
+
+
+async def upgraded(wire: Wire) -> Answer:
+    """Do the second half of :meth:`SocketCarrier.upgrade`: receive the answer.
+
+    The wire is closed then, unless it is the answer's connection.
+    """
+    try:
+        response, data = await _head(wire)
+        if response.status != _SWITCHING:
+            return await _whole(wire, response, data)
+        connection = wire.detach(), response.rest
+        return Answer(response.status, response.reason, response.headers, b"", connection)
+    finally:
+        wire.close()
 
 
 async def _head(wire: Wire) -> tuple[Response, bytes]:

@@ -1,10 +1,16 @@
 """A wire that waits in an event loop, for :class:`~rind.engine.sockets.SocketCarrier`."""
 
+from __future__ import annotations
+
 import asyncio
 import socket
 from typing import Any, Final, Self
 
 from rind.engine.sockets import READ_SIZE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rind.engine.sockets import Wire
 
 __all__ = ["LoopWire"]
 
@@ -39,6 +45,11 @@ class LoopWire:
             wire.close()
             raise
         return wire
+
+    @classmethod
+    def of(cls, wire: Wire) -> Self:
+        """Take over the socket of another wire."""
+        return cls(wire.detach(), wire.deadline)
 
     async def send(self, data: bytes) -> None:
         """Send all of ``data``."""

@@ -19,29 +19,28 @@ from rind.errors import (
     StartError,
     Unreachable,
 )
+from rind.execution.begin import create, new_cookie
 from rind.execution.receiver import Receiver
 from rind.execution.start_failure import start_failure, told_failure
 from rind.execution.state import Inspector
 from rind.execution.tasks import Tasks, persistent, shielded
-from rind.reaper.scripts import COOKIE
 from rind.reaper.tree import BOUND
-from rind.records import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
-    from rind.engine.engine import Engine
     from rind.engine.hijacked import HijackedStream
     from rind.errors import (
         Ending,
     )
+    from rind.execution.begin import Begun
     from rind.execution.registry import Registry
     from rind.model import Container, ExecConfig, ExecState
     from rind.reaper.tree import Tree, Trees
 
-__all__ = ["Exec", "check_size", "start_detached"]
+__all__ = ["Exec", "check_size"]
 
 
 POLL_FIRST: Final = 0.001
@@ -76,25 +75,6 @@ def check_size(size: Sequence[object]) -> None:
             if max(rows, columns) <= MOST_CELLS:
                 return
     raise ValueError(f"a window size is (rows, columns) up to {MOST_CELLS}, but is {size!r}")
-
-
-async def start_detached(engine: Engine, container: Container, config: ExecConfig) -> str:
-    """Start a command, detached; return its exec ID.
-
-    Raises:
-        StartError, EngineError: as :meth:`Exec.start`.
-    """
-    try:
-        exec_id = await engine.create_exec(container.id, config)
-        await engine.start_exec_detached(exec_id)
-    except Refused as exc:
-        raise start_failure(exc.text) from exc
-    return exec_id
-
-
-def _marked(env: Sequence[str], tree: Tree) -> list[str]:
-    """Return variables with a tree's cookie first: scripts read the first MB of an environment."""
-    return [tree.variable, *(variable for variable in env if not variable.startswith(f"{COOKIE}="))]
 
 
 async def _abandon(opening: asyncio.Task[Exec], tree: Tree) -> None:
@@ -153,13 +133,15 @@ class Exec:
         self._closing: asyncio.Task[None] | None = None
 
     @classmethod
-    async def start(
+    async def start(  # noqa: PLR0913 # Target.execute() calls it
         cls,
         trees: Trees,
         registry: Registry,
         container: Container,
         config: ExecConfig,
         size: tuple[int, int] | None = None,
+        *,
+        begun: Begun | None = None,
     ) -> Self:
         """Create and start an exec instance in ``container``.
 
@@ -169,6 +151,7 @@ class Exec:
             container: a running one.
             config: what to execute.
             size: the window size (rows, columns) that the command begins with.
+            begun: a start that was requested already.
 
         Raises:
             ValueError: no TTY can have this size.
@@ -177,11 +160,14 @@ class Exec:
         """
         if size is not None:
             check_size(size)
-        engine, tree = trees.engine, trees.new(container.id, config.user)
-        config = replace(config, env=_marked(config.env, tree))
+        engine = trees.engine
+        tree = trees.new(container.id, config.user, begun.cookie if begun else new_cookie())
 
         async def open_it(exec_id: str) -> Self:
-            stream = await engine.start_exec(exec_id, tty=config.tty, size=size)
+            if begun:
+                stream = await engine.go_on(begun.wire)
+            else:
+                stream = await engine.start_exec(exec_id, tty=config.tty, size=size)
             opened = cls(
                 *(trees, registry, container),
                 exec_id=exec_id,
@@ -196,7 +182,9 @@ class Exec:
             return opened
 
         try:
-            tree.exec_id = await engine.create_exec(container.id, config)
+            tree.exec_id = (
+                begun.exec_id if begun else await create(engine, container, config, tree.cookie)
+            )
             opening: asyncio.Task[Self] = asyncio.create_task(open_it(tree.exec_id))
             registry.opening.add(opening)
             opening.add_done_callback(registry.opening.discard)

@@ -15,7 +15,12 @@ in environments, which only the same user and root can: a script gets its cookie
 in variables (:func:`script_variables`).
 """
 
-from typing import Final
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
 
 __all__ = [
     "BOOTSTRAP",

@@ -11,21 +11,26 @@ outside (:mod:`rind.reaper.host_processes`).
 A tree is gone only when the engine confirms it: finding no process is not enough.
 """
 
+from __future__ import annotations
+
 import asyncio
 import signal
-import uuid
 from contextlib import suppress
 from functools import cached_property
-from typing import Final
 from weakref import WeakValueDictionary
 
-from rind.engine.engine import Engine
 from rind.errors import EngineError, LeftRunning, Refused, Unreachable
 from rind.reaper import host_processes
 from rind.reaper.leash import Leash
 from rind.reaper.looks import NOT_KNOWN, Look, Looks, run_script, script_config
 from rind.reaper.roots import Root, match_root
 from rind.reaper.scripts import COOKIE, ROOTS_SCRIPT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from rind.engine.engine import Engine
 
 __all__ = ["BOUND", "Tree", "Trees"]
 
@@ -70,9 +75,9 @@ class Trees:
         self._leashes: WeakValueDictionary[tuple[str, str], Leash] = WeakValueDictionary()
         self._looks: WeakValueDictionary[tuple[str, str], Looks] = WeakValueDictionary()
 
-    def new(self, container_id: str, user: str) -> "Tree":
+    def new(self, container_id: str, user: str, cookie: str) -> Tree:
         """Return the tree of a new command."""
-        return Tree(self, container_id, user)
+        return Tree(self, container_id, user, cookie)
 
     @cached_property
     def is_local(self) -> bool:
@@ -110,8 +115,8 @@ class Tree:
         was_killed: whether SIGKILL was sent to it.
     """
 
-    def __init__(self, trees: Trees, container_id: str, user: str) -> None:
-        self.cookie = uuid.uuid4().hex
+    def __init__(self, trees: Trees, container_id: str, user: str, cookie: str) -> None:
+        self.cookie = cookie
         self.exec_id: str | None = None
         self.was_killed = False
         self._trees = trees

@@ -13,42 +13,23 @@ No thread: one that is blocked in a read could not be ended, and would eat the s
 
 import asyncio
 import errno
-import fcntl
 import os
 import select
 import signal
 import socket
 import stat
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 from rind.terminal.tty import in_foreground, signals_handled
 
-__all__ = ["Sink", "Source", "can_read", "is_null"]
+__all__ = ["Sink", "Source"]
 
 READ_SIZE: Final = 64 * 1024
 """Bytes: the capacity of a Linux pipe (pipe(7))."""
 
 _GONE: Final = {errno.EPIPE, errno.ECONNRESET, errno.EIO}
 """The errors of a pipe, a socket and a terminal whose other end is closed."""
-
-
-def is_null(fd: int) -> bool:
-    """Return whether ``fd`` is closed or /dev/null: there is nothing to attach."""
-    try:
-        status = os.fstat(fd)
-        return stat.S_ISCHR(status.st_mode) and status.st_rdev == Path(os.devnull).stat().st_rdev
-    except OSError:
-        return True
-
-
-def can_read(fd: int) -> bool:
-    """Whether ``fd`` is open for reading."""
-    try:
-        return fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_WRONLY
-    except OSError:
-        return False
 
 
 def _is_master(fd: int) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import termios
-import threading
 import tty
 from contextlib import contextmanager, suppress
 
@@ -26,6 +25,7 @@ __all__ = [
     "in_foreground",
     "is_raw",
     "is_terminal",
+    "raw_mode",
     "signals_handled",
     "window_size",
 ]
@@ -93,6 +93,8 @@ def signals_handled(
     The loop's own handlers are not used: it has one for each signal, which may be the host
     program's. Does nothing in threads other than the main one, which get no signals.
     """
+    import threading  # noqa: PLC0415 # asyncio needs it too, a start does not
+
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -108,42 +110,51 @@ def signals_handled(
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
+def raw_mode(fd: int) -> RawMode:
+    """Return the raw mode of a terminal: the one that is entered, or else a new one."""
+    return next((mode for mode in _raw if mode.fd == fd), None) or RawMode(fd)
+
+
 class RawMode:
     """A context in which a terminal is in raw mode: keys and output pass unchanged.
 
-    At its end the attributes are restored bit for bit. Pending input is kept.
+    At its end the attributes are restored bit for bit. Pending input is kept. It may be entered
+    again before its end, which changes nothing: the first end counts. Made by :func:`raw_mode`.
     """
 
     def __init__(self, fd: int) -> None:
-        self._fd = fd
+        self.fd = fd
         self._saved: list[int | list[bytes | int]] = []
 
     def __enter__(self) -> Self:
-        if not in_foreground(self._fd):
+        if self in _raw:
+            return self
+        if not in_foreground(self.fd):
             # What a job is stopped with that sets the terminal from the background. Stopped now,
             # and not at the first change: the attributes are still the shell's own.
             os.kill(os.getpid(), signal.SIGTTOU)
-        self._saved = termios.tcgetattr(self._fd)
+        self._saved = termios.tcgetattr(self.fd)
         _raw.append(self)
         self.resume()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.suspend()
-        _raw.remove(self)
+        if self in _raw:
+            self.suspend()
+            _raw.remove(self)
 
     def resume(self) -> None:
         """Set raw mode, for the first time or again. Idempotent."""
         # A terminal that has hung up has no attributes; its SIGHUP comes with a SIGCONT.
         with suppress(termios.error):
-            tty.setraw(self._fd, termios.TCSADRAIN)
+            tty.setraw(self.fd, termios.TCSADRAIN)
 
     def suspend(self) -> None:
         """Restore the terminal's attributes. Idempotent."""
         # Not TCSADRAIN: on a terminal that is no longer read, it would never return.
         # A terminal that has hung up has no attributes to restore.
         with suppress(termios.error):
-            termios.tcsetattr(self._fd, termios.TCSANOW, self._saved)
+            termios.tcsetattr(self.fd, termios.TCSANOW, self._saved)
 
 
 def window_size(*fds: int) -> tuple[int, int] | None:

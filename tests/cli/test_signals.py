@@ -12,7 +12,7 @@ import termios
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pexpect
@@ -138,17 +138,18 @@ def test_an_engine_that_does_not_answer_holds_no_signal(
     with (
         silent(tmp_path) as (url, server),
         started("true", env=busybox.environ(DOCKER_HOST=url)) as process,
+        ExitStack() as connections,
     ):
-        connection, _ = server.accept()
-        with connection:
-            if pings:
-                connection.recv(65536)
-                connection.sendall(PONG)
-                assert connection.recv(65536).startswith(b"GET /v1.51/containers/json")
-            process.terminate()
-            assert process.wait(AT_ONCE) == -signal.SIGTERM
-            assert process.stderr
-            assert process.stderr.read() == b""
+        connection = connections.enter_context(server.accept()[0])
+        if pings:
+            connection.recv(65536)
+            connection.sendall(PONG)
+            connection = connections.enter_context(server.accept()[0])
+            assert connection.recv(65536).startswith(b"GET /v1.51/containers/json")
+        process.terminate()
+        assert process.wait(AT_ONCE) == -signal.SIGTERM
+        assert process.stderr
+        assert process.stderr.read() == b""
 
 
 @pytest.mark.parametrize("pings", [False, True], ids=["silent", "after the ping"])

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import uuid
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from conftest import TestContainer
@@ -40,21 +41,38 @@ def mark() -> str:
 
 
 async def test_it_gives_the_commands_own_status(target: Target) -> None:
-    assert await Supervisor(target, 10, say).run(Command(argv=["sh", "-c", "exit 5"]), serve) == 5
+    assert (
+        await Supervisor(target.container.name, 10, say).run(
+            partial(target.start, Command(argv=["sh", "-c", "exit 5"])), serve
+        )
+        == 5
+    )
 
 
 async def test_ended_before_it_began(target: Target) -> None:
-    run = Supervisor(target, 10, say)
+    run = Supervisor(target.container.name, 10, say)
     run.end(signal.SIGINT, 130)
-    assert await run.run(Command(argv=["false"]), serve) == 130
+    assert await run.run(partial(target.start, Command(argv=["false"])), serve) == 130
+
+
+async def test_a_start_that_was_requested_is_ended(
+    busybox: TestContainer, target: Target, mark: str
+) -> None:
+    run = Supervisor(target.container.name, 10, say, has_begun=True)
+    assert run.left() == [target.container.name]
+    run.end(signal.SIGINT, 130)
+    start = partial(target.start, Command(argv=["sleep", mark]))
+    assert await run.run(start, serve) == 130
+    assert run.left() == []
+    assert await asyncio.to_thread(sleepers, busybox, mark) == 0
 
 
 @pytest.mark.parametrize("after", [0, 0.001, 0.01, 0.03, 0.1, 0.3])
 async def test_ended_at_any_moment(
     busybox: TestContainer, target: Target, mark: str, after: float
 ) -> None:
-    run = Supervisor(target, 10, say)
-    task = asyncio.create_task(run.run(Command(argv=["sleep", mark]), serve))
+    run = Supervisor(target.container.name, 10, say)
+    task = asyncio.create_task(run.run(partial(target.start, Command(argv=["sleep", mark])), serve))
     await asyncio.sleep(after)
     run.end(signal.SIGTERM, 143)
     assert await task == 143
@@ -64,9 +82,9 @@ async def test_ended_at_any_moment(
 async def test_what_a_finished_run_left_on_purpose_is_not_ended(
     busybox: TestContainer, target: Target, mark: str
 ) -> None:
-    run = Supervisor(target, 10, say)
+    run = Supervisor(target.container.name, 10, say)
     command = Command(argv=["sh", "-c", f"sleep {mark} >/dev/null 2>&1 &"])
-    assert await run.run(command, serve) == 0
+    assert await run.run(partial(target.start, command), serve) == 0
     others = asyncio.all_tasks()
     run.end(signal.SIGKILL, 137)
     run.forward(signal.SIGKILL)

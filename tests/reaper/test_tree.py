@@ -20,6 +20,7 @@ from rind.engine.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.engine.frames import STDOUT
 from rind.errors import LeftRunning
+from rind.execution.begin import new_cookie
 from rind.execution.exec import Exec
 from rind.execution.registry import Registry
 from rind.model import ExecConfig
@@ -35,7 +36,7 @@ class Scripted(Tree):
 
     def __init__(self, *left: int) -> None:
         trees = Trees(Engine(Endpoint("unix:///nowhere", "the test")))
-        super().__init__(trees, "0" * 64, "")
+        super().__init__(trees, "0" * 64, "", new_cookie())
         self.left = list(left)
         self.sent: list[int] = []
 

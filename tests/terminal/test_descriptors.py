@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rind.terminal.descriptors import Sink, Source, is_null
+from rind.terminal.descriptors import Sink, Source
 
 DATA = bytes(range(256)) * 2000
 
@@ -31,20 +31,6 @@ async def write_all(fd: int, data: bytes) -> None:
         await sink.write(data)
     finally:
         sink.close()
-
-
-def test_null() -> None:
-    reader, writer = os.pipe()
-    null = os.open(os.devnull, os.O_RDONLY)
-    zero = os.open("/dev/zero", os.O_RDONLY)
-    try:
-        assert is_null(null)
-        assert not is_null(reader)
-        assert not is_null(zero)
-    finally:
-        for fd in (reader, writer, null, zero):
-            os.close(fd)
-    assert is_null(null)  # closed
 
 
 async def test_a_pipe_both_ways_with_its_flags_untouched() -> None:

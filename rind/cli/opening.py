@@ -1,0 +1,186 @@
+"""An ordinary run's beginning: one container, one attached command.
+
+Everything up to the start request is done before asyncio is loaded: see :mod:`rind.early`.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from rind.cli.translate import asked_command, described, wanted
+from rind.decide.selection import AmbiguousError
+from rind.early import EarlyClient
+from rind.engine.endpoint import docker_setting, resolve_endpoint
+from rind.errors import ExitStatus, RindError, StartError
+from rind.quoting import quoted
+from rind.records import dataclass
+from rind.resolve import is_elsewhere, profile_of
+from rind.terminal.detach_keys import parse_keys
+from rind.terminal.standard import STDERR_FD, STDIN_FD, local_window_size
+from rind.terminal.tty import is_terminal, raw_mode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from rind.cli.options import Options
+    from rind.decide.profile import Profile
+    from rind.decide.selection import Selected
+    from rind.execution.begin import Begun
+    from rind.model import Caller, Container, ExecConfig
+
+__all__ = [
+    "Prepared",
+    "announce",
+    "can_ask",
+    "hint",
+    "hinted",
+    "mention_elsewhere",
+    "prepare",
+    "start",
+    "wanted_keys",
+    "wants_hint",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A command that has only to be started.
+
+    Attributes:
+        exec_id: empty for a command that was started, detached.
+        size: the window size (rows, columns) that it begins with, with a TTY.
+        detach_keys: the bytes that detach when typed; empty for none.
+    """
+
+    early: EarlyClient
+    selected: Selected
+    config: ExecConfig
+    exec_id: str
+    cookie: str
+    size: tuple[int, int] | None
+    detach_keys: bytes
+
+
+def prepare(
+    options: Options,
+    variables: Mapping[str, str],
+    env: Mapping[str, str],
+    say: Callable[[str], None],
+) -> Prepared | None:
+    """Find the container, settle the command and create its exec instance.
+
+    None where the run is no ordinary one: it needs an event loop from its beginning.
+
+    Raises:
+        RindError: with the message and the exit status for the user.
+    """
+    if options.action != "run" or options.all or options.wait is not None:
+        return None
+    command = asked_command(options, variables, env)
+    detach_keys = wanted_keys(options, env)
+    endpoint = resolve_endpoint(env, host=options.host, context=options.context)
+    if env.get("DOCKER_TLS_VERIFY") and not endpoint.url.startswith("unix:"):
+        return None  # aiodocker knows about TLS
+    early = EarlyClient(endpoint, env)
+    try:
+        selected = early.find(wanted(options))
+    except AmbiguousError:
+        if can_ask(env):
+            return None
+        raise
+    container = selected.container
+    mention_elsewhere(options, container, early.caller, say)
+    profile = profile_of(container, options.label)
+    config = early.settle(command, container, profile)
+    announce(options, endpoint.url, [selected], profile, say)
+    exec_id, cookie = "", ""
+    try:
+        if options.detach:
+            early.detach(container, config)
+        else:
+            exec_id, cookie = early.create(container, config)
+    except StartError as exc:
+        raise hinted(
+            exc, hint(options, _running(early) if wants_hint(exc, options) else [])
+        ) from exc
+    size = local_window_size() if config.tty else None
+    return Prepared(early, selected, config, exec_id, cookie, size, detach_keys)
+
+
+def start(prepared: Prepared) -> Begun:
+    """Request the start of a command, with the local terminal in raw mode if it has a TTY.
+
+    Raises:
+        EngineError: the request could not be sent.
+    """
+    config, size = prepared.config, prepared.size
+    if config.tty and config.stdin and is_terminal(STDIN_FD):
+        # What is typed from here on is the command's, and must not be echoed.
+        raw_mode(STDIN_FD).__enter__()
+    return prepared.early.start(prepared.exec_id, prepared.cookie, tty=config.tty, size=size)
+
+
+def wanted_keys(options: Options, env: Mapping[str, str]) -> bytes:
+    """Return the detach keys: the option's, or else those of docker's configuration file.
+
+    Raises:
+        UsageError: they are invalid, or the file is.
+    """
+    keys = options.detach_keys
+    return parse_keys(docker_setting(env, "detachKeys") if keys is None else keys)
+
+
+def announce(
+    options: Options,
+    url: str,
+    found: Sequence[Selected],
+    profile: Profile,
+    say: Callable[[str], None],
+) -> None:
+    """Say what is run, where and why there, with ``-v``."""
+    if options.verbosity > 0:
+        names = ", ".join(selected.container.name for selected in found)
+        if len(found) == 1:
+            names += f" ({found[0].reason})"
+        say(f"in {names} on {url}: {described(options, profile)}")
+
+
+def mention_elsewhere(
+    options: Options, container: Container, caller: Caller, say: Callable[[str], None]
+) -> None:
+    """Mention the project if the user stands in the directory of another one."""
+    loud = options.verbosity >= 0 and is_terminal(STDERR_FD)
+    if loud and options.container is None and is_elsewhere(container, caller):
+        say(f"running in {container.name}, of the project in {container.folder}")
+
+
+def can_ask(env: Mapping[str, str]) -> bool:
+    """Whether the user can be asked to choose."""
+    able = env.get("TERM", "dumb") not in {"", "dumb", "unknown"}
+    return able and is_terminal(STDIN_FD) and is_terminal(STDERR_FD)
+
+
+def wants_hint(exc: StartError, options: Options) -> bool:
+    """Whether the first word, which is no program, may be a container, as docker exec takes it."""
+    return exc.exit_status == ExitStatus.NOT_FOUND and options.container is None
+
+
+def hint(options: Options, running: Sequence[Container]) -> str:
+    """Return a hint if the first word is a running container; else empty."""
+    first, *rest = options.command or [""]
+    if first not in {container.name for container in running}:
+        return ""
+    line = " ".join(map(quoted, ["rind", "--container", first, *rest]))
+    return f"{first} is a container: {line}"
+
+
+def hinted(exc: StartError, hint: str) -> StartError:
+    """Return the error with a hint, if there is one."""
+    return StartError(f"{exc} ({hint})" if hint else str(exc), exc.exit_status)
+
+
+def _running(early: EarlyClient) -> list[Container]:
+    with suppress(RindError):
+        return early.running()
+    return []

@@ -1,0 +1,94 @@
+"""A client without an event loop: it finds a container and starts one command in it.
+
+The command line asks it before asyncio is loaded, which takes as long as the engine takes to start
+the command; :meth:`EarlyClient.client` goes on from there. So nothing here may import asyncio, or
+what is as slow.
+"""
+
+from __future__ import annotations
+
+from rind.caller import find_caller
+from rind.engine.engine import Engine
+from rind.engine.sockets import BlockingWire, SocketCarrier, finish
+from rind.execution.begin import Begun, create, new_cookie, start_detached
+from rind.resolve import find, settle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rind.client import Client
+    from rind.decide.plan import Command
+    from rind.decide.profile import Profile
+    from rind.decide.selection import Selected, Wanted
+    from rind.engine.endpoint import Endpoint
+    from rind.model import Container, ExecConfig
+
+__all__ = ["EarlyClient"]
+
+
+class EarlyClient:
+    """A client of one engine. Every method blocks, for as long as a request may take.
+
+    Raises:
+        Unreachable: nothing answers, or what answers is not a Docker Engine.
+    """
+
+    def __init__(self, endpoint: Endpoint, environ: Mapping[str, str]) -> None:
+        self.caller = find_caller(environ, endpoint.url)
+        self._carrier = SocketCarrier(endpoint.url, BlockingWire.open)
+        self._engine = Engine(endpoint, self._carrier)
+        finish(self._engine.__aenter__())
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the engine is."""
+        return self._engine.endpoint
+
+    def find(self, wanted: Wanted) -> Selected:
+        """Find the one container to run in: as :func:`rind.resolve.find`."""
+        return finish(find(self._engine, self.caller, wanted))
+
+    def running(self) -> list[Container]:
+        """List the running containers.
+
+        Raises:
+            EngineError: the engine failed.
+        """
+        up = finish(self._engine.containers([], up=True))
+        return [container for container in up if container.state == "running"]
+
+    def settle(self, command: Command, container: Container, profile: Profile) -> ExecConfig:
+        """Settle what is to be executed: as :func:`rind.resolve.settle`."""
+        return finish(settle(self._engine, command, container, profile, self.caller))
+
+    def detach(self, container: Container, config: ExecConfig) -> str:
+        """Start a command, detached: as :func:`rind.execution.begin.start_detached`."""
+        return finish(start_detached(self._engine, container, config))
+
+    def create(self, container: Container, config: ExecConfig) -> tuple[str, str]:
+        """Create an exec instance; return its ID and its cookie.
+
+        Raises:
+            StartError: the engine would not create it.
+            EngineError: the engine failed.
+        """
+        cookie = new_cookie()
+        return finish(create(self._engine, container, config, cookie)), cookie
+
+    def start(self, exec_id: str, cookie: str, *, tty: bool, size: tuple[int, int] | None) -> Begun:
+        """Request the start of a created command; return before it is answered.
+
+        Raises:
+            EngineError: the request could not be sent.
+        """
+        asking = self._engine.ask_start(self._carrier, exec_id, tty=tty, size=size)
+        return Begun(exec_id, cookie, finish(asking))
+
+    def client(self) -> Client:
+        """Return a client for an event loop, to go on with what was started."""
+        from rind.client import Client  # noqa: PLC0415 # it needs asyncio
+        from rind.engine.wire import LoopWire  # noqa: PLC0415 # as above
+
+        carrier = SocketCarrier(self.endpoint.url, LoopWire.open, self._carrier.place)
+        return Client(Engine(self.endpoint, carrier, self._engine.api_version), self.caller)

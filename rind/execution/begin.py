@@ -1,0 +1,73 @@
+"""The requests that begin a command. Over a carrier that blocks, they need no event loop."""
+
+from __future__ import annotations
+
+import os
+
+from rind.errors import Refused
+from rind.execution.start_failure import start_failure
+from rind.reaper.scripts import COOKIE
+from rind.records import dataclass, replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from rind.engine.engine import Engine
+    from rind.engine.sockets import Wire
+    from rind.model import Container, ExecConfig
+
+__all__ = ["Begun", "create", "new_cookie", "start_detached"]
+
+COOKIE_SIZE: Final = 16
+"""Bytes: as many as a UUID has, so that no two commands share a cookie."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A start that was requested, and has not been answered.
+
+    Attributes:
+        cookie: the command's, as :func:`create` has got it.
+        wire: what the request was sent on.
+    """
+
+    exec_id: str
+    cookie: str
+    wire: Wire
+
+
+def new_cookie() -> str:
+    """Return a cookie for a command's process tree: 32 hexadecimal digits."""
+    return os.urandom(COOKIE_SIZE).hex()
+
+
+async def create(engine: Engine, container: Container, config: ExecConfig, cookie: str) -> str:
+    """Create an exec instance whose processes bear a cookie; return its ID.
+
+    Raises:
+        StartError: the engine would not create it.
+        EngineError: the engine failed.
+    """
+    # The cookie is the first variable: scripts read the first MB of an environment.
+    env = [variable for variable in config.env if not variable.startswith(f"{COOKIE}=")]
+    config = replace(config, env=[f"{COOKIE}={cookie}", *env])
+    try:
+        return await engine.create_exec(container.id, config)
+    except Refused as exc:
+        raise start_failure(exc.text) from exc
+
+
+async def start_detached(engine: Engine, container: Container, config: ExecConfig) -> str:
+    """Start a command, detached; return its exec ID.
+
+    Raises:
+        StartError: the engine would not create or start it.
+        EngineError: the engine failed.
+    """
+    try:
+        exec_id = await engine.create_exec(container.id, config)
+        await engine.start_exec_detached(exec_id)
+    except Refused as exc:
+        raise start_failure(exc.text) from exc
+    return exec_id

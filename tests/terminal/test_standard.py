@@ -1,0 +1,28 @@
+"""What the standard streams may be."""
+
+import os
+
+from rind.terminal.standard import can_read, is_null
+
+
+def test_null() -> None:
+    reader, writer = os.pipe()
+    null = os.open(os.devnull, os.O_RDONLY)
+    zero = os.open("/dev/zero", os.O_RDONLY)
+    try:
+        assert is_null(null)
+        assert not is_null(reader)
+        assert not is_null(zero)
+    finally:
+        for fd in (reader, writer, null, zero):
+            os.close(fd)
+    assert is_null(null)  # closed
+
+
+def test_what_can_be_read() -> None:
+    reader, writer = os.pipe()
+    assert can_read(reader)
+    assert not can_read(writer)
+    os.close(reader)
+    os.close(writer)
+    assert not can_read(reader)
