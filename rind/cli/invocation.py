@@ -188,8 +188,9 @@ class Invocation:
             targets = await self._find(client)
             if not targets:
                 return _INTERRUPTED
-            found = [Selected(target.container, target.reason) for target in targets]
-            announce(options, client.endpoint.url, found, targets[0].profile, self._say)
+            if options.verbosity > 0:
+                found = [Selected(target.container, target.reason) for target in targets]
+                announce(options, client.endpoint.url, found, targets[0].profile, self._say)
             if options.all:
                 return await self._run_all(targets, command)
             if options.detach:

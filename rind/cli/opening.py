@@ -93,7 +93,8 @@ def prepare(
     mention_elsewhere(options, container, early.caller, say)
     profile = profile_of(container, options.label)
     config = early.settle(command, container, profile)
-    announce(options, endpoint.url, [selected], profile, say)
+    if options.verbosity > 0:
+        announce(options, endpoint.url, [selected], profile, say)
     exec_id, cookie = "", ""
     try:
         if options.detach:
@@ -138,12 +139,11 @@ def announce(
     profile: Profile,
     say: Callable[[str], None],
 ) -> None:
-    """Say what is run, where and why there, with ``-v``."""
-    if options.verbosity > 0:
-        names = ", ".join(selected.container.name for selected in found)
-        if len(found) == 1:
-            names += f" ({found[0].reason})"
-        say(f"in {names} on {url}: {described(options, profile)}")
+    """Say what is run, where and why there."""
+    names = ", ".join(selected.container.name for selected in found)
+    if len(found) == 1:
+        names += f" ({found[0].reason})"
+    say(f"in {names} on {url}: {described(options, profile)}")
 
 
 def mention_elsewhere(
