@@ -3,9 +3,10 @@
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 
-from rind.engine.frames import STDERR
+from rind.engine.frames import STDERR, STDOUT
 from rind.errors import Broken, ExitStatus
 from rind.execution.exec import Exec
 from rind.terminal.descriptors import Sink, Source
@@ -82,6 +83,8 @@ async def _pump(process: Exec, *, stdin: bool, keys: DetachKeys, modes: Terminal
 async def _feed(source: Source, process: Exec, keys: DetachKeys) -> None:
     # If the command takes no more input, its end is about to show on the output.
     with suppress(Broken):
+        if not process.tty and (fd := source.spliceable) is not None:
+            await process.write_from(fd)  # what it leaves is read below
         while typed := await source.read():
             data = keys.feed(typed) if process.tty else typed
             await process.write(data)
@@ -91,17 +94,57 @@ async def _feed(source: Source, process: Exec, keys: DetachKeys) -> None:
 
 
 async def _copy_output(process: Exec, modes: TerminalModes) -> None:
-    stdout, stderr = Sink(STDOUT_FD), Sink(STDERR_FD)
-    follow = process.tty and is_terminal(STDOUT_FD)
+    output = _Output(modes if process.tty and is_terminal(STDOUT_FD) else None)
     try:
-        while (part := await process.read()) is not None:
-            stream, data = part
-            if follow:
-                modes.feed(data)
-            await (stderr if stream == STDERR else stdout).write(data)
+        while (parts := await process.read_all()) is not None:
+            output.take(parts)
+            await output.flush()
+            await process.hand_on(output.take)
+            await output.flush()
     finally:
-        stdout.close()
-        stderr.close()
+        output.close()
+
+
+class _Output:
+    """Our stdout and stderr, for parts of a command's output in their order."""
+
+    def __init__(self, modes: TerminalModes | None) -> None:
+        self._modes = modes
+        self._sinks = {STDOUT: Sink(STDOUT_FD), STDERR: Sink(STDERR_FD)}
+        self._left: list[tuple[Sink, list[memoryview]]] = []
+
+    def take(self, parts: list[tuple[int, memoryview]]) -> bool:
+        """Write what is taken at once; whether that was all. :meth:`flush` writes the rest."""
+        for stream, data in _together(parts):
+            if self._modes is not None:
+                self._modes.feed(b"".join(data))
+            sink = self._sinks[stream]
+            if self._left or not sink.write_at_once(data):
+                self._left.append((sink, data))
+        return not self._left
+
+    async def flush(self) -> None:
+        """Write what is left."""
+        left, self._left = self._left, []
+        for sink, data in left:
+            await sink.write(*data)
+
+    def close(self) -> None:
+        """Close what was opened for them."""
+        for sink in self._sinks.values():
+            sink.close()
+
+
+def _together(
+    parts: list[tuple[int, memoryview]],
+) -> Iterator[tuple[int, list[memoryview]]]:
+    """Yield parts that follow each other on the same stream together."""
+    at = 0
+    while at < len(parts):
+        first, stream = at, parts[at][0]
+        while at < len(parts) and parts[at][0] == stream:
+            at += 1
+        yield stream, [part for _, part in parts[first:at]]
 
 
 async def _follow_terminal(process: Exec, raw: RawMode | None) -> None:

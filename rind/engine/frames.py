@@ -14,11 +14,12 @@ incomplete header is ever held, so memory does not grow with the size a header c
 
 from __future__ import annotations
 
+from struct import Struct
+
 from rind.errors import Broken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Final
 
 __all__ = ["STDERR", "STDOUT", "SYSTEM_ERROR", "FrameDecoder"]
@@ -28,7 +29,7 @@ STDERR: Final = 2
 SYSTEM_ERROR: Final = 3
 """moby's stdcopy.Systemerr: the payload is an error message of the engine's."""
 
-_HEADER_SIZE: Final = 8
+_HEADER: Final = Struct(">B3sL")
 
 
 class FrameDecoder:
@@ -38,29 +39,39 @@ class FrameDecoder:
     """
 
     def __init__(self) -> None:
-        self._header = bytearray()
+        self._begun = b""  # a header that is not all there yet
         self._stream = STDOUT
         self._left = 0  # payload bytes still to come of the current frame
+        self._failure: Broken | None = None
 
-    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """Yield every non-empty payload part in ``data``, in order.
+    def feed(self, data: bytes) -> list[tuple[int, memoryview]]:
+        """Return every non-empty payload part in ``data``, in order, as a view of it.
 
         Raises:
-            Broken: a header is not one of stdcopy's.
+            Broken: a header is not one of stdcopy's. What came before it is returned first: the
+                next call, or :meth:`close`, raises the error then.
         """
-        position = 0
-        while position < len(data):
-            if self._left == 0:
-                wanted = _HEADER_SIZE - len(self._header)
-                self._header += data[position : position + wanted]
-                position += wanted
-                if len(self._header) == _HEADER_SIZE:
-                    self._open_frame()
-                continue
-            payload = data[position : position + self._left]
-            position += len(payload)
-            self._left -= len(payload)
-            yield self._stream, payload
+        self._raise()
+        if self._begun:
+            data, self._begun = self._begun + data, b""
+        parts, view, position, size = [], memoryview(data), 0, len(data)
+        while position < size:
+            if self._left:
+                end = min(position + self._left, size)
+                parts.append((self._stream, view[position:end]))
+                self._left -= end - position
+                position = end
+            elif size - position < _HEADER.size:
+                self._begun = data[position:]
+                break
+            else:
+                self._open_frame(*_HEADER.unpack_from(data, position))
+                position += _HEADER.size
+                if self._failure is not None:
+                    break
+        if not parts:
+            self._raise()
+        return parts
 
     def close(self) -> None:
         """Check that the stream has ended between two frames.
@@ -68,15 +79,19 @@ class FrameDecoder:
         Raises:
             Broken: it ended inside a frame, so output is missing.
         """
-        if self._left or self._header:
+        self._raise()
+        if self._left or self._begun:
             raise Broken("the engine's stream ended in the middle of a frame: output is missing")
 
-    def _open_frame(self) -> None:
-        header = bytes(self._header)
-        self._header.clear()
-        if header[0] > SYSTEM_ERROR or header[1:4] != b"\0\0\0":
-            raise Broken(
-                f"the engine's stream is not made of stdcopy frames: saw the header {header.hex()}"
+    def _open_frame(self, stream: int, zeros: bytes, size: int) -> None:
+        if stream > SYSTEM_ERROR or zeros != b"\0\0\0":
+            header = _HEADER.pack(stream, zeros, size).hex()
+            self._failure = Broken(
+                f"the engine's stream is not made of stdcopy frames: saw the header {header}"
             )
-        self._stream = header[0] or STDOUT
-        self._left = int.from_bytes(header[4:], "big")
+        self._stream = stream or STDOUT
+        self._left = size
+
+    def _raise(self) -> None:
+        if self._failure is not None:
+            raise self._failure

@@ -8,9 +8,13 @@ goes on after writing has failed.
 """
 
 import asyncio
+import errno
+import os
+import select
 import socket
+import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -22,6 +26,13 @@ LEFT: Final = "the command was left before its output ended"
 
 READ_SIZE: Final = 256 * 1024
 """Most bytes received at once, as in asyncio's own transports."""
+
+
+_GONE: Final = {errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN}
+"""The errors of a socket whose other end is closed."""
+
+READS_IN_TURN: Final = 8
+"""Reads one after the other that need not wait, before others have their turn: 2 MiB at most."""
 
 
 class HijackedStream:
@@ -40,6 +51,7 @@ class HijackedStream:
         self._sock = sock
         self._early = early
         self._eof_sent = False
+        self._reads = 0
         self._users = 0
         self._closed = False
         self.was_reset = False
@@ -55,7 +67,9 @@ class HijackedStream:
             early, self._early = self._early, b""
             return early
         # Where there is something, nothing waits: let the other pumps have their turn.
-        await asyncio.sleep(0)
+        self._reads += 1
+        if self._reads % READS_IN_TURN == 0:
+            await asyncio.sleep(0)
         try:
             with self._in_use():
                 return await self._receive()
@@ -68,15 +82,52 @@ class HijackedStream:
     async def _receive(self) -> bytes:
         """Receive, but nothing where we are cancelled: with sock_recv, it could be lost."""
         loop = asyncio.get_running_loop()
+        fd = self._sock.fileno()  # to asyncio, a socket object costs more than a number
         while True:
             with suppress(BlockingIOError):
                 return self._sock.recv(READ_SIZE)
             readable: asyncio.Future[None] = loop.create_future()
-            loop.add_reader(self._sock, _set, readable)
+            loop.add_reader(fd, _set, readable)
             try:
                 await readable
             finally:
-                loop.remove_reader(self._sock)
+                loop.remove_reader(fd)
+
+    async def hand_on(self, take: Callable[[bytes], bool]) -> None:
+        """Hand on what arrives, within the event loop's callback: no task wakes up for a chunk.
+
+        Returns once ``take`` returns False. The end of the stream, and its failure, are left to
+        :meth:`read`.
+
+        Args:
+            take: gets what :meth:`read` would return, but for the end. What it raises is raised.
+        """
+        if self._early:
+            return
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+
+        def receive() -> None:
+            if done.done():
+                return
+            try:
+                data = self._sock.recv(READ_SIZE)
+                if not data or not take(data):
+                    done.set_result(None)
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                done.set_result(None)
+            except BaseException as exc:  # noqa: BLE001 # it is raised below
+                done.set_exception(exc)
+
+        with self._in_use():
+            fd = self._sock.fileno()
+            loop.add_reader(fd, receive)
+            try:
+                await done
+            finally:
+                loop.remove_reader(fd)
 
     async def write(self, data: bytes) -> None:
         """Send ``data``; return once the kernel has all of it.
@@ -88,6 +139,24 @@ class HijackedStream:
         try:
             with self._in_use():
                 await asyncio.get_running_loop().sock_sendall(self._sock, data)
+        except OSError as exc:
+            raise Broken(f"the engine takes no more of the command's stdin: {exc}") from exc
+
+    async def write_from(self, fd: int) -> bool:
+        """Send all that a file or a pipe has, to its end, from kernel to kernel.
+
+        Returns False, with nothing sent any more, if the kernel cannot do that.
+
+        Args:
+            fd: a regular file, or a pipe that does not block.
+
+        Raises:
+            Broken: as :meth:`write`.
+        """
+        self.has_written = True
+        try:
+            with self._in_use():
+                return await _Splice(fd, self._sock).run()
         except OSError as exc:
             raise Broken(f"the engine takes no more of the command's stdin: {exc}") from exc
 
@@ -133,6 +202,69 @@ class HijackedStream:
         if self._sock.fileno() >= 0:
             warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=1)
             self.close()
+
+
+class _Splice:
+    """Moves bytes from a file or a pipe to a socket within the event loop's callbacks."""
+
+    def __init__(self, fd: int, sock: socket.socket) -> None:
+        self._fd = fd
+        self._sock = sock.fileno()
+        self._is_pipe = stat.S_ISFIFO(os.fstat(fd).st_mode)
+        self._loop = asyncio.get_running_loop()
+        self._done: asyncio.Future[bool] = self._loop.create_future()
+        self._waits_for_pipe = False
+
+    async def run(self) -> bool:
+        """Move all; return whether the kernel can."""
+        self._wait(for_pipe=self._is_pipe)
+        try:
+            return await self._done
+        finally:
+            self._stop()
+
+    def _wait(self, *, for_pipe: bool) -> None:
+        self._waits_for_pipe = for_pipe
+        if for_pipe:
+            self._loop.add_reader(self._fd, self._move)
+        else:
+            self._loop.add_writer(self._sock, self._move)
+
+    def _stop(self) -> None:
+        if self._waits_for_pipe:
+            self._loop.remove_reader(self._fd)
+        else:
+            self._loop.remove_writer(self._sock)
+
+    def _move(self) -> None:
+        if self._done.done():
+            return
+        try:
+            if self._is_pipe:
+                flags = os.SPLICE_F_NONBLOCK
+                moved = os.splice(self._fd, self._sock, READ_SIZE, flags=flags)
+            else:
+                moved = os.sendfile(self._sock, self._fd, None, READ_SIZE)
+        except BlockingIOError:
+            # It does not say which of the two it is.
+            for_pipe = self._is_pipe and _is_writable(self._sock)
+            if for_pipe != self._waits_for_pipe:
+                self._stop()
+                self._wait(for_pipe=for_pipe)
+        except OSError as exc:
+            if exc.errno in _GONE:
+                self._done.set_exception(exc)
+            else:
+                self._done.set_result(False)
+        else:
+            if moved == 0:
+                self._done.set_result(True)
+
+
+def _is_writable(fd: int) -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    return bool(poll.poll(0))
 
 
 def _set(future: "asyncio.Future[None]") -> None:

@@ -28,7 +28,7 @@ from rind.reaper.tree import BOUND
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from rind.engine.hijacked import HijackedStream
@@ -214,6 +214,33 @@ class Exec:
         """
         return await self._receiver.read()
 
+    async def read_all(self) -> list[tuple[int, memoryview]] | None:
+        """Return all parts of the output that were received, as :meth:`read` does one.
+
+            async with await web.start(rind.Command(argv=["printf", "x"])) as execution:
+                assert await execution.read_all() == [(1, b"x")]
+
+        Raises:
+            StartError, Broken: as :meth:`read`.
+        """
+        return await self._receiver.read_all()
+
+    async def hand_on(self, take: Callable[[list[tuple[int, memoryview]]], bool]) -> None:
+        r"""Hand on parts of the output as they arrive, after a first :meth:`read_all`.
+
+            async with await web.start(rind.Command(script="echo a; cat; echo b")) as execution:
+                assert await execution.read_all() == [(1, b"a\n")]
+                await execution.send_eof()
+                await execution.hand_on(lambda parts: parts[-1][1] != b"b\n")
+
+        It returns once ``take`` returns False, and at the end of the output, which
+        :meth:`read_all` confirms.
+
+        Raises:
+            Broken: as :meth:`read`.
+        """
+        await self._receiver.hand_on(take)
+
     @property
     def has_ended(self) -> asyncio.Event:
         """Is set once the engine has said that the command has ended."""
@@ -242,6 +269,20 @@ class Exec:
         """
         self.last_written = data[-1:] or self.last_written
         await self._stream.write(data)
+
+    async def write_from(self, fd: int) -> bool:
+        """Send all that a file, or a pipe that does not block, has to the command's stdin.
+
+            with open("/etc/hostname") as file:
+                assert await execution.write_from(file.fileno())
+
+        Returns False, with nothing sent any more, if the kernel cannot do that by itself. Not for
+        a command with a TTY.
+
+        Raises:
+            Broken: as :meth:`write`.
+        """
+        return await self._stream.write_from(fd)
 
     async def send_eof(self) -> None:
         """End the command's stdin.

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -45,7 +46,7 @@ class Receiver:
         self._inspector = inspector
         self._tasks = tasks
         self._decoder = None if tty else FrameDecoder()
-        self._parts: deque[tuple[int, bytes]] = deque()
+        self._parts: deque[tuple[int, memoryview]] = deque()
         self._turn = asyncio.Lock()
         self._received = 0  # bytes, frame headers included
         self._failure: Broken | None = None
@@ -60,24 +61,76 @@ class Receiver:
             StartError: the command never started.
             Broken: the connection failed, or output is missing.
         """
+        if not await self._fill():
+            return None
+        stream, view = self._take()
+        return stream, bytes(view)
+
+    async def read_all(self) -> list[tuple[int, memoryview]] | None:
+        """Return all parts that were received, one at least; None at the end.
+
+        Raises:
+            StartError, Broken: as :meth:`read`.
+        """
+        if not await self._fill():
+            return None
+        return [self._take() for _ in range(len(self._parts))]
+
+    async def hand_on(self, take: Callable[[list[tuple[int, memoryview]]], bool]) -> None:
+        """Hand on parts as they arrive, after the first :meth:`read_all`, at less cost than that.
+
+        Returns once ``take`` returns False. The end of the output is left to :meth:`read_all`, and
+        so is all that is not ordinary.
+
+        Args:
+            take: gets what :meth:`read_all` would return.
+        """
+        if self._parts or self.at_end or self._turn.locked():
+            return
+
+        def receive(data: bytes) -> bool:
+            self._received += len(data)
+            parts = self._decoded(data)
+            for part in parts:
+                self._note(*part)
+            return take(parts)
+
+        self._reader_is_away.clear()
+        try:
+            async with self._turn:
+                await self._stream.hand_on(receive)
+        except Broken as exc:
+            self._failure, self.at_end = exc, True
+        finally:
+            self._reader_is_away.set()
+
+    async def _fill(self) -> bool:
+        """Have a part, and return whether there is one."""
         self._reader_is_away.clear()
         try:
             while not self._parts and not self.at_end:
                 await self._receive()
             if not self._parts:
                 self._check_end()
-                return None
+                return False
             if not self._seen_started:
                 await self._see_started()
         finally:
             self._reader_is_away.set()
+        return True
+
+    def _take(self) -> tuple[int, memoryview]:
         stream, part = self._parts.popleft()
+        self._note(stream, part)
+        return stream, part
+
+    def _note(self, stream: int, part: memoryview) -> None:
+        """Note what the reader gets."""
         if stream == SYSTEM_ERROR:
-            raise Broken(f"the engine says: {part[:LONGEST].decode(errors='replace')}")
+            raise Broken(f"the engine says: {bytes(part[:LONGEST]).decode(errors='replace')}")
         self.taken += len(part)
         if stream == STDERR or self._decoder is None:
             self.last_said = (self.last_said + part[-LONGEST:])[-LONGEST:]
-        return stream, part
 
     async def save_the_rest(self) -> None:
         """Save what the engine would drop or forget while the reader is slow. Runs as a task.
@@ -112,12 +165,14 @@ class Receiver:
                 data = await self._stream.read()
                 self._received += len(data)
                 self.at_end = not data
-                if self._decoder is not None:
-                    self._parts.extend(self._decoder.feed(data))
-                elif data:
-                    self._parts.append((STDOUT, data))
+                self._parts.extend(self._decoded(data))
             except Broken as exc:
                 self._failure, self.at_end = exc, True
+
+    def _decoded(self, data: bytes) -> list[tuple[int, memoryview]]:
+        if self._decoder is not None:
+            return self._decoder.feed(data)
+        return [(STDOUT, memoryview(data))] if data else []
 
     def _may_receive(self, limit: int) -> bool:
         return not self.at_end and self._received < limit

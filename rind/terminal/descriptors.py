@@ -19,14 +19,20 @@ import signal
 import socket
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from rind.terminal.tty import in_foreground, signals_handled
 
 __all__ = ["Sink", "Source"]
 
+Buffer = bytes | memoryview
+
 READ_SIZE: Final = 64 * 1024
 """Bytes: the capacity of a Linux pipe (pipe(7))."""
+
+_MOST_PARTS: Final = 1024
+"""Parts of one write: Linux's IOV_MAX."""
 
 _GONE: Final = {errno.EPIPE, errno.ECONNRESET, errno.EIO}
 """The errors of a pipe, a socket and a terminal whose other end is closed."""
@@ -99,24 +105,38 @@ class Source(_Descriptor):
         super().__init__(fd, os.O_RDONLY)
         self._waits = wait_for_foreground and os.isatty(fd)
 
+    @property
+    def spliceable(self) -> int | None:
+        """A file, or a pipe that does not block, by its descriptor; None for anything else."""
+        is_pipe = self._owned and stat.S_ISFIFO(os.fstat(self._fd).st_mode)
+        return self._fd if is_pipe or self._always_ready else None
+
     async def read(self) -> bytes:
         """Return what there is; ``b""`` at the end. Takes nothing when it is cancelled."""
         loop = asyncio.get_running_loop()
+        if not self._blocks and not self._waits:
+            await asyncio.sleep(0)
+            with suppress(BlockingIOError):
+                return self._read()
         while True:
             await self._ready(loop.add_reader, loop.remove_reader)
             if self._waits and not in_foreground(self._fd):
                 await _continued()
                 continue
-            try:
-                if self._socket is not None:
-                    return self._socket.recv(READ_SIZE, socket.MSG_DONTWAIT)
-                return os.read(self._fd, READ_SIZE)
-            except BlockingIOError:
-                continue  # another reader of the same thing was faster
-            except OSError as exc:
-                if exc.errno in _GONE:
-                    return b""
-                raise
+            with suppress(BlockingIOError):  # another reader of the same thing was faster
+                return self._read()
+
+    def _read(self) -> bytes:
+        try:
+            if self._socket is not None:
+                return self._socket.recv(READ_SIZE, socket.MSG_DONTWAIT)
+            return os.read(self._fd, READ_SIZE)
+        except BlockingIOError:
+            raise
+        except OSError as exc:
+            if exc.errno in _GONE:
+                return b""
+            raise
 
 
 class Sink(_Descriptor):
@@ -125,7 +145,7 @@ class Sink(_Descriptor):
     def __init__(self, fd: int) -> None:
         super().__init__(fd, os.O_WRONLY)
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, *data: Buffer) -> None:
         """Return once all of ``data`` has been taken.
 
         Raises:
@@ -133,25 +153,61 @@ class Sink(_Descriptor):
             OSError: it cannot be written, for want of space for example.
         """
         loop = asyncio.get_running_loop()
-        left = memoryview(data)
+        left = [memoryview(part) for part in data if part]
         while left:
             if self._blocks:
                 await self._ready(loop.add_writer, loop.remove_writer)
-            try:
-                left = left[self._write(left) :]
-            except BlockingIOError:
+                with suppress(BlockingIOError):
+                    self._drop_written(left)
+            elif not self.write_at_once(left):
                 await self._ready(loop.add_writer, loop.remove_writer)
-            except OSError as exc:
-                if exc.errno in _GONE:
-                    raise BrokenPipeError(exc.errno, exc.strerror) from exc
-                raise
 
-    def _write(self, data: memoryview) -> int:
+    def write_at_once(self, data: list[memoryview]) -> bool:
+        """Write as much of ``data`` as is taken at once, and remove it there; whether it was all.
+
+        Nothing of it where a write might block.
+
+        Raises:
+            BrokenPipeError, OSError: as :meth:`write`.
+        """
+        if self._blocks and not self._always_ready:
+            return not data
+        with suppress(BlockingIOError):
+            while data:
+                self._drop_written(data)
+        return not data
+
+    def _drop_written(self, data: list[memoryview]) -> None:
+        try:
+            _drop(data, self._write(data))
+        except BlockingIOError:
+            raise
+        except OSError as exc:
+            if exc.errno in _GONE:
+                raise BrokenPipeError(exc.errno, exc.strerror) from exc
+            raise
+
+    def _write(self, data: list[memoryview]) -> int:
         if self._socket is not None:
-            return self._socket.send(data, socket.MSG_DONTWAIT)
-        # A pipe that is ready takes PIPE_BUF bytes without blocking, no more.
-        small = self._blocks and not self._always_ready
-        return os.write(self._fd, data[: select.PIPE_BUF] if small else data)
+            return self._socket.sendmsg(data[:_MOST_PARTS], (), socket.MSG_DONTWAIT)
+        if self._blocks and not self._always_ready:
+            # A pipe that is ready takes PIPE_BUF bytes without blocking, no more.
+            return os.write(self._fd, data[0][: select.PIPE_BUF])
+        return os.writev(self._fd, data[:_MOST_PARTS])
+
+
+def _drop(data: list[memoryview], size: int) -> None:
+    """Drop the first bytes of parts."""
+    if len(data) == 1 and size == len(data[0]):  # as a rule
+        data.clear()
+        return
+    done = 0
+    while done < len(data) and size >= len(data[done]):
+        size -= len(data[done])
+        done += 1
+    del data[:done]
+    if size:
+        data[0] = data[0][size:]
 
 
 async def _continued() -> None:

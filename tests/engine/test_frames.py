@@ -23,6 +23,10 @@ def joined(parts: Parts) -> Parts:
     return whole
 
 
+def fed(decoder: FrameDecoder, data: bytes) -> Parts:
+    return [(stream, bytes(payload)) for stream, payload in decoder.feed(data)]
+
+
 frames = st.lists(st.tuples(st.sampled_from([STDOUT, STDERR]), st.binary(max_size=60)))
 
 
@@ -33,7 +37,7 @@ def test_frames_cut_anywhere_are_put_together(sent: Parts, data: st.DataObject) 
     decoder = FrameDecoder()
     received: Parts = []
     for start, end in zip([0, *cuts], [*cuts, len(wire)], strict=True):
-        received += decoder.feed(wire[start:end])
+        received += fed(decoder, wire[start:end])
     decoder.close()
     assert joined(received) == joined([part for part in sent if part[1]])
     assert all(payload for _, payload in received)
@@ -43,22 +47,22 @@ def test_every_offset() -> None:
     wire = frame(STDOUT, b"one") + frame(STDERR, b"") + frame(STDERR, bytes(range(256)))
     for cut in range(len(wire) + 1):
         decoder = FrameDecoder()
-        received = [*decoder.feed(wire[:cut]), *decoder.feed(wire[cut:])]
+        received = [*fed(decoder, wire[:cut]), *fed(decoder, wire[cut:])]
         assert joined(received) == [(STDOUT, b"one"), (STDERR, bytes(range(256)))]
 
 
 def test_an_empty_frame_yields_nothing() -> None:
     decoder = FrameDecoder()
-    assert list(decoder.feed(frame(STDOUT, b"") * 3)) == []
+    assert fed(decoder, frame(STDOUT, b"") * 3) == []
     decoder.close()
 
 
 def test_stream_0_is_written_on_stdout() -> None:
-    assert list(FrameDecoder().feed(frame(0, b"x"))) == [(STDOUT, b"x")]
+    assert fed(FrameDecoder(), frame(0, b"x")) == [(STDOUT, b"x")]
 
 
 def test_the_system_error_stream_is_told_apart() -> None:
-    assert list(FrameDecoder().feed(frame(SYSTEM_ERROR, b"x"))) == [(SYSTEM_ERROR, b"x")]
+    assert fed(FrameDecoder(), frame(SYSTEM_ERROR, b"x")) == [(SYSTEM_ERROR, b"x")]
 
 
 @pytest.mark.parametrize(
@@ -66,19 +70,27 @@ def test_the_system_error_stream_is_told_apart() -> None:
 )
 def test_a_garbage_header_is_an_error(header: bytes) -> None:
     with pytest.raises(Broken, match=f"not made of stdcopy frames: saw the header {header.hex()}"):
-        list(FrameDecoder().feed(header))
+        fed(FrameDecoder(), header)
 
 
 def test_a_huge_frame_is_handed_on_as_it_comes() -> None:
     decoder = FrameDecoder()
-    assert list(decoder.feed(b"\x01\0\0\0\xff\xff\xff\xff")) == []
+    assert fed(decoder, b"\x01\0\0\0\xff\xff\xff\xff") == []
     for _ in range(3):
-        assert list(decoder.feed(b"part")) == [(STDOUT, b"part")]
+        assert fed(decoder, b"part") == [(STDOUT, b"part")]
 
 
 @pytest.mark.parametrize("cut", [1, 7, 8, 10])
 def test_an_end_inside_a_frame_is_an_error(cut: int) -> None:
     decoder = FrameDecoder()
-    list(decoder.feed(frame(STDOUT, b"abc")[:cut]))
+    fed(decoder, frame(STDOUT, b"abc")[:cut])
     with pytest.raises(Broken, match="middle of a frame"):
         decoder.close()
+
+
+def test_what_came_before_garbage_is_handed_on() -> None:
+    decoder = FrameDecoder()
+    assert fed(decoder, frame(STDERR, b"x") + b"\xff" * 8) == [(STDERR, b"x")]
+    for again in (lambda: fed(decoder, b""), decoder.close):
+        with pytest.raises(Broken, match="not made of stdcopy frames"):
+            again()

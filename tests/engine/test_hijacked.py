@@ -2,9 +2,11 @@
 
 import asyncio
 import gc
+import os
 import socket
 import warnings
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -92,6 +94,97 @@ async def test_closing_ends_a_read_and_a_write_that_wait(pair: Pair) -> None:
     assert stream._sock.fileno() == -1
     with pytest.raises(Broken, match="closed"):
         await stream.read()
+
+
+async def test_what_arrives_is_handed_on_within_the_loop(pair: Pair) -> None:
+    stream, theirs = pair
+    taken: list[bytes] = []
+    arrived = asyncio.Event()
+
+    def take(data: bytes) -> bool:
+        taken.append(data)
+        arrived.set()
+        return data != b"stop"
+
+    handing = asyncio.create_task(stream.hand_on(take))
+    for data in (b"one", b"two", b"stop"):
+        theirs.sendall(data)
+        await arrived.wait()
+        arrived.clear()
+    await handing
+    theirs.sendall(b"late")
+    assert await stream.read() == b"late"
+    theirs.close()
+    await stream.hand_on(take)  # the end is left to read()
+    assert taken == [b"one", b"two", b"stop"]
+    assert await stream.read() == b""
+
+
+async def test_what_the_taker_raises_is_raised(pair: Pair) -> None:
+    stream, theirs = pair
+    theirs.sendall(b"x")
+    with pytest.raises(ZeroDivisionError):
+        await stream.hand_on(lambda _: bool(1 / 0))
+
+
+async def test_closing_ends_what_hands_on(pair: Pair) -> None:
+    stream, _ = pair
+    handing = asyncio.create_task(stream.hand_on(lambda _: True))
+    await asyncio.sleep(0)
+    stream.close()
+    with pytest.raises(Broken):
+        await handing
+
+
+@pytest.mark.parametrize("kind", ["pipe", "file"])
+async def test_a_file_or_a_pipe_is_sent_by_the_kernel(
+    pair: Pair, tmp_path: Path, kind: str
+) -> None:
+    stream, theirs = pair
+    data = os.urandom(3_000_000)
+    loop = asyncio.get_running_loop()
+    if kind == "file":
+        (tmp_path / "data").write_bytes(b"before" + data)
+        reader = os.open(tmp_path / "data", os.O_RDONLY)
+        os.lseek(reader, 6, os.SEEK_SET)
+        feeding = None
+    else:
+        reader, writer = os.pipe()
+        os.set_blocking(reader, False)
+        feeding = asyncio.create_task(asyncio.to_thread(fill, writer, data))
+    sending = asyncio.create_task(stream.write_from(reader))
+    received = b""
+    while len(received) < len(data):
+        received += await loop.sock_recv(theirs, 65536)
+    assert await sending is True
+    assert received == data
+    if feeding is not None:
+        await feeding
+    os.close(reader)
+
+
+def fill(fd: int, data: bytes) -> None:
+    with open(fd, "wb") as file:
+        file.write(data)
+
+
+async def test_what_the_kernel_cannot_send_is_left(pair: Pair, tmp_path: Path) -> None:
+    stream, _ = pair
+    (tmp_path / "data").write_bytes(b"x")
+    writable = os.open(tmp_path / "data", os.O_WRONLY)
+    assert await stream.write_from(writable) is False
+    os.close(writable)
+
+
+async def test_a_pipe_is_left_alone_once_nothing_more_is_taken(pair: Pair) -> None:
+    stream, theirs = pair
+    reader, writer = os.pipe2(os.O_NONBLOCK)
+    theirs.close()
+    os.write(writer, b"x")
+    with pytest.raises(Broken, match="takes no more"):
+        await stream.write_from(reader)
+    os.close(reader)
+    os.close(writer)
 
 
 async def test_an_unclosed_stream_is_told() -> None:

@@ -115,3 +115,37 @@ async def test_what_the_engine_says_of_a_command_that_never_started(
     peer.says(wrap(b'exec: "nope": ') + wrap(b"executable file not found in $PATH"))
     with pytest.raises(StartError, match=r"nope.*not found"):
         await receiver.read()
+
+
+async def read_all(receiver: Receiver) -> list[tuple[int, bytes]]:
+    return [(stream, bytes(part)) for stream, part in await receiver.read_all() or ()]
+
+
+async def test_all_that_was_received_is_read_at_once(peer: Peer) -> None:
+    receiver = peer.receiver()
+    peer.says(frame(STDOUT, b"one") + frame(STDERR, b"two") + frame(STDERR, b"three"))
+    assert await read_all(receiver) == [(STDOUT, b"one"), (STDERR, b"two"), (STDERR, b"three")]
+    assert receiver.taken == 11
+    assert await receiver.read_all() is None
+
+
+async def test_parts_are_handed_on(peer: Peer) -> None:
+    receiver = peer.receiver()
+    taken: list[tuple[int, bytes]] = []
+
+    def take(parts: list[tuple[int, memoryview]]) -> bool:
+        taken.extend((stream, bytes(part)) for stream, part in parts)
+        return taken[-1][1] != b"stop"
+
+    peer.socket.sendall(frame(STDOUT, b"one"))
+    assert await read_all(receiver) == [(STDOUT, b"one")]
+    peer.socket.sendall(frame(STDERR, b"two") + frame(STDERR, b"stop"))
+    await receiver.hand_on(take)
+    assert taken == [(STDERR, b"two"), (STDERR, b"stop")]
+    assert (receiver.taken, receiver.last_said) == (10, b"twostop")
+    peer.socket.sendall(frame(STDOUT, b"three") + b"\xff" * 8)
+    peer.says(b"")
+    await receiver.hand_on(take)
+    assert taken[-1] == (STDOUT, b"three")
+    with pytest.raises(Broken, match="not made of stdcopy frames"):
+        await receiver.read_all()
