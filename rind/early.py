@@ -15,7 +15,7 @@ from rind.resolve import find, settle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rind.client import Client
     from rind.decide.plan import Command
@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     from rind.engine.endpoint import Endpoint
     from rind.model import Container, ExecConfig
 
-__all__ = ["EarlyClient"]
+__all__ = ["EarlyClient", "is_plain"]
+
+
+def is_plain(endpoint: Endpoint, environ: Mapping[str, str]) -> bool:
+    """Whether an engine is reached without TLS, which only aiodocker knows."""
+    return endpoint.url.startswith("unix:") or not environ.get("DOCKER_TLS_VERIFY")
 
 
 class EarlyClient:
@@ -49,13 +54,13 @@ class EarlyClient:
         """Find the one container to run in: as :func:`rind.resolve.find`."""
         return finish(find(self._engine, self.caller, wanted))
 
-    def running(self) -> list[Container]:
-        """List the running containers.
+    def running(self, labels: Sequence[str] = ()) -> list[Container]:
+        """List the running containers that have all of ``labels``: ``KEY`` or ``KEY=value``.
 
         Raises:
             EngineError: the engine failed.
         """
-        up = finish(self._engine.containers([], up=True))
+        up = finish(self._engine.containers(labels, up=True))
         return [container for container in up if container.state == "running"]
 
     def settle(self, command: Command, container: Container, profile: Profile) -> ExecConfig:

@@ -16,16 +16,14 @@ a line helps nobody, so after any error there are no candidates.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
-from typing import Final
 
 from rind.cli.options import SHELLS
 from rind.cli.parser import LONG, MissingValue, parse
 from rind.cli.shell_words import FISH, common, inserts, quoted, split
 from rind.cli.variables import environment
-from rind.engine.endpoint import context_names
+from rind.engine.endpoint import context_names, resolve_endpoint
 from rind.engine.frames import STDOUT
 from rind.errors import RindError
 from rind.model import COMPOSE
@@ -34,9 +32,11 @@ from rind.records import dataclass, replace
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Final
 
     from rind.cli.options import Candidates, Options
-    from rind.client import Client
+    from rind.early import EarlyClient
+    from rind.execution.exec import Exec
     from rind.model import Container
 
 __all__ = ["LIMIT", "SCRIPTS", "Gap", "answer", "decide"]
@@ -194,7 +194,7 @@ def _with_help(found: Sequence[str]) -> list[str]:
 
 def _complete(words: Sequence[str], env: Mapping[str, str]) -> list[str]:
     gap = decide(words, env)
-    found = _LOCAL[gap.kind](gap.text, env) if gap.kind in _LOCAL else asyncio.run(_ask(gap, env))
+    found = _LOCAL[gap.kind](gap.text, env) if gap.kind in _LOCAL else _ask(gap, env)
     whole = {gap.head + candidate for candidate in found if candidate.startswith(gap.text)}
     # What is not printable would reach the terminal, and a newline the next candidate.
     fit = [
@@ -290,18 +290,18 @@ fi
 """
 
 
-async def _ask(gap: Gap, env: Mapping[str, str]) -> list[str]:
-    from rind.client import connect  # noqa: PLC0415 # option names do without aiodocker
+def _ask(gap: Gap, env: Mapping[str, str]) -> list[str]:
+    from rind.early import EarlyClient, is_plain  # noqa: PLC0415 # option names need no engine
 
-    async with (
-        asyncio.timeout(ASK_LIMIT),
-        connect(gap.options.host, context=gap.options.context, environ=env) as client,
-    ):
-        ask = _traits if gap.kind in _TRAITS else _listed
-        return await ask(client, gap, env)
+    options = gap.options
+    endpoint = resolve_endpoint(env, host=options.host, context=options.context)
+    if not is_plain(endpoint, env):
+        return []
+    early = EarlyClient(endpoint, env)
+    return _traits(early, gap) if gap.kind in _TRAITS else _list(early, gap, env)
 
 
-async def _traits(client: Client, gap: Gap, _env: Mapping[str, str]) -> list[str]:
+def _traits(early: EarlyClient, gap: Gap) -> list[str]:
     """Return the names of the containers that fit the options before this one."""
     given = {"service": gap.options.service, "project": gap.options.project}
     labels = [
@@ -309,13 +309,14 @@ async def _traits(client: Client, gap: Gap, _env: Mapping[str, str]) -> list[str
         for name, value in given.items()
         if value is not None and gap.kind not in {"containers", f"{name}s"}
     ]
-    return list(filter(None, map(_TRAITS[gap.kind], await client.running(labels))))
+    return list(filter(None, map(_TRAITS[gap.kind], early.running(labels))))
 
 
-async def _listed(client: Client, gap: Gap, env: Mapping[str, str]) -> list[str]:
+def _list(early: EarlyClient, gap: Gap, env: Mapping[str, str]) -> list[str]:
     """Ask the container that the command would run in."""
     from rind.cli.translate import wanted  # noqa: PLC0415 # as above
     from rind.decide.plan import Command  # noqa: PLC0415 # as above
+    from rind.resolve import profile_of  # noqa: PLC0415 # as above
 
     options = gap.options
     command = Command(
@@ -328,10 +329,22 @@ async def _listed(client: Client, gap: Gap, env: Mapping[str, str]) -> list[str]
         pre_step=options.pre_step,
         stdin=False,
     )
-    target = await client.find(wanted(options))
+    container = early.find(wanted(options)).container
+    config = early.settle(command, container, profile_of(container, options.label))
+    begun = early.start(*early.create(container, config), tty=False, size=None)
+    import asyncio  # noqa: PLC0415 # while the engine starts it
+
+    async def read() -> list[str]:
+        async with asyncio.timeout(ASK_LIMIT), early.client() as client:
+            return await _read(await client.target(container).execute(config, begun=begun))
+
+    return asyncio.run(read())
+
+
+async def _read(execution: Exec) -> list[str]:
     out = bytearray()
-    async with await target.start(command) as process:
-        while (part := await process.read()) is not None:
+    async with execution:
+        while (part := await execution.read()) is not None:
             out += part[1] if part[0] == STDOUT else b""
             if len(out) > OUTPUT_LIMIT:
                 return []

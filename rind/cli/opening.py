@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from rind.cli.translate import asked_command, described, wanted
 from rind.decide.selection import AmbiguousError
-from rind.early import EarlyClient
+from rind.early import EarlyClient, is_plain
 from rind.engine.endpoint import docker_setting, resolve_endpoint
 from rind.errors import ExitStatus, RindError, StartError
 from rind.quoting import quoted
@@ -80,8 +80,8 @@ def prepare(
     command = asked_command(options, variables, env)
     detach_keys = wanted_keys(options, env)
     endpoint = resolve_endpoint(env, host=options.host, context=options.context)
-    if env.get("DOCKER_TLS_VERIFY") and not endpoint.url.startswith("unix:"):
-        return None  # aiodocker knows about TLS
+    if not is_plain(endpoint, env):
+        return None
     early = EarlyClient(endpoint, env)
     try:
         selected = early.find(wanted(options))

@@ -149,6 +149,8 @@ class Receiver:
             with suppress(EngineError):  # the reader will meet it too
                 state = await self._poll_taking_output()
                 if state.running or state.exit_code is None:
+                    # Where the process cannot be seen, the engine is asked again and again.
+                    await self._inspector.until_root_ended(state)
                     continue
                 limit = self._received + MOST_SAVED
                 while self._may_receive(limit):

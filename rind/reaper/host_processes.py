@@ -9,6 +9,7 @@ pose as an engine and report any number, so a process is signalled only if all o
 * It is the process that was inspected: a pidfd holds it, so its number cannot be reused meanwhile.
 """
 
+import asyncio
 import os
 import re
 import signal
@@ -19,7 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-__all__ = ["is_engine", "session_of", "signal_tree"]
+__all__ = ["is_engine", "session_of", "signal_tree", "until_ended"]
 
 _PROC: Final = Path("/proc")
 
@@ -69,6 +70,26 @@ def session_of(pid: int, container_id: str) -> tuple[str, str] | None:
             signal.pidfd_send_signal(pidfd, 0)  # it still exists, so all of this was read from it
             return found
     return None
+
+
+async def until_ended(pid: int, container_id: str) -> bool:
+    """Wait for the end of a container's process; return False at once if there is none to see."""
+    with suppress(*_NONE), _held(pid) as pidfd:
+        if _is_of(_PROC / str(pid), container_id):
+            loop = asyncio.get_running_loop()
+            ended: asyncio.Future[None] = loop.create_future()
+            loop.add_reader(pidfd, _settle, ended)
+            try:
+                await ended
+            finally:
+                loop.remove_reader(pidfd)
+            return True
+    return False
+
+
+def _settle(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def signal_tree(number: int, variable: str, root: int, container_id: str) -> int:

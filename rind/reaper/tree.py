@@ -221,6 +221,14 @@ class Tree:
             with suppress(EngineError):
                 await self._leash.release(self.cookie)
 
+    async def until_root_ended(self, pid: int) -> bool:
+        """Wait for the end of the command's own process; return False at once if it is not seen.
+
+        Args:
+            pid: as the engine's machine numbers it.
+        """
+        return self._trees.is_local and await host_processes.until_ended(pid, self._container_id)
+
     async def _reach(self, number: int) -> Look:
         clock = asyncio.get_running_loop().time
         deadline = clock() + ENGINE_BACK

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-_WHO = Path(sys.argv[0]).name
-_LOG = Path(__file__).resolve().parents[2] / ".bed" / "log" / f"{_WHO}.log"
+_SCRIPT = Path(sys.argv[0]).resolve()
+_WHO = f"{_SCRIPT.parent.name}/{_SCRIPT.name}"
+_LOG = Path(__file__).resolve().parents[2] / ".bed" / "log" / f"{_SCRIPT.name}.log"
 _WIDTH = 60  # columns of progress, that the line may fit 80 with its prefix
 
 
@@ -25,7 +26,7 @@ class Trouble(Exception):
 
 def say(text: str, end: str = "\n") -> None:
     """Print a line; a terminal that has gone away is no reason to stop tidying up."""
-    _write(f"tests/{_WHO}: {text}{end}")
+    _write(f"{_WHO}: {text}{end}")
 
 
 def _write(text: str) -> None:

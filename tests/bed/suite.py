@@ -45,7 +45,8 @@ _PROGRAMS = {
     "RIND_TEST_FISH": shells.fish,
 }
 _ELSEWHERE = f"point the tests at an existing engine with {_EXISTING}=unix:///path/of/its/socket"
-_SCRIPTS = ("tests/demo", "tests/run")  # which the linter would not take for Python by their names
+# The linter would not take these for Python by their names.
+_SCRIPTS = ("benchmarks/run", "tests/demo", "tests/run")
 _CHECKS = {
     "lint": ("ruff", "check", ".", *_SCRIPTS),
     "format": ("ruff", "format", "--check", ".", *_SCRIPTS),

@@ -198,7 +198,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list; what it has in it are the names that there are, of whatever is asked for."""
     names: list[str] = []
 
-    async def ask(_gap: Gap, _env: Mapping[str, str]) -> list[str]:
+    def ask(_gap: Gap, _env: Mapping[str, str]) -> list[str]:
         return names
 
     monkeypatch.setattr(completion, "_ask", ask)

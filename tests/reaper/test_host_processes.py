@@ -1,17 +1,19 @@
 """Which local processes are a container's: proven ones, on real engines, and no others."""
 
+import asyncio
 import os
 import signal as signals
 import socket
 import subprocess
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from conftest import TestContainer, TestEngine, wait_until
 
-from rind.reaper.host_processes import is_engine, session_of, signal_tree
+from rind.reaper.host_processes import is_engine, session_of, signal_tree, until_ended
 
 
 @pytest.fixture
@@ -139,6 +141,38 @@ def test_one_whose_number_was_used_again_is_left_alone(
         reused.setattr(signals, "pidfd_send_signal", lambda *_: pytest.fail("it was signalled"))
         signal_tree(signals.SIGKILL, variable, 0, container_id)
     assert signal_tree(signals.SIGKILL, variable, 0, container_id) == 1
+
+
+async def test_the_end_of_a_process_is_awaited(busybox: TestContainer) -> None:
+    cookie = uuid.uuid4().hex
+    variable = f"RIND_EXEC_ID={cookie}"
+    busybox.engine.cli("exec", "--detach", "--env", variable, busybox.name, "sleep", "1000")
+    _, container_id = first_process(busybox)
+    looks = ((bearer(variable), container_id), (os.getpid(), container_id), (2**31, container_id))
+    (pid, _), *others = looks
+    for other in others:
+        assert await until_ended(*other) is False
+    waiting = asyncio.create_task(until_ended(pid, container_id))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    os.kill(pid, signals.SIGKILL)
+    assert await waiting is True
+    assert await until_ended(pid, container_id) is False
+
+
+def bearer(variable: str) -> int:
+    """Return the process that has a variable."""
+
+    def found() -> list[int]:
+        pids = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if variable.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                    pids.append(int(folder.name))
+        return pids
+
+    wait_until(lambda: len(found()) == 1)
+    return found()[0]
 
 
 def test_without_rights_it_is_said(busybox: TestContainer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,221 @@
+"""Runs the questions on a test bed engine, and writes their table, results and chart."""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bed import images, venv
+from bed.checkout import SUITE, VENV, locked
+from bed.engines import Docker, Engine, configuration, environment
+from bed.keeper import kept
+from bed.say import Trouble, step
+
+if TYPE_CHECKING:
+    from questions import Bench
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results.json"
+CHART = ROOT / "benchmarks" / "results.svg"
+SUITES = {"28.5": "sid", "20.10": "bookworm"}
+"""Debian's suites, by the version of their engine."""
+
+QUIET = 1.5
+"""The most that a machine may be loaded at the beginning, in runnable processes."""
+
+METHOD = (
+    "whole processes in turn (A B A B ...) on an otherwise idle machine; medians, and medians of "
+    "the ratios round by round"
+)
+
+
+def main(words: Sequence[str]) -> None:
+    """Do what `./benchmarks/run` followed by these words does."""
+    parser = argparse.ArgumentParser(prog="benchmarks/run", description=__doc__)
+    parser.add_argument("question", nargs="*", help="start, out, echo...; none for all")
+    parser.add_argument("--engine", default="28.5", help="28.5 (default) or 20.10")
+    parser.add_argument("--rounds", type=int, help="of each question; default: its own")
+    parser.add_argument("--growth", action="store_true", help="measure the cost as work grows")
+    parser.add_argument("--imports", action="store_true", help="report what a start imports")
+    options = parser.parse_args(words)
+    venv.make("dev")
+    if Path(sys.prefix) != VENV:
+        python = str(VENV / "bin" / "python")
+        os.execv(python, [python, str(ROOT / "benchmarks" / "run"), *words])  # itself
+    if options.imports:
+        from imports import report  # noqa: PLC0415 # only then
+
+        print(report())
+        return
+    try:
+        with locked(SUITE), furnished(options.engine) as bench:
+            run(options, bench)
+    except (Trouble, OSError) as exc:
+        sys.exit(f"benchmarks/run: {exc}")
+
+
+def run(options: argparse.Namespace, bench: "Bench") -> None:
+    """Measure what is asked for; print the table, and keep the results of a whole run."""
+    from growth import grow  # noqa: PLC0415 # these need the virtual environment
+    from report import chart, growth_table, table  # noqa: PLC0415 # as above
+
+    if options.growth:
+        grown = grow(bench)
+        print(growth_table(grown))
+        keep("growth", grown)
+        return
+    results = answers(options, bench)
+    print(table(results))
+    for missing in bench.missing:
+        print(f"not measured: {missing} is not there")
+    if not options.question:
+        keep("questions", results)
+        CHART.write_text(chart(json.loads(RESULTS.read_text())))
+
+
+def keep(what: str, found: object) -> None:
+    """Write results, with the date, the machine and the method."""
+    kept_before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    about = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Linux {platform.release()}",
+        "python": platform.python_version(),
+        "method": METHOD,
+    }
+    kept_before[what] = {**about, "results": found}
+    RESULTS.write_text(json.dumps(kept_before, indent=1) + "\n")
+
+
+def answers(options: argparse.Namespace, bench: "Bench") -> list[dict[str, object]]:
+    """Answer the questions."""
+    from measure import alternated, median, ratio  # noqa: PLC0415 # as above
+    from questions import echo, questions  # noqa: PLC0415 # as above
+
+    found: list[dict[str, object]] = []
+    load = os.getloadavg()[0]
+    if load > QUIET:
+        print(f"the machine is busy (load {load:.1f}): the ratios will wander", file=sys.stderr)
+    for question in questions(bench):
+        if options.question and question.name not in options.question:
+            continue
+        with step(question.title) as progress, crowd(bench, question.crowd):
+            samples = alternated(question.runs, options.rounds or question.rounds, progress)
+        ours, theirs = list(samples)[:2]
+        found.append(
+            {
+                "name": question.name,
+                "title": question.title,
+                "ours": ours,
+                "yardstick": theirs,
+                "goals": dict(question.goals),
+                "ratios": {
+                    what: round(ratio(samples[ours], samples[theirs], what), 3)
+                    for what in question.goals
+                },
+                "medians": {
+                    name: {
+                        what: round(median(of, what), 4)
+                        for what in ("wall", "cpu", "memory")
+                        if median(of, what)
+                    }
+                    for name, of in samples.items()
+                },
+            }
+        )
+    if not options.question or "echo" in options.question:
+        with step("keys on a terminal"):
+            found.append(echo_answer(echo(bench)))
+    return found
+
+
+def echo_answer(times: dict[str, list[float]]) -> dict[str, object]:
+    """Return the answer of the echo question, from seconds."""
+    quantiles = {}
+    for name, seconds in times.items():
+        cuts = statistics.quantiles(seconds, n=100)
+        quantiles[name] = {"p50": round(cuts[49], 6), "p99": round(cuts[98], 6)}
+    ours, theirs = quantiles
+    return {
+        "name": "echo",
+        "title": "the echo of a key on a terminal",
+        "ours": ours,
+        "yardstick": theirs,
+        "goals": {"p50": 1.2, "p99": 1.3},
+        "ratios": {
+            what: round(quantiles[ours][what] / quantiles[theirs][what], 3)
+            for what in ("p50", "p99")
+        },
+        "medians": quantiles,
+    }
+
+
+@contextmanager
+def furnished(version: str) -> Iterator["Bench"]:
+    """Start an engine with the containers that the questions need."""
+    from questions import Bench  # noqa: PLC0415 # as above
+
+    suite = SUITES.get(version)
+    if suite is None:
+        raise Trouble(f"no engine {version}: there are {', '.join(SUITES)}")
+    engine = Engine(suite, suite)
+    engine.prepare()
+    with ExitStack() as stack:
+        stack.enter_context(kept([engine]))
+        docker = Docker(engine.host)
+        engine.clear()
+        image = images.IMAGES["busybox"].load(docker, borrowed=False)
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        compose = Path(folder) / "compose.yaml"
+        compose.write_text(
+            "name: bench\nservices:\n  web:\n"
+            f"    image: {image}\n    command: sleep 1000000\n    network_mode: none\n"
+            '    labels:\n      bench: ""\n'
+        )
+        config = str(configuration(compose=True))
+        env = {**environment(), "DOCKER_HOST": engine.host, "DOCKER_CONFIG": config}
+        subprocess.run(
+            [docker.program, "compose", "--file", compose, "up", "--detach", "--quiet-pull"],
+            env=env,
+            check=True,
+            capture_output=True,
+        )
+        start = ("run", "--detach", "--network", "none", "--label")
+        docker(*start, "bench.step=cd /tmp", "--name", "bench-step", image, "sleep", "1000000")
+        bench = Bench(env, str(docker.program), "bench-web-1", "bench-step", str(compose))
+        with bench.clean_up:
+            yield bench
+
+
+@contextmanager
+def crowd(bench: "Bench", count: int) -> Iterator[None]:
+    """Have more containers on the engine."""
+    image = subprocess.run(
+        [bench.docker, "inspect", "--format", "{{.Config.Image}}", bench.container],
+        env=bench.env,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    start = [bench.docker, "run", "--detach", "--network", "none", image, "sleep", "1000000"]
+    started = []
+    for first in range(0, count, 8):
+        processes = [
+            subprocess.Popen(start, env=bench.env, stdout=subprocess.PIPE, text=True)
+            for _ in range(min(8, count - first))
+        ]
+        started += [process.communicate()[0].strip() for process in processes]
+    try:
+        yield
+    finally:
+        for first in range(0, count, 50):
+            remove = [bench.docker, "rm", "--force", *started[first : first + 50]]
+            subprocess.run(remove, env=bench.env, check=True, capture_output=True)

@@ -1,0 +1,122 @@
+"""Measures programs in turn: A B A B and so on, so that a machine that slows down slows all."""
+
+import os
+import pty
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One run.
+
+    Attributes:
+        wall, cpu: in seconds; the CPU's are those of the program and of what it has waited for.
+        memory: the largest resident size of one process, in bytes.
+    """
+
+    wall: float
+    cpu: float = 0.0
+    memory: int = 0
+
+
+Run = Callable[[], Sample]
+
+
+def waited(pid: int, began: float) -> Sample:
+    """Wait for a process, which must succeed."""
+    _, status, used = os.wait4(pid, 0)
+    wall = time.perf_counter() - began
+    if status:
+        raise RuntimeError(f"it ended with the status {os.waitstatus_to_exitcode(status)}")
+    return Sample(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+
+
+def plain(
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    stdin: int | IO[bytes] | None = subprocess.DEVNULL,
+    stdout: int | IO[bytes] | None = subprocess.DEVNULL,
+) -> Sample:
+    """Run a program."""
+    began = time.perf_counter()
+    process = subprocess.Popen(argv, env=env, stdin=stdin, stdout=stdout)
+    sample = waited(process.pid, began)
+    process.returncode = 0
+    return sample
+
+
+def on_terminal(argv: Sequence[str], env: Mapping[str, str]) -> Sample:
+    """Run a program on a terminal of its own, whose output is read."""
+    began = time.perf_counter()
+    pid, master = pty.fork()
+    if pid == 0:
+        os.execvpe(argv[0], [*argv], env)  # a benchmark's own
+    with suppress(OSError):  # what a terminal says whose programs have ended
+        while os.read(master, 65536):
+            pass
+    os.close(master)
+    return waited(pid, began)
+
+
+def piped_in(argv: Sequence[str], env: Mapping[str, str], size: int) -> Sample:
+    """Run a program whose stdin is a pipe that a quick writer fills."""
+    with subprocess.Popen(["head", "-c", str(size), "/dev/zero"], stdout=subprocess.PIPE) as writer:
+        return plain(argv, env, stdin=writer.stdout)
+
+
+def piped_out(argv: Sequence[str], env: Mapping[str, str]) -> Sample:
+    """Run a program whose stdout is a pipe that a quick reader empties."""
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as reader:
+        return plain(argv, env, stdout=reader.stdin)
+
+
+def at_once(argv: Sequence[str], env: Mapping[str, str], count: int) -> Sample:
+    """Run a program many times at once: the wall time of all, the memory of the average one."""
+    began = time.perf_counter()
+    processes = [
+        subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        for _ in range(count)
+    ]
+    samples = [waited(process.pid, began) for process in processes]
+    for process in processes:
+        process.returncode = 0
+    return Sample(
+        time.perf_counter() - began,
+        sum(sample.cpu for sample in samples),
+        sum(sample.memory for sample in samples) // count,
+    )
+
+
+def alternated(
+    runs: Mapping[str, Run], rounds: int, progress: Callable[[str], None]
+) -> dict[str, list[Sample]]:
+    """Run each in turn, for some rounds after one that does not count."""
+    samples: dict[str, list[Sample]] = {name: [] for name in runs}
+    for number in range(rounds + 1):
+        for name, run in runs.items():
+            progress(f"{name}, {number} of {rounds}")
+            sample = run()
+            if number:
+                samples[name].append(sample)
+    return samples
+
+
+def median(samples: Sequence[Sample], what: str) -> float:
+    """Return the median of one quantity."""
+    values: list[float] = [getattr(sample, what) for sample in samples]
+    return statistics.median(values)
+
+
+def ratio(ours: Sequence[Sample], theirs: Sequence[Sample], what: str) -> float:
+    """Return the median of the ratios of one quantity, round by round."""
+    pairs = zip(ours, theirs, strict=True)
+    ratios: list[float] = [getattr(our, what) / getattr(their, what) for our, their in pairs]
+    return statistics.median(ratios)

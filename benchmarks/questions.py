@@ -1,0 +1,252 @@
+"""The questions: what is measured, beside what, and what the ratio should be."""
+
+import asyncio
+import os
+import pty
+import sys
+import termios
+import time
+import tty
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from measure import MIB, Run, Sample, at_once, on_terminal, piped_in, piped_out, plain
+
+import rind
+
+HERE = Path(__file__).parent
+RIND = str(Path(sys.executable).with_name("rind"))
+KEYS = 400
+"""Keystrokes of the echo question."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question.
+
+    Attributes:
+        goals: the largest ratio to the yardstick, by quantity: wall, cpu, memory, p50, p99.
+        runs: by the program's name; Rind's is the first, the yardstick's the second.
+        crowd: how many more containers there must be on the engine.
+    """
+
+    name: str
+    title: str
+    goals: Mapping[str, float]
+    runs: Mapping[str, Run]
+    rounds: int = 25
+    crowd: int = 0
+
+
+@dataclass
+class Bench:
+    """Where it is measured.
+
+    Attributes:
+        docker: the docker command.
+        container: a container with the label ``bench``, an empty pre-step and a Compose service.
+        stepped: one with the label ``bench.step``, and a pre-step.
+        compose: a Compose file with the first one's service, ``web``; empty without Compose.
+    """
+
+    env: dict[str, str]
+    docker: str
+    container: str
+    stepped: str
+    compose: str = ""
+    missing: list[str] = field(default_factory=list)
+    clean_up: ExitStack = field(default_factory=ExitStack)
+
+    def rind(self, *words: str) -> list[str]:
+        """Return Rind's command line."""
+        return [RIND, "--label", "bench", *words]
+
+    def exec(self, *words: str) -> list[str]:
+        """Return docker exec's."""
+        return [self.docker, "exec", *words]
+
+
+def questions(bench: Bench) -> Iterator[Question]:
+    """Yield all questions, in the order of the table."""
+    env, name = bench.env, bench.container
+    start, limits = {"wall": 1.3, "cpu": 4.0}, {"wall": 1.05, "cpu": 1.0}
+    peers: dict[str, Run] = {
+        "rind -T true": partial(plain, bench.rind("-T", "true"), env),
+        "docker exec": partial(plain, bench.exec(name, "true"), env),
+    }
+    if bench.compose:
+        compose = [bench.docker, "compose", "--file", bench.compose, "exec", "-T", "web", "true"]
+        peers["docker compose exec"] = partial(plain, compose, env)
+    for peer, module in (("docker_py", "docker"), ("bare_aiodocker", "aiodocker")):
+        script = [sys.executable, str(HERE / "peers" / f"{peer}.py"), name, "true"]
+        try:
+            __import__(module)
+        except ImportError:
+            bench.missing.append(module)
+        else:
+            peers[f"a script with {module}"] = partial(plain, script, env)
+    yield Question("start", "start `true`, whole process", start, peers)
+    yield Question(
+        "cat",
+        "start `cat`, stdin attached",
+        start,
+        {
+            "rind -T cat": partial(plain, bench.rind("-T", "cat"), env),
+            "docker exec -i": partial(plain, bench.exec("-i", name, "cat"), env),
+        },
+    )
+    yield Question(
+        "tty",
+        "start `true` on a terminal",
+        start,
+        {
+            "rind -t true": partial(on_terminal, bench.rind("-t", "true"), env),
+            "docker exec -it": partial(on_terminal, bench.exec("-it", name, "true"), env),
+        },
+    )
+    shell = ["sh", "-c", "cd /tmp && exec true"]
+    yield Question(
+        "pre-step",
+        "start `true` after a pre-step (`cd /tmp`)",
+        {"wall": 1.35},
+        {
+            "rind -T true": partial(plain, [RIND, "--label", "bench.step", "-T", "true"], env),
+            "docker exec": partial(plain, bench.exec(bench.stepped, *shell), env),
+        },
+    )
+    yield Question(
+        "crowd",
+        "start `true` among 200 containers",
+        {"wall": 1.35},
+        {
+            "rind -T true": partial(plain, bench.rind("-T", "true"), env),
+            "docker exec": partial(plain, bench.exec(name, "true"), env),
+        },
+        crowd=200,
+    )
+    yield Question(
+        "fifty",
+        "fifty at once",
+        {"wall": 2.0, "memory": 1.5},
+        {
+            "rind -T true": partial(at_once, bench.rind("-T", "true"), env, 50),
+            "docker exec": partial(at_once, bench.exec(name, "true"), env, 50),
+        },
+        rounds=5,
+    )
+    size = 1024 * MIB
+    out, lines = ["head", "-c", str(size), "/dev/zero"], ["seq", "20000000"]
+    for what, title, words in (
+        ("out", "1 GiB out, through pipes", out),
+        ("lines", "20 million short lines out", lines),
+    ):
+        yield Question(
+            what,
+            title,
+            limits,
+            {
+                "rind -T": partial(piped_out, bench.rind("-T", *words), env),
+                "docker exec": partial(piped_out, bench.exec(name, *words), env),
+            },
+            rounds=5,
+        )
+    sink = ["sh", "-c", "exec cat >/dev/null"]
+    yield Question(
+        "in",
+        "1 GiB in, through pipes",
+        limits,
+        {
+            "rind -T": partial(piped_in, bench.rind("-T", *sink), env, size),
+            "docker exec -i": partial(piped_in, bench.exec("-i", name, *sink), env, size),
+        },
+        rounds=5,
+    )
+    yield Question(
+        "warm",
+        "one exec in a warm library",
+        {"wall": 0.8},
+        {
+            "rind.Target.run": warm(bench),
+            "docker exec": partial(plain, bench.exec(name, "true"), env),
+        },
+    )
+    yield Question(
+        "help",
+        "`--help`, beside Python that does nothing",
+        {"wall": 25 / 11},
+        {
+            "rind --help": partial(plain, [RIND, "--help"], env),
+            "python -c pass": partial(plain, [sys.executable, "-c", "pass"], env),
+        },
+    )
+    yield Question(
+        "completion",
+        "complete a command's word (as far as `docker exec` alone)",
+        {"wall": 150 / 65},
+        {
+            "rind --complete": partial(
+                plain, [RIND, "--complete", "fish", "--label", "bench", "bas"], env
+            ),
+            "docker exec": partial(plain, bench.exec(name, "true"), env),
+        },
+    )
+
+
+def warm(bench: Bench) -> Run:
+    """Return what runs a command in a client that has run some already."""
+    runner = asyncio.Runner()
+    client = rind.connect(environ=bench.env)
+
+    async def once() -> None:
+        if not targets:
+            targets.append(await client.find(label="bench"))
+        await targets[0].run(["true"])
+
+    targets: list[rind.Target] = []
+    bench.clean_up.enter_context(runner)
+    runner.run(client.__aenter__())
+    bench.clean_up.callback(lambda: runner.run(client.__aexit__(None, None, None)))
+    runner.run(once())
+
+    def run() -> Sample:
+        began = time.perf_counter()
+        runner.run(once())
+        return Sample(time.perf_counter() - began)
+
+    return run
+
+
+@contextmanager
+def typist(argv: list[str], env: Mapping[str, str]) -> Iterator[Callable[[], float]]:
+    """Start a program on a terminal; yield what types a key and times its echo, in seconds."""
+    pid, master = pty.fork()
+    if pid == 0:
+        os.execvpe(argv[0], argv, env)  # a benchmark's own
+    tty.setraw(master, termios.TCSANOW)
+    while b"ready" not in os.read(master, 65536):
+        pass
+
+    def key() -> float:
+        began = time.perf_counter()
+        os.write(master, b"x")
+        os.read(master, 65536)
+        return time.perf_counter() - began
+
+    for _ in range(50):
+        key()
+    yield key
+    os.close(master)
+    os.waitpid(pid, 0)
+
+
+def echo(bench: Bench) -> dict[str, list[float]]:
+    """Time the echo of keys in turn, by Rind and by docker exec: seconds."""
+    script = ["sh", "-c", "stty raw -echo; echo ready; exec cat"]
+    ours = bench.rind("-t", *script)
+    theirs = bench.exec("-it", bench.container, *script)
+    with typist(ours, bench.env) as our_key, typist(theirs, bench.env) as their_key:
+        pairs = [(our_key(), their_key()) for _ in range(KEYS)]
+    return {"rind -t": [our for our, _ in pairs], "docker exec -it": [their for _, their in pairs]}

@@ -1,0 +1,81 @@
+"""Writes results for people: tables in Markdown, and a chart in SVG."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_UNITS = {"wall": (1000, "ms"), "cpu": (1000, "ms"), "memory": (1 / 2**20, "MiB")}
+_HEADING = "Rind's time, docker exec's being 1 (shorter is better)"
+_WIDTH, _ROW, _NAMES, _MOST = 760, 26, 330, 2.5
+
+
+def table(results: Sequence[Mapping[str, Any]]) -> str:
+    """Return a table: the ratio to the yardstick by quantity, the goal, and the medians."""
+    lines = ["| question | ratio | goal | medians |", "|---|---|---|---|"]
+    for result in results:
+        for what, value in result["ratios"].items():
+            scale, unit = _UNITS.get(what, (1000, "ms"))
+            medians = "; ".join(
+                f"{name} {quantities[what] * scale:.3g} {unit}"
+                for name, quantities in result["medians"].items()
+                if what in quantities
+            )
+            goal = result["goals"][what]
+            lines.append(f"| {result['title']}: {what} | {value:.2f} | {goal:.2f} | {medians} |")
+    return "\n".join(lines)
+
+
+def growth_table(grown: Mapping[str, Mapping[str, Mapping[int, float]]]) -> str:
+    """Return a table for each thing that grows."""
+    parts = []
+    for what, by_program in grown.items():
+        counts = sorted({count for times in by_program.values() for count in times})
+        lines = [
+            f"| {what} | {' | '.join(map(str, counts))} |",
+            f"|---|{'---|' * len(counts)}",
+        ]
+        for program, times in by_program.items():
+            cells = " | ".join(f"{times[count] * 1000:.0f} ms" for count in counts)
+            lines.append(f"| {program} | {cells} |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def chart(kept: Mapping[str, Any]) -> str:
+    """Return a chart of the ratios, the yardstick being 1."""
+    questions = kept["questions"]
+    rows = [
+        (f"{result['title']}: {what}", value)
+        for result in questions["results"]
+        for what, value in result["ratios"].items()
+        if what in {"wall", "p50"}
+    ]
+    scale = (_WIDTH - _NAMES - 50) / _MOST
+    height = _ROW * len(rows) + 80
+    one = _NAMES + scale
+    bars = []
+    for number, (title, value) in enumerate(rows):
+        y = 40 + number * _ROW
+        width = min(value, _MOST) * scale
+        bars.append(
+            f'<text x="{_NAMES - 8}" y="{y + 16}" text-anchor="end">{_escaped(title)}</text>'
+            f'<rect x="{_NAMES}" y="{y + 3}" width="{width:.0f}" height="{_ROW - 8}"/>'
+            f'<text x="{_NAMES + width + 6:.0f}" y="{y + 16}">{value:.2f}</text>'
+        )
+    about = f"{questions['date']}, {questions['machine']}, Python {questions['python']}"
+    return f"""\
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" font-size="12" \
+font-family="sans-serif" fill="#444">
+<rect width="{_WIDTH}" height="{height}" fill="#fff"/>
+<text x="{_NAMES}" y="22" font-weight="bold">{_HEADING}</text>
+<g>
+<style>g rect {{ fill: #4a90c2 }}</style>
+{chr(10).join(bars)}
+</g>
+<path d="M{one:.0f} 34V{height - 36}" stroke="#c33" stroke-dasharray="4 3"/>
+<text x="12" y="{height - 12}" font-size="11">{_escaped(about)}</text>
+</svg>
+"""
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("`", "")
