@@ -1,6 +1,5 @@
 """The questions: what is measured, beside what, and what the ratio should be."""
 
-import asyncio
 import os
 import pty
 import sys
@@ -14,8 +13,6 @@ from functools import partial
 from pathlib import Path
 
 from measure import MIB, Run, Sample, at_once, on_terminal, piped_in, piped_out, plain
-
-import rind
 
 HERE = Path(__file__).parent
 RIND = str(Path(sys.executable).with_name("rind"))
@@ -197,6 +194,11 @@ def questions(bench: Bench) -> Iterator[Question]:
 
 def warm(bench: Bench) -> Run:
     """Return what runs a command in a client that has run some already."""
+    # Late: a child's memory is this process's own until it executes a program.
+    import asyncio  # noqa: PLC0415 # see above
+
+    import rind  # noqa: PLC0415 # see above
+
     runner = asyncio.Runner()
     client = rind.connect(environ=bench.env)
 

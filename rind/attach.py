@@ -85,11 +85,25 @@ async def _feed(source: Source, process: Exec, keys: DetachKeys) -> None:
     with suppress(Broken):
         if not process.tty and (fd := source.spliceable) is not None:
             await process.write_from(fd)  # what it leaves is read below
-        while typed := await source.read():
-            data = keys.feed(typed) if process.tty else typed
-            await process.write(data)
+        rest = b""
+
+        def send(typed: bytes) -> bool:
+            nonlocal rest
+            rest = process.write_at_once(keys.feed(typed) if process.tty else typed)
+            return not (rest or keys.seen)
+
+        while True:
+            await source.hand_on(send)
+            if not (rest or keys.seen):
+                typed = await source.read()
+                if not typed:
+                    break
+                send(typed)
+            if rest:
+                await process.write(rest)
             if keys.seen:
                 return
+            rest = b""
         await process.send_eof()
 
 

@@ -142,6 +142,17 @@ class HijackedStream:
         except OSError as exc:
             raise Broken(f"the engine takes no more of the command's stdin: {exc}") from exc
 
+    def write_at_once(self, data: bytes) -> int:
+        """Send as much of ``data`` as is taken at once; return how many bytes that are.
+
+        What has failed is left to :meth:`write`.
+        """
+        self.has_written = True
+        try:
+            return 0 if self._closed else self._sock.send(data)
+        except OSError:
+            return 0
+
     async def write_from(self, fd: int) -> bool:
         """Send all that a file or a pipe has, to its end, from kernel to kernel.
 

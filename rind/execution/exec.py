@@ -270,6 +270,16 @@ class Exec:
         self.last_written = data[-1:] or self.last_written
         await self._stream.write(data)
 
+    def write_at_once(self, data: bytes) -> bytes:
+        """Send what is taken at once of ``data`` to the command's stdin; return the rest.
+
+            await execution.write(execution.write_at_once(b"x"))
+
+        What has failed is left to :meth:`write`.
+        """
+        self.last_written = data[-1:] or self.last_written
+        return data[self._stream.write_at_once(data) :]
+
     async def write_from(self, fd: int) -> bool:
         """Send all that a file, or a pipe that does not block, has to the command's stdin.
 

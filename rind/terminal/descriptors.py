@@ -126,6 +126,36 @@ class Source(_Descriptor):
             with suppress(BlockingIOError):  # another reader of the same thing was faster
                 return self._read()
 
+    async def hand_on(self, take: Callable[[bytes], bool]) -> None:
+        """Hand on what there is, as it comes, within the event loop's callback.
+
+        Returns once ``take`` returns False. The end, failures, and descriptors that may block are
+        left to :meth:`read`.
+        """
+        if self._blocks or self._waits:
+            return
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+
+        def receive() -> None:
+            if done.done():
+                return
+            with suppress(BlockingIOError):
+                try:
+                    data = self._read()
+                except OSError as exc:
+                    if isinstance(exc, BlockingIOError):
+                        raise
+                    data = b""  # it comes again
+                if not data or not take(data):
+                    _set(done)
+
+        loop.add_reader(self._fd, receive)
+        try:
+            await done
+        finally:
+            loop.remove_reader(self._fd)
+
     def _read(self) -> bytes:
         try:
             if self._socket is not None:

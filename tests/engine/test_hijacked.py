@@ -176,6 +176,18 @@ async def test_what_the_kernel_cannot_send_is_left(pair: Pair, tmp_path: Path) -
     os.close(writable)
 
 
+async def test_what_is_taken_at_once(pair: Pair) -> None:
+    stream, theirs = pair
+    data = bytes(10_000_000)
+    sent = stream.write_at_once(data)
+    assert 0 < sent < len(data)
+    assert stream.write_at_once(data) == 0
+    theirs.close()
+    assert stream.write_at_once(b"x") == 0
+    stream.close()
+    assert stream.write_at_once(b"x") == 0
+
+
 async def test_a_pipe_is_left_alone_once_nothing_more_is_taken(pair: Pair) -> None:
     stream, theirs = pair
     reader, writer = os.pipe2(os.O_NONBLOCK)

@@ -203,3 +203,70 @@ async def test_closing_twice_is_closing_once() -> None:
     os.fstat(reader)  # what was inherited stays open
     os.close(reader)
     os.close(writer)
+
+
+async def test_what_comes_is_handed_on_within_the_loop() -> None:
+    reader, writer = os.pipe()
+    source = Source(reader)
+    taken: list[bytes] = []
+    arrived = asyncio.Event()
+
+    def take(data: bytes) -> bool:
+        taken.append(data)
+        arrived.set()
+        return data != b"stop"
+
+    handing = asyncio.create_task(source.hand_on(take))
+    for data in (b"one", b"stop"):
+        os.write(writer, data)
+        await arrived.wait()
+        arrived.clear()
+    await handing
+    os.write(writer, b"late")
+    assert await source.read() == b"late"
+    os.close(writer)
+    await source.hand_on(take)  # the end is left to read()
+    assert await source.read() == b""
+    assert taken == [b"one", b"stop"]
+    source.close()
+    os.close(reader)
+
+
+async def test_a_device_that_may_block_hands_nothing_on() -> None:
+    fd = os.open("/dev/zero", os.O_RDONLY)
+    source = Source(fd)
+    await source.hand_on(lambda _: False)
+    assert source.spliceable is None
+    source.close()
+    os.close(fd)
+
+
+def test_what_the_kernel_can_move(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    (tmp_path / "file").touch()
+    file = os.open(tmp_path / "file", os.O_RDONLY)
+    near, far = socket.socketpair()
+    for fd, can in ((reader, True), (file, True), (near.fileno(), False)):
+        source = Source(fd)
+        assert (source.spliceable is not None) is can
+        source.close()
+    for fd in (reader, writer, file):
+        os.close(fd)
+    near.close()
+    far.close()
+
+
+def test_what_is_taken_at_once_is_removed() -> None:
+    reader, writer = os.pipe()
+    sink = Sink(writer)
+    data = [memoryview(b"x" * 40_000), memoryview(b"y" * 40_000)]
+    assert not sink.write_at_once(data)
+    assert sum(map(len, data)) == 80_000 - 65_536
+    assert os.read(reader, 65_536) == b"x" * 40_000 + b"y" * 25_536
+    assert sink.write_at_once(data)
+    assert data == []
+    os.close(reader)
+    with pytest.raises(BrokenPipeError):
+        sink.write_at_once([memoryview(b"z")])
+    sink.close()
+    os.close(writer)
