@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import sys
 import termios
 import time
@@ -240,6 +241,7 @@ def typist(argv: list[str], env: Mapping[str, str]) -> Iterator[Callable[[], flo
     for _ in range(50):
         key()
     yield key
+    os.kill(pid, signal.SIGTERM)
     os.close(master)
     os.waitpid(pid, 0)
 
