@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results.json"
 CHART = ROOT / "benchmarks" / "results.svg"
+GROWTH_CHART = ROOT / "benchmarks" / "growth.svg"
 SUITES = {"28.5": "sid", "20.10": "bookworm"}
 """Debian's suites, by the version of their engine."""
 
@@ -66,12 +67,13 @@ def main(words: Sequence[str]) -> None:
 def run(options: argparse.Namespace, bench: "Bench") -> None:
     """Measure what is asked for; print the table, and keep the results of a whole run."""
     from growth import grow  # noqa: PLC0415 # these need the virtual environment
-    from report import chart, growth_table, table  # noqa: PLC0415 # as above
+    from report import chart, growth_chart, growth_table, table  # noqa: PLC0415 # as above
 
     if options.growth:
         grown = grow(bench)
         print(growth_table(grown))
         keep("growth", grown)
+        GROWTH_CHART.write_text(growth_chart(json.loads(RESULTS.read_text())))
         return
     results = answers(options, bench)
     print(table(results))

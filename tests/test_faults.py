@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from carriers import Carry, by_each_carrier, opened
 from conftest import RIND, TestContainer
 from faults import Fault, FaultProxy, fault_proxy
 
@@ -28,8 +29,8 @@ SENT = b"some bytes\n"
 Result = tuple[int, dict[int, bytes]]
 
 
-async def run(url: str, name: str, *, tty: bool) -> Result:
-    async with asyncio.timeout(BOUND), Engine(Endpoint(url, "the test")) as engine:
+async def run(url: str, name: str, carry: Carry, *, tty: bool) -> Result:
+    async with asyncio.timeout(BOUND), opened(url, carry) as engine:
         container = await engine.container(name)
         config = ExecConfig(argv=["sh", "-c", SCRIPT], tty=tty)
         async with await Exec.start(
@@ -46,31 +47,34 @@ async def run(url: str, name: str, *, tty: bool) -> Result:
 EXPECTED: Result = (3, {STDOUT: SENT, STDERR: b"err\n"})
 
 
+@by_each_carrier
 @pytest.mark.parametrize("piece", [1, 7, 1000])
 async def test_it_does_not_matter_how_the_exchange_is_cut(
-    busybox: TestContainer, tmp_path: Path, piece: int
+    busybox: TestContainer, tmp_path: Path, piece: int, carry: Carry
 ) -> None:
     def configure(proxy: FaultProxy) -> None:
         proxy.piece = piece
 
     async with fault_proxy(busybox.engine.host, tmp_path, configure) as (url, _):
-        assert await run(url, busybox.name, tty=False) == EXPECTED
+        assert await run(url, busybox.name, carry, tty=False) == EXPECTED
 
 
+@by_each_carrier
 @pytest.mark.parametrize("fault", [Fault.RESET, Fault.GONE, Fault.TRUNCATE])
 @pytest.mark.parametrize("tty", [False, True], ids=["pipes", "tty"])
-async def test_every_fault_ends_with_the_truth_or_a_clear_error(
+async def test_every_fault_ends_with_the_truth_or_a_clear_error(  # noqa: PLR0913, PLR0917 # cases
     busybox: TestContainer,
     tmp_path: Path,
+    carry: Carry,
     fault: Fault,
     tty: bool,  # noqa: FBT001 # a case
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("rind.reaper.tree.ENGINE_BACK", 0.0)  # this one will not be
     async with fault_proxy(busybox.engine.host, tmp_path) as (url, whole):
-        status, _ = await run(url, busybox.name, tty=tty)
+        status, _ = await run(url, busybox.name, carry, tty=tty)
         assert status == 3
-    points = range(0, whole.relayed, 41)
+    points = range(0, whole.relayed, 79)
     told: list[RindError] = []
     for point in points:
 
@@ -79,7 +83,7 @@ async def test_every_fault_ends_with_the_truth_or_a_clear_error(
 
         async with fault_proxy(busybox.engine.host, tmp_path, configure) as (url, proxy):
             try:
-                status, seen = await run(url, busybox.name, tty=tty)
+                status, seen = await run(url, busybox.name, carry, tty=tty)
             except RindError as exc:
                 told.append(exc)
             else:

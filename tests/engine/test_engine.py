@@ -5,32 +5,17 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from carriers import Carry, by_each_carrier, opened
 from conftest import Containers, TestContainer, TestEngine
 from faults import Fault, FaultProxy, fault_proxy
 
 from rind.engine.endpoint import Endpoint
 from rind.engine.engine import API_NEWEST, Engine
-from rind.engine.pooled import PooledCarrier
-from rind.engine.sockets import SocketCarrier
-from rind.engine.wire import LoopWire
 from rind.errors import Broken, Refused, Unreachable
 from rind.model import ExecConfig
-
-if TYPE_CHECKING:
-    from rind.engine.carrier import Carrier
-
-Carry = Callable[[str], "Carrier"]
-
-
-@pytest.fixture(params=[PooledCarrier, partial(SocketCarrier, opener=LoopWire.open)])
-def carry(request: pytest.FixtureRequest) -> Carry:
-    made: Carry = request.param
-    return made
 
 
 @pytest.fixture
@@ -39,18 +24,14 @@ async def client(engine: TestEngine, carry: Carry) -> AsyncIterator[Engine]:
         yield client
 
 
-@asynccontextmanager
-async def opened(url: str, carry: Carry) -> AsyncIterator[Engine]:
-    async with Engine(Endpoint(url, "the test"), carry(url)) as engine:
-        yield engine
-
-
+@by_each_carrier
 async def test_the_api_version_is_the_engines(client: Engine, engine: TestEngine) -> None:
     theirs = engine.cli("version", "--format", "{{.Server.APIVersion}}")
     assert client.api_version == min(tuple(map(int, theirs.split("."))), API_NEWEST)
     assert client.takes_console_size == (client.api_version >= (1, 42))
 
 
+@by_each_carrier
 async def test_listing_by_label(client: Engine, containers: Containers) -> None:
     label = f"test.list.{uuid.uuid4().hex}"
     first = containers("busybox", "pre step", label=label)
@@ -63,6 +44,7 @@ async def test_listing_by_label(client: Engine, containers: Containers) -> None:
     assert down.status.startswith("Exited (137)")
 
 
+@by_each_carrier
 async def test_a_container_by_name(client: Engine, busybox: TestContainer) -> None:
     found = await client.container(busybox.name)
     assert (found.name, len(found.id)) == (busybox.name, 64)
@@ -72,6 +54,7 @@ async def test_a_container_by_name(client: Engine, busybox: TestContainer) -> No
     assert caught.value.http_status == 404
 
 
+@by_each_carrier
 async def test_a_kept_connection_that_has_failed_does_not_matter(
     busybox: TestContainer, tmp_path: Path, carry: Carry
 ) -> None:
@@ -89,6 +72,7 @@ async def test_a_kept_connection_that_has_failed_does_not_matter(
         assert not (await engine.inspect_exec(exec_id)).running
 
 
+@by_each_carrier
 async def test_an_exec_from_creation_to_its_exit_code(
     client: Engine, busybox: TestContainer
 ) -> None:
@@ -155,12 +139,14 @@ def answer(body: object, status: str = "200 OK", kind: str = "application/json")
 @pytest.mark.parametrize(
     "wrong", [answer([1]), answer({"a": 1}), answer([{"Id": "x"}]), answer("x", kind="text/html")]
 )
+@by_each_carrier
 async def test_an_answer_of_the_wrong_shape(tmp_path: Path, carry: Carry, wrong: bytes) -> None:
     async with fake(tmp_path, carry, wrong) as engine:
         with pytest.raises(Unreachable, match="does not answer as a Docker Engine does"):
             await engine.containers(["x"], up=True)
 
 
+@by_each_carrier
 async def test_a_container_that_is_removed_between_two_requests(
     tmp_path: Path, carry: Carry
 ) -> None:
@@ -170,18 +156,21 @@ async def test_a_container_that_is_removed_between_two_requests(
     assert caught.value.http_status == 404
 
 
+@by_each_carrier
 async def test_an_engine_that_goes_away_before_it_answers(tmp_path: Path, carry: Carry) -> None:
     async with fake(tmp_path, carry, b"", b"") as engine:
         with pytest.raises(Unreachable, match="closed the connection without an answer"):
             await engine.containers(["x"], up=True)
 
 
+@by_each_carrier
 async def test_a_start_that_is_not_upgraded(tmp_path: Path, carry: Carry) -> None:
     async with fake(tmp_path, carry, answer({})) as engine:
         with pytest.raises(Broken, match="answered 200 OK; is a proxy in between"):
             await engine.start_exec("x", tty=False)
 
 
+@by_each_carrier
 async def test_an_engine_that_says_nothing(
     tmp_path: Path, carry: Carry, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,31 @@
+"""The carriers, which a test of what must not depend on them is run with."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rind.engine.endpoint import Endpoint
+from rind.engine.engine import Engine
+from rind.engine.pooled import PooledCarrier
+from rind.engine.sockets import SocketCarrier
+from rind.engine.wire import LoopWire
+
+if TYPE_CHECKING:
+    from rind.engine.carrier import Carrier
+
+Carry = Callable[[str], "Carrier"]
+
+by_each_carrier = pytest.mark.parametrize(
+    "carry",
+    [PooledCarrier, partial(SocketCarrier, opener=LoopWire.open)],
+    ids=["pooled", "sockets"],
+)
+
+
+@asynccontextmanager
+async def opened(url: str, carry: Carry) -> AsyncIterator[Engine]:
+    async with Engine(Endpoint(url, "the test"), carry(url)) as engine:
+        yield engine
