@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rind.client import Client as Client
     from rind.client import connect as connect
     from rind.decide.plan import Command as Command
+    from rind.decide.plan import Word as Word
     from rind.decide.profile import Profile as Profile
     from rind.decide.selection import AmbiguousError as AmbiguousError
     from rind.decide.selection import Wanted as Wanted
@@ -42,8 +43,14 @@ if TYPE_CHECKING:
     from rind.execution.stdio import DEVNULL as DEVNULL
     from rind.execution.stdio import PIPE as PIPE
     from rind.execution.stdio import STDOUT as STDOUT
+    from rind.execution.stdio import LocalFile as LocalFile
     from rind.execution.stdio import StdinWriter as StdinWriter
+    from rind.keywords import CommandOptions as CommandOptions
+    from rind.keywords import RunOptions as RunOptions
+    from rind.keywords import WantedFields as WantedFields
     from rind.model import Container as Container
+    from rind.model import ExecConfig as ExecConfig
+    from rind.model import ExecState as ExecState
     from rind.oneshot import run as run
     from rind.oneshot import run_sync as run_sync
     from rind.process import Process as Process
@@ -62,18 +69,23 @@ __all__ = [
     "Command",
     "CommandError",
     "CommandFailed",
+    "CommandOptions",
     "CompletedProcess",
     "Container",
     "ContainerGone",
     "EngineError",
     "Exec",
+    "ExecConfig",
+    "ExecState",
     "ExitStatus",
     "LeftRunning",
+    "LocalFile",
     "Lost",
     "Process",
     "Profile",
     "Refused",
     "RindError",
+    "RunOptions",
     "SelectionError",
     "StartError",
     "StdinWriter",
@@ -82,6 +94,8 @@ __all__ = [
     "Unreachable",
     "UsageError",
     "Wanted",
+    "WantedFields",
+    "Word",
     "attach_terminal",
     "connect",
     "run",
@@ -95,20 +109,25 @@ _HOMES = {
     "Command": "decide.plan",
     "CommandError": "errors",
     "CommandFailed": "errors",
+    "CommandOptions": "keywords",
     "CompletedProcess": "target",
     "Container": "model",
     "ContainerGone": "errors",
     "DEVNULL": "execution.stdio",
     "EngineError": "errors",
     "Exec": "execution.exec",
+    "ExecConfig": "model",
+    "ExecState": "model",
     "ExitStatus": "errors",
     "LeftRunning": "errors",
+    "LocalFile": "execution.stdio",
     "Lost": "errors",
     "PIPE": "execution.stdio",
     "Process": "process",
     "Profile": "decide.profile",
     "Refused": "errors",
     "RindError": "errors",
+    "RunOptions": "keywords",
     "STDOUT": "execution.stdio",
     "SelectionError": "errors",
     "StartError": "errors",
@@ -118,6 +137,8 @@ _HOMES = {
     "Unreachable": "errors",
     "UsageError": "errors",
     "Wanted": "decide.selection",
+    "WantedFields": "keywords",
+    "Word": "decide.plan",
     "attach_terminal": "attach",
     "connect": "client",
     "run": "oneshot",

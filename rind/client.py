@@ -19,6 +19,7 @@ from rind.engine.engine import Engine
 from rind.errors import SelectionError
 from rind.execution.registry import Registry
 from rind.execution.tasks import persistent, shielded
+from rind.keywords import WantedFields, check_keywords
 from rind.reaper.tree import Trees
 from rind.resolve import find, find_all, is_elsewhere, list_up
 from rind.target import Target
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from rind.decide.selection import (
         Selected,
-        WantedFields,
     )
     from rind.model import Caller, Container
 
@@ -79,6 +79,9 @@ class Client:
         self._trees = Trees(engine)
         self._registry = Registry()
 
+    def __repr__(self) -> str:
+        return f"<Client of {self.endpoint.url} (from {self.endpoint.source})>"
+
     async def __aenter__(self) -> Self:
         """Connect.
 
@@ -120,73 +123,87 @@ class Client:
         return self._target(await find(self._engine, self.caller, wanted), wanted)
 
     async def wait_for(
-        self, wanted: Wanted, told: Callable[[str], None] = lambda _: None
+        self,
+        wanted: Wanted | None = None,
+        told: Callable[[str], None] = lambda _: None,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 # the error says what was missing
+        **fields: Unpack[WantedFields],
     ) -> Target:
         """Find the one container to run in, as soon as it runs, and is healthy if that is checked.
 
-            async with asyncio.timeout(60):
-                web = await client.wait_for(rind.Wanted(service="web"))
+            web = await client.wait_for(service="web", timeout=60)
 
         Args:
-            wanted: the conditions.
+            wanted: the conditions; or give its attributes as keywords.
             told: is called with what is waited for, first and whenever something changed.
+            timeout: in seconds; None for no limit.
 
         Raises:
             AmbiguousError: several fit.
+            SelectionError: the time is over; it says what was missing.
             EngineError: the engine failed.
         """
+        asked = _asked(wanted, fields)
 
         async def find() -> list[Target]:
-            return [await self.find(wanted)]
+            return [await self.find(asked)]
 
-        [target] = await self._wait(find, told)
+        [target] = await self._wait(find, told, timeout)
         return target
 
     async def wait_for_all(
-        self, wanted: Wanted, told: Callable[[str], None] = lambda _: None
+        self,
+        wanted: Wanted | None = None,
+        told: Callable[[str], None] = lambda _: None,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 # as above
+        **fields: Unpack[WantedFields],
     ) -> list[Target]:
         """Find every container that fits, once there is one and all that are up can be used.
 
-            async with asyncio.timeout(60):
-                replicas = await client.wait_for_all(rind.Wanted(service="web"))
+            replicas = await client.wait_for_all(service="web", timeout=60)
 
         Args:
-            wanted: the conditions.
+            wanted: the conditions; or give its attributes as keywords.
             told: as :meth:`wait_for` has it.
+            timeout: the same.
 
         Raises:
+            SelectionError: the same.
             EngineError: the engine failed.
         """
+        asked = _asked(wanted, fields)
 
         async def find() -> list[Target]:
-            for container in fitting(await self.containers(wanted), wanted):
+            for container in fitting(await self.containers(asked), asked):
                 if container.state == "restarting":
                     require_running(container)
-            return await self.find_all(wanted)
+            return await self.find_all(asked)
 
-        return await self._wait(find, told)
+        return await self._wait(find, told, timeout)
 
     async def _wait(
-        self, find: Callable[[], Awaitable[list[Target]]], told: Callable[[str], None]
+        self,
+        find: Callable[[], Awaitable[list[Target]]],
+        told: Callable[[str], None],
+        seconds: float | None,
     ) -> list[Target]:
-        async with self._engine.changes() as changes:
-            while True:
-                try:
-                    targets = await find()
-                except AmbiguousError:
-                    raise
-                except SelectionError as exc:
-                    told(str(exc))
-                else:
-                    ill = [
-                        target.container
-                        for target in targets
-                        if target.container.health not in _FIT
-                    ]
-                    if not ill:
+        missing = "the engine has not said which containers run"
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit, self._engine.changes() as changes:
+                while True:
+                    targets, what = await _fit_for_use(find)
+                    if not what:
                         return targets
-                    told(f"the container {ill[0].name} is not healthy ({ill[0].health})")
-                await anext(changes)
+                    missing = what
+                    told(missing)
+                    await anext(changes)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise SelectionError(f"waited for {seconds:g} s: {missing}") from None
 
     async def containers(
         self, wanted: Wanted | None = None, **fields: Unpack[WantedFields]
@@ -266,7 +283,25 @@ class Client:
         return self.target(selected.container, wanted.label, reason=selected.reason)
 
 
+async def _fit_for_use(
+    find: Callable[[], Awaitable[list[Target]]],
+) -> tuple[list[Target], str]:
+    """Return what is found, and what is missing for its use; empty for nothing."""
+    try:
+        targets = await find()
+    except AmbiguousError:
+        raise
+    except SelectionError as exc:
+        return [], str(exc)
+    for target in targets:
+        if target.container.health not in _FIT:
+            name, health = target.container.name, target.container.health
+            return [], f"the container {name} is not healthy ({health})"
+    return targets, ""
+
+
 def _asked(wanted: Wanted | None, fields: WantedFields) -> Wanted:
+    check_keywords("find", fields, WantedFields)
     if wanted is not None and fields:
         raise TypeError(f"give a Wanted or its fields, not both: got {', '.join(fields)} too")
     return wanted or Wanted(**fields)

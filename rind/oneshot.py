@@ -14,9 +14,10 @@ from rind.client import connect
 from rind.decide.plan import words
 from rind.decide.selection import Wanted
 from rind.errors import TimedOut
+from rind.keywords import AnywhereOptions, check_keywords
 from rind.target import limited
 
-__all__ = ["AnywhereOptions", "run", "run_sync"]
+__all__ = ["run", "run_sync"]
 
 
 TYPE_CHECKING = False
@@ -24,14 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rind.decide.plan import Word
-    from rind.decide.selection import WantedFields
-    from rind.target import CompletedProcess, RunOptions
-
-    class AnywhereOptions(RunOptions, WantedFields, total=False):
-        """The keywords of :func:`run`: those of :meth:`Target.run`, :meth:`Client.find`, a host."""
-
-        host: str | None
-        context: str | None
+    from rind.target import CompletedProcess
 
 
 @overload
@@ -54,6 +48,16 @@ async def run(
 ) -> CompletedProcess[bytes]: ...
 
 
+@overload
+async def run(
+    argv: Sequence[Word] = (),
+    *,
+    text: bool,
+    input: str | bytes | None = None,
+    **options: Unpack[AnywhereOptions],
+) -> CompletedProcess[Any]: ...
+
+
 async def run(argv: Sequence[Word] = (), **options: Any) -> CompletedProcess[Any]:
     """Run a command in the container that the command line would choose.
 
@@ -69,6 +73,7 @@ async def run(argv: Sequence[Word] = (), **options: Any) -> CompletedProcess[Any
         SelectionError: there is not exactly one container to run in.
         CommandFailed, TimedOut, UsageError, StartError, EngineError: as :meth:`Target.run`.
     """
+    check_keywords("run", options.keys() - {"text", "input"}, AnywhereOptions)
     where = {name: options.pop(name) for name in ("host", "context") if name in options}
     names = Wanted.__annotations__
     wanted = Wanted(**{name: options.pop(name) for name in names if name in options})
@@ -116,6 +121,16 @@ def run_sync(
     input: bytes | None = None,
     **options: Unpack[AnywhereOptions],
 ) -> CompletedProcess[bytes]: ...
+
+
+@overload
+def run_sync(
+    argv: Sequence[Word] = (),
+    *,
+    text: bool,
+    input: str | bytes | None = None,
+    **options: Unpack[AnywhereOptions],
+) -> CompletedProcess[Any]: ...
 
 
 def run_sync(argv: Sequence[Word] = (), **options: Any) -> CompletedProcess[Any]:

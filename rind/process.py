@@ -10,7 +10,7 @@ from typing import Literal, Self
 from rind.engine.frames import STDERR as STDERR_STREAM
 from rind.engine.hijacked import LEFT
 from rind.errors import Broken, ContainerGone, RindError, StartError
-from rind.execution.exec import Exec
+from rind.execution.exec import KILL_AFTER, Exec
 from rind.execution.stdio import (
     DEFAULT_LIMIT,
     PIPE,
@@ -18,6 +18,7 @@ from rind.execution.stdio import (
     Duplicate,
     Pipe,
     StdinWriter,
+    copy_bytes,
     copy_in,
     has_fileno,
     output,
@@ -66,6 +67,9 @@ class Process:
         self._tasks = Tasks()
         self._pump: asyncio.Task[None] | None = None
 
+    def __repr__(self) -> str:
+        return repr(self._exec).replace("<Exec", "<Process", 1)
+
     @classmethod
     async def start(  # noqa: PLR0913 # only open_process() calls it
         cls,
@@ -80,6 +84,7 @@ class Process:
         size: tuple[int, int] | None = None,
         limit: int = DEFAULT_LIMIT,
         on_exit: Literal["kill", "detach"] = "kill",
+        kill_after: float = KILL_AFTER,
     ) -> Self:
         """Start a command, and begin to move its bytes.
 
@@ -94,6 +99,7 @@ class Process:
             size: the same.
             limit: the same.
             on_exit: the same.
+            kill_after: the same.
 
         Raises:
             ValueError: a stream or the size is invalid.
@@ -103,11 +109,11 @@ class Process:
         out = output(stdout, limit)
         err = out if config.tty or stderr == STDOUT else output(stderr, limit)
         execution = await Exec.start(trees, registry, container, config, size)
-        execution.on_exit = on_exit
+        execution.on_exit, execution.kill_after = on_exit, kill_after
         source: StdinWriter | Duplicate | None = None
-        if isinstance(stdin, bytes) or stdin == PIPE:
+        if stdin == PIPE:
             source = StdinWriter(execution.write, execution.send_eof, limit)
-        elif has_fileno(stdin):
+        elif not isinstance(stdin, bytes) and has_fileno(stdin):
             source = stdin if isinstance(stdin, Duplicate) else Duplicate(stdin)
         process = cls(execution, source, out, err)
         process._begin(stdin if isinstance(stdin, bytes) else None)
@@ -115,12 +121,10 @@ class Process:
 
     def _begin(self, data: bytes | None) -> None:
         """Start the pumps. ``data``, if given, is the whole of the command's stdin."""
-        if isinstance(self._stdin, StdinWriter):
+        if data is not None:
+            self._tasks.spawn(copy_bytes(data, self._exec.write, self._exec.send_eof))
+        elif isinstance(self._stdin, StdinWriter):
             self._tasks.spawn(self._stdin.pump())
-            if data is not None:
-                self._stdin.write(data)
-                self._stdin.write_eof()
-                self.stdin = None
         elif self._stdin is not None:
             copy = copy_in(self._stdin, self._exec.write, self._exec.send_eof)
             self._tasks.spawn(copy)

@@ -13,13 +13,14 @@ from rind.decide.plan import (
 )
 from rind.errors import CommandFailed, ContainerGone, TimedOut
 from rind.execution.begin import start_detached
-from rind.execution.exec import Exec
+from rind.execution.exec import KILL_AFTER, Exec
 from rind.execution.stdio import DEFAULT_LIMIT, DEVNULL, PIPE, check_streams, duplicated
+from rind.keywords import CommandOptions, check_keywords
 from rind.process import Process
 from rind.records import dataclass
 from rind.resolve import profile_of, settle
 
-__all__ = ["CompletedProcess", "RunOptions", "Target", "limited"]
+__all__ = ["CompletedProcess", "Target", "limited"]
 
 T = TypeVar("T", str, bytes)
 
@@ -41,29 +42,33 @@ class CompletedProcess(Generic[T]):
     stderr: T
     container: str
 
+    def check_returncode(self) -> None:
+        """Raise the error that ``check=True`` raises.
+
+        Raises:
+            CommandFailed: the exit status is not 0.
+        """
+        if self.returncode != 0:
+            out, err = self.stdout, self.stderr
+            raise CommandFailed(
+                self.args, self.returncode, stdout=out, stderr=err, container=self.container
+            )
+
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from rind.decide.plan import (
-        CommandOptions,
         Word,
     )
     from rind.decide.profile import Profile
     from rind.execution.begin import Begun
     from rind.execution.registry import Registry
     from rind.execution.stdio import LocalFile
+    from rind.keywords import RunOptions
     from rind.model import Caller, Container, ExecConfig
     from rind.reaper.tree import Trees
-
-    class RunOptions(CommandOptions, total=False):
-        """The keywords of :meth:`Target.run`."""
-
-        timeout: float | None
-        check: bool
-        stdout: int | LocalFile
-        stderr: int | LocalFile
 
 
 @asynccontextmanager
@@ -91,6 +96,9 @@ class Target:
         container: as it was found.
         reason: why it was chosen, such as "the only one with the label app.rind".
     """
+
+    def __repr__(self) -> str:
+        return f"<Target {self.container.name} ({self.container.state}): {self.reason}>"
 
     def __init__(  # noqa: PLR0913 # only Client.target() calls it
         self,
@@ -183,6 +191,7 @@ class Target:
         size: tuple[int, int] | None = None,
         limit: int = DEFAULT_LIMIT,
         on_exit: Literal["kill", "detach"] = "kill",
+        kill_after: float = KILL_AFTER,
         **options: Unpack[CommandOptions],
     ) -> AsyncIterator[Process]:
         """Start a command and connect its streams; leaving the context ends it.
@@ -200,6 +209,7 @@ class Target:
             size: the window size (rows, columns), with ``tty=True``.
             limit: the bytes after which an unread PIPE holds the command back.
             on_exit: "detach" leaves the command alone if it runs when the context is left.
+            kill_after: seconds between SIGTERM and SIGKILL for a command that is left otherwise.
             options: script, env, user, workdir, shell, pre_step, privileged, tty: as
                 :class:`~rind.decide.plan.Command` has them.
 
@@ -209,6 +219,7 @@ class Target:
             StartError: the engine would not create or start it.
             EngineError: the engine failed; LeftRunning on leaving: the command could not be ended.
         """
+        check_keywords("open_process", options, CommandOptions)
         check_streams(stdin, stdout, stderr)
         if on_exit not in {"kill", "detach"}:
             raise ValueError(f"on_exit must be 'kill' or 'detach', but is {on_exit!r}")
@@ -224,6 +235,7 @@ class Target:
                 size=size,
                 limit=limit,
                 on_exit=on_exit,
+                kill_after=kill_after,
             )
             try:
                 async with process:
@@ -255,6 +267,16 @@ class Target:
         **options: Unpack[RunOptions],
     ) -> CompletedProcess[bytes]: ...
 
+    @overload
+    async def run(
+        self,
+        argv: Sequence[Word] = (),
+        *,
+        text: bool,
+        input: str | bytes | None = None,
+        **options: Unpack[RunOptions],
+    ) -> CompletedProcess[Any]: ...
+
     async def run(  # noqa: PLR0913 # as many as subprocess.run has
         self,
         argv: Sequence[Word] = (),
@@ -262,7 +284,9 @@ class Target:
         text: bool = False,
         input: str | bytes | None = None,  # noqa: A002 # as subprocess calls it
         timeout: float | None = None,  # noqa: ASYNC109 # the command is to end with it
+        kill_after: float = KILL_AFTER,
         check: bool = False,
+        stdin: int | bytes | LocalFile | None = None,
         stdout: int | LocalFile = PIPE,
         stderr: int | LocalFile = PIPE,
         **options: Unpack[CommandOptions],
@@ -277,7 +301,9 @@ class Target:
             input: for its stdin, which is empty by default.
             timeout: in seconds, its start included, after which it is ended with all that it has
                 started.
+            kill_after: as :meth:`open_process` has it.
             check: whether another exit status than 0 is an error.
+            stdin: DEVNULL, bytes, a file or a descriptor, in place of ``input``.
             stdout: as :meth:`open_process` has it.
             stderr: as :meth:`open_process` has it.
             options: as :meth:`open_process` has them.
@@ -286,15 +312,19 @@ class Target:
             CommandFailed: with ``check``, the exit status is not 0.
             TimedOut: it did not end in time.
             ContainerGone: it was killed with its container.
+            ValueError: ``stdin`` is PIPE, or ``input`` is there too.
             UsageError, StartError, EngineError: as :meth:`open_process`.
         """
+        check_keywords("run", options, CommandOptions)
+        if stdin is not None and (input is not None or stdin == PIPE):
+            raise ValueError("stdin is for a file, and input for text or bytes: give one of them")
         script = options.get("script")
         asked = [*([] if script is None else [script]), *words(argv)]
         name = self.container.name
         seen = bytearray(), bytearray()
         piped = stdout == PIPE, stderr == PIPE and not options.get("tty", False)
         data = input.encode() if isinstance(input, str) else input
-        stdin = DEVNULL if data is None else data
+        source = stdin if stdin is not None else DEVNULL if data is None else data
 
         def captured(errors: str) -> tuple[Any, Any]:
             out, err = (part.decode(errors=errors) if text else bytes(part) for part in seen)
@@ -308,7 +338,12 @@ class Target:
         async with AsyncExitStack() as stack:
             async with limited(deadline, timed_out):
                 opening = self.open_process(
-                    argv, stdin=stdin, stdout=stdout, stderr=stderr, **options
+                    argv,
+                    stdin=source,
+                    stdout=stdout,
+                    stderr=stderr,
+                    kill_after=kill_after,
+                    **options,
                 )
                 process = await stack.enter_async_context(opening)
                 try:

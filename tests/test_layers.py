@@ -14,7 +14,7 @@ FLOORS = [
     {"reaper", "caller"},
     {"execution"},
     {"resolve"},
-    {"process", "attach"},
+    {"process", "attach", "keywords"},
     {"target"},
     {"client"},
     {"early"},

@@ -18,6 +18,7 @@ from faults import FaultProxy, fault_proxy
 from processes import HeldTrees
 
 import rind
+from rind.execution.exec import KILL_AFTER
 
 if TYPE_CHECKING:
     from rind.errors import Ending
@@ -303,3 +304,72 @@ async def test_a_command_that_cannot_start_is_the_same_error_after_a_pre_step(
     assert str(caught.value) == f"cannot start the command: {said}"
     # A command may end with such a status as well.
     assert (await rind.run(["sh", "-c", "exit 127"], **target.where)).returncode == 127
+
+
+async def test_run_takes_stdin_from_a_file(busybox: TestContainer, tmp_path: Path) -> None:
+    (tmp_path / "input").write_bytes(b"from a file")
+    async with rind.connect(busybox.engine.host) as client:
+        target = await client.find(container=busybox.name)
+        fd = os.open(tmp_path / "input", os.O_RDONLY)
+        assert (await target.run(["cat"], stdin=fd)).stdout == b"from a file"
+        os.close(fd)
+        assert (await target.run(["cat"], stdin=b"bytes")).stdout == b"bytes"
+        for wrong in ({"stdin": rind.PIPE}, {"stdin": b"x", "input": b"y"}):
+            with pytest.raises(ValueError, match="give one of them"):
+                await target.run(["cat"], **wrong)
+
+
+async def test_a_time_to_end_in(busybox: TestContainer) -> None:
+    """With SIGTERM ignored, what is left is killed after that."""
+    async with rind.connect(busybox.engine.host) as client:
+        target = await client.find(container=busybox.name)
+        clock = asyncio.get_running_loop().time
+        stubborn = "trap '' TERM; echo ready; while :; do sleep 1; done"
+        async with target.open_process(script=stubborn, kill_after=0) as process:
+            assert process.stdout
+            await process.stdout.readline()
+            began = clock()
+        assert clock() - began < KILL_AFTER
+        patient = (
+            "trap 'sleep 1.5; echo ended >/tmp/patient; exit' TERM; echo ready; sleep 9 & wait"
+        )
+        async with target.open_process(script=patient, kill_after=30) as process:
+            assert process.stdout
+            await process.stdout.readline()
+        assert (await target.run(["cat", "/tmp/patient"])).stdout == b"ended\n"
+
+
+async def test_what_has_ended_can_be_checked_later(busybox: TestContainer) -> None:
+    async with rind.connect(busybox.engine.host) as client:
+        target = await client.find(container=busybox.name)
+        (await target.run(["true"])).check_returncode()
+        done = await target.run(script="echo why >&2; exit 3", text=True)
+        with pytest.raises(rind.CommandFailed, match="exit status 3") as caught:
+            done.check_returncode()
+        assert (caught.value.stderr, caught.value.container) == ("why\n", busybox.name)
+
+
+async def test_what_things_say_of_themselves(busybox: TestContainer) -> None:
+    async with rind.connect(busybox.engine.host) as client:
+        assert repr(client) == f"<Client of {busybox.engine.host} (from --host)>"
+        target = await client.find(container=busybox.name)
+        assert repr(target) == f"<Target {busybox.name} (running): named>"
+        async with target.open_process(["cat"]) as process:
+            said = f"{process.exec_id[:12]} in {busybox.name}"
+            assert repr(process) == f"<Process {said}: running>"
+            assert process.stdin
+            process.stdin.write_eof()
+            await process.wait()
+            assert repr(process) == f"<Process {said}: ended with 0>"
+        async with await target.start(rind.Command(argv=["true"])) as execution:
+            assert repr(execution).startswith("<Exec ")
+            while await execution.read():
+                pass
+            await execution.wait()
+
+
+async def test_waiting_by_keywords(busybox: TestContainer) -> None:
+    async with rind.connect(busybox.engine.host) as client:
+        assert (await client.wait_for(container=busybox.name)).container.name == busybox.name
+        (target,) = await client.wait_for_all(label=busybox.label)
+        assert target.container.name == busybox.name

@@ -23,7 +23,7 @@ from rind.cli.supervisor import Supervisor
 from rind.cli.translate import asked_command, wanted
 from rind.client import connect
 from rind.decide.selection import AmbiguousError, Selected, require_running
-from rind.errors import ExitStatus, RindError, SelectionError, StartError
+from rind.errors import ExitStatus, RindError, StartError
 from rind.quoting import quoted
 from rind.terminal.standard import STDERR_FD, local_window_size
 from rind.terminal.tty import is_raw, is_terminal
@@ -282,13 +282,9 @@ class Invocation:
 
         self._stop_alarm()
         try:
-            async with asyncio.timeout(seconds):
-                if self._options.all:
-                    return await client.wait_for_all(asked, told)
-                return [await client.wait_for(asked, told)]
-        except TimeoutError:
-            what = seen[-1] if seen else "the engine has not said which containers run"
-            raise SelectionError(f"waited for {seconds:g} s: {what}") from None
+            if self._options.all:
+                return await client.wait_for_all(asked, told, timeout=seconds)
+            return [await client.wait_for(asked, told, timeout=seconds)]
         finally:
             self._set_alarm()
 

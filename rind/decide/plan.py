@@ -14,14 +14,13 @@ from rind.records import dataclass, field
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Final, TypedDict
+    from typing import Final
 
     from rind.decide.profile import Profile
     from rind.model import Caller, Container
 
 __all__ = [
     "Command",
-    "CommandOptions",
     "Word",
     "needs_defaults",
     "plan",
@@ -76,21 +75,6 @@ class Command:
     tty: bool = False
     stdin: bool = True
     output: bool = True
-
-
-if TYPE_CHECKING:
-
-    class CommandOptions(TypedDict, total=False):
-        """The fields of a :class:`Command` that an embedder gives by keyword."""
-
-        script: str | None
-        env: Mapping[str, str]
-        user: str | None
-        workdir: str | os.PathLike[str] | None
-        shell: str | None
-        pre_step: bool
-        privileged: bool
-        tty: bool
 
 
 def plan(

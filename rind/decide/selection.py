@@ -14,7 +14,7 @@ from rind.records import dataclass
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Final, TypedDict
+    from typing import Final
 
     from rind.model import Caller, Container
 
@@ -22,7 +22,6 @@ __all__ = [
     "AmbiguousError",
     "Selected",
     "Wanted",
-    "WantedFields",
     "fitting",
     "nearest",
     "options_for",
@@ -70,18 +69,6 @@ class Wanted:
         return " and ".join(
             parts if self.service is not None else [f"the label {self.label}", *parts]
         )
-
-
-if TYPE_CHECKING:
-
-    class WantedFields(TypedDict, total=False):
-        """The fields of a :class:`Wanted`, to be given by keyword."""
-
-        label: str
-        container: str | None
-        service: str | None
-        project: str | None
-        index: int | None
 
 
 class AmbiguousError(SelectionError):

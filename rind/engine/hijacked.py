@@ -129,7 +129,7 @@ class HijackedStream:
             finally:
                 loop.remove_reader(fd)
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes | memoryview) -> None:
         """Send ``data``; return once the kernel has all of it.
 
         Raises:

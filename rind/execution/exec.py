@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from rind.model import Container, ExecConfig, ExecState
     from rind.reaper.tree import Tree, Trees
 
-__all__ = ["Exec", "check_size"]
+__all__ = ["KILL_AFTER", "Exec", "check_size"]
 
 
 POLL_FIRST: Final = 0.001
@@ -60,8 +60,8 @@ _LINE_STARTS: Final = {b"", b"\n", b"\r"}
 MOST_CELLS: Final = 65535
 """Rows or columns: Linux's struct winsize has 16 bits for each."""
 
-CLEAN_UP_GRACE: Final = 1.0
-"""Seconds between SIGTERM and SIGKILL for an abandoned command."""
+KILL_AFTER: Final = 1.0
+"""Seconds between SIGTERM and SIGKILL for an abandoned command, unless another time is wanted."""
 
 
 def check_size(size: Sequence[object]) -> None:
@@ -84,7 +84,7 @@ async def _abandon(opening: asyncio.Task[Exec], tree: Tree) -> None:
         await opening.result()._close(kill=True, ask=False)  # noqa: SLF001 # it was never handed out
     else:
         with suppress(LeftRunning):
-            await tree.end(signal.SIGTERM, CLEAN_UP_GRACE)
+            await tree.end(signal.SIGTERM, KILL_AFTER)
 
 
 class Exec:
@@ -96,6 +96,7 @@ class Exec:
 
     Attributes:
         on_exit: "kill", or "detach" to leave a running command alone.
+        kill_after: seconds between SIGTERM and SIGKILL for one that is left otherwise.
         container: the container that it runs in.
         exec_id: the engine's ID for it.
         tty: whether it has a TTY; then stdout and stderr are one raw stream.
@@ -119,6 +120,7 @@ class Exec:
         self.exec_id = exec_id
         self.tty = tty
         self.on_exit: Literal["kill", "detach"] = "kill"
+        self.kill_after = KILL_AFTER
         self.size: tuple[int, int] | None = None
         self.last_written = b""
         self.left_running: LeftRunning | None = None
@@ -131,6 +133,11 @@ class Exec:
         self._receiver = Receiver(stream, self._inspector, self._tasks, tty=tty)
         self._ended = False
         self._closing: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        settled = self._inspector.settled
+        state = "running" if settled is None else f"ended with {settled.exit_code}"
+        return f"<Exec {self.exec_id[:12]} in {self.container.name}: {state}>"
 
     @classmethod
     async def start(  # noqa: PLR0913 # Target.execute() calls it
@@ -259,7 +266,7 @@ class Exec:
         """The bytes of output that :meth:`read` has returned."""
         return self._receiver.taken
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes | memoryview) -> None:
         """Send ``data`` to the command's stdin; return once it is on its way.
 
             await execution.write(b"x")
@@ -267,7 +274,7 @@ class Exec:
         Raises:
             Broken: the command or the engine takes no more.
         """
-        self.last_written = data[-1:] or self.last_written
+        self.last_written = bytes(data[-1:]) or self.last_written
         await self._stream.write(data)
 
     def write_at_once(self, data: bytes) -> bytes:
@@ -454,7 +461,7 @@ class Exec:
         self._stream.close()
         if kill:
             try:
-                await self._tree.end(signal.SIGTERM, CLEAN_UP_GRACE)
+                await self._tree.end(signal.SIGTERM, self.kill_after)
                 self._ended = True
             except LeftRunning as left:
                 self.left_running = left
@@ -463,7 +470,7 @@ class Exec:
 
     async def _may_run(self) -> bool:
         with suppress(EngineError, TimeoutError):
-            async with asyncio.timeout(CLEAN_UP_GRACE):
+            async with asyncio.timeout(KILL_AFTER):
                 state = await self._inspector.poll()
                 return state.running or state.exit_code is None
         return True

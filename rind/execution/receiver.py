@@ -50,7 +50,8 @@ class Receiver:
         self._turn = asyncio.Lock()
         self._received = 0  # bytes, frame headers included
         self._failure: Broken | None = None
-        self._seen_started = False
+        self._started = asyncio.Event()
+        self._state = ExecState(running=True, exit_code=None, pid=0)  # at the first output
         self._reader_is_away = asyncio.Event()
         self._reader_is_away.set()
 
@@ -98,7 +99,9 @@ class Receiver:
         self._reader_is_away.clear()
         try:
             async with self._turn:
-                await self._stream.hand_on(receive)
+                # While this waited for its turn, another task may have received.
+                if not self._parts and not self.at_end:
+                    await self._stream.hand_on(receive)
         except Broken as exc:
             self._failure, self.at_end = exc, True
         finally:
@@ -113,7 +116,7 @@ class Receiver:
             if not self._parts:
                 self._check_end()
                 return False
-            if not self._seen_started:
+            if not self._started.is_set():
                 await self._see_started()
         finally:
             self._reader_is_away.set()
@@ -133,7 +136,7 @@ class Receiver:
             self.last_said = (self.last_said + part[-LONGEST:])[-LONGEST:]
 
     async def save_the_rest(self) -> None:
-        """Save what the engine would drop or forget while the reader is slow. Runs as a task.
+        """Save what the engine would drop, or forget, at the command's end. Runs as a task.
 
         Two seconds after a command's end, the engine drops the output that it could not send
         (moby, daemon/monitor.go: the exec's StreamConfig.Wait), and minutes later it forgets the
@@ -141,6 +144,35 @@ class Receiver:
         sockets hold about 1.4 MB at most, which is received at once. Without this, up to 72 kB
         were lost on 20.10 and 28.5.
         """
+        state = await self._first_state()
+        if state.running and not await self._inspector.until_root_ended(state):
+            await self._until_ended_unread()
+        # A child that the command left behind may hold the stream open, and write nothing.
+        limit = self._received + MOST_SAVED
+        while self._may_receive(limit):
+            await self._receive()
+
+    async def _first_state(self) -> ExecState:
+        """Return the state at the first output, or when the reader is slow to come for that."""
+        while not self._started.is_set():
+            waiting = {
+                asyncio.ensure_future(event.wait())
+                for event in (self._started, self._reader_is_away)
+            }
+            try:
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for one in waiting:
+                    one.cancel()
+            if not self._started.is_set():
+                await asyncio.sleep(SLOW_READER)
+                if self._reader_is_away.is_set():
+                    with suppress(EngineError):  # the reader will meet it too
+                        return await self._poll_taking_output()
+        return self._state
+
+    async def _until_ended_unread(self) -> None:
+        """Ask the engine, while the reader is slow, until the command has ended."""
         while True:
             await self._reader_is_away.wait()
             await asyncio.sleep(SLOW_READER)
@@ -148,14 +180,8 @@ class Receiver:
                 continue
             with suppress(EngineError):  # the reader will meet it too
                 state = await self._poll_taking_output()
-                if state.running or state.exit_code is None:
-                    # Where the process cannot be seen, the engine is asked again and again.
-                    await self._inspector.until_root_ended(state)
-                    continue
-                limit = self._received + MOST_SAVED
-                while self._may_receive(limit):
-                    await self._receive()
-                return
+                if not state.running and state.exit_code is not None:
+                    return
 
     async def _receive(self) -> None:
         """Receive once, unless another task has just done so."""
@@ -201,7 +227,8 @@ class Receiver:
                 await self._receive()
             text = b"".join(part for _, part in self._parts)[:MOST_SAID].decode(errors="replace")
             raise start_failure(text)
-        self._seen_started = True
+        self._state = state
+        self._started.set()
 
     async def _poll_taking_output(self) -> ExecState:
         """Poll the state; receive meanwhile if the engine cannot answer before.

@@ -78,9 +78,9 @@ class Inspector:
                 self.has_ended.set()
         return self.settled
 
-    async def until_root_ended(self, state: ExecState) -> None:
-        """Wait for the end of the command's own process; return at once if it is not seen."""
-        await self._tree.until_root_ended(state.pid)
+    async def until_root_ended(self, state: ExecState) -> bool:
+        """Wait for the end of the command's own process; return False at once if it is not seen."""
+        return await self._tree.until_root_ended(state.pid)
 
     async def explain(self) -> None:
         """Find out who killed a command that ended by SIGKILL, unless Rind did.

@@ -28,6 +28,7 @@ __all__ = [
     "Pipe",
     "StdinWriter",
     "check_streams",
+    "copy_bytes",
     "copy_in",
     "duplicated",
     "has_fileno",
@@ -38,6 +39,10 @@ T = TypeVar("T")
 
 DEFAULT_LIMIT: Final = 64 * 1024
 """Bytes: asyncio's own limit of a StreamReader."""
+
+
+MOST_AT_ONCE: Final = 256 * 1024
+"""Bytes to send to a command's stdin at once: more would hold up the event loop."""
 
 
 class HasFileno(Protocol):
@@ -201,7 +206,8 @@ class StdinWriter:
                 await self._wake.wait()
                 self._wake.clear()
                 while self._buffer:
-                    data = bytes(self._buffer)
+                    with memoryview(self._buffer) as view:
+                        data = bytes(view[:MOST_AT_ONCE])
                     await self._send(data)
                     async with self._changed:
                         del self._buffer[: len(data)]
@@ -361,3 +367,13 @@ async def copy_in(
             await end()
     finally:
         source.close()
+
+
+async def copy_bytes(
+    data: bytes, send: Callable[[memoryview], Awaitable[None]], end: Callable[[], Awaitable[None]]
+) -> None:
+    """Feed a command's stdin with ``data``, or as much of it as the command takes."""
+    with suppress(Broken):
+        for start in range(0, len(data), MOST_AT_ONCE):
+            await send(memoryview(data)[start : start + MOST_AT_ONCE])
+        await end()

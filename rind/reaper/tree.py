@@ -227,7 +227,8 @@ class Tree:
         Args:
             pid: as the engine's machine numbers it.
         """
-        return self._trees.is_local and await host_processes.until_ended(pid, self._container_id)
+        seen = pid > 0 and self._trees.is_local
+        return seen and await host_processes.until_ended(pid, self._container_id)
 
     async def _reach(self, number: int) -> Look:
         clock = asyncio.get_running_loop().time

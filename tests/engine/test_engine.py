@@ -86,10 +86,9 @@ async def test_an_exec_from_creation_to_its_exit_code(
     while len(received) < 9:
         received += await stream.read()
     assert received[8:] == b"x"
-    running = await client.inspect_exec(exec_id)
-    assert (running.running, running.exit_code) == (True, None)
-    while not (await client.inspect_exec(exec_id)).pid:  # 20.10 says it late; a hang times out
-        pass
+    # 20.10 says the process late; a hang times out.
+    while not (running := await client.inspect_exec(exec_id)).pid:
+        assert (running.running, running.exit_code) == (True, None)
     stream.write_eof()
     assert await stream.read() == b""
     stream.close()

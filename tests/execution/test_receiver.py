@@ -21,6 +21,9 @@ STARTED = ExecState(running=True, exit_code=None, pid=7)
 NEVER_STARTED = ExecState(running=False, exit_code=127, pid=0)
 
 
+ENDS_SOON = 8
+
+
 class Settled:
     """An inspector whose answer is known."""
 
@@ -29,6 +32,9 @@ class Settled:
 
     async def poll(self) -> ExecState:
         return self._state
+
+    async def until_root_ended(self, state: ExecState) -> bool:
+        return state.pid == ENDS_SOON
 
 
 class Peer:
@@ -149,3 +155,37 @@ async def test_parts_are_handed_on(peer: Peer) -> None:
     assert taken[-1] == (STDOUT, b"three")
     with pytest.raises(Broken, match="not made of stdcopy frames"):
         await receiver.read_all()
+
+
+async def test_what_the_engine_would_drop_is_saved_at_the_end(peer: Peer) -> None:
+    """Before the reader comes back, and whether or not it is slow."""
+    receiver = peer.receiver(ExecState(running=True, exit_code=None, pid=ENDS_SOON))
+    peer.socket.sendall(frame(STDOUT, b"first"))
+    saving = asyncio.create_task(receiver.save_the_rest())
+    assert await receiver.read() == (STDOUT, b"first")
+    peer.says(frame(STDOUT, b"last"))
+    await saving
+    assert receiver.at_end
+    assert await receiver.read() == (STDOUT, b"last")
+    assert await receiver.read() is None
+
+
+async def test_what_another_task_has_just_received_comes_first(peer: Peer) -> None:
+    receiver = peer.receiver()
+    peer.socket.sendall(frame(STDOUT, b"one"))
+    assert await receiver.read() == (STDOUT, b"one")
+    await receiver._turn.acquire()
+    other = asyncio.create_task(receiver._receive())
+    await asyncio.sleep(0)
+    receiver._turn.release()  # the other's turn is next, but it has not begun
+    peer.socket.sendall(frame(STDOUT, b"two"))
+    taken: list[bytes] = []
+
+    def take(parts: list[tuple[int, memoryview]]) -> bool:
+        taken.extend(bytes(part) for _, part in parts)
+        return False
+
+    async with asyncio.timeout(10):
+        await receiver.hand_on(take)
+        await other
+    assert (taken, await receiver.read()) == ([], (STDOUT, b"two"))

@@ -1,0 +1,80 @@
+"""The keywords of the library's functions: their types, and what is said of a wrong one."""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Final, TypedDict
+
+from rind.execution.stdio import LocalFile
+
+__all__ = ["AnywhereOptions", "CommandOptions", "RunOptions", "WantedFields", "check_keywords"]
+
+_SAME: Final = {
+    "cwd": "workdir",
+    "environment": "env",
+    "name": "container",
+    "encoding": "text=True",
+    "universal_newlines": "text",
+}
+"""What other libraries call the same."""
+
+
+class CommandOptions(TypedDict, total=False):
+    """The fields of a :class:`~rind.decide.plan.Command` that are given by keyword."""
+
+    script: str | None
+    env: Mapping[str, str]
+    user: str | None
+    workdir: str | os.PathLike[str] | None
+    shell: str | None
+    pre_step: bool
+    privileged: bool
+    tty: bool
+
+
+class RunOptions(CommandOptions, total=False):
+    """The keywords of :meth:`rind.target.Target.run`, but for ``text`` and ``input``."""
+
+    stdin: int | bytes | LocalFile | None
+    stdout: int | LocalFile
+    stderr: int | LocalFile
+    timeout: float | None
+    kill_after: float
+    check: bool
+
+
+class WantedFields(TypedDict, total=False):
+    """The fields of a :class:`~rind.decide.selection.Wanted`."""
+
+    label: str
+    container: str | None
+    service: str | None
+    project: str | None
+    index: int | None
+
+
+class AnywhereOptions(RunOptions, WantedFields, total=False):
+    """The keywords of :func:`rind.run`: those of both, and which engine."""
+
+    host: str | None
+    context: str | None
+
+
+def check_keywords(function: str, given: Iterable[str], known: type) -> None:
+    """Check the names of keywords.
+
+    Args:
+        function: the name of the function that got them.
+        given: the names.
+        known: the TypedDict of those that there are.
+
+    Raises:
+        TypeError: one of them is none.
+    """
+    names = known.__annotations__
+    for name in given:
+        if name not in names:
+            from difflib import get_close_matches  # noqa: PLC0415 # only a mistake needs it
+
+            near = [_SAME[name]] if name in _SAME else get_close_matches(name, names, 1)
+            hint = f": did you mean {near[0]}?" if near else ""
+            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{hint}")
