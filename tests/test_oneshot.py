@@ -56,10 +56,11 @@ async def test_mistakes_are_told(busybox: TestContainer) -> None:
 
 
 PUBLIC = """
-AmbiguousError Broken Client Command CommandError CommandFailed CompletedProcess Container
-ContainerGone DEVNULL EngineError Exec ExitStatus LeftRunning Lost PIPE Process Profile Refused
-RindError STDOUT SelectionError StartError StdinWriter Target TimedOut Unreachable UsageError
-Wanted attach_terminal connect run run_sync
+AmbiguousError Broken Client Command CommandError CommandFailed CommandOptions CompletedProcess
+Container ContainerGone DEVNULL EngineError Exec ExecConfig ExecState ExitStatus LeftRunning
+LocalFile Lost PIPE Process Profile Refused RindError RunOptions STDOUT SelectionError
+StartError StdinWriter Target TimedOut Unreachable UsageError Wanted WantedFields Word
+attach_terminal connect run run_sync
 """
 
 
