@@ -8,7 +8,7 @@ PACKAGE = Path(__file__).parents[1] / "rind"
 # From the bottom up: a package imports from those on lower floors only. Modules of the top level
 # are floors of their own.
 FLOORS = [
-    {"errors", "quoting", "records"},
+    {"errors", "quoting", "readiness", "records"},
     {"model"},
     {"decide", "engine", "terminal"},
     {"reaper", "caller"},

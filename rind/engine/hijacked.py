@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from rind.errors import Broken
+from rind.readiness import hand_on, readable
 
 __all__ = ["LEFT", "READ_SIZE", "HijackedStream"]
 
@@ -70,64 +71,39 @@ class HijackedStream:
         self._reads += 1
         if self._reads % READS_IN_TURN == 0:
             await asyncio.sleep(0)
-        try:
+        with self._in_use():
+            while True:
+                # Nothing is received by a task that is cancelled: with sock_recv, it could be lost.
+                with suppress(BlockingIOError):
+                    return self._receive()
+                await readable(self._sock.fileno())
+
+    async def hand_on(self, take: Callable[[bytes], bool]) -> None:
+        """Hand on what arrives, at less cost than :meth:`read`.
+
+        Returns once ``take`` returns False, and at the end of the stream, which :meth:`read`
+        confirms.
+
+        Args:
+            take: gets what :meth:`read` would return. What it raises is raised.
+
+        Raises:
+            Broken: as :meth:`read`.
+        """
+        if not self._early:
             with self._in_use():
-                return await self._receive()
+                await hand_on(self._sock.fileno(), self._receive, take)
+
+    def _receive(self) -> bytes:
+        try:
+            return self._sock.recv(READ_SIZE)
+        except BlockingIOError:
+            raise
         except ConnectionResetError:
             self.was_reset = True
             return b""
         except OSError as exc:
             raise Broken(f"the connection to the engine broke: {exc}") from exc
-
-    async def _receive(self) -> bytes:
-        """Receive, but nothing where we are cancelled: with sock_recv, it could be lost."""
-        loop = asyncio.get_running_loop()
-        fd = self._sock.fileno()  # to asyncio, a socket object costs more than a number
-        while True:
-            with suppress(BlockingIOError):
-                return self._sock.recv(READ_SIZE)
-            readable: asyncio.Future[None] = loop.create_future()
-            loop.add_reader(fd, _set, readable)
-            try:
-                await readable
-            finally:
-                loop.remove_reader(fd)
-
-    async def hand_on(self, take: Callable[[bytes], bool]) -> None:
-        """Hand on what arrives, within the event loop's callback: no task wakes up for a chunk.
-
-        Returns once ``take`` returns False. The end of the stream, and its failure, are left to
-        :meth:`read`.
-
-        Args:
-            take: gets what :meth:`read` would return, but for the end. What it raises is raised.
-        """
-        if self._early:
-            return
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-
-        def receive() -> None:
-            if done.done():
-                return
-            try:
-                data = self._sock.recv(READ_SIZE)
-                if not data or not take(data):
-                    done.set_result(None)
-            except BlockingIOError:
-                return
-            except ConnectionError:
-                done.set_result(None)
-            except BaseException as exc:  # noqa: BLE001 # it is raised below
-                done.set_exception(exc)
-
-        with self._in_use():
-            fd = self._sock.fileno()
-            loop.add_reader(fd, receive)
-            try:
-                await done
-            finally:
-                loop.remove_reader(fd)
 
     async def write(self, data: bytes | memoryview) -> None:
         """Send ``data``; return once the kernel has all of it.
@@ -276,8 +252,3 @@ def _is_writable(fd: int) -> bool:
     poll = select.poll()
     poll.register(fd, select.POLLOUT)
     return bool(poll.poll(0))
-
-
-def _set(future: "asyncio.Future[None]") -> None:
-    if not future.done():
-        future.set_result(None)

@@ -9,7 +9,6 @@ pose as an engine and report any number, so a process is signalled only if all o
 * It is the process that was inspected: a pidfd holds it, so its number cannot be reused meanwhile.
 """
 
-import asyncio
 import os
 import re
 import signal
@@ -19,6 +18,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
+
+from rind.readiness import readable
 
 __all__ = ["is_engine", "session_of", "signal_tree", "until_ended"]
 
@@ -76,20 +77,9 @@ async def until_ended(pid: int, container_id: str) -> bool:
     """Wait for the end of a container's process; return False at once if there is none to see."""
     with suppress(*_NONE), _held(pid) as pidfd:
         if _is_of(_PROC / str(pid), container_id):
-            loop = asyncio.get_running_loop()
-            ended: asyncio.Future[None] = loop.create_future()
-            loop.add_reader(pidfd, _settle, ended)
-            try:
-                await ended
-            finally:
-                loop.remove_reader(pidfd)
+            await readable(pidfd)
             return True
     return False
-
-
-def _settle(future: "asyncio.Future[None]") -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 def signal_tree(number: int, variable: str, root: int, container_id: str) -> int:

@@ -18,10 +18,11 @@ import select
 import signal
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
+from rind.readiness import hand_on, readable, writable
 from rind.terminal.tty import in_foreground, signals_handled
 
 __all__ = ["Sink", "Source"]
@@ -73,22 +74,16 @@ class _Descriptor:
             self._owned = False
             os.close(self._fd)
 
-    async def _ready(self, add: Callable[..., object], remove: Callable[[int], object]) -> None:
+    async def _wait(self, ready: Callable[[int], Awaitable[None]]) -> None:
         if self._always_ready:
             # Nothing will ever make this task wait: let the others have their turn.
             await asyncio.sleep(0)
             return
-        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
-            add(self._fd, _set, ready)
+            await ready(self._fd)
         except PermissionError:
-            # epoll's word for devices that never make one wait, such as /dev/zero.
+            # It never makes one wait, as /dev/zero.
             self._always_ready = True
-            return
-        try:
-            await ready
-        finally:
-            remove(self._fd)
 
 
 class Source(_Descriptor):
@@ -113,13 +108,12 @@ class Source(_Descriptor):
 
     async def read(self) -> bytes:
         """Return what there is; ``b""`` at the end. Takes nothing when it is cancelled."""
-        loop = asyncio.get_running_loop()
         if not self._blocks and not self._waits:
             await asyncio.sleep(0)
             with suppress(BlockingIOError):
                 return self._read()
         while True:
-            await self._ready(loop.add_reader, loop.remove_reader)
+            await self._wait(readable)
             if self._waits and not in_foreground(self._fd):
                 await _continued()
                 continue
@@ -127,34 +121,13 @@ class Source(_Descriptor):
                 return self._read()
 
     async def hand_on(self, take: Callable[[bytes], bool]) -> None:
-        """Hand on what there is, as it comes, within the event loop's callback.
+        """Hand on what there is, as it comes, at less cost than :meth:`read`.
 
-        Returns once ``take`` returns False. The end, failures, and descriptors that may block are
-        left to :meth:`read`.
+        Returns once ``take`` returns False, at the end, which :meth:`read` confirms, and at once
+        where a read may block.
         """
-        if self._blocks or self._waits:
-            return
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-
-        def receive() -> None:
-            if done.done():
-                return
-            with suppress(BlockingIOError):
-                try:
-                    data = self._read()
-                except OSError as exc:
-                    if isinstance(exc, BlockingIOError):
-                        raise
-                    data = b""  # it comes again
-                if not data or not take(data):
-                    _set(done)
-
-        loop.add_reader(self._fd, receive)
-        try:
-            await done
-        finally:
-            loop.remove_reader(self._fd)
+        if not self._blocks and not self._waits:
+            await hand_on(self._fd, self._read, take)
 
     def _read(self) -> bytes:
         try:
@@ -182,15 +155,14 @@ class Sink(_Descriptor):
             BrokenPipeError: the reader has gone away.
             OSError: it cannot be written, for want of space for example.
         """
-        loop = asyncio.get_running_loop()
         left = [memoryview(part) for part in data if part]
         while left:
             if self._blocks:
-                await self._ready(loop.add_writer, loop.remove_writer)
+                await self._wait(writable)
                 with suppress(BlockingIOError):
                     self._drop_written(left)
             elif not self.write_at_once(left):
-                await self._ready(loop.add_writer, loop.remove_writer)
+                await self._wait(writable)
 
     def write_at_once(self, data: list[memoryview]) -> bool:
         """Write as much of ``data`` as is taken at once, and remove it there; whether it was all.
@@ -242,12 +214,6 @@ def _drop(data: list[memoryview], size: int) -> None:
 
 async def _continued() -> None:
     """Wait for SIGCONT."""
-    loop = asyncio.get_running_loop()
-    continued: asyncio.Future[None] = loop.create_future()
-    with signals_handled(loop, {signal.SIGCONT: lambda: _set(continued)}):
-        await continued
-
-
-def _set(future: "asyncio.Future[None]") -> None:
-    if not future.done():
-        future.set_result(None)
+    continued = asyncio.Event()
+    with signals_handled(asyncio.get_running_loop(), {signal.SIGCONT: continued.set}):
+        await continued.wait()
