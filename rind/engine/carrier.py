@@ -1,8 +1,7 @@
-"""The contract of what carries requests to an engine, and what is sent with each.
+"""What a carrier does: it brings a request to an engine, and the answer back.
 
-:mod:`rind.engine.sockets` opens a connection for each request, before an event loop is there or in
-one; :mod:`rind.engine.pooled` is aiodocker. :class:`~rind.engine.engine.Engine` knows what is asked
-and what the answers mean.
+There are two. :mod:`rind.engine.sockets` opens a connection for each request, and can do so before
+an event loop is there. :mod:`rind.engine.pooled` uses aiodocker's connections.
 """
 
 from __future__ import annotations
@@ -18,40 +17,49 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Carrier(Protocol):
-        """Carries requests. Paths are without their first slash; timeouts are in seconds.
+        """Carries requests, each within a number of seconds.
 
         Every method raises OSError if the connection fails (TimeoutError: it takes too long;
         Disconnected: it ends without an answer), and WrongAnswer if what answers is no engine.
         """
 
-        async def request(
-            self,
-            method: str,
-            path: str,
-            params: Mapping[str, str] | None = None,
-            *,
-            body: object = None,
-            timeout: float,  # noqa: ASYNC109 # a carrier that blocks knows no asyncio.timeout
-        ) -> Answer:
-            """Send a request, with ``body`` as JSON; return the whole answer."""
+        async def request(self, asked: Request, within: float) -> Answer:
+            """Send a request; return the whole answer."""
 
-        async def upgrade(self, path: str, body: object, *, timeout: float) -> Answer:  # noqa: ASYNC109 # as above
-            """POST; return an answer that has a connection if the engine has upgraded it."""
+        async def upgrade(self, asked: Request, within: float) -> Answer:
+            """Return an answer that has a connection if the engine has upgraded it."""
 
         def stream(
-            self, path: str, params: Mapping[str, str], *, timeout: float
+            self, asked: Request, within: float
         ) -> AbstractAsyncContextManager[tuple[Answer, AsyncIterator[bytes]]]:
-            """GET; yield the answer, and its body part by part. The timeout is the head's."""
+            """Yield the answer, whose head must come in time, and the parts of its body."""
 
         async def aclose(self) -> None:
             """Close the connections that are kept. Idempotent."""
 
 
-__all__ = ["Answer", "Disconnected", "check_body"]
+__all__ = ["Answer", "Disconnected", "Request", "check_body"]
 
 
 class Disconnected(ConnectionError):
     """The engine closed the connection without an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request.
+
+    Attributes:
+        method: in capitals.
+        path: without its first slash.
+        params: of the query.
+        body: becomes JSON; None for none.
+    """
+
+    method: str
+    path: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    body: object = None
 
 
 @dataclass(frozen=True, slots=True)

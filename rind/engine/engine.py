@@ -1,4 +1,4 @@
-"""The Docker Engine API, as far as Rind needs it: what is asked, and what answers mean.
+"""A client of the Docker Engine API: the requests that Rind makes.
 
 Every answer becomes one of our own types (:mod:`rind.engine.answers`), and every failure an
 :class:`~rind.errors.EngineError`. Every wait for an answer, and every answer's size, is bounded. A
@@ -7,21 +7,22 @@ carrier brings the requests to the engine (:mod:`rind.engine.carrier`).
 
 from __future__ import annotations
 
-import errno
 import json
 import re
 import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 
 from rind.engine import answers
 from rind.engine.answers import WrongAnswer
-from rind.engine.carrier import Disconnected
+from rind.engine.carrier import Request
 from rind.engine.sockets import upgraded
-from rind.errors import Broken, Refused, Unreachable
+from rind.engine.translation import translated
+from rind.errors import Broken, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from types import TracebackType
     from typing import Final, Self
 
@@ -45,12 +46,14 @@ what is silent for longer is not an engine, or not in a state to run anything.""
 REQUEST_TIMEOUT: Final = 30.0
 """Seconds for any other answer: a busy 20.10 was seen to need ten."""
 
+_PING: Final = Request("GET", "_ping")
+
 _CHANGES: Final = ["create", "start", "unpause", "health_status", "die", "rename"]
 
-_UP: Final = ["running", "paused", "restarting"]
 _ERRORS: Final = 400
 """From here on, an HTTP status is an error."""
 
+_UP: Final = ["running", "paused", "restarting"]
 _DOWN: Final = ["created", "exited", "dead"]
 _CLOCKS_AGREE: Final = 2.0
 """Seconds by which the engine's clock seems to be another one: its answers have whole seconds."""
@@ -193,7 +196,7 @@ class Engine:
 
     async def _now(self) -> float:
         """Return the time by the engine's clock."""
-        pong = await self._open.request("GET", "_ping", timeout=REQUEST_TIMEOUT)
+        pong = await self._open.request(_PING, REQUEST_TIMEOUT)
         ours, theirs = time.time(), answers.read_date(pong.headers.get("date", ""))
         return ours if theirs is None or abs(ours - theirs) <= _CLOCKS_AGREE else theirs
 
@@ -204,10 +207,9 @@ class Engine:
         What happens from entering on is told (API: ``GET /events``).
         """
         filters = json.dumps({"type": ["container"], "event": _CHANGES})
-        path = self._versioned("events")
+        asked = self._request("GET", "events", {"filters": filters})
         with self._errors():
-            opening = self._open.stream(path, {"filters": filters}, timeout=REQUEST_TIMEOUT)
-            async with opening as (answer, parts):
+            async with self._open.stream(asked, REQUEST_TIMEOUT) as (answer, parts):
                 _accept(answer)
                 yield self._ticks(parts)
 
@@ -262,9 +264,9 @@ class Engine:
         Raises:
             Refused: the engine would not start it.
         """
-        path, body = self._start_request(exec_id, tty=tty, size=size)
+        asked = self._start_request(exec_id, tty=tty, size=size)
         with self._errors():
-            return self._hijacked(await self._open.upgrade(path, body, timeout=REQUEST_TIMEOUT))
+            return _hijacked(await self._open.upgrade(asked, REQUEST_TIMEOUT))
 
     async def ask_start(
         self,
@@ -275,35 +277,22 @@ class Engine:
         size: tuple[int, int] | None = None,
     ) -> Wire:
         """Do the first half of :meth:`start_exec`: send the request."""
-        path, body = self._start_request(exec_id, tty=tty, size=size)
+        asked = self._start_request(exec_id, tty=tty, size=size)
         with self._errors():
-            return await carrier.ask_upgrade(path, body, timeout=REQUEST_TIMEOUT)
+            return await carrier.ask_upgrade(asked, REQUEST_TIMEOUT)
 
     async def go_on(self, wire: Wire) -> HijackedStream:
         """Do the second half of :meth:`start_exec`, whose request was sent on ``wire``."""
         from rind.engine.wire import LoopWire  # noqa: PLC0415 # it needs asyncio
 
         with self._errors():
-            return self._hijacked(await upgraded(LoopWire.of(wire)))
+            return _hijacked(await upgraded(LoopWire.of(wire)))
 
-    def _start_request(
-        self, exec_id: str, *, tty: bool, size: tuple[int, int] | None
-    ) -> tuple[str, object]:
+    def _start_request(self, exec_id: str, *, tty: bool, size: tuple[int, int] | None) -> Request:
         body: dict[str, object] = {"Detach": False, "Tty": tty}
         if tty and size and self.takes_console_size:
             body["ConsoleSize"] = list(size)
-        return self._versioned(f"exec/{exec_id}/start"), body
-
-    def _hijacked(self, answer: Answer) -> HijackedStream:
-        from rind.engine.hijacked import HijackedStream  # noqa: PLC0415 # it needs asyncio
-
-        _accept(answer)
-        if answer.connection is None:
-            raise Broken(
-                "the engine did not upgrade the connection: it answered "
-                f"{answer.status} {answer.reason}; is a proxy in between?"
-            )
-        return HijackedStream(*answer.connection)
+        return self._request("POST", f"exec/{exec_id}/start", body=body)
 
     async def start_exec_detached(self, exec_id: str) -> None:
         """Start a created command, detached.
@@ -318,7 +307,7 @@ class Engine:
         """Set the window size (rows, columns) of a started exec's TTY."""
         rows, columns = size
         with self._errors():
-            await self._post(f"exec/{exec_id}/resize?h={rows}&w={columns}")
+            await self._post(f"exec/{exec_id}/resize", h=str(rows), w=str(columns))
 
     async def inspect_exec(self, exec_id: str) -> ExecState:
         """Ask for an exec instance's state.
@@ -345,7 +334,7 @@ class Engine:
 
         Not by aiodocker's "auto", whose GET /version takes ten times as long as a ping.
         """
-        pong = await self._open.request("GET", "_ping", timeout=PING_TIMEOUT)
+        pong = await self._open.request(_PING, PING_TIMEOUT)
         try:
             _accept(pong)
         except Refused as exc:
@@ -358,49 +347,20 @@ class Engine:
             return answers.read_containers(await self._get("containers/json", **params))
 
     async def _get(self, path: str, **params: str) -> bytes:
-        path = self._versioned(path)
-        answer = await self._open.request("GET", path, params, timeout=REQUEST_TIMEOUT)
-        return _accept(answer).body
+        asked = self._request("GET", path, params)
+        return _accept(await self._open.request(asked, REQUEST_TIMEOUT)).body
 
-    async def _post(self, path: str, body: object = None) -> bytes:
-        path = self._versioned(path)
-        answer = await self._open.request("POST", path, body=body, timeout=REQUEST_TIMEOUT)
-        return _accept(answer).body
+    async def _post(self, path: str, body: object = None, **params: str) -> bytes:
+        asked = self._request("POST", path, params, body)
+        return _accept(await self._open.request(asked, REQUEST_TIMEOUT)).body
 
-    def _versioned(self, path: str) -> str:
-        return "v{}.{}/{}".format(*self.api_version, path)
+    def _request(
+        self, method: str, path: str, params: Mapping[str, str] | None = None, body: object = None
+    ) -> Request:
+        return Request(method, "v{}.{}/{}".format(*self.api_version, path), params or {}, body)
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Translate a carrier's errors into our own."""
-        url = self.endpoint.url
-        try:
-            yield
-        except TimeoutError as exc:
-            raise Unreachable(f"{url} does not answer: is it a Docker Engine?") from exc
-        except Disconnected as exc:
-            raise Unreachable(self._unreachable(None)) from exc
-        except OSError as exc:
-            raise Unreachable(self._unreachable(exc)) from exc
-        except WrongAnswer as exc:
-            source = self.endpoint.source
-            raise Unreachable(
-                f"{url} (from {source}) does not answer as a Docker Engine does: {exc}"
-            ) from exc
-
-    def _unreachable(self, reason: OSError | None) -> str:
-        url = f"{self.endpoint.url} (from {self.endpoint.source})"
-        match reason.errno if reason else None:
-            case errno.EACCES | errno.EPERM:
-                return f"permission denied on {url}: are you in the socket's group (often docker)?"
-            case errno.ENOENT:
-                return f"there is no socket at {url}: is the engine running there?"
-            case errno.ECONNREFUSED:
-                return f"nothing listens at {url}: is the engine running?"
-            case None:
-                return f"{url} closed the connection without an answer: is it a Docker Engine?"
-            case _:
-                return f"cannot connect to {url}: {reason}"
+    def _errors(self) -> AbstractContextManager[None]:
+        return translated(self.endpoint)
 
 
 def _accept(answer: Answer) -> Answer:
@@ -412,3 +372,20 @@ def _accept(answer: Answer) -> Answer:
     if answer.status >= _ERRORS:
         raise Refused(answer.status, answers.read_error(answer.body))
     return answer
+
+
+def _hijacked(answer: Answer) -> HijackedStream:
+    """Return the stream of a command from the answer to its start.
+
+    Raises:
+        Refused, Broken: the engine has not upgraded the connection.
+    """
+    from rind.engine.hijacked import HijackedStream  # noqa: PLC0415 # it needs asyncio
+
+    _accept(answer)
+    if answer.connection is None:
+        raise Broken(
+            "the engine did not upgrade the connection: it answered "
+            f"{answer.status} {answer.reason}; is a proxy in between?"
+        )
+    return HijackedStream(*answer.connection)

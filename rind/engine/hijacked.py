@@ -49,6 +49,9 @@ class HijackedStream:
 
     def __init__(self, sock: socket.socket, early: bytes = b"") -> None:
         sock.setblocking(False)
+        if sock.family != socket.AF_UNIX:
+            # A key goes out at once. (tcp(7); to asyncio's transports, it is the default too)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sock = sock
         self._early = early
         self._eof_sent = False

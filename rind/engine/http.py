@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Final
 
-__all__ = ["Response", "request", "target"]
+    from rind.engine.carrier import Request
+
+__all__ = ["Response", "encoded"]
 
 LONGEST_HEAD: Final = 64 * 1024
 """Bytes of a status line and all headers; an engine's have less than 500."""
@@ -40,39 +42,34 @@ _BODILESS: Final = {204, 304}
 _SWITCHING: Final = 101
 
 
-def target(path: str, params: Mapping[str, str] | None = None) -> str:
-    """Return the target of a request: ``/`` and a path, with the parameters as its query.
-
-    >>> target("a/json", {"filters": "{}"})
-    '/a/json?filters=%7B%7D'
-    """
-    query = "&".join(f"{name}={_encoded(value)}" for name, value in (params or {}).items())
-    return f"/{path}?{query}" if query else f"/{path}"
-
-
-def _encoded(text: str) -> str:
-    # Not urllib.parse: importing it takes 3 ms.
-    return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in text.encode())
-
-
-def request(method: str, target: str, host: str, body: object = None, upgrade: str = "") -> bytes:
+def encoded(asked: Request, host: str, upgrade: str = "") -> bytes:
     """Return a request, the only one of its connection.
 
     Args:
-        method: in capitals.
-        target: the path and the query, encoded.
+        asked: the request.
         host: the engine's name.
-        body: becomes JSON; None for none.
         upgrade: the protocol to switch to; empty for none.
     """
-    content = b"" if body is None else json.dumps(body).encode()
-    lines = [f"{method} {target} HTTP/1.1", f"Host: {host}", "User-Agent: rind"]
-    lines.append("Connection: Upgrade" if upgrade else "Connection: close")
-    if upgrade:
-        lines.append(f"Upgrade: {upgrade}")
-    if body is not None or method == "POST":
-        lines += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
-    return "".join(f"{line}\r\n" for line in [*lines, ""]).encode() + content
+    body = b"" if asked.body is None else json.dumps(asked.body).encode()
+    lines = [
+        f"{asked.method} {_target(asked)} HTTP/1.1",
+        f"Host: {host}",
+        "User-Agent: rind",
+        f"Connection: Upgrade\r\nUpgrade: {upgrade}" if upgrade else "Connection: close",
+    ]
+    if asked.method == "POST":
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    return "".join(f"{line}\r\n" for line in [*lines, ""]).encode() + body
+
+
+def _target(asked: Request) -> str:
+    query = "&".join(f"{name}={_quoted(value)}" for name, value in asked.params.items())
+    return f"/{asked.path}?{query}" if query else f"/{asked.path}"
+
+
+def _quoted(text: str) -> str:
+    # Not urllib.parse: importing it takes 3 ms.
+    return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in text.encode())
 
 
 class Response:

@@ -31,8 +31,10 @@ from rind.errors import Broken, Unreachable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterator
     from typing import Final
+
+    from rind.engine.carrier import Request
 
 __all__ = ["PooledCarrier"]
 
@@ -56,44 +58,30 @@ class PooledCarrier:
             # Our paths name the version.
             self._docker = aiodocker.Docker(url=url, api_version="v1.24")
 
-    async def request(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str] | None = None,
-        *,
-        body: object = None,
-        timeout: float,  # noqa: ASYNC109 # as the contract has it
-    ) -> Answer:
+    async def request(self, asked: Request, within: float) -> Answer:
         """Do as the contract says."""
         with _own_errors():
-            async with asyncio.timeout(timeout):
-                response = await self._send(method, path, params, body=body)
-                return await _whole(response)
+            async with asyncio.timeout(within):
+                return await _whole(await self._send(asked))
 
-    async def upgrade(self, path: str, body: object, *, timeout: float) -> Answer:  # noqa: ASYNC109 # as above
+    async def upgrade(self, asked: Request, within: float) -> Answer:
         """Do as the contract says."""
         with _own_errors():
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(within):
                 # aiodocker's Exec.start can neither send ConsoleSize nor half-close.
-                headers = {"Connection": "Upgrade", "Upgrade": "tcp"}
-                response = await self._send("POST", path, body=body, headers=headers)
+                response = await self._send(asked, Connection="Upgrade", Upgrade="tcp")
                 if response.status != _SWITCHING:
                     return await _whole(response)
                 return _answer(response, connection=_hijacked(response))
 
     @asynccontextmanager
     async def stream(
-        self,
-        path: str,
-        params: Mapping[str, str],
-        *,
-        timeout: float,  # noqa: ASYNC109 # as above
+        self, asked: Request, within: float
     ) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
         """Do as the contract says."""
         with _own_errors():
-            async with asyncio.timeout(timeout):
-                response = await self._send("GET", path, params)
+            async with asyncio.timeout(within):
+                response = await self._send(asked)
         try:
             yield _answer(response), _parts(response)
         finally:
@@ -103,15 +91,7 @@ class PooledCarrier:
         """Close the connections that are kept. Idempotent."""
         await self._docker.close()
 
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str] | None = None,
-        *,
-        body: object = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> aiohttp.ClientResponse:
+    async def _send(self, asked: Request, **headers: str) -> aiohttp.ClientResponse:
         """Send a request; return the answer, of which only the head has been read.
 
         aiodocker's own requests read an error's body to its end, whatever its size.
@@ -119,12 +99,12 @@ class PooledCarrier:
         if self._docker.docker_host.startswith("https:"):
             raise Unreachable(_NO_TLS)
         return await self._docker.session.request(
-            method,
-            f"{self._docker.docker_host}/{path}",
-            params=params,
+            asked.method,
+            f"{self._docker.docker_host}/{asked.path}",
+            params=asked.params,
             # A plain bytes object of more than a megabyte is a warning to aiohttp.
-            data=None if body is None else BytesIO(json.dumps(body).encode()),
-            headers={"Content-Type": "application/json", **(headers or {})},
+            data=None if asked.body is None else BytesIO(json.dumps(asked.body).encode()),
+            headers={"Content-Type": "application/json", **headers},
             allow_redirects=False,
             auto_decompress=False,
         )

@@ -12,12 +12,14 @@ import time
 from contextlib import asynccontextmanager, suppress
 
 from rind.engine.carrier import Answer, Disconnected, check_body
-from rind.engine.http import Response, request, target
+from rind.engine.http import Response, encoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
     from typing import Any, Final, Protocol, Self, TypeVar
+
+    from rind.engine.carrier import Request
 
     T = TypeVar("T")
 
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
             """Close it. Idempotent; does nothing once it is detached."""
 
 
-__all__ = ["READ_SIZE", "BlockingWire", "SocketCarrier", "finish", "places", "upgraded"]
+__all__ = ["READ_SIZE", "BaseWire", "BlockingWire", "SocketCarrier", "finish", "places", "upgraded"]
 
 READ_SIZE: Final = 64 * 1024
 """Bytes to receive at once."""
@@ -86,23 +88,35 @@ def places(url: str) -> list[Place]:
     return [(family, address) for family, _, _, _, address in found]
 
 
-class BlockingWire:
-    """A wire that blocks."""
+class BaseWire:
+    """What wires of all kinds have: a socket that is theirs until it is detached."""
 
-    def __init__(self, family: int, deadline: float) -> None:
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
         self.deadline = deadline
-        self._sock = socket.socket(family)
+        self._sock = sock
         self._is_ours = True
+
+    def detach(self) -> socket.socket:
+        """Return the socket, which is the caller's from now on."""
+        self._is_ours = False
+        return self._sock
+
+    def close(self) -> None:
+        """Close it. Idempotent; does nothing once it is detached."""
+        if self._is_ours:
+            self._sock.close()
+
+
+class BlockingWire(BaseWire):
+    """A wire that blocks."""
 
     @classmethod
     async def open(cls, place: Place, deadline: float) -> Self:
         """Connect to a place."""
         family, address = place
-        wire = cls(family, deadline)
+        wire = cls(socket.socket(family), deadline)
         try:
             wire._timed().connect(address)
-            if family != socket.AF_UNIX:
-                wire._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except BaseException:
             wire.close()
             raise
@@ -115,16 +129,6 @@ class BlockingWire:
     async def receive(self) -> bytes:
         """Receive what there is; ``b""`` at the end."""
         return self._timed().recv(READ_SIZE)
-
-    def detach(self) -> socket.socket:
-        """Return the socket, which is the caller's from now on."""
-        self._is_ours = False
-        return self._sock
-
-    def close(self) -> None:
-        """Close it. Idempotent; does nothing once it is detached."""
-        if self._is_ours:
-            self._sock.close()
 
     def _timed(self) -> socket.socket:
         left = self.deadline - time.monotonic()
@@ -150,59 +154,45 @@ class SocketCarrier:
         # To a unix socket's owner, any name is one.
         self._host = "docker" if url.startswith("unix:") else url.partition("://")[2]
 
-    async def request(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str] | None = None,
-        *,
-        body: object = None,
-        timeout: float,  # noqa: ASYNC109 # a wire that blocks knows no asyncio.timeout
-    ) -> Answer:
+    async def request(self, asked: Request, within: float) -> Answer:
         """Do as the contract says."""
-        wire = await self._sent(request(method, target(path, params), self._host, body), timeout)
+        wire = await self._send(asked, within)
         try:
             response, data = await _head(wire)
             return await _whole(wire, response, data)
         finally:
             wire.close()
 
-    async def upgrade(self, path: str, body: object, *, timeout: float) -> Answer:  # noqa: ASYNC109 # as above
+    async def upgrade(self, asked: Request, within: float) -> Answer:
         """Do as the contract says."""
-        return await upgraded(await self.ask_upgrade(path, body, timeout=timeout))
+        return await upgraded(await self.ask_upgrade(asked, within))
 
-    async def ask_upgrade(self, path: str, body: object, *, timeout: float) -> Wire:  # noqa: ASYNC109 # as above
+    async def ask_upgrade(self, asked: Request, within: float) -> Wire:
         """Do the first half of :meth:`upgrade`: send the request."""
-        sent = request("POST", target(path), self._host, body, upgrade="tcp")
-        return await self._sent(sent, timeout)
+        return await self._send(asked, within, upgrade="tcp")
 
     @asynccontextmanager
     async def stream(
-        self,
-        path: str,
-        params: Mapping[str, str],
-        *,
-        timeout: float,  # noqa: ASYNC109 # as above
+        self, asked: Request, within: float
     ) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
         """Do as the contract says."""
-        wire = await self._sent(request("GET", target(path, params), self._host), timeout)
+        wire = await self._send(asked, within)
         try:
             response, data = await _head(wire)
             wire.deadline = float("inf")
-            answer = Answer(response.status, response.reason, response.headers)
-            yield answer, _parts(wire, response, data)
+            yield _answer(response), _parts(wire, response, data)
         finally:
             wire.close()
 
     async def aclose(self) -> None:
         """Do nothing: no connection is kept."""
 
-    async def _sent(self, data: bytes, timeout: float) -> Wire:  # noqa: ASYNC109 # as above
-        wire = await self._connected(time.monotonic() + timeout)
+    async def _send(self, asked: Request, within: float, upgrade: str = "") -> Wire:
+        wire = await self._connected(time.monotonic() + within)
         try:
             # Who answers before the whole request is there may close the connection then.
             with suppress(BrokenPipeError, ConnectionResetError):
-                await wire.send(data)
+                await wire.send(encoded(asked, self._host, upgrade))
         except BaseException:
             wire.close()
             raise
@@ -231,8 +221,7 @@ async def upgraded(wire: Wire) -> Answer:
         response, data = await _head(wire)
         if response.status != _SWITCHING:
             return await _whole(wire, response, data)
-        connection = wire.detach(), response.rest
-        return Answer(response.status, response.reason, response.headers, b"", connection)
+        return _answer(response, connection=(wire.detach(), response.rest))
     finally:
         wire.close()
 
@@ -273,4 +262,10 @@ async def _whole(wire: Wire, response: Response, data: bytes) -> Answer:
     async for part in _parts(wire, response, data):
         body += part
         check_body(response.headers, len(body))
-    return Answer(response.status, response.reason, response.headers, bytes(body))
+    return _answer(response, bytes(body))
+
+
+def _answer(
+    response: Response, body: bytes = b"", connection: tuple[socket.socket, bytes] | None = None
+) -> Answer:
+    return Answer(response.status, response.reason, response.headers, body, connection)

@@ -6,7 +6,7 @@ import asyncio
 import socket
 from typing import Any, Final, Self
 
-from rind.engine.sockets import READ_SIZE
+from rind.engine.sockets import READ_SIZE, BaseWire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ BUSY: Final = 0.01
 there is no event for it."""
 
 
-class LoopWire:
+class LoopWire(BaseWire):
     """A wire that waits in the running event loop.
 
     Args:
@@ -28,9 +28,7 @@ class LoopWire:
     """
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
-        self.deadline = deadline
-        self._sock = sock
-        self._is_ours = True
+        super().__init__(sock, deadline)
         sock.setblocking(False)
 
     @classmethod
@@ -61,20 +59,9 @@ class LoopWire:
         async with self._limit():
             return await asyncio.get_running_loop().sock_recv(self._sock, READ_SIZE)
 
-    def detach(self) -> socket.socket:
-        """Return the socket, which is the caller's from now on."""
-        self._is_ours = False
-        return self._sock
-
-    def close(self) -> None:
-        """Close it. Idempotent; does nothing once it is detached."""
-        if self._is_ours:
-            self._sock.close()
-
     async def _connect(self, family: int, address: Any) -> None:
         if family != socket.AF_UNIX:
             await asyncio.get_running_loop().sock_connect(self._sock, address)
-            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return
         # Not loop.sock_connect: it takes a full backlog for a connection under way.
         while True:

@@ -219,3 +219,11 @@ async def test_a_connection_that_breaks_while_handing_on(
     with pytest.raises(Broken, match=r"the connection to the engine broke: .*timed out"):
         await stream.hand_on(lambda _: True)
     broken.close()
+
+
+async def test_over_tcp_keys_go_out_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        sock = socket.create_connection(server.getsockname())
+        stream = HijackedStream(sock)
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        stream.close()

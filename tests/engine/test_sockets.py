@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import TestContainer
 
-from rind.engine.carrier import Disconnected
+from rind.engine.carrier import Disconnected, Request
 from rind.engine.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.engine.sockets import BlockingWire, SocketCarrier, finish, places
@@ -72,7 +72,7 @@ def peer(folder: Path, said: bytes, *, stays: bool = False) -> Iterator[str]:
 
 def ping(url: str, timeout: float = 10) -> bytes:
     carrier = SocketCarrier(url, BlockingWire.open)
-    return finish(carrier.request("GET", "_ping", timeout=timeout)).body
+    return finish(carrier.request(Request("GET", "_ping"), timeout)).body
 
 
 def test_an_answer_that_comes_in_time(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_the_next_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch) ->
         known = [(socket.AF_INET, end.getsockname()) for end in (unused, server)]
         monkeypatch.setattr("rind.engine.sockets.places", lambda _: known)
         carrier = SocketCarrier("tcp://x:1", BlockingWire.open)
-        wire = finish(carrier.ask_upgrade("x", {}, timeout=10))
+        wire = finish(carrier.ask_upgrade(Request("POST", "x"), 10))
         wire.close()
         assert carrier.place == known[1]
 

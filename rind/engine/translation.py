@@ -1,0 +1,52 @@
+"""Translates what a carrier raises into Rind's errors, with what to do."""
+
+from __future__ import annotations
+
+import errno
+from contextlib import contextmanager
+
+from rind.engine.answers import WrongAnswer
+from rind.engine.carrier import Disconnected
+from rind.errors import Unreachable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rind.engine.endpoint import Endpoint
+
+__all__ = ["translated"]
+
+
+@contextmanager
+def translated(endpoint: Endpoint) -> Iterator[None]:
+    """Translate the errors of a carrier's methods.
+
+    Raises:
+        Unreachable: nothing answers at the endpoint, or what answers is not a Docker Engine.
+    """
+    url, place = endpoint.url, f"{endpoint.url} (from {endpoint.source})"
+    try:
+        yield
+    except TimeoutError as exc:
+        raise Unreachable(f"{url} does not answer: is it a Docker Engine?") from exc
+    except Disconnected as exc:
+        raise Unreachable(
+            f"{place} closed the connection without an answer: is it a Docker Engine?"
+        ) from exc
+    except OSError as exc:
+        raise Unreachable(_reason(place, exc)) from exc
+    except WrongAnswer as exc:
+        raise Unreachable(f"{place} does not answer as a Docker Engine does: {exc}") from exc
+
+
+def _reason(place: str, failure: OSError) -> str:
+    match failure.errno:
+        case errno.EACCES | errno.EPERM:
+            return f"permission denied on {place}: are you in the socket's group (often docker)?"
+        case errno.ENOENT:
+            return f"there is no socket at {place}: is the engine running there?"
+        case errno.ECONNREFUSED:
+            return f"nothing listens at {place}: is the engine running?"
+        case _:
+            return f"cannot connect to {place}: {failure}"

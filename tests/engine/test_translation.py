@@ -1,0 +1,39 @@
+"""What is said of an engine that cannot be reached; seen with real ones in test_main.py."""
+
+import errno
+import os
+
+import pytest
+
+from rind.engine.answers import WrongAnswer
+from rind.engine.carrier import Disconnected
+from rind.engine.endpoint import Endpoint
+from rind.engine.translation import translated
+from rind.errors import Unreachable
+
+
+def failure(number: int) -> OSError:
+    return OSError(number, os.strerror(number))
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (TimeoutError(), "tcp://h:1 does not answer: is it a Docker Engine?"),
+        (Disconnected(), "tcp://h:1 (from X) closed the connection without an answer"),
+        (failure(errno.EACCES), "permission denied on tcp://h:1 (from X): are you in the socket"),
+        (failure(errno.ENOENT), "there is no socket at tcp://h:1 (from X): is the engine running"),
+        (failure(errno.ECONNREFUSED), "nothing listens at tcp://h:1 (from X): is the engine"),
+        (failure(errno.EHOSTUNREACH), "cannot connect to tcp://h:1 (from X): [Errno 113] No route"),
+        (WrongAnswer("why"), "tcp://h:1 (from X) does not answer as a Docker Engine does: why"),
+    ],
+)
+def test_every_failure_has_its_words(raised: Exception, said: str) -> None:
+    with pytest.raises(Unreachable) as caught, translated(Endpoint("tcp://h:1", "X")):
+        raise raised
+    assert str(caught.value).startswith(said)
+
+
+def test_our_own_mistakes_are_not_the_engines() -> None:
+    with pytest.raises(LookupError), translated(Endpoint("tcp://h:1", "X")):
+        raise LookupError
