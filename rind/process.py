@@ -10,7 +10,8 @@ from typing import Literal, Self
 from rind.engine.frames import STDERR as STDERR_STREAM
 from rind.engine.hijacked import LEFT
 from rind.errors import Broken, ContainerGone, RindError, StartError
-from rind.execution.exec import KILL_AFTER, Exec
+from rind.execution.exec import KILL_AFTER
+from rind.execution.start import open_exec
 from rind.execution.stdio import (
     DEFAULT_LIMIT,
     PIPE,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from rind.errors import Ending, LeftRunning
+    from rind.execution.exec import Exec
     from rind.execution.registry import Registry
     from rind.execution.stdio import (
         LocalFile,
@@ -89,7 +91,7 @@ class Process:
         """Start a command, and begin to move its bytes.
 
         Args:
-            trees: as :meth:`Exec.start` has it.
+            trees: as :func:`~rind.execution.start.open_exec` has it.
             registry: the same.
             container: the same.
             config: the same.
@@ -103,12 +105,12 @@ class Process:
 
         Raises:
             ValueError: a stream or the size is invalid.
-            StartError, EngineError: as :meth:`Exec.start`.
+            StartError, EngineError: as :func:`~rind.execution.start.open_exec`.
         """
         # Nothing may fail between the start and the return: the command would be lost.
         out = output(stdout, limit)
         err = out if config.tty or stderr == STDOUT else output(stderr, limit)
-        execution = await Exec.start(trees, registry, container, config, size)
+        execution = await open_exec(trees, registry, container, config, size)
         execution.on_exit, execution.kill_after = on_exit, kill_after
         source: StdinWriter | Duplicate | None = None
         if stdin == PIPE:

@@ -13,7 +13,8 @@ from rind.decide.plan import (
 )
 from rind.errors import CommandFailed, ContainerGone, TimedOut
 from rind.execution.begin import start_detached
-from rind.execution.exec import KILL_AFTER, Exec
+from rind.execution.exec import KILL_AFTER
+from rind.execution.start import open_exec
 from rind.execution.stdio import DEFAULT_LIMIT, DEVNULL, PIPE, check_streams, duplicated
 from rind.keywords import CommandOptions, check_keywords
 from rind.process import Process
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     )
     from rind.decide.profile import Profile
     from rind.execution.begin import Begun
+    from rind.execution.exec import Exec
     from rind.execution.registry import Registry
     from rind.execution.stdio import LocalFile
     from rind.keywords import RunOptions
@@ -176,7 +178,7 @@ class Target:
         Raises:
             StartError, EngineError: as :meth:`start`.
         """
-        return await Exec.start(
+        return await open_exec(
             self._trees, self._registry, self.container, config, size, begun=begun
         )
 

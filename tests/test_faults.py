@@ -16,8 +16,8 @@ from rind.engine.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.engine.frames import STDERR, STDOUT
 from rind.errors import Broken, RindError
-from rind.execution.exec import Exec
 from rind.execution.registry import Registry
+from rind.execution.start import open_exec
 from rind.model import ExecConfig
 from rind.reaper.tree import Trees
 
@@ -33,7 +33,7 @@ async def run(url: str, name: str, carry: Carry, *, tty: bool) -> Result:
     async with asyncio.timeout(BOUND), opened(url, carry) as engine:
         container = await engine.container(name)
         config = ExecConfig(argv=["sh", "-c", SCRIPT], tty=tty)
-        async with await Exec.start(
+        async with await open_exec(
             Trees(engine), Registry(), container, config, (24, 80) if tty else None
         ) as it:
             await it.write(SENT)
@@ -74,7 +74,7 @@ async def test_every_fault_ends_with_the_truth_or_a_clear_error(  # noqa: PLR091
     async with fault_proxy(busybox.engine.host, tmp_path) as (url, whole):
         status, _ = await run(url, busybox.name, carry, tty=tty)
         assert status == 3
-    points = range(0, whole.relayed, 79)
+    points = range(0, whole.relayed, 149)
     told: list[RindError] = []
     for point in points:
 
@@ -143,7 +143,7 @@ async def test_a_writer_whose_stream_breaks_has_not_ended_for_that(
         ):
             container = await engine.container(busybox.name)
             config = ExecConfig(argv=["sh", "-c", script], tty=True)
-            async with await Exec.start(Trees(engine), Registry(), container, config) as process:
+            async with await open_exec(Trees(engine), Registry(), container, config) as process:
                 await process.write(b"x\n")
                 while await process.read() is not None:
                     pass

@@ -13,7 +13,6 @@ from conftest import TIMEOUT, TestContainer, wait_until
 
 import rind
 from rind import DEVNULL, PIPE, STDOUT, Process, Target
-from rind.execution.exec import Exec
 
 MIB = 1024 * 1024
 
@@ -199,7 +198,7 @@ async def test_a_fault_that_the_engine_tells_is_raised_by_a_read(
 async def test_what_has_no_meaning_is_refused_before_anything_is_started(
     target: Target, options: dict[str, Any], why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Exec, "start", None)
+    monkeypatch.setattr("rind.process.open_exec", None)
     with pytest.raises(ValueError, match=why):
         await target.open_process(["cat"], **options).__aenter__()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from functools import partial
 from typing import Final, Literal, Self
 
@@ -17,14 +17,11 @@ from rind.errors import (
     Lost,
     Refused,
     StartError,
-    Unreachable,
 )
-from rind.execution.begin import create, new_cookie
 from rind.execution.receiver import Receiver
 from rind.execution.start_failure import start_failure, told_failure
 from rind.execution.state import Inspector
 from rind.execution.tasks import Tasks, persistent, shielded
-from rind.reaper.tree import BOUND
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,9 +32,8 @@ if TYPE_CHECKING:
     from rind.errors import (
         Ending,
     )
-    from rind.execution.begin import Begun
     from rind.execution.registry import Registry
-    from rind.model import Container, ExecConfig, ExecState
+    from rind.model import Container, ExecState
     from rind.reaper.tree import Tree, Trees
 
 __all__ = ["KILL_AFTER", "Exec", "check_size"]
@@ -77,16 +73,6 @@ def check_size(size: Sequence[object]) -> None:
     raise ValueError(f"a window size is (rows, columns) up to {MOST_CELLS}, but is {size!r}")
 
 
-async def _abandon(opening: asyncio.Task[Exec], tree: Tree) -> None:
-    """End a command whose start was requested, and may still succeed."""
-    await asyncio.wait({opening}, timeout=BOUND)
-    if opening.done() and not opening.cancelled() and opening.exception() is None:
-        await opening.result()._close(kill=True, ask=False)  # noqa: SLF001 # it was never handed out
-    else:
-        with suppress(LeftRunning):
-            await tree.end(signal.SIGTERM, KILL_AFTER)
-
-
 class Exec:
     """One exec instance: reads, writes, state, signals.
 
@@ -105,7 +91,7 @@ class Exec:
         left_running: after leaving: why the tree could not be ended; None if it was.
     """
 
-    def __init__(  # noqa: PLR0913 # only start() calls it
+    def __init__(  # noqa: PLR0913 # only opened() calls it
         self,
         trees: Trees,
         registry: Registry,
@@ -140,74 +126,25 @@ class Exec:
         return f"<Exec {self.exec_id[:12]} in {self.container.name}: {state}>"
 
     @classmethod
-    async def start(  # noqa: PLR0913 # Target.execute() calls it
+    def opened(  # noqa: PLR0913 # only open_exec() calls it
         cls,
         trees: Trees,
         registry: Registry,
         container: Container,
-        config: ExecConfig,
-        size: tuple[int, int] | None = None,
         *,
-        begun: Begun | None = None,
+        exec_id: str,
+        stream: HijackedStream,
+        tree: Tree,
+        tty: bool,
     ) -> Self:
-        """Create and start an exec instance in ``container``.
-
-        Args:
-            trees: of an open engine, which must stay open for the command's life.
-            registry: where it is open until it is left.
-            container: a running one.
-            config: what to execute.
-            size: the window size (rows, columns) that the command begins with.
-            begun: a start that was requested already.
-
-        Raises:
-            ValueError: no TTY can have this size.
-            StartError: the engine would not create or start it.
-            EngineError: the engine failed.
-        """
-        if size is not None:
-            check_size(size)
-        engine = trees.engine
-        tree = trees.new(container.id, config.user, begun.cookie if begun else new_cookie())
-
-        async def open_it(exec_id: str) -> Self:
-            if begun:
-                stream = await engine.go_on(begun.wire)
-            else:
-                stream = await engine.start_exec(exec_id, tty=config.tty, size=size)
-            opened = cls(
-                *(trees, registry, container),
-                exec_id=exec_id,
-                stream=stream,
-                tree=tree,
-                tty=config.tty,
-            )
-            opened.size = size
-            registry.open.add(opened)
-            opened._tasks.spawn(tree.hold_leash())
-            opened._tasks.spawn(opened._receiver.save_the_rest())
-            return opened
-
-        try:
-            tree.exec_id = (
-                begun.exec_id if begun else await create(engine, container, config, tree.cookie)
-            )
-            opening: asyncio.Task[Self] = asyncio.create_task(open_it(tree.exec_id))
-            registry.opening.add(opening)
-            opening.add_done_callback(registry.opening.discard)
-            try:
-                opened = await asyncio.shield(opening)
-            except (asyncio.CancelledError, Broken, Unreachable):
-                await shielded(asyncio.create_task(persistent(partial(_abandon, opening, tree))))
-                raise
-        except Refused as exc:
-            raise start_failure(exc.text) from exc
-        if config.tty and size and not engine.takes_console_size:
-            async with AsyncExitStack() as undo:
-                undo.push_async_exit(opened)
-                await opened.resize(size)
-                undo.pop_all()
-        return opened
+        """Return a command that has begun, with what watches over it. Open until it is left."""
+        command = cls(
+            *(trees, registry, container), exec_id=exec_id, stream=stream, tree=tree, tty=tty
+        )
+        registry.open.add(command)
+        command._tasks.spawn(tree.hold_leash())
+        command._tasks.spawn(command._receiver.save_the_rest())
+        return command
 
     async def read(self) -> tuple[int, bytes] | None:
         """Return the next part of the output, as ``(STDOUT or STDERR, bytes)``; None at its end.

@@ -3,12 +3,10 @@ import signal
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Literal
 
 import pytest
 from conftest import TestContainer
-from faults import FaultProxy, fault_proxy
 
 from rind.engine.endpoint import Endpoint
 from rind.engine.engine import Engine
@@ -17,6 +15,7 @@ from rind.errors import StartError
 from rind.execution.exec import Exec
 from rind.execution.receiver import Receiver
 from rind.execution.registry import Registry
+from rind.execution.start import open_exec
 from rind.model import ExecConfig
 from rind.reaper.tree import Trees
 
@@ -32,7 +31,7 @@ async def start(busybox: TestContainer) -> AsyncIterator[Start]:
         container = await engine.container(busybox.name)
 
         async def start(*argv: str, tty: bool = False, size: tuple[int, int] | None = None) -> Exec:
-            process = await Exec.start(
+            process = await open_exec(
                 Trees(engine), Registry(), container, ExecConfig(argv=argv, tty=tty), size
             )
             return await processes.enter_async_context(process)
@@ -145,7 +144,7 @@ async def test_leaving_with_an_exception_ends_the_tree(
     async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
         container = await engine.container(busybox.name)
         with pytest.raises(how):  # noqa: PT012 # it is the leaving that is tested
-            async with await Exec.start(
+            async with await open_exec(
                 Trees(engine), Registry(), container, ExecConfig(argv=["sh", "-c", script])
             ) as process:
                 assert await process.read() == (STDOUT, b"ready\n")
@@ -162,7 +161,7 @@ async def test_leaving_normally_ends_the_command_or_not(
     async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
         container = await engine.container(busybox.name)
         config = ExecConfig(argv=["sh", "-c", "echo ready; sleep 626262"])
-        async with await Exec.start(Trees(engine), Registry(), container, config) as process:
+        async with await open_exec(Trees(engine), Registry(), container, config) as process:
             process.on_exit = on_exit
             assert await process.read() == (STDOUT, b"ready\n")
         runs = "626262" in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
@@ -177,28 +176,10 @@ async def test_leaving_before_the_status_is_asked_for_leaves_a_child_alone(
     async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
         container = await engine.container(busybox.name)
         config = ExecConfig(argv=["sh", "-c", "sleep 636363 >/dev/null 2>&1 &"])
-        async with await Exec.start(Trees(engine), Registry(), container, config) as process:
+        async with await open_exec(Trees(engine), Registry(), container, config) as process:
             assert await process.read() is None
         assert "636363" in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
         await process.end(9, 0)
-
-
-async def test_leaving_before_the_engine_has_started_the_command_ends_it(
-    busybox: TestContainer,
-) -> None:
-    async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
-        container = await engine.container(busybox.name)
-
-        async def one() -> None:
-            config = ExecConfig(argv=["sleep", "656565"])
-            async with await Exec.start(Trees(engine), Registry(), container, config):
-                raise ZeroDivisionError
-
-        for _ in range(10):
-            await asyncio.gather(*(one() for _ in range(4)), return_exceptions=True)
-        # One that was missed would be started soon after.
-        await asyncio.to_thread(busybox.inside, "sleep 0.5")
-        assert "656565" not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
 
 
 async def test_leaving_a_busy_writer_on_a_terminal_ends_it(busybox: TestContainer) -> None:
@@ -209,38 +190,13 @@ async def test_leaving_a_busy_writer_on_a_terminal_ends_it(busybox: TestContaine
 
         async def one() -> None:
             config = ExecConfig(argv=["sh", "-c", script], tty=True, stdin=False)
-            async with await Exec.start(Trees(engine), Registry(), container, config) as process:
+            async with await open_exec(Trees(engine), Registry(), container, config) as process:
                 assert await process.read() is not None
                 raise ZeroDivisionError
 
         for _ in range(4):
             await asyncio.gather(*(one() for _ in range(4)), return_exceptions=True)
         assert "666666" not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
-
-
-async def test_cancelled_while_the_request_to_start_is_on_its_way(
-    busybox: TestContainer, tmp_path: Path
-) -> None:
-    go_on = asyncio.Event()
-    mark = "646464"
-
-    def configure(proxy: FaultProxy) -> None:
-        proxy.hold_starts_until = go_on
-
-    async with (
-        fault_proxy(busybox.engine.host, tmp_path, configure) as (url, proxy),
-        Engine(Endpoint(url, "the test")) as engine,
-    ):
-        container = await engine.container(busybox.name)
-        config = ExecConfig(argv=["sh", "-c", f"sleep {mark}; true"])
-        starting = asyncio.create_task(Exec.start(Trees(engine), Registry(), container, config))
-        await proxy.holds_start.wait()
-        starting.cancel()
-        await asyncio.sleep(0.3)  # for a clean-up that would be too early
-        go_on.set()
-        with pytest.raises(asyncio.CancelledError):
-            await starting
-        assert mark not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
 
 
 @pytest.mark.parametrize("tty", [False, True])

@@ -157,6 +157,8 @@ async def test_the_end_of_a_process_is_awaited(busybox: TestContainer) -> None:
     assert not waiting.done()
     os.kill(pid, signals.SIGKILL)
     assert await waiting is True
+    taken = Path(f"/proc/{pid}")
+    wait_until(lambda: not taken.exists())  # it is dead, and its parent may not have taken notice
     assert await until_ended(pid, container_id) is False
 
 

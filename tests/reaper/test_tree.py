@@ -21,8 +21,8 @@ from rind.engine.engine import Engine
 from rind.engine.frames import STDOUT
 from rind.errors import LeftRunning
 from rind.execution.begin import new_cookie
-from rind.execution.exec import Exec
 from rind.execution.registry import Registry
+from rind.execution.start import open_exec
 from rind.model import ExecConfig
 from rind.reaper import host_processes
 from rind.reaper.looks import Look
@@ -379,7 +379,7 @@ async def test_without_a_shell_and_without_rights_it_is_told(
 
     async with Engine(Endpoint(distroless.engine.host, "the test")) as engine:
         container = await engine.container(distroless.name)
-        async with await Exec.start(
+        async with await open_exec(
             Trees(engine), Registry(), container, ExecConfig(argv=["cat"])
         ) as process:
             with monkeypatch.context() as unprivileged:
@@ -514,7 +514,7 @@ async def test_a_hundred_runs_leave_nothing_of_the_reaper(
 
         async def one(number: int) -> None:
             config = ExecConfig(argv=["sh", "-c", stubborn if number % 4 else "echo ready"])
-            async with await Exec.start(Trees(engine), Registry(), container, config) as process:
+            async with await open_exec(Trees(engine), Registry(), container, config) as process:
                 assert await process.read() == (STDOUT, b"ready\n")
                 match number % 4:
                     case 0:

@@ -1,0 +1,97 @@
+"""Opens an exec instance: creates it, starts it, and leaves nothing behind if that is cut short."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack, suppress
+from functools import partial
+
+from rind.errors import Broken, LeftRunning, Refused, Unreachable
+from rind.execution.begin import create, new_cookie
+from rind.execution.exec import KILL_AFTER, Exec, check_size
+from rind.execution.start_failure import start_failure
+from rind.execution.tasks import persistent, shielded
+from rind.reaper.tree import BOUND
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rind.execution.begin import Begun
+    from rind.execution.registry import Registry
+    from rind.model import Container, ExecConfig
+    from rind.reaper.tree import Tree, Trees
+
+__all__ = ["open_exec"]
+
+
+async def open_exec(  # noqa: PLR0913 # a start has as many sides
+    trees: Trees,
+    registry: Registry,
+    container: Container,
+    config: ExecConfig,
+    size: tuple[int, int] | None = None,
+    *,
+    begun: Begun | None = None,
+) -> Exec:
+    """Create and start an exec instance in ``container``.
+
+    Args:
+        trees: of an open engine, which must stay open for the command's life.
+        registry: where it is open until it is left.
+        container: a running one.
+        config: what to execute.
+        size: the window size (rows, columns) that the command begins with.
+        begun: a start that was requested already.
+
+    Raises:
+        ValueError: no TTY can have this size.
+        StartError: the engine would not create or start it.
+        EngineError: the engine failed.
+    """
+    if size is not None:
+        check_size(size)
+    engine = trees.engine
+    tree = trees.new(container.id, config.user, begun.cookie if begun else new_cookie())
+
+    async def open_it() -> Exec:
+        if begun:
+            stream = await engine.go_on(begun.wire)
+        else:
+            stream = await engine.start_exec(exec_id, tty=config.tty, size=size)
+        where = trees, registry, container
+        return Exec.opened(*where, exec_id=exec_id, stream=stream, tree=tree, tty=config.tty)
+
+    exec_id = begun.exec_id if begun else await create(engine, container, config, tree.cookie)
+    tree.exec_id = exec_id
+    try:
+        opened = await _opened(asyncio.create_task(open_it()), registry, tree)
+    except Refused as exc:
+        raise start_failure(exc.text) from exc
+    opened.size = size
+    if config.tty and size and not engine.takes_console_size:
+        async with AsyncExitStack() as undo:
+            undo.push_async_exit(opened)
+            await opened.resize(size)
+            undo.pop_all()
+    return opened
+
+
+async def _opened(opening: asyncio.Task[Exec], registry: Registry, tree: Tree) -> Exec:
+    """Wait for a start that goes on by itself; end what comes of it if the wait is cut short."""
+    registry.opening.add(opening)
+    opening.add_done_callback(registry.opening.discard)
+    try:
+        return await asyncio.shield(opening)
+    except (asyncio.CancelledError, Broken, Unreachable):
+        await shielded(asyncio.create_task(persistent(partial(_abandon, opening, tree))))
+        raise
+
+
+async def _abandon(opening: asyncio.Task[Exec], tree: Tree) -> None:
+    """End a command whose start was requested, and may still succeed."""
+    await asyncio.wait({opening}, timeout=BOUND)
+    if opening.done() and not opening.cancelled() and opening.exception() is None:
+        await opening.result()._close(kill=True, ask=False)  # noqa: SLF001 # it was never handed out
+    else:
+        with suppress(LeftRunning):
+            await tree.end(signal.SIGTERM, KILL_AFTER)
