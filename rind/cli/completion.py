@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 import re
 
-from rind.cli.options import SHELLS
+from rind.cli.option_table import SHELLS
 from rind.cli.parser import LONG, MissingValue, parse
 from rind.cli.shell_words import FISH, common, inserts, quoted, split
 from rind.cli.variables import environment

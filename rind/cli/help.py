@@ -3,9 +3,10 @@
 import textwrap
 from typing import Final
 
-from rind.cli.options import OPTIONS, Option
+from rind.cli.option_table import OPTIONS
+from rind.cli.options import Option
 
-__all__ = ["help_text"]
+__all__ = ["ABOUT", "EXAMPLES", "STATUSES", "WIDTH", "WORDS", "help_text"]
 
 WIDTH: Final = 80
 """Columns of the narrowest usual terminal."""
@@ -13,36 +14,47 @@ WIDTH: Final = 80
 _COLUMN: Final = 29
 """The column where descriptions begin."""
 
-_HEAD: Final = """\
-Usage: rind [OPTIONS] [--] [COMMAND [ARG...]]
+EXAMPLES: Final = {
+    "rind ./manage.py migrate": "in the one that fits, or the nearest",
+    "rind -s web -c 'ls | wc -l'": "a script, in the service web",
+    "rind -T pg_dump shop > shop.sql": "exact bytes, and the exact exit status",
+    "rind --all -p shop python -V": "in all of a project at once",
+    "rind": "a shell",
+}
 
+ABOUT: Final = """\
 Run COMMAND (default: /bin/sh) in the running container that has the label
 app.rind, in the environment that the label's value, a shell fragment, sets up.
+"""
 
+WORDS: Final = """\
 Options end at the first word that is not one; all words after it are the
 command's.
 """
 
-_FOOT: Final = """
-The exit status is the command's own; 125 when Rind or the engine failed, 126
-when the command cannot be executed, 127 when it is not found, 128+N when signal
-N ended it.
+STATUSES: Final = """\
+The exit status is the command's own; 124 when --timeout ended it, 125 when rind
+or the engine failed, 126 when the command cannot be executed, 127 when it is
+not found, 128+N when signal N ended it.
 """
 
 
 def help_text() -> str:
     """Return what ``--help`` prints."""
     groups = (
-        "\n".join(["", *textwrap.wrap(f"{heading}:", WIDTH), *map(_described, options), ""])
+        "\n".join([*textwrap.wrap(f"{heading}:", WIDTH), *map(_described, options), ""])
         for heading, options in OPTIONS.items()
     )
-    return _HEAD + "".join(groups) + _FOOT
+    width = max(map(len, EXAMPLES)) + 2
+    examples = "".join(f"  {line.ljust(width)}{what}\n" for line, what in EXAMPLES.items())
+    usage = "Usage: rind [OPTIONS] [--] [COMMAND [ARG...]]\n"
+    parts = usage, ABOUT, examples, WORDS, "\n".join(groups), STATUSES
+    return "\n".join(parts)
 
 
 def _described(option: Option) -> str:
-    space = "" if option.metavar.startswith("[") else " "
     names = option.names if option.short else f"    {option.names}"
-    named = f"  {names}{space}{option.metavar}".rstrip()
+    named = f"  {names}{option.value}"
     indent = " " * _COLUMN
     begin = named.ljust(_COLUMN) if len(named) < _COLUMN - 1 else f"{named}\n{indent}"
     lines = textwrap.wrap(option.help, WIDTH - _COLUMN)

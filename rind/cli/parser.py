@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 
-from rind.cli.options import OPTIONS, WAIT_DEFAULT, Options
+from rind.cli.option_table import OPTIONS, WAIT_DEFAULT
+from rind.cli.options import Options
 from rind.decide.profile import DEFAULT_LABEL
 from rind.errors import UsageError
 

@@ -52,7 +52,7 @@ def main() -> int:
 
 def _do(options: Options) -> int:
     match options.action:
-        case "help" | "version" | "complete" | "completion":
+        case "help" | "manual" | "version" | "complete" | "completion":
             _print(_text(options))
         case "shim":
             from pathlib import Path  # noqa: PLC0415 # see above
@@ -72,6 +72,10 @@ def _text(options: Options) -> str:
             from rind.cli.help import help_text  # noqa: PLC0415 # see above
 
             return help_text()
+        case "manual":
+            from rind.cli.manual import manual  # noqa: PLC0415 # see above
+
+            return manual()
         case "version":
             return f"rind {__version__}\n"
     from rind.cli.completion import LIMIT, SCRIPTS, answer  # noqa: PLC0415 # see above

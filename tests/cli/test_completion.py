@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from rind.cli import completion
 from rind.cli.completion import SCRIPTS, Gap, answer, decide
-from rind.cli.options import SHELLS, Options
+from rind.cli.option_table import SHELLS
+from rind.cli.options import Options
 from rind.cli.parser import LONG
 from rind.errors import UsageError
 

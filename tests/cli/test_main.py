@@ -247,7 +247,9 @@ def test_version_and_help() -> None:
     for args in ("-h", "--help"):
         done = subprocess.run([RIND, args], capture_output=True, text=True, check=True)
         assert done.stdout.startswith("Usage: rind [OPTIONS] [--] [COMMAND [ARG...]]\n")
-        assert max(map(len, done.stdout.splitlines())) <= 100
+        assert max(map(len, done.stdout.splitlines())) <= 80
+    done = subprocess.run([RIND, "--man"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(".TH RIND 1 ")
 
 
 def test_an_ordinary_run_loads_no_library_that_it_does_not_need(busybox: TestContainer) -> None:

@@ -1,13 +1,18 @@
-from rind.cli.options import OPTIONS
-from rind.cli.parser import LONG, SHORT
+import pytest
+
+from rind.cli.options import Option
 
 
-def test_no_name_is_given_twice() -> None:
-    options = [option for group in OPTIONS.values() for option in group]
-    assert len(LONG) == len(options)
-    assert len(SHORT) == len([option for option in options if option.short])
-
-
-def test_what_an_option_excludes_or_needs_is_an_option() -> None:
-    for option in LONG.values():
-        assert {*option.excludes, option.needs} - {""} <= set(LONG)
+@pytest.mark.parametrize(
+    ("names", "metavar", "long", "short", "value"),
+    [
+        ("-u, --user", "USER", "--user", "-u", " USER"),
+        ("--wait", "[=DURATION]", "--wait", "", "[=DURATION]"),
+        ("--json", "", "--json", "", ""),
+    ],
+)
+def test_how_an_option_is_written(
+    names: str, metavar: str, long: str, short: str, value: str
+) -> None:
+    option = Option(names, lambda _options, _value: None, "help", metavar=metavar)
+    assert (option.long, option.short, option.value) == (long, short, value)

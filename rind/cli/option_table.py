@@ -1,0 +1,352 @@
+"""The option table: each option once, with its help, how its value is read, and what completes it.
+
+The parser (:mod:`rind.cli.parser`), ``--help`` (:mod:`rind.cli.help`), the manual
+(:mod:`rind.cli.manual`) and completion are made from it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from rind.cli.options import Option
+from rind.cli.variables import checked_variable
+from rind.errors import UsageError
+from rind.terminal.detach_keys import parse_keys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from rind.cli.options import Options, Reader
+
+__all__ = ["OPTIONS", "SHELLS", "WAIT_DEFAULT"]
+
+SHELLS: Final = ("bash", "zsh", "fish")
+"""Those that have a completion script."""
+
+WAIT_DEFAULT: Final = 60.0
+"""Seconds to wait for a container, where ``--wait`` has no value."""
+
+_SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+
+
+def _set(name: str, value: object) -> Reader:
+    return lambda options, _: setattr(options, name, value)
+
+
+def _take(name: str) -> Reader:
+    return lambda options, value: setattr(options, name, value)
+
+
+def _not_empty(name: str) -> Reader:
+    def take(options: Options, value: str) -> None:
+        if not value:
+            raise UsageError(f"--{name} needs a value, but got an empty one")
+        setattr(options, name, value)
+
+    return take
+
+
+def _add_env(options: Options, value: str) -> None:
+    options.env.append(checked_variable(value, "-e"))
+
+
+def _shell(options: Options, value: str) -> None:
+    if not value or ("/" in value and not value.startswith("/")):
+        raise UsageError(
+            f"--shell needs an absolute path of the container, or a name, but got {value!r}"
+        )
+    options.shell = value
+
+
+def _index(options: Options, value: str) -> None:
+    if not re.fullmatch("[1-9][0-9]{0,8}", value):
+        raise UsageError(f"--index needs a number from 1 on, but got {value!r}")
+    options.index = int(value)
+
+
+def _duration(name: str) -> Reader:
+    def take(options: Options, value: str) -> None:
+        number = r"(\d+\.?\d*|\.\d+)"
+        parts = re.findall(f"{number}(ms|[smh])", value, re.ASCII)
+        if re.fullmatch(number, value, re.ASCII):
+            parts = [(value, "s")]
+        elif "".join(map("".join, parts)) != value or not parts:
+            option = name.replace("_", "-")
+            raise UsageError(
+                f"--{option} needs a duration such as 30s, 1.5m or 1h30m, but got {value!r}"
+            )
+        setattr(options, name, sum(float(count) * _SECONDS[unit] for count, unit in parts))
+
+    return take
+
+
+def _completion(options: Options, value: str) -> None:
+    if value not in SHELLS:
+        raise UsageError(f"--completion needs one of {', '.join(SHELLS)}, but got {value!r}")
+    options.action, options.completion = "completion", value
+
+
+def _detach_keys(options: Options, value: str) -> None:
+    parse_keys(value)
+    options.detach_keys = value
+
+
+def _wait(options: Options, value: str) -> None:
+    _duration("wait")(options, value or f"{WAIT_DEFAULT:g}s")
+
+
+def _shim(options: Options, value: str) -> None:
+    options.action, options.shim = "shim", value
+
+
+OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
+    "Which container (default: the one with the label; of several, the nearest to you)": (
+        Option(
+            "-a, --all",
+            _set("all", value=True),
+            (
+                "all that run and fit, wherever you are, at once; each line of output begins "
+                "with its container's name; no stdin, no TTY"
+            ),
+            excludes=("--tty", "--detach", "--container"),
+        ),
+        Option(
+            "--group",
+            _set("group", value=True),
+            "the output of each container in one piece, when its command has ended",
+            needs="--all",
+        ),
+        Option(
+            "-s, --service",
+            _not_empty("service"),
+            "of this Compose service, labelled or not (RIND_SERVICE)",
+            metavar="NAME",
+            completes="services",
+            excludes=("--container",),
+        ),
+        Option(
+            "-p, --project",
+            _not_empty("project"),
+            "of this Compose project (RIND_PROJECT)",
+            metavar="NAME",
+            completes="projects",
+            excludes=("--container",),
+        ),
+        Option(
+            "--index",
+            _index,
+            "this replica of the service",
+            metavar="N",
+            completes="indexes",
+            excludes=("--container",),
+        ),
+        Option(
+            "--container",
+            _not_empty("container"),
+            "that container, labelled or not (RIND_CONTAINER)",
+            metavar="NAME|ID",
+            completes="containers",
+        ),
+        Option(
+            "--label",
+            _not_empty("label"),
+            "look for this label instead of app.rind (RIND_LABEL)",
+            metavar="KEY",
+        ),
+        Option(
+            "--wait",
+            _wait,
+            "wait until it runs, and is healthy if that is checked (60s)",
+            metavar="[=DURATION]",
+        ),
+        Option(
+            "-H, --host",
+            _not_empty("host"),
+            "the engine: unix:///path or tcp://host:port",
+            metavar="URL",
+            is_checked=False,
+        ),
+        Option(
+            "--context",
+            _not_empty("context"),
+            "the engine of this docker context",
+            metavar="NAME",
+            completes="contexts",
+        ),
+    ),
+    "What to run, and how": (
+        Option(
+            "-c, --command",
+            _take("script"),
+            "run SCRIPT in the container's shell; ARGs become $1, $2...",
+            metavar="SCRIPT",
+            completes="script",
+        ),
+        Option(
+            "-e, --env",
+            _add_env,
+            "set a variable; NAME alone hands over the value it has here",
+            metavar="NAME[=VALUE]",
+            completes="variables",
+            is_checked=False,
+        ),
+        Option(
+            "--env-file",
+            lambda options, value: options.env_files.append(value),
+            "set the variables that FILE lists",
+            metavar="FILE",
+            completes="local files",
+            is_checked=False,
+        ),
+        Option(
+            "-u, --user",
+            _take("user"),
+            'run as this user; "host" is the uid:gid that you have here',
+            metavar="USER[:GROUP]",
+            completes="users",
+        ),
+        Option(
+            "-w, --workdir",
+            _take("workdir"),
+            (
+                'run in this directory of the container, counted from its own; "auto" is '
+                "where it has the working directory that you have here"
+            ),
+            metavar="DIR",
+            completes="directories",
+        ),
+        Option(
+            "--privileged",
+            _set("privileged", value=True),
+            "give the command extended privileges",
+        ),
+        Option(
+            "--shell",
+            _shell,
+            "the shell that runs the pre-step, and SCRIPT (default: /bin/sh)",
+            metavar="PATH",
+            completes="shell",
+        ),
+        Option(
+            "--no-pre-step",
+            _set("pre_step", value=False),
+            "run the command without the pre-step",
+        ),
+    ),
+    "How long (DURATION is a number and ms, s, m or h, as 90, 1.5m or 1h30m)": (
+        Option(
+            "--timeout",
+            _duration("timeout"),
+            "SIGTERM for the command and all that it started; status 124",
+            metavar="DURATION",
+            excludes=("--detach",),
+        ),
+        Option(
+            "--kill-after",
+            _duration("kill_after"),
+            "then, or after a signal to rind, SIGKILL (default: 10s)",
+            metavar="DURATION",
+        ),
+    ),
+    "Streams": (
+        Option(
+            "-t, --tty",
+            _set("tty", value=True),
+            "allocate a TTY (default: when stdin and stdout are terminals)",
+        ),
+        Option(
+            "-T, --no-tty",
+            _set("tty", value=False),
+            "allocate none",
+        ),
+        Option(
+            "-n, --no-stdin",
+            _set("stdin", value=False),
+            "leave stdin alone, as in: while read x; do rind -n ...; done",
+        ),
+        Option(
+            "-d, --detach",
+            _set("detach", value=True),
+            "start the command, attach nothing, and return",
+        ),
+        Option(
+            "--detach-keys",
+            _detach_keys,
+            (
+                "what leaves the command running when typed, such as ctrl-p,ctrl-q, or ssh's "
+                "~. (default: none, or detachKeys in docker's config.json)"
+            ),
+            metavar="KEYS",
+        ),
+        Option(
+            "-i, --interactive",
+            lambda _options, _value: None,
+            "taken for docker exec's sake: stdin is attached anyway",
+        ),
+    ),
+    "Instead of running anything": (
+        Option(
+            "-l, --list",
+            _set("action", "list"),
+            "list the running containers with the label",
+        ),
+        Option(
+            "--json",
+            _set("json", value=True),
+            "the list, for programs",
+            needs="--list",
+        ),
+        Option(
+            "--explain",
+            _set("action", "explain"),
+            "say what would be run, where and why",
+        ),
+        Option(
+            "--doctor",
+            _set("action", "doctor"),
+            "check the engine, the containers with the label, their pre-steps",
+        ),
+        Option(
+            "--shim",
+            _shim,
+            "write links into DIR: called as NAME, rind runs NAME",
+            metavar="DIR NAME...",
+        ),
+        Option(
+            "--completion",
+            _completion,
+            "print what makes bash, zsh or fish complete rind's words",
+            metavar="SHELL",
+            completes="shells",
+        ),
+        Option(
+            "--man",
+            _set("action", "manual"),
+            "print the manual page, as in: rind --man | man -l -",
+        ),
+        Option(
+            "-V, --version",
+            _set("action", "version"),
+            "print the version",
+        ),
+        Option(
+            "-h, --help",
+            _set("action", "help"),
+            "print this",
+        ),
+    ),
+    "What rind says": (
+        Option(
+            "-q, --quiet",
+            _set("verbosity", -1),
+            "print nothing but errors",
+        ),
+        Option(
+            "-v, --verbose",
+            _set("verbosity", 1),
+            "say what is run, where and why there",
+        ),
+    ),
+}
+"""By the headings of ``--help``."""
