@@ -118,7 +118,7 @@ def test_a_slow_reader_loses_nothing(busybox: TestContainer, child: str) -> None
             received = b""
             while data := os.read(process.stdout.fileno(), 8192):
                 received += data
-                time.sleep(8192 / 250_000)
+                time.sleep(8192 / 250_000)  # a quarter of a megabyte a second
             results.append(received == expected and process.wait(TIMEOUT) == 0)
 
     results: list[bool] = []
@@ -139,7 +139,7 @@ def test_a_reader_that_stops_as_the_command_ends_loses_nothing(busybox: TestCont
         with rind(busybox, "head", "-c", str(size), "/dev/zero", stdin=subprocess.DEVNULL) as it:
             assert it.stdout
             received = 0
-            time.sleep(5)
+            time.sleep(5)  # longer than the engine keeps what nobody takes
             while data := os.read(it.stdout.fileno(), 65536):
                 received += len(data)
             results[size] = received if it.wait(TIMEOUT) == 0 else -1
@@ -161,7 +161,7 @@ async def test_output_that_nobody_read_until_the_end_is_all_there(busybox: TestC
         async def one(size: int) -> int:
             config = ExecConfig(argv=["head", "-c", str(size), "/dev/zero"], stdin=False)
             async with await open_exec(Trees(engine), Registry(), container, config) as process:
-                await asyncio.sleep(4)
+                await asyncio.sleep(4)  # longer than the engine keeps what nobody takes
                 received = 0
                 while (part := await process.read()) is not None:
                     received += len(part[1])

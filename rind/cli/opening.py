@@ -48,7 +48,7 @@ class Prepared:
     """A command that has only to be started.
 
     Attributes:
-        exec_id: empty for a command that was started, detached.
+        exec_id, cookie: the created exec instance's; empty with ``--detach``, which has started it.
         size: the window size (rows, columns) that it begins with, with a TTY.
         detach_keys: the bytes that detach when typed; empty for none.
     """

@@ -97,7 +97,7 @@ def _run(options: Options) -> int:
         prepared = prepare(options, variables, os.environ, say)
         if prepared is None:
             _load()
-    if prepared is not None and not prepared.exec_id:
+    if prepared is not None and options.detach:
         return 0  # it runs, detached
     relay = Relay(prepared.selected.container.name if prepared else "")
     with taken(relay):

@@ -128,7 +128,7 @@ def test_a_slow_reader_holds_the_commands_back_and_loses_nothing(launch: Launch)
     with started(fleet, "-c", script) as process:
         assert process.stdout
         assert process.stdout.read(1)
-        time.sleep(2)
+        time.sleep(2)  # an unhindered command would have ended long before
         assert [container.inside("ls /tmp") for container in fleet] == [""] * 3
         assert resident(process.pid) < 4 * MOST_MEMORY
         received = process.stdout.read()
