@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from rind.attach import attach_terminal as attach_terminal
+    from rind.capture import CompletedProcess as CompletedProcess
     from rind.client import Client as Client
     from rind.client import connect as connect
     from rind.decide.plan import Command as Command
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from rind.errors import SelectionError as SelectionError
     from rind.errors import StartError as StartError
     from rind.errors import TimedOut as TimedOut
+    from rind.errors import TooMuchOutput as TooMuchOutput
     from rind.errors import Unreachable as Unreachable
     from rind.errors import UsageError as UsageError
     from rind.execution.exec import Exec as Exec
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
     from rind.execution.stdio import STDOUT as STDOUT
     from rind.execution.stdio import LocalFile as LocalFile
     from rind.execution.stdio import StdinWriter as StdinWriter
+    from rind.execution.text import TextReader as TextReader
+    from rind.execution.text import TextWriter as TextWriter
     from rind.keywords import CommandOptions as CommandOptions
     from rind.keywords import RunOptions as RunOptions
     from rind.keywords import WantedFields as WantedFields
@@ -54,7 +58,6 @@ if TYPE_CHECKING:
     from rind.oneshot import run as run
     from rind.oneshot import run_sync as run_sync
     from rind.process import Process as Process
-    from rind.target import CompletedProcess as CompletedProcess
     from rind.target import Target as Target
 
 __version__ = "0.1.0"
@@ -90,7 +93,10 @@ __all__ = [
     "StartError",
     "StdinWriter",
     "Target",
+    "TextReader",
+    "TextWriter",
     "TimedOut",
+    "TooMuchOutput",
     "Unreachable",
     "UsageError",
     "Wanted",
@@ -110,7 +116,7 @@ _HOMES = {
     "CommandError": "errors",
     "CommandFailed": "errors",
     "CommandOptions": "keywords",
-    "CompletedProcess": "target",
+    "CompletedProcess": "capture",
     "Container": "model",
     "ContainerGone": "errors",
     "DEVNULL": "execution.stdio",
@@ -133,7 +139,10 @@ _HOMES = {
     "StartError": "errors",
     "StdinWriter": "execution.stdio",
     "Target": "target",
+    "TextReader": "execution.text",
+    "TextWriter": "execution.text",
     "TimedOut": "errors",
+    "TooMuchOutput": "errors",
     "Unreachable": "errors",
     "UsageError": "errors",
     "Wanted": "decide.selection",

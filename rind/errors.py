@@ -10,7 +10,8 @@ The tree:
     ├── StartError          the engine could not start the command in the container
     ├── CommandError        a command did not end as was asked
     │   ├── CommandFailed   it was to succeed, and ended with another exit status than 0
-    │   └── TimedOut        it did not end in time (a TimeoutError too)
+    │   ├── TimedOut        it did not end in time (a TimeoutError too)
+    │   └── TooMuchOutput   it wrote more than was to be captured
     └── EngineError         everything between us and the engine
         ├── Unreachable     no connection, or what answers is not a Docker Engine
         ├── Refused         the engine answered with an error status
@@ -48,6 +49,7 @@ __all__ = [
     "SelectionError",
     "StartError",
     "TimedOut",
+    "TooMuchOutput",
     "Unreachable",
     "UsageError",
 ]
@@ -184,6 +186,18 @@ class TimedOut(CommandError, TimeoutError):
     ) -> None:
         super().__init__(argv, f"did not end within {timeout:g} s", **captured)
         self.timeout = timeout
+
+
+class TooMuchOutput(CommandError):
+    """A command wrote more than was to be captured, and was ended with all that it had started.
+
+    Attributes:
+        limit: the most bytes of each stream.
+    """
+
+    def __init__(self, argv: Sequence[str], limit: int, **captured: Unpack[Captured]) -> None:
+        super().__init__(argv, f"wrote more than {limit} bytes", **captured)
+        self.limit = limit
 
 
 class EngineError(RindError):

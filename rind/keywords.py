@@ -1,8 +1,8 @@
 """The keywords of the library's functions: their types, and what is said of a wrong one."""
 
 import os
-from collections.abc import Iterable, Mapping
-from typing import Final, TypedDict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Literal, TypedDict
 
 from rind.execution.stdio import LocalFile
 
@@ -12,7 +12,6 @@ _SAME: Final = {
     "cwd": "workdir",
     "environment": "env",
     "name": "container",
-    "encoding": "text=True",
     "universal_newlines": "text",
 }
 """What other libraries call the same."""
@@ -31,15 +30,33 @@ class CommandOptions(TypedDict, total=False):
     tty: bool
 
 
-class RunOptions(CommandOptions, total=False):
-    """The keywords of :meth:`rind.target.Target.run`, but for ``text`` and ``input``."""
+class OpenOptions(TypedDict, total=False):
+    """The keywords of :meth:`rind.target.Target.open_process` that do not change what it opens."""
 
-    stdin: int | bytes | LocalFile | None
-    stdout: int | LocalFile
-    stderr: int | LocalFile
+    script: str | None
+    env: Mapping[str, str]
+    user: str | None
+    workdir: str | os.PathLike[str] | None
+    shell: str | None
+    pre_step: bool
+    privileged: bool
+    size: tuple[int, int] | None
+    limit: int
+    on_exit: Literal["kill", "detach"]
+    kill_after: float
+    errors: str
+
+
+class RunOptions(CommandOptions, total=False):
+    """The keywords of :meth:`rind.target.Target.run` that do not change what it returns."""
+
+    errors: str
     timeout: float | None
     kill_after: float
     check: bool
+    capture_limit: int | None
+    on_output: Callable[[Literal["stdout", "stderr"], Any], object] | None
+    stdin: int | bytes | LocalFile | None
 
 
 class WantedFields(TypedDict, total=False):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import Any, Literal, Unpack, overload
+from typing import Any
 
 from rind.client import connect
 from rind.decide.plan import words
 from rind.decide.selection import Wanted
 from rind.errors import TimedOut
 from rind.keywords import AnywhereOptions, check_keywords
+from rind.signatures import as_run_anywhere, as_run_sync
 from rind.target import limited
 
 __all__ = ["run", "run_sync"]
@@ -22,43 +23,12 @@ __all__ = ["run", "run_sync"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rind.decide.plan import Word
-    from rind.target import CompletedProcess
+    from rind.capture import CompletedProcess
+    from rind.decide.plan import Words
 
 
-@overload
-async def run(
-    argv: Sequence[Word] = (),
-    *,
-    text: Literal[True],
-    input: str | None = None,
-    **options: Unpack[AnywhereOptions],
-) -> CompletedProcess[str]: ...
-
-
-@overload
-async def run(
-    argv: Sequence[Word] = (),
-    *,
-    text: Literal[False] = False,
-    input: bytes | None = None,
-    **options: Unpack[AnywhereOptions],
-) -> CompletedProcess[bytes]: ...
-
-
-@overload
-async def run(
-    argv: Sequence[Word] = (),
-    *,
-    text: bool,
-    input: str | bytes | None = None,
-    **options: Unpack[AnywhereOptions],
-) -> CompletedProcess[Any]: ...
-
-
-async def run(argv: Sequence[Word] = (), **options: Any) -> CompletedProcess[Any]:
+@as_run_anywhere
+async def run(argv: Words = (), **options: Any) -> CompletedProcess[Any]:
     """Run a command in the container that the command line would choose.
 
         done = await rind.run(["./manage.py", "check"], timeout=60, check=True)
@@ -73,7 +43,9 @@ async def run(argv: Sequence[Word] = (), **options: Any) -> CompletedProcess[Any
         SelectionError: there is not exactly one container to run in.
         CommandFailed, TimedOut, UsageError, StartError, EngineError: as :meth:`Target.run`.
     """
-    check_keywords("run", options.keys() - {"text", "input"}, AnywhereOptions)
+    check_keywords(
+        "run", options.keys() - {"text", "encoding", "input", "stdout", "stderr"}, AnywhereOptions
+    )
     where = {name: options.pop(name) for name in ("host", "context") if name in options}
     names = Wanted.__annotations__
     wanted = Wanted(**{name: options.pop(name) for name in names if name in options})
@@ -103,37 +75,8 @@ async def run(argv: Sequence[Word] = (), **options: Any) -> CompletedProcess[Any
         return done
 
 
-@overload
-def run_sync(
-    argv: Sequence[Word] = (),
-    *,
-    text: Literal[True],
-    input: str | None = None,
-    **options: Unpack[AnywhereOptions],
-) -> CompletedProcess[str]: ...
-
-
-@overload
-def run_sync(
-    argv: Sequence[Word] = (),
-    *,
-    text: Literal[False] = False,
-    input: bytes | None = None,
-    **options: Unpack[AnywhereOptions],
-) -> CompletedProcess[bytes]: ...
-
-
-@overload
-def run_sync(
-    argv: Sequence[Word] = (),
-    *,
-    text: bool,
-    input: str | bytes | None = None,
-    **options: Unpack[AnywhereOptions],
-) -> CompletedProcess[Any]: ...
-
-
-def run_sync(argv: Sequence[Word] = (), **options: Any) -> CompletedProcess[Any]:
+@as_run_sync
+def run_sync(argv: Words = (), **options: Any) -> CompletedProcess[Any]:
     """Do what :func:`run` does where there is no event loop.
 
         done = rind.run_sync(["./manage.py", "check"], check=True)

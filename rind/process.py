@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import suppress
-from typing import Literal, Self
+from typing import Any, Generic, Literal, Self, overload
 
 from rind.engine.frames import STDERR as STDERR_STREAM
 from rind.engine.hijacked import LEFT
@@ -25,10 +25,14 @@ from rind.execution.stdio import (
     output,
 )
 from rind.execution.tasks import Tasks, shielded
+from rind.execution.text import TextReader, TextWriter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
+
+    from typing_extensions import TypeVar
 
     from rind.errors import Ending, LeftRunning
     from rind.execution.exec import Exec
@@ -40,30 +44,61 @@ if TYPE_CHECKING:
     from rind.model import Container, ExecConfig
     from rind.reaper.tree import Trees
 
+    In_co = TypeVar("In_co", covariant=True, default=StdinWriter)
+    Out_co = TypeVar("Out_co", covariant=True, default=asyncio.StreamReader)
+    Err_co = TypeVar("Err_co", covariant=True, default=asyncio.StreamReader)
+else:
+    from typing import TypeVar
+
+    In_co = TypeVar("In_co", covariant=True)
+    Out_co = TypeVar("Out_co", covariant=True)
+    Err_co = TypeVar("Err_co", covariant=True)
+
 __all__ = ["Process"]
 
 
-class Process:
+class Process(Generic[In_co, Out_co, Err_co]):
     """A command and its streams. Made by :meth:`rind.target.Target.open_process`.
 
     Use it as an async context manager: leaving the context while the command runs ends its whole
     process tree. What an ended command left in the background is left alone.
 
     Attributes:
-        stdin: a writer, with ``stdin=PIPE``.
-        stdout, stderr: readers, with ``PIPE``. A command with a TTY has no stderr of its own.
+        stdin: a writer, with ``stdin=PIPE``; else None.
+        stdout, stderr: readers, with ``PIPE``; else None. A command with a TTY has no stderr of its
+            own. With an encoding, all three are of text.
         returncode: the exit status, once :meth:`wait` or :meth:`communicate` has returned; 128+n
             where signal n ended the command.
     """
 
-    def __init__(
-        self, execution: Exec, stdin: StdinWriter | Duplicate | None, stdout: Output, stderr: Output
+    stdin: In_co
+    stdout: Out_co
+    stderr: Err_co
+
+    def __init__(  # noqa: PLR0913, PLR0917 # only start() calls it
+        self,
+        execution: Exec,
+        stdin: StdinWriter | Duplicate | None,
+        stdout: Output,
+        stderr: Output,
+        encoding: str | None,
+        errors: str,
     ) -> None:
         self.returncode: int | None = None
-        self.stdin = stdin if isinstance(stdin, StdinWriter) else None
-        self.stdout = stdout.reader if isinstance(stdout, Pipe) else None
-        self.stderr = stderr.reader if isinstance(stderr, Pipe) and stderr is not stdout else None
+        streams: list[Any] = [
+            stdin if isinstance(stdin, StdinWriter) else None,
+            stdout.reader if isinstance(stdout, Pipe) else None,
+            stderr.reader if isinstance(stderr, Pipe) and stderr is not stdout else None,
+        ]
+        if encoding is not None:
+            kinds = TextWriter, TextReader, TextReader
+            streams = [
+                stream and kind(stream, encoding, errors)
+                for kind, stream in zip(kinds, streams, strict=True)
+            ]
+        self.stdin, self.stdout, self.stderr = streams
         self._exec = execution
+        self._is_text = encoding is not None
         self._stdin = stdin
         self._outputs = stdout, stderr
         self._tasks = Tasks()
@@ -87,6 +122,8 @@ class Process:
         limit: int = DEFAULT_LIMIT,
         on_exit: Literal["kill", "detach"] = "kill",
         kill_after: float = KILL_AFTER,
+        encoding: str | None = None,
+        errors: str = "strict",
     ) -> Self:
         """Start a command, and begin to move its bytes.
 
@@ -102,6 +139,8 @@ class Process:
             limit: the same.
             on_exit: the same.
             kill_after: the same.
+            encoding: the same.
+            errors: the same.
 
         Raises:
             ValueError: a stream or the size is invalid.
@@ -117,7 +156,7 @@ class Process:
             source = StdinWriter(execution.write, execution.send_eof, limit)
         elif not isinstance(stdin, bytes) and has_fileno(stdin):
             source = stdin if isinstance(stdin, Duplicate) else Duplicate(stdin)
-        process = cls(execution, source, out, err)
+        process = cls(execution, source, out, err, encoding, errors)
         process._begin(stdin if isinstance(stdin, bytes) else None)
         return process
 
@@ -227,10 +266,31 @@ class Process:
             for task in held:
                 task.cancel()
 
+    @overload
+    async def communicate(
+        self: Process[Any, asyncio.StreamReader, asyncio.StreamReader], input: bytes | None = None
+    ) -> tuple[bytes, bytes]: ...
+
+    @overload
+    async def communicate(
+        self: Process[Any, TextReader, TextReader], input: str | None = None
+    ) -> tuple[str, str]: ...
+
+    @overload
+    async def communicate(
+        self: Process[Any, asyncio.StreamReader | None, asyncio.StreamReader | None],
+        input: bytes | None = None,
+    ) -> tuple[bytes | None, bytes | None]: ...
+
+    @overload
+    async def communicate(
+        self: Process[Any, TextReader | None, TextReader | None], input: str | None = None
+    ) -> tuple[str | None, str | None]: ...
+
     async def communicate(
         self,
-        input: bytes | None = None,  # noqa: A002 # as asyncio calls it
-    ) -> tuple[bytes | None, bytes | None]:
+        input: Any = None,  # noqa: A002 # as asyncio calls it
+    ) -> tuple[Any, Any]:
         """Send ``input`` and the end of stdin, read all output, and wait for the end.
 
             async with web.open_process(["cat"]) as process:
@@ -240,37 +300,40 @@ class Process:
             Stdout and stderr; None for what is not a PIPE.
 
         Raises:
+            UnicodeError: with an encoding, it is no text.
             StartError, EngineError: as :meth:`wait`.
         """
-        stdout, stderr = bytearray(), bytearray()
-        await self.exchange(input, stdout, stderr)
-        return (
-            None if self.stdout is None else bytes(stdout),
-            None if self.stderr is None else bytes(stderr),
-        )
+        seen: tuple[list[Any], list[Any]] = [], []
+        await self.exchange(input, seen[0].append, seen[1].append)
+        empty = "" if self._is_text else b""
+        out, err = (empty.join(parts) for parts in seen)
+        return None if self.stdout is None else out, None if self.stderr is None else err
 
-    async def exchange(self, data: bytes | None, stdout: bytearray, stderr: bytearray) -> None:
-        """Communicate, and have what was read so far even where it is cut short.
+    async def exchange(
+        self, data: Any, take_stdout: Callable[[Any], None], take_stderr: Callable[[Any], None]
+    ) -> None:
+        """Communicate, and hand on the output as it is read.
 
-            out, err = bytearray(), bytearray()
             async with web.open_process(["cat"]) as process:
-                await process.exchange(b"x", out, err)
+                await process.exchange(b"x", print, print)
 
         Raises:
-            StartError, EngineError: as :meth:`wait`.
+            StartError, EngineError: as :meth:`wait`; also what the functions raise.
         """
+        readers: dict[Any, Callable[[Any], None]]
+        readers = {self.stdout: take_stdout, self.stderr: take_stderr}
         try:
             async with asyncio.TaskGroup() as group:
                 if self.stdin is not None:
                     group.create_task(_send(self.stdin, data))
-                for reader, into in ((self.stdout, stdout), (self.stderr, stderr)):
+                for reader, take in readers.items():
                     if reader is not None:
-                        group.create_task(_collect(reader, into))
+                        group.create_task(_collect(reader, take))
         except ExceptionGroup as wrong:
-            # Of a wrong use, as it would be raised without tasks.
+            # As it would be raised without tasks.
             raise wrong.exceptions[0] from None
         await self.wait()
-        for reader in (self.stdout, self.stderr):
+        for reader in readers:
             if reader is not None and (failure := reader.exception()) is not None:
                 raise failure
 
@@ -351,14 +414,14 @@ class Process:
             stdout.close(failure)
             if stderr is not stdout:
                 stderr.close(failure)
-        if self.stdin is not None:
-            with suppress(RindError):  # wait() tells it
-                await self._exec.wait()
+        with suppress(RindError):  # wait() tells it
+            self.returncode = await self._exec.wait()
+        if isinstance(self._stdin, StdinWriter):
             # The engine keeps the connection open for long after that.
-            await self.stdin.break_off("the command has ended")
+            await self._stdin.break_off("the command has ended")
 
 
-async def _send(writer: StdinWriter, data: bytes | None) -> None:
+async def _send(writer: Any, data: Any) -> None:
     # A command need not read its stdin.
     with suppress(BrokenPipeError):
         if data and not writer.is_closing():
@@ -367,8 +430,12 @@ async def _send(writer: StdinWriter, data: bytes | None) -> None:
         await writer.wait_closed()
 
 
-async def _collect(reader: asyncio.StreamReader, into: bytearray) -> None:
-    # wait() raises it.
-    with suppress(RindError, OSError):
-        while data := await reader.read(DEFAULT_LIMIT):
-            into += data
+async def _collect(reader: Any, take: Callable[[Any], None]) -> None:
+    while True:
+        try:
+            data = await reader.read(DEFAULT_LIMIT)
+        except (RindError, OSError):
+            return  # wait() raises it
+        if not data:
+            return
+        take(data)

@@ -4,71 +4,35 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from functools import cached_property
-from typing import Any, Generic, Literal, TypeVar, Unpack, overload
+from functools import cached_property, partial
+from typing import Any, Literal, Unpack
 
-from rind.decide.plan import (
-    Command,
-    words,
-)
-from rind.errors import CommandFailed, ContainerGone, TimedOut
+from rind.capture import Capture, encoded
+from rind.decide.plan import Command, words
+from rind.errors import ContainerGone, TimedOut
 from rind.execution.begin import start_detached
 from rind.execution.exec import KILL_AFTER
 from rind.execution.start import open_exec
 from rind.execution.stdio import DEFAULT_LIMIT, DEVNULL, PIPE, check_streams, duplicated
+from rind.execution.text import UTF_8, check_encoding
 from rind.keywords import CommandOptions, check_keywords
 from rind.process import Process
-from rind.records import dataclass
 from rind.resolve import profile_of, settle
+from rind.signatures import as_open_process, as_run
 
-__all__ = ["CompletedProcess", "Target", "limited"]
-
-T = TypeVar("T", str, bytes)
-
-
-@dataclass(frozen=True, slots=True)
-class CompletedProcess(Generic[T]):
-    """A command that has ended, as :class:`subprocess.CompletedProcess` has it.
-
-    Attributes:
-        args: its words, or its script and the script's parameters.
-        returncode: the exit status; 128+n where signal n ended it.
-        stdout, stderr: what it wrote; None for what was not captured.
-        container: the name of the container that it ran in.
-    """
-
-    args: list[str]
-    returncode: int
-    stdout: T
-    stderr: T
-    container: str
-
-    def check_returncode(self) -> None:
-        """Raise the error that ``check=True`` raises.
-
-        Raises:
-            CommandFailed: the exit status is not 0.
-        """
-        if self.returncode != 0:
-            out, err = self.stdout, self.stderr
-            raise CommandFailed(
-                self.args, self.returncode, stdout=out, stderr=err, container=self.container
-            )
-
+__all__ = ["Target", "limited"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable
 
-    from rind.decide.plan import (
-        Word,
-    )
+    from rind.capture import CompletedProcess, OnOutput, Stream
+    from rind.decide.plan import Words
     from rind.decide.profile import Profile
     from rind.execution.begin import Begun
     from rind.execution.exec import Exec
     from rind.execution.registry import Registry
     from rind.execution.stdio import LocalFile
-    from rind.keywords import RunOptions
     from rind.model import Caller, Container, ExecConfig
     from rind.reaper.tree import Trees
 
@@ -182,10 +146,11 @@ class Target:
             self._trees, self._registry, self.container, config, size, begun=begun
         )
 
+    @as_open_process
     @asynccontextmanager
     async def open_process(  # noqa: PLR0913 # as many as asyncio.subprocess has
         self,
-        argv: Sequence[Word] = (),
+        argv: Words = (),
         *,
         stdin: int | bytes | LocalFile = PIPE,
         stdout: int | LocalFile = PIPE,
@@ -194,8 +159,10 @@ class Target:
         limit: int = DEFAULT_LIMIT,
         on_exit: Literal["kill", "detach"] = "kill",
         kill_after: float = KILL_AFTER,
+        encoding: str | None = None,
+        errors: str = "strict",
         **options: Unpack[CommandOptions],
-    ) -> AsyncIterator[Process]:
+    ) -> AsyncIterator[Process[Any, Any, Any]]:
         """Start a command and connect its streams; leaving the context ends it.
 
             async with web.open_process(["cat"]) as process:
@@ -212,12 +179,14 @@ class Target:
             limit: the bytes after which an unread PIPE holds the command back.
             on_exit: "detach" leaves the command alone if it runs when the context is left.
             kill_after: seconds between SIGTERM and SIGKILL for a command that is left otherwise.
+            encoding: makes the streams of text, with newlines translated; None for bytes.
+            errors: what is done about what is no text, as :mod:`codecs` has it.
             options: script, env, user, workdir, shell, pre_step, privileged, tty: as
                 :class:`~rind.decide.plan.Command` has them.
 
         Raises:
             UsageError: a word of the command cannot be executed.
-            ValueError: a stream or ``on_exit`` is invalid.
+            ValueError: a stream, ``on_exit`` or the encoding is invalid.
             StartError: the engine would not create or start it.
             EngineError: the engine failed; LeftRunning on leaving: the command could not be ended.
         """
@@ -225,6 +194,7 @@ class Target:
         check_streams(stdin, stdout, stderr)
         if on_exit not in {"kill", "detach"}:
             raise ValueError(f"on_exit must be 'kill' or 'detach', but is {on_exit!r}")
+        check_encoding(encoding or UTF_8, errors)
         command = Command(argv=argv, stdin=stdin != DEVNULL, **options)
         with ExitStack() as files:
             streams = duplicated(files, stdin, stdout, stderr)
@@ -238,6 +208,8 @@ class Target:
                 limit=limit,
                 on_exit=on_exit,
                 kill_after=kill_after,
+                encoding=encoding,
+                errors=errors,
             )
             try:
                 async with process:
@@ -249,45 +221,20 @@ class Target:
             if process.left_running is not None:
                 raise process.left_running
 
-    @overload
-    async def run(
-        self,
-        argv: Sequence[Word] = (),
-        *,
-        text: Literal[True],
-        input: str | None = None,
-        **options: Unpack[RunOptions],
-    ) -> CompletedProcess[str]: ...
-
-    @overload
-    async def run(
-        self,
-        argv: Sequence[Word] = (),
-        *,
-        text: Literal[False] = False,
-        input: bytes | None = None,
-        **options: Unpack[RunOptions],
-    ) -> CompletedProcess[bytes]: ...
-
-    @overload
-    async def run(
-        self,
-        argv: Sequence[Word] = (),
-        *,
-        text: bool,
-        input: str | bytes | None = None,
-        **options: Unpack[RunOptions],
-    ) -> CompletedProcess[Any]: ...
-
+    @as_run
     async def run(  # noqa: PLR0913 # as many as subprocess.run has
         self,
-        argv: Sequence[Word] = (),
+        argv: Words = (),
         *,
         text: bool = False,
+        encoding: str | None = None,
+        errors: str = "strict",
         input: str | bytes | None = None,  # noqa: A002 # as subprocess calls it
         timeout: float | None = None,  # noqa: ASYNC109 # the command is to end with it
         kill_after: float = KILL_AFTER,
         check: bool = False,
+        capture_limit: int | None = None,
+        on_output: OnOutput | None = None,
         stdin: int | bytes | LocalFile | None = None,
         stdout: int | LocalFile = PIPE,
         stderr: int | LocalFile = PIPE,
@@ -300,11 +247,15 @@ class Target:
         Args:
             argv: the command's words.
             text: whether input and output are str, in UTF-8, and not bytes.
+            encoding: of the text; says that there is some.
+            errors: what is done about what is no text: "strict", "replace"..., as in :mod:`codecs`.
             input: for its stdin, which is empty by default.
             timeout: in seconds, its start included, after which it is ended with all that it has
                 started.
             kill_after: as :meth:`open_process` has it.
             check: whether another exit status than 0 is an error.
+            capture_limit: the most bytes of each stream; None for no limit.
+            on_output: is called with "stdout" or "stderr" and every part of the output as it comes.
             stdin: DEVNULL, bytes, a file or a descriptor, in place of ``input``.
             stdout: as :meth:`open_process` has it.
             stderr: as :meth:`open_process` has it.
@@ -313,28 +264,38 @@ class Target:
         Raises:
             CommandFailed: with ``check``, the exit status is not 0.
             TimedOut: it did not end in time.
+            TooMuchOutput: it wrote more than ``capture_limit``, and was ended.
             ContainerGone: it was killed with its container.
-            ValueError: ``stdin`` is PIPE, or ``input`` is there too.
+            ValueError: ``stdin`` is PIPE, or ``input`` is there too; there is no such encoding.
+            UnicodeDecodeError: its output is no text in the encoding.
             UsageError, StartError, EngineError: as :meth:`open_process`.
         """
         check_keywords("run", options, CommandOptions)
         if stdin is not None and (input is not None or stdin == PIPE):
             raise ValueError("stdin is for a file, and input for text or bytes: give one of them")
+        encoding = encoding or (UTF_8 if text else None)
+        check_encoding(encoding or UTF_8, errors)
+        source: int | bytes | LocalFile = DEVNULL if stdin is None else stdin
+        if input is not None:
+            source = encoded(input, encoding, errors)
         script = options.get("script")
-        asked = [*([] if script is None else [script]), *words(argv)]
-        name = self.container.name
-        seen = bytearray(), bytearray()
-        piped = stdout == PIPE, stderr == PIPE and not options.get("tty", False)
-        data = input.encode() if isinstance(input, str) else input
-        source = stdin if stdin is not None else DEVNULL if data is None else data
-
-        def captured(errors: str) -> tuple[Any, Any]:
-            out, err = (part.decode(errors=errors) if text else bytes(part) for part in seen)
-            return out if piped[0] else None, err if piped[1] else None
+        streams: set[Stream] = set()
+        if stdout == PIPE:
+            streams.add("stdout")
+        if stderr == PIPE and not options.get("tty", False):
+            streams.add("stderr")
+        capture = Capture(
+            [*([] if script is None else [script]), *words(argv)],
+            self.container.name,
+            streams,
+            encoding=encoding,
+            errors=errors,
+            limit=capture_limit,
+            on_output=on_output,
+        )
 
         def timed_out() -> TimedOut:
-            out, err = captured("replace")
-            return TimedOut(asked, timeout or 0, stdout=out, stderr=err, container=name)
+            return TimedOut(capture.argv, timeout or 0, **capture.captured())
 
         deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
         async with AsyncExitStack() as stack:
@@ -349,15 +310,14 @@ class Target:
                 )
                 process = await stack.enter_async_context(opening)
                 try:
-                    await process.exchange(None, *seen)
+                    take = partial(capture.take, "stdout"), partial(capture.take, "stderr")
+                    await process.exchange(None, *take)
                 except ContainerGone as gone:
-                    gone.stdout, gone.stderr = captured("replace")
+                    captured = capture.captured()
+                    gone.stdout, gone.stderr = captured["stdout"], captured["stderr"]
                     raise
-            status = await process.wait()
-            if check and status != 0:
-                out, err = captured("replace")
-                raise CommandFailed(asked, status, stdout=out, stderr=err, container=name)
-            return CompletedProcess(asked, status, *captured("strict"), name)
+            capture.finish()
+            return capture.completed(await process.wait(), check=check)
 
     async def detach(self, command: Command) -> str:
         """Start a command, detached; return its exec ID.

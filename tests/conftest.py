@@ -11,13 +11,15 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
 import pexpect
 import pytest
+
+import rind
 
 # In the background of a script they are ignored, and rind goes on ignoring what it finds so.
 for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
@@ -174,6 +176,13 @@ def lines(container: TestContainer, *args: str) -> list[str]:
     done = container.rind(*args)
     assert (done.returncode, done.stderr) == (0, b""), done
     return done.stdout.decode().splitlines()
+
+
+@pytest.fixture
+async def target(busybox: TestContainer) -> AsyncIterator["rind.Target"]:
+    """Return a container with tools, as the library has it."""
+    async with rind.connect(busybox.engine.host, environ={}) as client:
+        yield await client.find(container=busybox.name)
 
 
 def wait_until(true: Callable[[], bool]) -> None:

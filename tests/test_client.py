@@ -239,7 +239,6 @@ async def test_closing_ends_what_runs_unless_it_is_to_run_on(
     async def use(target: rind.Target) -> None:
         words = script.replace("{}", mark)
         async with target.open_process(script=words, on_exit=on_exit) as process:
-            assert process.stdout
             assert await process.stdout.readline() == b"\n"
             has_ended = on_exit == "kill" and runs_on
             if has_ended:

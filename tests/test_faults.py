@@ -90,7 +90,7 @@ async def test_every_fault_ends_with_the_truth_or_a_clear_error(  # noqa: PLR091
                 # The fault struck where it no longer mattered, or at a frame's very end.
                 assert status == 3, point
                 assert tty or seen[STDOUT] in {SENT, b""}, point
-            assert proxy.struck
+            assert proxy.struck or proxy.relayed <= point  # one run relays more than another
     assert len(told) > len(points) / 2
     assert {error.exit_status for error in told} == {125}
     assert not [error for error in told if "\n" in str(error)]

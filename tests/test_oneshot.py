@@ -46,7 +46,7 @@ async def test_a_failed_check_has_all_that_there_is_to_know(busybox: TestContain
 
 async def test_mistakes_are_told(busybox: TestContainer) -> None:
     with pytest.raises(rind.UsageError, match="a command is a list of words, but got 'ls -l'"):
-        await rind.run("ls -l", **busybox.where)
+        await rind.run("ls -l", **busybox.where)  # type: ignore[call-overload] # it is what is tested
     with pytest.raises(rind.SelectionError, match="No such container: nobody"):
         await rind.run(["ls"], host=busybox.engine.host, container="nobody")
     with pytest.raises(rind.Unreachable):
@@ -59,7 +59,8 @@ PUBLIC = """
 AmbiguousError Broken Client Command CommandError CommandFailed CommandOptions CompletedProcess
 Container ContainerGone DEVNULL EngineError Exec ExecConfig ExecState ExitStatus LeftRunning
 LocalFile Lost PIPE Process Profile Refused RindError RunOptions STDOUT SelectionError
-StartError StdinWriter Target TimedOut Unreachable UsageError Wanted WantedFields Word
+StartError StdinWriter Target TextReader TextWriter TimedOut TooMuchOutput Unreachable UsageError
+Wanted WantedFields Word
 attach_terminal connect run run_sync
 """
 

@@ -35,8 +35,6 @@ async def test_a_language_server(target: rind.Target) -> None:
         asyncio.timeout(TIMEOUT),
         target.open_process(["pylsp"], stderr=rind.DEVNULL) as process,
     ):
-        assert process.stdin
-        assert process.stdout
         await converse(LspClient(process.stdout, process.stdin))
         assert await process.wait() == 0
 
@@ -68,7 +66,6 @@ async def test_a_watcher_that_starts_again_on_every_change(
 
     async def test_run(target: rind.Target) -> None:
         async with target.open_process(["sh", "-c", script]) as process:
-            assert process.stdout
             assert await process.stdout.readline() == b"ready\n"
             ready.set()
             await process.wait()
@@ -106,11 +103,8 @@ async def test_a_watcher_that_starts_again_on_every_change(
 async def test_an_interactive_program(target: rind.Target) -> None:
     async with asyncio.timeout(TIMEOUT):
         async with target.open_process(["python", "-q"], tty=True, size=(24, 80)) as process:
-            assert process.stdin
-            assert process.stdout
 
             async def expect(prompt: bytes) -> bytes:
-                assert process.stdout
                 return await process.stdout.readuntil(prompt)
 
             await expect(b">>> ")

@@ -50,8 +50,6 @@ async def test_a_cancelled_run_leaves_nothing(busybox: TestContainer) -> None:
                 group.create_task(target.run(["sleep", mark]))
                 group.create_task(fail())
                 async with target.open_process(["cat"]) as process:
-                    assert process.stdin
-                    assert process.stdout
                     process.stdin.write(b"x\n")
                     await process.stdout.readline()
                     started.set()
@@ -71,7 +69,6 @@ async def test_two_hundred_at_once(busybox: TestContainer, monkeypatch: pytest.M
         async def one(number: int) -> bool:
             script = f"echo ready; cat; echo {number} >&2; exit {number}"
             async with target.open_process(script=script) as process:
-                assert process.stdout
                 assert await process.stdout.readline() == b"ready\n"
                 if await together.wait() == 0:
                     await held.wait_for(lambda cookies: len(cookies) == commands)
@@ -108,7 +105,6 @@ def test_whatever_the_loop(
             done = await target.run(["cat"], input=b"x" * 10**6)
             assert done.stdout == b"x" * 10**6
             async with target.open_process(["sh", "-c", "read x; exit 5"]) as process:
-                assert process.stdin
                 process.stdin.write(b"\n")
                 assert await process.wait() == 5
             with pytest.raises(rind.TimedOut):
@@ -255,7 +251,6 @@ async def test_a_container_that_ends_under_a_command_is_told(
         )
         follow = "until [ -e /tmp/begun ]; do sleep 0.1; done; echo; exec sleep 1000"
         async with found.open_process(script=follow) as process:
-            assert process.stdout
             await process.stdout.readline()
             words = shlex.split(ENDINGS[how].replace("$NAME", target.name))
             await asyncio.to_thread(target.engine.cli, *words[1:])
@@ -326,7 +321,6 @@ async def test_a_time_to_end_in(busybox: TestContainer) -> None:
         clock = asyncio.get_running_loop().time
         stubborn = "trap '' TERM; echo ready; while :; do sleep 1; done"
         async with target.open_process(script=stubborn, kill_after=0) as process:
-            assert process.stdout
             await process.stdout.readline()
             began = clock()
         assert clock() - began < KILL_AFTER
@@ -334,7 +328,6 @@ async def test_a_time_to_end_in(busybox: TestContainer) -> None:
             "trap 'sleep 1.5; echo ended >/tmp/patient; exit' TERM; echo ready; sleep 9 & wait"
         )
         async with target.open_process(script=patient, kill_after=30) as process:
-            assert process.stdout
             await process.stdout.readline()
         assert (await target.run(["cat", "/tmp/patient"])).stdout == b"ended\n"
 
@@ -357,7 +350,6 @@ async def test_what_things_say_of_themselves(busybox: TestContainer) -> None:
         async with target.open_process(["cat"]) as process:
             said = f"{process.exec_id[:12]} in {busybox.name}"
             assert repr(process) == f"<Process {said}: running>"
-            assert process.stdin
             process.stdin.write_eof()
             await process.wait()
             assert repr(process) == f"<Process {said}: ended with 0>"
@@ -373,3 +365,43 @@ async def test_waiting_by_keywords(busybox: TestContainer) -> None:
         assert (await client.wait_for(container=busybox.name)).container.name == busybox.name
         (target,) = await client.wait_for_all(label=busybox.label)
         assert target.container.name == busybox.name
+
+
+async def test_text_and_limits_of_what_is_captured(busybox: TestContainer) -> None:
+    async with rind.connect(busybox.engine.host) as client:
+        target = await client.find(container=busybox.name)
+        done = await target.run(script=r"printf 'a\r\n\374'", encoding="latin-1")
+        assert done.stdout == "a\nü"
+        told: list[tuple[str, str]] = []
+        script = "read x; echo got $x >&2"
+        await target.run(
+            script=script, text=True, input="ü\n", on_output=lambda *part: told.append(part)
+        )
+        assert told == [("stderr", "got ü\n")]
+        with pytest.raises(rind.TooMuchOutput) as caught:
+            await target.run(["yes"], text=True, capture_limit=3)
+        assert caught.value.stdout == "y\ny"
+        assert "yes" not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
+
+        def broken(*_: object) -> None:
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await target.run(["yes"], on_output=broken)
+        assert "yes" not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
+
+
+async def test_text_streams(busybox: TestContainer) -> None:
+    async with rind.connect(busybox.engine.host) as client:
+        target = await client.find(container=busybox.name)
+        async with target.open_process(["cat"], tty=True, encoding="utf-8") as process:
+            process.stdin.write("ü\n")
+            assert [await process.stdout.readline() for _ in range(2)] == ["ü\n", "ü\n"]
+            process.stdin.write_eof()
+            assert await process.stdout.read() == ""
+            assert await process.wait() == 0
+        async with target.open_process(script="cat; echo €", encoding="utf-8") as process:
+            assert await process.communicate("one\n") == ("one\n€\n", "")
+        async with target.open_process(["printf", r"\377"], encoding="utf-8") as process:
+            with pytest.raises(UnicodeDecodeError):
+                await process.communicate()

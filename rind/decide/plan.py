@@ -13,8 +13,8 @@ from rind.records import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Final
+    from collections.abc import Iterator, Mapping
+    from typing import Final, Protocol
 
     from rind.decide.profile import Profile
     from rind.model import Caller, Container
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Command",
     "Word",
+    "Words",
     "needs_defaults",
     "plan",
     "wants_local_workdir",
@@ -30,6 +31,17 @@ __all__ = [
 
 Word = str | bytes | os.PathLike[str]
 """A word of a command, as :mod:`subprocess` takes it."""
+
+if TYPE_CHECKING:
+
+    class Words(Protocol):
+        """A sequence of words; a string is none, though it is one of strings."""
+
+        def __getitem__(self, index: int, /) -> Word: ...
+        def __contains__(self, value: object, /) -> bool: ...
+        def __len__(self) -> int: ...
+        def __iter__(self) -> Iterator[Word]: ...
+
 
 _AUTO: Final = "auto"
 
@@ -63,7 +75,7 @@ class Command:
         tty, stdin, output: what is attached.
     """
 
-    argv: Sequence[Word] = ()
+    argv: Words = ()
     script: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     env_defaults: Mapping[str, str] = field(default_factory=dict)
@@ -158,7 +170,7 @@ def _argv(command: Command, profile: Profile, step: PreStep) -> list[str]:
     return wrap(argv or [step.shell], step)
 
 
-def words(argv: Sequence[Word]) -> list[str]:
+def words(argv: Words | str) -> list[str]:
     """Return a command's words as text.
 
     Raises:

@@ -117,8 +117,8 @@ def duplicated(
     return own(stdin), own(stdout), own(stderr)
 
 
-class StdinWriter:
-    """A writer to a command's stdin, with the methods of :class:`asyncio.StreamWriter`.
+class StdinWriter(asyncio.StreamWriter):
+    """A writer to a command's stdin. All of :class:`asyncio.StreamWriter`'s methods are its own.
 
     Args:
         send: sends bytes, and returns once they are sent; raises Broken if it cannot.
@@ -141,6 +141,34 @@ class StdinWriter:
         self._broken: Broken | None = None
         self._changed = asyncio.Condition()
         self._wake = asyncio.Event()
+
+    def __repr__(self) -> str:
+        state = "ended" if self._ending else "broken" if self._broken else "open"
+        return f"<StdinWriter {state} buffered={len(self._buffer)}>"
+
+    def __del__(self) -> None:
+        """Do nothing: the command's owner closes it."""
+
+    @property
+    def transport(self) -> asyncio.WriteTransport:
+        """There is none of its own: the connection carries the output too.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("a command's stdin has no transport of its own")
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:  # noqa: ARG002 # see transport
+        """Return the default: nothing is known of a stream in a container."""
+        return default
+
+    async def start_tls(self, *_args: Any, **_kwargs: Any) -> None:
+        """Refuse: a program's stdin is no socket.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("a command's stdin has no TLS")
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Buffer ``data``, and send it as soon as the command takes it.

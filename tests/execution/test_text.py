@@ -1,0 +1,130 @@
+import asyncio
+import io
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rind.errors import Broken
+from rind.execution.stdio import OutputReader, Pipe, StdinWriter
+from rind.execution.text import Decoder, TextReader, TextWriter, check_encoding
+
+TEXTS = st.lists(st.sampled_from(["a", "ü", "\r", "\n", "\r\n", "€", "line"]), max_size=40).map(
+    "".join
+)
+
+
+def reader_of(
+    parts: list[bytes], encoding: str = "utf-8", errors: str = "strict", limit: int = 2**16
+) -> TextReader:
+    reader = OutputReader(limit=2**20)
+    for part in parts:
+        reader.feed_data(part)
+    reader.feed_eof()
+    return TextReader(reader, encoding, errors, limit)
+
+
+def cut(data: bytes, size: int) -> list[bytes]:
+    return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+@given(TEXTS, st.integers(1, 7), st.sampled_from(["utf-8", "utf-16", "latin-1"]))
+def test_it_decodes_as_text_files_do(text: str, size: int, encoding: str) -> None:
+    data = text.encode(encoding, "replace")
+    decoder = Decoder(encoding)
+    seen = "".join(decoder.feed(part) for part in cut(data, size)) + decoder.feed(b"", final=True)
+    assert seen == io.TextIOWrapper(io.BytesIO(data), encoding).read()
+
+
+@given(TEXTS, st.integers(1, 7))
+async def test_lines_are_those_of_a_text_file(text: str, size: int) -> None:
+    data = text.encode()
+    lines = [line async for line in reader_of(cut(data, size))]
+    assert lines == io.TextIOWrapper(io.BytesIO(data), "utf-8").readlines()
+
+
+async def test_reading_in_every_way() -> None:
+    reader = reader_of([b"one\r", b"\ntwo", "öüthree: 3\nrest".encode()])
+    assert await reader.read(2) == "on"
+    assert await reader.readline() == "e\n"
+    assert await reader.readexactly(4) == "twoö"
+    assert await reader.readuntil(": ") == "üthree: "
+    assert not reader.at_eof()
+    assert await reader.read(0) == ""
+    assert await reader.read() == "3\nrest"
+    assert reader.at_eof()
+    assert await reader.read() == await reader.read(5) == await reader.readline() == ""
+
+
+@pytest.mark.parametrize(
+    "read", [lambda reader: reader.readexactly(5), lambda reader: reader.readuntil("!")]
+)
+async def test_an_end_that_comes_too_early(read: Callable[[TextReader], object]) -> None:
+    with pytest.raises(EOFError, match=r"ended before .*: 'abc'"):
+        await read(reader_of([b"abc"]))  # type: ignore[misc] # either awaits
+
+
+async def test_a_line_has_a_limit() -> None:
+    with pytest.raises(ValueError, match="more than limit=100 characters"):
+        await reader_of([b"x" * 201 + b"\n"], limit=100).readline()
+
+
+async def test_what_is_no_text() -> None:
+    with pytest.raises(UnicodeDecodeError):
+        await reader_of([b"\xff"]).read()
+    assert (
+        await reader_of([b"\xff\n"], errors="replace").readline() == "\N{REPLACEMENT CHARACTER}\n"
+    )
+    with pytest.raises(UnicodeDecodeError):
+        await reader_of([b"\xe2\x82"]).read()
+
+
+async def test_a_failure_comes_after_the_text() -> None:
+    pipe = Pipe()
+    reader = TextReader(pipe.reader, "utf-8", "strict")
+    await pipe.write(b"all that came")
+    pipe.close(Broken("cut"))
+    assert await reader.read(100) == "all that came"
+    with pytest.raises(Broken, match="cut"):
+        await reader.read(100)
+    assert isinstance(reader.exception(), Broken)
+
+
+async def test_writing() -> None:
+    sent = bytearray()
+    ended = asyncio.Event()
+
+    async def send(data: bytes) -> None:
+        sent.extend(data)
+
+    async def send_eof() -> None:
+        ended.set()
+
+    stdin = StdinWriter(send, send_eof)
+    writer = TextWriter(stdin, "utf-16-le", "strict")
+    pumping = asyncio.create_task(stdin.pump())
+    writer.write("ö\n")
+    writer.writelines(["a", "b\n"])
+    await writer.drain()
+    assert writer.can_write_eof()
+    assert not writer.is_closing()
+    writer.write_eof()
+    writer.close()
+    assert writer.is_closing()
+    await writer.wait_closed()
+    await pumping
+    assert ended.is_set()
+    assert sent.decode("utf-16-le") == "ö\nab\n"
+    with pytest.raises(UnicodeEncodeError):
+        TextWriter(stdin, "ascii", "strict").write("ö")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "errors", "why"),
+    [("utf-99", "strict", "encoding 'utf-99'"), ("utf-8", "x", "error handler 'x'")],
+)
+def test_names_that_there_are_not(encoding: str, errors: str, why: str) -> None:
+    with pytest.raises(ValueError, match=f"there is no {why}"):
+        check_encoding(encoding, errors)
+    check_encoding("latin-1", "ignore")
