@@ -88,7 +88,8 @@ async def test_every_fault_ends_with_the_truth_or_a_clear_error(  # noqa: PLR091
                 told.append(exc)
             else:
                 # The fault struck where it no longer mattered, or at a frame's very end.
-                assert status == 3, point
+                # 126: see Inspector._doubt().
+                assert status == 3 or (status, fault) == (126, Fault.TRUNCATE), point
                 assert tty or seen[STDOUT] in {SENT, b""}, point
             assert proxy.struck or proxy.relayed <= point  # one run relays more than another
     assert len(told) > len(points) / 2

@@ -137,7 +137,8 @@ class Inspector:
         """Make sure that a command with status 126 has ended.
 
         The engine may report this status when the command's stream failed and the command still
-        runs (moby, ContainerExecStart; seen on 20.10 and 28.5).
+        runs (moby, ContainerExecStart; seen on 20.10 and 28.5), and does not correct it later. Of a
+        command that has ended since, it cannot be told from its own.
         """
         with suppress(LeftRunning):  # there is no way to know
             if await self._tree.has_root():
