@@ -10,7 +10,9 @@ from typing import Any, Generic, Literal, Self, overload
 from rind.engine.frames import STDERR as STDERR_STREAM
 from rind.engine.hijacked import LEFT
 from rind.errors import Broken, ContainerGone, RindError, StartError
+from rind.execution.exchange import exchange
 from rind.execution.exec import KILL_AFTER
+from rind.execution.lines import Lines, LinesOutput
 from rind.execution.start import open_exec
 from rind.execution.stdio import (
     DEFAULT_LIMIT,
@@ -29,13 +31,14 @@ from rind.execution.text import TextReader, TextWriter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from types import TracebackType
 
     from typing_extensions import TypeVar
 
     from rind.errors import Ending, LeftRunning
     from rind.execution.exec import Exec
+    from rind.execution.lines import Stream
     from rind.execution.registry import Registry
     from rind.execution.stdio import (
         LocalFile,
@@ -81,8 +84,8 @@ class Process(Generic[In_co, Out_co, Err_co]):
         stdin: StdinWriter | Duplicate | None,
         stdout: Output,
         stderr: Output,
-        encoding: str | None,
-        errors: str,
+        decoding: tuple[str, str] | None,
+        limit: int,
     ) -> None:
         self.returncode: int | None = None
         streams: list[Any] = [
@@ -90,15 +93,16 @@ class Process(Generic[In_co, Out_co, Err_co]):
             stdout.reader if isinstance(stdout, Pipe) else None,
             stderr.reader if isinstance(stderr, Pipe) and stderr is not stdout else None,
         ]
-        if encoding is not None:
+        if decoding is not None:
             kinds = TextWriter, TextReader, TextReader
             streams = [
-                stream and kind(stream, encoding, errors)
+                stream and kind(stream, *decoding)
                 for kind, stream in zip(kinds, streams, strict=True)
             ]
         self.stdin, self.stdout, self.stderr = streams
         self._exec = execution
-        self._is_text = encoding is not None
+        self._decoding = decoding
+        self._limit = limit
         self._stdin = stdin
         self._outputs = stdout, stderr
         self._tasks = Tasks()
@@ -156,7 +160,9 @@ class Process(Generic[In_co, Out_co, Err_co]):
             source = StdinWriter(execution.write, execution.send_eof, limit)
         elif not isinstance(stdin, bytes) and has_fileno(stdin):
             source = stdin if isinstance(stdin, Duplicate) else Duplicate(stdin)
-        process = cls(execution, source, out, err, encoding, errors)
+        process = cls(
+            execution, source, out, err, None if encoding is None else (encoding, errors), limit
+        )
         process._begin(stdin if isinstance(stdin, bytes) else None)
         return process
 
@@ -169,7 +175,7 @@ class Process(Generic[In_co, Out_co, Err_co]):
         elif self._stdin is not None:
             copy = copy_in(self._stdin, self._exec.write, self._exec.send_eof)
             self._tasks.spawn(copy)
-        self._pump = self._tasks.spawn(self._move_output(*self._outputs))
+        self._pump = self._tasks.spawn(self._move_output())
 
     @property
     def container(self) -> Container:
@@ -259,7 +265,7 @@ class Process(Generic[In_co, Out_co, Err_co]):
             held += [
                 self._tasks.spawn(pipe.full.wait())
                 for pipe in self._outputs
-                if isinstance(pipe, Pipe)
+                if isinstance(pipe, Pipe | LinesOutput)
             ]
             await asyncio.wait({pump, *held[1:]}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -305,7 +311,7 @@ class Process(Generic[In_co, Out_co, Err_co]):
         """
         seen: tuple[list[Any], list[Any]] = [], []
         await self.exchange(input, seen[0].append, seen[1].append)
-        empty = "" if self._is_text else b""
+        empty = "" if self._decoding else b""
         out, err = (empty.join(parts) for parts in seen)
         return None if self.stdout is None else out, None if self.stderr is None else err
 
@@ -320,22 +326,46 @@ class Process(Generic[In_co, Out_co, Err_co]):
         Raises:
             StartError, EngineError: as :meth:`wait`; also what the functions raise.
         """
-        readers: dict[Any, Callable[[Any], None]]
-        readers = {self.stdout: take_stdout, self.stderr: take_stderr}
-        try:
-            async with asyncio.TaskGroup() as group:
-                if self.stdin is not None:
-                    group.create_task(_send(self.stdin, data))
-                for reader, take in readers.items():
-                    if reader is not None:
-                        group.create_task(_collect(reader, take))
-        except ExceptionGroup as wrong:
-            # As it would be raised without tasks.
-            raise wrong.exceptions[0] from None
+        takers: dict[Any, Callable[[Any], None]]
+        takers = {self.stdout: take_stdout, self.stderr: take_stderr}
+        await exchange(self.stdin, data, takers)
         await self.wait()
-        for reader in readers:
+        for reader in takers:
             if reader is not None and (failure := reader.exception()) is not None:
                 raise failure
+
+    @overload
+    def lines(
+        self: Process[Any, asyncio.StreamReader | None, asyncio.StreamReader | None],
+    ) -> AsyncIterator[tuple[Stream, bytes]]: ...
+
+    @overload
+    def lines(
+        self: Process[Any, TextReader | None, TextReader | None],
+    ) -> AsyncIterator[tuple[Stream, str]]: ...
+
+    def lines(self) -> AsyncIterator[tuple[Stream, Any]]:
+        """Return the lines of all output that is a PIPE, in the order in which they come.
+
+            async with web.open_process(["ls", "/", "/nowhere"]) as process:
+                async for stream, line in process.lines():
+                    print(stream, line)
+
+        A line has its newline; the last one of a stream may have none, and one that is longer than
+        ``limit`` comes in parts. Use it from the beginning: stdout and stderr have nothing to read
+        from then on.
+
+        Raises:
+            UnicodeDecodeError: with an encoding, it is no text.
+            StartError, EngineError: as :meth:`wait`, after the last line.
+        """
+        lines = Lines(self._decoding, self._limit)
+        has_ended = self._pump is not None and self._pump.done()
+        stdout, stderr = self._outputs
+        out = lines.joined(stdout, "stdout", has_ended=has_ended)
+        same = stderr is stdout
+        self._outputs = out, out if same else lines.joined(stderr, "stderr", has_ended=has_ended)
+        return lines
 
     async def resize(self, size: tuple[int, int]) -> None:
         """Set the TTY's window size (rows, columns).
@@ -398,12 +428,12 @@ class Process(Generic[In_co, Out_co, Err_co]):
         elif self._stdin is not None:
             await self._stdin.break_off("the command was left")
 
-    async def _move_output(self, stdout: Output, stderr: Output) -> None:
+    async def _move_output(self) -> None:
         failure: Exception | None = None
         try:
             while (part := await self._exec.read()) is not None:
                 stream, data = part
-                await (stderr if stream == STDERR_STREAM else stdout).write(data)
+                await self._outputs[stream == STDERR_STREAM].write(data)
         except (RindError, OSError) as exc:
             failure = exc
             raise
@@ -411,31 +441,10 @@ class Process(Generic[In_co, Out_co, Err_co]):
             failure = Broken(LEFT)
             raise
         finally:
-            stdout.close(failure)
-            if stderr is not stdout:
-                stderr.close(failure)
+            for end in dict.fromkeys(self._outputs):
+                end.close(failure)
         with suppress(RindError):  # wait() tells it
             self.returncode = await self._exec.wait()
         if isinstance(self._stdin, StdinWriter):
             # The engine keeps the connection open for long after that.
             await self._stdin.break_off("the command has ended")
-
-
-async def _send(writer: Any, data: Any) -> None:
-    # A command need not read its stdin.
-    with suppress(BrokenPipeError):
-        if data and not writer.is_closing():
-            writer.write(data)
-        writer.write_eof()
-        await writer.wait_closed()
-
-
-async def _collect(reader: Any, take: Callable[[Any], None]) -> None:
-    while True:
-        try:
-            data = await reader.read(DEFAULT_LIMIT)
-        except (RindError, OSError):
-            return  # wait() raises it
-        if not data:
-            return
-        take(data)

@@ -221,3 +221,44 @@ async def test_closing_is_told_to_whoever_reads_or_writes(target: Target) -> Non
         for using in reading, waiting:
             with pytest.raises(rind.Broken, match="was left before its output ended"):
                 await using
+
+
+async def test_the_lines_of_both_streams_come_in_order(target: Target) -> None:
+    script = "for n in 1 2 3; do echo out $n; echo err $n >&2; done; printf last; exit 3"
+    async with target.open_process(script=script) as process:
+        seen = [line async for line in process.lines()]
+        assert [line for stream, line in seen if stream == "stdout"] == [
+            *(b"out %d\n" % number for number in (1, 2, 3)),
+            b"last",
+        ]
+        assert [line for stream, line in seen if stream == "stderr"] == [
+            b"err %d\n" % number for number in (1, 2, 3)
+        ]
+        assert await process.wait() == 3
+    async with target.open_process(script="seq 200000; echo ü", encoding="utf-8") as text:
+        numbers = [line async for _, line in text.lines()]
+        assert numbers == [*(f"{number}\n" for number in range(1, 200_001)), "ü\n"]
+    async with target.open_process(["echo", "x"], tty=True) as on_tty:
+        assert [line async for line in on_tty.lines()] == [("stdout", b"x\r\n")]
+    async with target.open_process(["nope"]) as missing:
+        with pytest.raises(rind.StartError):
+            await anext(aiter(missing.lines()))
+
+
+async def test_lines_of_a_command_that_was_full_or_has_ended(target: Target) -> None:
+    async with target.open_process(["seq", "100000"], limit=100) as process:
+        await process.wait()  # it waits for a reader
+        assert process.returncode is None
+        expected = b"".join(b"%d\n" % number for number in range(1, 100_001))
+        assert b"".join([line async for _, line in process.lines()]) == expected
+    async with target.open_process(["echo", "x"], limit=100) as process:
+        assert await process.wait() == 0
+        assert [line async for line in process.lines()] == [("stdout", b"x\n")]
+
+
+async def test_the_status_is_known_without_asking(target: Target) -> None:
+    async with target.open_process(["sh", "-c", "echo x; exit 3"]) as process:
+        assert await process.stdout.read() == b"x\n"
+        while process.returncode is None:  # noqa: ASYNC110 # asyncio's has no event either
+            await asyncio.sleep(0.01)
+        assert process.returncode == 3

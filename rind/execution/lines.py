@@ -1,0 +1,155 @@
+"""The lines of a command's output, of both streams in the order in which they came."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from typing import Any, Final
+
+from rind.errors import RindError
+from rind.execution.stdio import Pipe
+from rind.execution.text import Decoder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Literal, Self
+
+    from rind.execution.stdio import Output
+
+    Stream = Literal["stdout", "stderr"]
+
+__all__ = ["Lines", "LinesOutput"]
+
+_MUCH: Final = 2**30
+"""Bytes: more than a reader has."""
+
+
+class Lines:
+    r"""Joins streams line by line; to be iterated over asynchronously.
+
+    It yields ``(stream, line)``, the line with its newline. The last one of a stream may have none,
+    and one that is longer than the limit comes in parts.
+
+    Args:
+        decoding: an encoding and what is done about errors, for text; None for bytes.
+        limit: how much may wait to be taken, and the longest line.
+    """
+
+    def __init__(self, decoding: tuple[str, str] | None, limit: int) -> None:
+        self.newline: Any = "\n" if decoding else b"\n"
+        self._decoding = decoding
+        self.limit = limit
+        self.full = asyncio.Event()
+        self._lines: deque[tuple[Stream, Any]] = deque()
+        self._size = 0
+        self._open = 0
+        self._failure: Exception | None = None
+        self._some = asyncio.Event()
+        self._room = asyncio.Event()
+
+    def joined(self, output: Output, stream: Stream, *, has_ended: bool) -> Output:
+        """Return where one of the streams is to go from now on, if it was a pipe.
+
+        Args:
+            output: where it has gone; what its reader has not read is taken over.
+            stream: its name.
+            has_ended: whether that was all.
+        """
+        if not isinstance(output, Pipe):
+            return output
+        self._open += 1
+        join = LinesOutput(self, stream, Decoder(*self._decoding).feed if self._decoding else _same)
+        with suppress(RindError, OSError):  # a failure comes at the end
+            join.feed(_at_once(output.reader.read(_MUCH)))
+        if has_ended:
+            join.close(output.reader.exception())
+        return join
+
+    def put(self, stream: Stream, lines: list[Any]) -> None:
+        """Take lines. For the outputs."""
+        self._lines.extend((stream, line) for line in lines)
+        self._size += sum(map(len, lines))
+        if self._lines:
+            self._some.set()
+        if self._size > self.limit:
+            self._room.clear()
+            self.full.set()
+        else:
+            self._room.set()
+
+    async def until_room(self) -> None:
+        """Wait until there is room for more. For the outputs."""
+        await self._room.wait()
+
+    def end(self, failure: Exception | None) -> None:
+        """Take the end of one of the streams, or the failure in its place. For the outputs."""
+        self._open -= 1
+        self._failure = self._failure or failure
+        if not self._open:
+            self._some.set()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> tuple[Stream, Any]:
+        await self._some.wait()
+        if not self._lines:
+            if self._failure is not None:
+                raise self._failure
+            raise StopAsyncIteration
+        stream, line = self._lines.popleft()
+        self._size -= len(line)
+        if self._size <= self.limit:
+            self.full.clear()
+            self._room.set()
+        if not self._lines and self._open:
+            self._some.clear()
+        return stream, line
+
+
+class LinesOutput:
+    """One of the streams that :class:`Lines` joins."""
+
+    def __init__(self, lines: Lines, stream: Stream, decode: Callable[..., Any]) -> None:
+        self.full = lines.full
+        self._lines = lines
+        self._stream = stream
+        self._decode = decode
+        self._begun = lines.newline[:0]
+
+    def feed(self, data: bytes, *, final: bool = False) -> None:
+        """Take a part of the stream."""
+        newline = self._lines.newline
+        *lines, self._begun = (self._begun + self._decode(data, final=final)).split(newline)
+        lines = [line + newline for line in lines]
+        if self._begun and (final or len(self._begun) >= self._lines.limit):
+            lines.append(self._begun)
+            self._begun = newline[:0]
+        self._lines.put(self._stream, lines)
+
+    async def write(self, data: bytes) -> None:
+        """Return once there is room for more."""
+        self.feed(data)
+        await self._lines.until_room()
+
+    def close(self, failure: Exception | None) -> None:
+        """Take the end of the stream, or the failure in its place."""
+        self.feed(b"", final=True)
+        self._lines.end(failure)
+
+
+def _same(data: bytes, *, final: bool = False) -> bytes:  # noqa: ARG001 # as a decoder has it
+    return data
+
+
+def _at_once(coroutine: Coroutine[Any, Any, bytes]) -> bytes:
+    """Return what a coroutine returns, or nothing if it would have to wait."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return bytes(stop.value)
+    finally:
+        coroutine.close()
+    return b""

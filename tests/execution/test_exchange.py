@@ -1,0 +1,44 @@
+import asyncio
+
+import pytest
+
+from rind.errors import Broken
+from rind.execution.exchange import exchange
+from rind.execution.stdio import Pipe, StdinWriter
+
+
+async def test_input_and_output_at_once() -> None:
+    pipe = Pipe(limit=2)
+
+    async def echo(data: bytes) -> None:
+        await pipe.write(data)
+
+    async def end() -> None:
+        pipe.close()
+
+    stdin = StdinWriter(echo, end)
+    pumping = asyncio.create_task(stdin.pump())
+    seen: list[bytes] = []
+    await exchange(stdin, b"much" * 1000, {pipe.reader: seen.append, None: print})
+    await pumping
+    assert b"".join(seen) == b"much" * 1000
+
+
+async def test_a_failure_of_the_output_is_left_to_who_waits() -> None:
+    pipe = Pipe()
+    await pipe.write(b"some")
+    pipe.close(Broken("cut"))
+    seen: list[bytes] = []
+    await exchange(None, None, {pipe.reader: seen.append})
+    assert seen == [b"some"]
+
+
+async def test_what_a_taker_raises_ends_it() -> None:
+    pipe, endless = Pipe(), Pipe()
+    await pipe.write(b"x")
+
+    def refuse(_: bytes) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await exchange(None, None, {pipe.reader: refuse, endless.reader: print})

@@ -1,0 +1,98 @@
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rind.errors import Broken
+from rind.execution.lines import Lines
+from rind.execution.stdio import Discard, Output, Pipe
+
+PARTS = st.lists(
+    st.tuples(st.booleans(), st.lists(st.sampled_from([b"a", b"\n", b"long line"])).map(b"".join)),
+    max_size=20,
+)
+
+
+def joined(
+    limit: int = 2**16, decoding: tuple[str, str] | None = None
+) -> tuple[Lines, Output, Output]:
+    lines = Lines(decoding, limit)
+    out, err = (lines.joined(Pipe(), stream, has_ended=False) for stream in ("stdout", "stderr"))
+    return lines, out, err
+
+
+@given(PARTS)
+async def test_lines_are_whole_and_in_order(parts: list[tuple[bool, bytes]]) -> None:
+    lines, *outputs = joined()
+    for is_err, data in parts:
+        await outputs[is_err].write(data)
+    for output in outputs:
+        output.close(None)
+    seen = [line async for line in lines]
+    for number, name in enumerate(("stdout", "stderr")):
+        whole = b"".join(data for is_err, data in parts if is_err == bool(number))
+        assert [line for stream, line in seen if stream == name] == whole.splitlines(keepends=True)
+
+
+async def test_each_comes_as_soon_as_it_is_whole() -> None:
+    lines, out, err = joined(decoding=("utf-8", "strict"))
+    next_line = asyncio.ensure_future(anext(lines))
+    await out.write(b"a\xc3")
+    await err.write(b"e\r")
+    await asyncio.sleep(0)
+    assert not next_line.done()
+    await out.write(b"\xbc\n")
+    assert await next_line == ("stdout", "aü\n")
+    err.close(None)
+    assert await anext(lines) == ("stderr", "e\n")
+    out.close(Broken("cut"))
+    with pytest.raises(Broken, match="cut"):
+        await anext(lines)
+
+
+async def test_a_writer_waits_for_the_reader() -> None:
+    lines, out, _ = joined(limit=10)
+    writing = asyncio.ensure_future(out.write(b"12345\n12345\n"))
+    await asyncio.sleep(0)
+    assert lines.full.is_set()
+    assert not writing.done()
+    assert await anext(lines) == ("stdout", b"12345\n")
+    await writing
+    assert not lines.full.is_set()
+
+
+async def test_a_line_beyond_the_limit_comes_in_parts() -> None:
+    lines, out, err = joined(limit=10)
+    err.close(None)
+    writing = asyncio.ensure_future(out.write(b"x" * 15))
+    assert await anext(lines) == ("stdout", b"x" * 15)
+    await writing
+    await out.write(b"yy\n")
+    assert await anext(lines) == ("stdout", b"yy\n")
+
+
+@pytest.mark.parametrize("failure", [None, Broken("cut")])
+async def test_what_came_before(failure: Any) -> None:
+    pipe = Pipe()
+    await pipe.write(b"one\ntw")
+    lines = Lines(None, 100)
+    out = lines.joined(pipe, "stdout", has_ended=False)
+    await out.write(b"o\n")
+    out.close(failure)
+    assert [await anext(lines), await anext(lines)] == [("stdout", b"one\n"), ("stdout", b"two\n")]
+
+    pipe = Pipe()
+    await pipe.write(b"all\n")
+    pipe.close(failure)
+    lines = Lines(None, 100)
+    lines.joined(pipe, "stdout", has_ended=True)
+    assert await anext(lines) == ("stdout", b"all\n")
+    with pytest.raises(Broken if failure else StopAsyncIteration):
+        await anext(lines)
+
+
+def test_what_is_no_pipe_stays() -> None:
+    discard = Discard()
+    assert Lines(None, 1).joined(discard, "stdout", has_ended=False) is discard
