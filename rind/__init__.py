@@ -56,8 +56,10 @@ if TYPE_CHECKING:
     from rind.model import ExecConfig as ExecConfig
     from rind.model import ExecState as ExecState
     from rind.oneshot import run as run
-    from rind.oneshot import run_sync as run_sync
     from rind.process import Process as Process
+    from rind.sync import SyncClient as SyncClient
+    from rind.sync import connect_sync as connect_sync
+    from rind.sync import run_sync as run_sync
     from rind.target import Target as Target
 
 __version__ = "0.1.0"
@@ -92,6 +94,7 @@ __all__ = [
     "SelectionError",
     "StartError",
     "StdinWriter",
+    "SyncClient",
     "Target",
     "TextReader",
     "TextWriter",
@@ -104,6 +107,7 @@ __all__ = [
     "Word",
     "attach_terminal",
     "connect",
+    "connect_sync",
     "run",
     "run_sync",
 ]
@@ -138,6 +142,7 @@ _HOMES = {
     "SelectionError": "errors",
     "StartError": "errors",
     "StdinWriter": "execution.stdio",
+    "SyncClient": "sync",
     "Target": "target",
     "TextReader": "execution.text",
     "TextWriter": "execution.text",
@@ -150,8 +155,9 @@ _HOMES = {
     "Word": "decide.plan",
     "attach_terminal": "attach",
     "connect": "client",
+    "connect_sync": "sync",
     "run": "oneshot",
-    "run_sync": "oneshot",
+    "run_sync": "sync",
 }
 """The module of each, imported at its first use: the command line needs few of them."""
 

@@ -28,12 +28,13 @@ _Identity = tuple[int, int]
 """A file's device and inode."""
 
 
-def find_caller(environ: Mapping[str, str], engine: str) -> Caller:
+def find_caller(environ: Mapping[str, str], engine: str, *, is_program: bool = False) -> Caller:
     """Return where this process stands.
 
     Args:
         environ: its environment variables.
         engine: the endpoint, for messages.
+        is_program: whether it uses the library.
     """
     cwd = _working_directory()
     return Caller(
@@ -44,6 +45,7 @@ def find_caller(environ: Mapping[str, str], engine: str) -> Caller:
         engine=engine,
         compose_folder=_compose_folder(cwd),
         project=environ.get("COMPOSE_PROJECT_NAME", ""),
+        is_program=is_program,
     )
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+import time
+from functools import partial
 from typing import Final, Self, Unpack
 
 from rind.caller import find_caller
@@ -15,14 +18,14 @@ from rind.decide.selection import (
     require_running,
 )
 from rind.engine.endpoint import resolve_endpoint
-from rind.engine.engine import Engine
-from rind.errors import SelectionError
+from rind.engine.engine import REQUEST_TIMEOUT, Engine
+from rind.errors import SelectionError, Unreachable
 from rind.execution.registry import Registry
 from rind.execution.tasks import persistent, shielded
 from rind.keywords import WantedFields, check_keywords
 from rind.reaper.tree import Trees
 from rind.resolve import find, find_all, is_elsewhere, list_up
-from rind.target import Target
+from rind.target import Target, limited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,12 +35,34 @@ if TYPE_CHECKING:
     from rind.decide.selection import (
         Selected,
     )
+    from rind.engine.endpoint import Endpoint
     from rind.model import Caller, Container
 
-__all__ = ["Client", "connect"]
+__all__ = ["Client", "client_at", "connect"]
+
+_log: Final = logging.getLogger(__name__)
 
 _FIT: Final = {"", "healthy"}
 """The health of a container that can be used: not checked, or good."""
+
+
+def client_at(
+    endpoint: Endpoint,
+    environ: Mapping[str, str],
+    *,
+    timeout: float = REQUEST_TIMEOUT,
+    is_program: bool = False,
+) -> Client:
+    """Return a client of the engine at an endpoint.
+
+    Args:
+        endpoint: where it is.
+        environ: as :func:`connect` has it.
+        timeout: the same.
+        is_program: whether messages are for a program that uses the library.
+    """
+    caller = find_caller(environ, endpoint.url, is_program=is_program)
+    return Client(Engine(endpoint, timeout=timeout), caller)
 
 
 def connect(
@@ -45,6 +70,7 @@ def connect(
     *,
     context: str | None = None,
     environ: Mapping[str, str] | None = None,
+    timeout: float = REQUEST_TIMEOUT,
 ) -> Client:
     """Return a client of one engine, to be used as an async context manager.
 
@@ -57,13 +83,15 @@ def connect(
         context: the name of a docker context.
         environ: the variables that may say where the engine is, and that a container's profile
             may ask for; by default ``os.environ``.
+        timeout: seconds for connecting, and for each answer of the engine's. What a command takes
+            is no part of that.
 
     Raises:
         UsageError: the host or the context is invalid.
     """
     environ = os.environ if environ is None else environ
-    endpoint = resolve_endpoint(environ, host=host, context=context)
-    return Client(Engine(endpoint), find_caller(environ, endpoint.url))
+    endpoint = resolve_endpoint(environ, host=host, context=context, prefix="")
+    return client_at(endpoint, environ, timeout=timeout, is_program=True)
 
 
 class Client:
@@ -88,7 +116,18 @@ class Client:
         Raises:
             Unreachable: nothing answers, or what answers is not a Docker Engine.
         """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            raise RuntimeError(
+                "rind needs asyncio's event loop, and none is running here: "
+                "use rind.connect_sync(), or run it under asyncio"
+            ) from None
+        begun = time.monotonic()
         await self._engine.__aenter__()
+        version = "{}.{}".format(*self._engine.api_version)
+        took = time.monotonic() - begun
+        _log.debug("connected to %s, API %s, in %.3f s", self.endpoint.url, version, took)
         return self
 
     async def __aexit__(
@@ -106,21 +145,40 @@ class Client:
         finally:
             await self._engine.aclose()
 
-    async def find(self, wanted: Wanted | None = None, **fields: Unpack[WantedFields]) -> Target:
+    async def find(
+        self,
+        wanted: Wanted | None = None,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 # the error says whose time is over
+        follow: bool = False,
+        **fields: Unpack[WantedFields],
+    ) -> Target:
         """Find the one container to run in, as the command line does.
 
             web = await client.find(service="web")
 
         Args:
             wanted: the conditions; or give its attributes as keywords.
+            timeout: in seconds; None for no limit but the client's for each request.
+            follow: whether the target finds the container anew before a command, with the same
+                conditions, when the one that it has was recreated.
 
         Raises:
             AmbiguousError: several fit.
             SelectionError: none does, or it is not running.
+            Unreachable: the time is over.
             EngineError: the engine failed.
         """
         wanted = _asked(wanted, fields)
-        return self._target(await find(self._engine, self.caller, wanted), wanted)
+
+        def timed_out() -> Unreachable:
+            return Unreachable(f"{self.endpoint.url} has not answered within {timeout:g} s")
+
+        deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
+        find_it = partial(find, self._engine, self.caller, wanted)
+        async with limited(deadline, timed_out):
+            selected = await find_it()
+        return self._target(selected, wanted, find_it if follow else None)
 
     async def wait_for(
         self,
@@ -279,8 +337,16 @@ class Client:
         """
         return is_elsewhere(container, self.caller)
 
-    def _target(self, selected: Selected, wanted: Wanted) -> Target:
-        return self.target(selected.container, wanted.label, reason=selected.reason)
+    def _target(
+        self,
+        selected: Selected,
+        wanted: Wanted,
+        find_again: Callable[[], Awaitable[Selected]] | None = None,
+    ) -> Target:
+        container, reason = selected.container, selected.reason
+        _log.debug("chose the container %s: %s", container.name, reason)
+        where = self._trees, self._registry, container, wanted.label, self.caller
+        return Target(*where, reason=reason, find_again=find_again)
 
 
 async def _fit_for_use(

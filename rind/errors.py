@@ -115,6 +115,11 @@ class StartError(RindError):
         self.exit_status = exit_status
         self.told = told
 
+    @property
+    def reason(self) -> str:
+        """Why, such as ``nope: not found in PATH``."""
+        return str(self).partition(": ")[2]
+
 
 if TYPE_CHECKING:
 

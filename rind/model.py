@@ -119,6 +119,7 @@ class Caller:
         engine: the endpoint, for messages.
         compose_folder: the nearest directory, from ``cwd`` up, that has a Compose file.
         project: the Compose project that its environment names; empty for none.
+        is_program: whether it is a program that uses the library, and is told keywords, no options.
     """
 
     cwd: str
@@ -128,6 +129,7 @@ class Caller:
     engine: str = ""
     compose_folder: str | None = None
     project: str = ""
+    is_program: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

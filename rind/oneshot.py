@@ -15,15 +15,17 @@ from rind.decide.plan import words
 from rind.decide.selection import Wanted
 from rind.errors import TimedOut
 from rind.keywords import AnywhereOptions, check_keywords
-from rind.signatures import as_run_anywhere, as_run_sync
+from rind.signatures import as_run_anywhere
 from rind.target import limited
 
-__all__ = ["run", "run_sync"]
-
+__all__ = ["run", "run_found"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from rind.capture import CompletedProcess
+    from rind.client import Client
     from rind.decide.plan import Words
 
 
@@ -43,10 +45,22 @@ async def run(argv: Words = (), **options: Any) -> CompletedProcess[Any]:
         SelectionError: there is not exactly one container to run in.
         CommandFailed, TimedOut, UsageError, StartError, EngineError: as :meth:`Target.run`.
     """
-    check_keywords(
-        "run", options.keys() - {"text", "encoding", "input", "stdout", "stderr"}, AnywhereOptions
-    )
+    typed = {"text", "encoding", "input", "stdout", "stderr"}
+    check_keywords("run", options.keys() - typed, AnywhereOptions)
     where = {name: options.pop(name) for name in ("host", "context") if name in options}
+    return await run_found(connect(**where), argv, **options)
+
+
+async def run_found(
+    connecting: AbstractAsyncContextManager[Client], argv: Words, **options: Any
+) -> CompletedProcess[Any]:
+    """Run a command in the container that fits, over a client that is connected for that.
+
+    Args:
+        connecting: enters the client.
+        argv: as :func:`run` has it.
+        options: the same, but for ``host`` and ``context``. The time limit is for all of it.
+    """
     names = Wanted.__annotations__
     wanted = Wanted(**{name: options.pop(name) for name in names if name in options})
     timeout = options.pop("timeout", None)
@@ -58,7 +72,7 @@ async def run(argv: Words = (), **options: Any) -> CompletedProcess[Any]:
 
     async with AsyncExitStack() as stack:
         async with limited(deadline, timed_out):
-            client = await stack.enter_async_context(connect(**where))
+            client = await stack.enter_async_context(connecting)
             target = await client.find(wanted)
         left = None if deadline is None else deadline - clock()
         try:
@@ -73,15 +87,3 @@ async def run(argv: Words = (), **options: Any) -> CompletedProcess[Any]:
                 container=exc.container,
             ) from None
         return done
-
-
-@as_run_sync
-def run_sync(argv: Words = (), **options: Any) -> CompletedProcess[Any]:
-    """Do what :func:`run` does where there is no event loop.
-
-        done = rind.run_sync(["./manage.py", "check"], check=True)
-
-    Raises:
-        RindError: as :func:`run`.
-    """
-    return asyncio.run(run(argv, **options))

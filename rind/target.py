@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import cached_property, partial
+from http import HTTPStatus
 from typing import Any, Literal, Unpack
 
 from rind.capture import Capture, encoded
 from rind.decide.plan import Command, words
-from rind.errors import ContainerGone, TimedOut
+from rind.errors import ContainerGone, Refused, TimedOut
 from rind.execution.begin import start_detached
 from rind.execution.exec import KILL_AFTER
 from rind.execution.start import open_exec
@@ -19,16 +20,21 @@ from rind.keywords import CommandOptions, check_keywords
 from rind.process import Process
 from rind.resolve import profile_of, settle
 from rind.signatures import as_open_process, as_run
+from rind.transfer import get, put
 
 __all__ = ["Target", "limited"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    import os
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
 
     from rind.capture import CompletedProcess, OnOutput, Stream
     from rind.decide.plan import Words
     from rind.decide.profile import Profile
+    from rind.decide.selection import Selected
+    from rind.errors import RindError
     from rind.execution.begin import Begun
     from rind.execution.exec import Exec
     from rind.execution.registry import Registry
@@ -38,7 +44,9 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def limited(deadline: float | None, timed_out: Callable[[], TimedOut]) -> AsyncIterator[None]:
+async def limited(
+    deadline: float | None, timed_out: Callable[[], RindError]
+) -> AsyncIterator[None]:
     """Limit what is done in the context; raise ``timed_out()`` where it takes longer.
 
     Args:
@@ -59,7 +67,7 @@ class Target:
     """A container to run commands in, with what its labels say about that.
 
     Attributes:
-        container: as it was found.
+        container: as it was found; a target that follows takes its successor.
         reason: why it was chosen, such as "the only one with the label app.rind".
     """
 
@@ -75,6 +83,7 @@ class Target:
         caller: Caller,
         *,
         reason: str = "chosen",
+        find_again: Callable[[], Awaitable[Selected]] | None = None,
     ) -> None:
         self.container = container
         self.reason = reason
@@ -83,6 +92,7 @@ class Target:
         self._trees = trees
         self._registry = registry
         self._caller = caller
+        self._find_again = find_again
 
     @cached_property
     def profile(self) -> Profile:
@@ -105,7 +115,22 @@ class Target:
             UsageError: a word of it cannot be executed.
             EngineError: the engine failed.
         """
+        await self._follow()
         return await settle(self._engine, command, self.container, self.profile, self._caller)
+
+    async def _follow(self) -> None:
+        """Find the container anew, if it is followed and runs no more."""
+        if self._find_again is None:
+            return
+        try:
+            if (await self.refresh()).state == "running":
+                return
+        except Refused as exc:
+            if exc.http_status != HTTPStatus.NOT_FOUND:
+                raise
+        selected = await self._find_again()
+        self.container, self.reason = selected.container, selected.reason
+        self.__dict__.pop("profile", None)  # it is of the labels that it had
 
     async def start(self, command: Command, size: tuple[int, int] | None = None) -> Exec:
         """Start a command, to be read from and written to, or given to :func:`attach_terminal`.
@@ -328,6 +353,67 @@ class Target:
             UsageError, StartError, EngineError: as :meth:`start`.
         """
         return await start_detached(self._engine, self.container, await self.plan(command))
+
+    async def put(
+        self,
+        local: str | os.PathLike[str],
+        path: str | os.PathLike[str],
+        *,
+        owner: tuple[int, int] | None = None,
+        on_progress: Callable[[int], object] | None = None,
+    ) -> None:
+        """Copy a local file, or a directory with all that is in it, into the container.
+
+            await web.put("/etc/resolv.conf", "/tmp/resolv.conf")
+
+        As with ``cp -a``, what is put where a directory is goes into it, and links stay links. It
+        may be cut short: what was copied until then stays.
+
+        Args:
+            local: the file or directory.
+            path: in the container, absolute.
+            owner: the user and group, as numbers, of all of it; None for those it has here.
+            on_progress: is called with the number of bytes that were sent so far.
+
+        Raises:
+            OSError: something cannot be read here.
+            UsageError: the path is not absolute.
+            Refused: the directory is not there (404), or is read-only (403).
+            EngineError: the engine failed.
+        """
+        where = self._engine, self.container, local, path
+        await put(*where, owner=owner, on_progress=on_progress)
+
+    async def get(
+        self,
+        path: str | os.PathLike[str],
+        local: str | os.PathLike[str],
+        *,
+        on_progress: Callable[[int], object] | None = None,
+    ) -> Path:
+        """Copy a file of the container, or a directory with all that is in it, here.
+
+            hosts = await web.get("/etc/hosts", "/tmp")
+
+        What is got to where a directory is goes into it. A file takes another's place; a directory
+        does not. It is there whole, or not at all; it is yours, and links stay links.
+
+        Args:
+            path: in the container, absolute.
+            local: where to.
+            on_progress: is called with the number of bytes that were received so far.
+
+        Returns:
+            Where it is.
+
+        Raises:
+            FileExistsError: something is there that it cannot take the place of.
+            OSError: something cannot be written here.
+            UsageError: the path is not absolute.
+            Refused: it is not there (404).
+            EngineError: the engine failed, or sent something else than files.
+        """
+        return await get(self._engine, self.container, path, local, on_progress=on_progress)
 
     async def refresh(self) -> Container:
         """Ask for the container's present state.

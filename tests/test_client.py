@@ -3,11 +3,14 @@
 import asyncio
 import json
 import os
+import re
+import socket
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -343,3 +346,70 @@ def test_a_folder_that_a_label_names_wrongly(containers: Containers, tmp_path: P
         timeout=TIMEOUT,
     )
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+async def test_an_engine_that_does_not_answer_in_time(tmp_path: Path) -> None:
+    """It takes what is said, and says nothing."""
+    path = tmp_path / "silent.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        with pytest.raises(rind.Unreachable):
+            async with rind.connect(f"unix://{path}", timeout=0.05):
+                pass
+
+
+async def test_a_list_that_does_not_come_in_time(busybox: TestContainer) -> None:
+    async with rind.connect(busybox.engine.host, environ={}) as client:
+        with pytest.raises(rind.Unreachable, match="has not answered within 1e-06 s"):
+            await client.find(container=busybox.name, timeout=1e-6)
+
+
+async def test_a_program_is_told_keywords(busybox: TestContainer) -> None:
+    async with rind.connect(busybox.engine.host, environ={}) as client:
+        with pytest.raises(rind.SelectionError, match="or choose one with container="):
+            await client.find(label="no.such")
+
+
+async def test_a_target_follows_its_service(projects: Projects) -> None:
+    shop = await asyncio.to_thread(projects.up, "shop")
+    async with rind.connect(projects.engine.host, environ={}) as client:
+        wanted = rind.Wanted(label=projects.label, project=projects.name("shop"))
+        left, following = await client.find(wanted), await client.find(wanted, follow=True)
+        before = following.container.id
+        assert (await following.run(["true"])).returncode == 0
+        assert following.container.id == before
+        up = partial(projects.engine.cli, "compose", "up", "--detach", "--force-recreate", cwd=shop)
+        await asyncio.to_thread(up)
+        assert (await following.run(["hostname"])).stdout.decode().strip() == (
+            following.container.id[:12]
+        )
+        assert following.container.id != before
+        with pytest.raises(rind.RindError):
+            await left.run(["true"])
+        await asyncio.to_thread(projects.down)
+        with pytest.raises(rind.SelectionError, match="no container on"):
+            await following.run(["true"])
+
+
+async def test_what_it_does_can_be_seen(
+    busybox: TestContainer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "rind")
+    async with rind.connect(busybox.engine.host, environ={}) as client:
+        target = await client.find(container=busybox.name)
+        async with target.open_process(["sleep", "1000"]) as process:
+            exec_id = process.exec_id
+    said = "\n".join(record.getMessage() for record in caplog.records if record.name[:4] == "rind")
+    in_turn = [
+        rf"connected to {busybox.engine.host}, API \d+\.\d+, in \d\.\d+ s",
+        f"chose the container {busybox.name}: named",
+        f"created exec {exec_id} in {busybox.name}",
+        rf"started exec {exec_id} in \d\.\d+ s",
+        rf"signal 15 to \d processes of exec {exec_id}",
+    ]
+    assert re.search(".*".join(in_turn), said, re.DOTALL), said
+    caplog.clear()
+    with pytest.raises(rind.StartError) as caught:
+        await rind.run(["nope"], host=busybox.engine.host, container=busybox.name)
+    assert caught.value.reason == "nope: not found in PATH"

@@ -33,6 +33,10 @@ services:
 """
 
 
+SYNC: list[Callable[..., object]] = [rind.run_sync, rind.connect_sync, rind.SyncClient.run]
+"""What has an event loop of its own."""
+
+
 def public() -> dict[str, Callable[..., object]]:
     """Return what must have an example: every function, and every method of what they give."""
     found: dict[str, Callable[..., object]] = {}
@@ -40,7 +44,7 @@ def public() -> dict[str, Callable[..., object]]:
         it = getattr(rind, name)
         if inspect.isfunction(it):
             found[name] = it
-        elif it in {rind.Client, rind.Target, rind.Exec, rind.Process}:
+        elif it in {rind.Client, rind.SyncClient, rind.Target, rind.Exec, rind.Process}:
             for member, method in inspect.getmembers(it, inspect.isfunction):
                 if not member.startswith("_"):
                     found[f"{name}.{member}"] = method
@@ -95,7 +99,7 @@ async def test_docstrings() -> None:
     async with rind.connect() as client:
         web = await client.find(service="web")
         for name, it in public().items():
-            if name in {"attach_terminal", "run_sync"}:
+            if name == "attach_terminal" or it in SYNC:
                 continue  # see below
             names = {"rind": rind, "asyncio": asyncio, "signal": signal, "client": client}
             async with asyncio.timeout(60), AsyncExitStack() as stack:
@@ -114,7 +118,8 @@ async def test_docstrings() -> None:
 
 @pytest.mark.usefixtures("shop")
 def test_docstrings_of_what_has_its_own_loop_or_a_terminal() -> None:
-    exec(example(rind.run_sync), {"rind": rind})  # the example
+    for it in SYNC:
+        exec(example(it), {"rind": rind})  # the example
     code = (
         "import asyncio, rind\n"
         "async def main():\n"

@@ -9,17 +9,18 @@ PACKAGE = Path(__file__).parents[1] / "rind"
 # are floors of their own.
 FLOORS = [
     {"errors", "quoting", "readiness", "records"},
-    {"model"},
+    {"model", "tarball"},
     {"decide", "engine", "terminal"},
     {"reaper", "caller"},
     {"execution"},
     {"resolve"},
     {"process", "attach", "keywords", "capture"},
-    {"signatures"},
+    {"signatures", "transfer"},
     {"target"},
     {"client"},
     {"early"},
     {"oneshot"},
+    {"sync"},
     {"cli"},
 ]
 DOORS = {

@@ -59,9 +59,10 @@ PUBLIC = """
 AmbiguousError Broken Client Command CommandError CommandFailed CommandOptions CompletedProcess
 Container ContainerGone DEVNULL EngineError Exec ExecConfig ExecState ExitStatus LeftRunning
 LocalFile Lost PIPE Process Profile Refused RindError RunOptions STDOUT SelectionError
-StartError StdinWriter Target TextReader TextWriter TimedOut TooMuchOutput Unreachable UsageError
+StartError StdinWriter SyncClient Target TextReader TextWriter TimedOut TooMuchOutput Unreachable
+UsageError
 Wanted WantedFields Word
-attach_terminal connect run run_sync
+attach_terminal connect connect_sync run run_sync
 """
 
 

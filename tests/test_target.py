@@ -344,7 +344,7 @@ async def test_what_has_ended_can_be_checked_later(busybox: TestContainer) -> No
 
 async def test_what_things_say_of_themselves(busybox: TestContainer) -> None:
     async with rind.connect(busybox.engine.host) as client:
-        assert repr(client) == f"<Client of {busybox.engine.host} (from --host)>"
+        assert repr(client) == f"<Client of {busybox.engine.host} (from host)>"
         target = await client.find(container=busybox.name)
         assert repr(target) == f"<Target {busybox.name} (running): named>"
         async with target.open_process(["cat"]) as process:

@@ -23,7 +23,7 @@ from rind.cli.option_table import SHELLS
 from rind.cli.parser import LONG, MissingValue, parse
 from rind.cli.shell_words import FISH, common, inserts, quoted, split
 from rind.cli.variables import environment
-from rind.engine.endpoint import context_names, resolve_endpoint
+from rind.engine.endpoint import context_names
 from rind.engine.frames import STDOUT
 from rind.errors import RindError
 from rind.model import COMPOSE
@@ -291,10 +291,11 @@ fi
 
 
 def _ask(gap: Gap, env: Mapping[str, str]) -> list[str]:
+    from rind.cli.translate import asked_endpoint  # noqa: PLC0415 # as above
     from rind.early import EarlyClient, is_plain  # noqa: PLC0415 # option names need no engine
 
     options = gap.options
-    endpoint = resolve_endpoint(env, host=options.host, context=options.context)
+    endpoint = asked_endpoint(options, env)
     if not is_plain(endpoint, env):
         return []
     early = EarlyClient(endpoint, env)

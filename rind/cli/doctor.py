@@ -6,8 +6,8 @@ from typing import Final
 
 from rind.cli.options import Options
 from rind.cli.report import clean
-from rind.cli.translate import wanted
-from rind.client import connect
+from rind.cli.translate import asked_endpoint, wanted
+from rind.client import client_at
 from rind.errors import RindError, SelectionError, StartError
 from rind.execution.stdio import DEVNULL
 from rind.target import Target
@@ -42,7 +42,7 @@ async def diagnose(options: Options, env: Mapping[str, str], out: Print) -> int:
         out(clean(f"ok    {what}" if failure is None else f"FAIL  {what}: {failure}"))
 
     try:
-        async with connect(options.host, context=options.context, environ=env) as client:
+        async with client_at(asked_endpoint(options, env), env) as client:
             tell(f"endpoint {client.endpoint.url} (from {client.endpoint.source})")
             engine, api = await client.versions()
             tell(f"engine {engine}, API {api}")

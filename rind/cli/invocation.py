@@ -20,8 +20,8 @@ from rind.cli.opening import (
 )
 from rind.cli.signals import left_running
 from rind.cli.supervisor import Supervisor
-from rind.cli.translate import asked_command, wanted
-from rind.client import connect
+from rind.cli.translate import asked_command, asked_endpoint, wanted
+from rind.client import client_at
 from rind.decide.selection import AmbiguousError, Selected, require_running
 from rind.errors import ExitStatus, RindError, StartError
 from rind.quoting import quoted
@@ -184,7 +184,7 @@ class Invocation:
         if options.action != "run":
             return await self._show(command)
         detach_keys = wanted_keys(options, env)
-        async with connect(options.host, context=options.context, environ=env) as client:
+        async with client_at(asked_endpoint(options, env), env) as client:
             targets = await self._find(client)
             if not targets:
                 return _INTERRUPTED
@@ -222,7 +222,7 @@ class Invocation:
             from rind.cli.doctor import diagnose  # noqa: PLC0415 # see above
 
             return await diagnose(options, env, out)
-        async with connect(options.host, context=options.context, environ=env) as client:
+        async with client_at(asked_endpoint(options, env), env) as client:
             if options.action == "list":
                 from rind.cli.listing import show_list  # noqa: PLC0415 # see above
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from rind.cli.translate import asked_command, described, wanted
+from rind.cli.translate import asked_command, asked_endpoint, described, wanted
 from rind.decide.selection import AmbiguousError
 from rind.early import EarlyClient, is_plain
-from rind.engine.endpoint import docker_setting, resolve_endpoint
+from rind.engine.endpoint import docker_setting
 from rind.errors import ExitStatus, RindError, StartError
 from rind.quoting import quoted
 from rind.records import dataclass
@@ -79,7 +79,7 @@ def prepare(
         return None
     command = asked_command(options, variables, env)
     detach_keys = wanted_keys(options, env)
-    endpoint = resolve_endpoint(env, host=options.host, context=options.context)
+    endpoint = asked_endpoint(options, env)
     if not is_plain(endpoint, env):
         return None
     early = EarlyClient(endpoint, env)

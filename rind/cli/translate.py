@@ -6,6 +6,7 @@ import shlex
 
 from rind.decide.plan import Command
 from rind.decide.selection import Wanted
+from rind.engine.endpoint import resolve_endpoint
 from rind.terminal.standard import STDIN_FD, STDOUT_FD, can_read, is_null
 from rind.terminal.tty import handed_over, is_terminal
 
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 
     from rind.cli.options import Options
     from rind.decide.profile import Profile
+    from rind.engine.endpoint import Endpoint
 
-__all__ = ["asked_command", "described", "wanted"]
+__all__ = ["asked_command", "asked_endpoint", "described", "wanted"]
 
 
 def wanted(options: Options) -> Wanted:
@@ -28,6 +30,15 @@ def wanted(options: Options) -> Wanted:
         project=options.project,
         index=options.index,
     )
+
+
+def asked_endpoint(options: Options, env: Mapping[str, str]) -> Endpoint:
+    """Return where the engine is that the options ask for.
+
+    Raises:
+        UsageError: as :func:`~rind.engine.endpoint.resolve_endpoint`.
+    """
+    return resolve_endpoint(env, host=options.host, context=options.context)
 
 
 def asked_command(

@@ -13,8 +13,8 @@ from rind.records import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Final
+    from collections.abc import Mapping, Sequence
+    from typing import Any, Final
 
     from rind.model import Caller, Container
 
@@ -22,9 +22,9 @@ __all__ = [
     "AmbiguousError",
     "Selected",
     "Wanted",
+    "choice",
     "fitting",
     "nearest",
-    "options_for",
     "require_running",
     "select",
     "stands_elsewhere",
@@ -136,11 +136,12 @@ def select(
         return Selected(require_running(found[0]), reason)
     if found:
         named = ", ".join(
-            f"{options_for(container, found)} ({container.name})"
+            f"{_spelt(choice(container, found), caller)} ({container.name})"
             for container in found[:_MOST_NAMED]
         )
         if len(found) > _MOST_NAMED:
-            named += f", or one of {len(found) - _MOST_NAMED} more; see: rind --list"
+            named += f", or one of {len(found) - _MOST_NAMED} more"
+            named += "" if caller.is_program else "; see: rind --list"
         what = "running containers" if found[0].state == "running" else "containers"
         raise AmbiguousError(f"{len(found)} {what} have {wanted}: choose one with {named}", found)
     raise _none_is_up(down, wanted, caller, neighbours)
@@ -193,9 +194,8 @@ def _none_is_up(
     if folder is not None and folder not in {container.folder for container in neighbours}:
         mend = f"the project in {folder} is not up; start it with: docker compose up --detach"
     elif wanted.service is None:
-        mend = (
-            "put it on one (in a compose file, under labels:), or choose one with --container NAME"
-        )
+        one = "container=" if caller.is_program else "--container NAME"
+        mend = f"put it on one (in a compose file, under labels:), or choose one with {one}"
     else:
         mend = "see: docker ps --all"
     return SelectionError(f"no container on {caller.engine} has {wanted}: {mend}")
@@ -210,15 +210,22 @@ def stands_elsewhere(container: Container, caller: Caller) -> bool:
     return other and not _nearness(container, caller.cwd)
 
 
-def options_for(container: Container, others: Sequence[Container]) -> str:
-    """Return the shortest options that choose one container among several, to be pasted."""
+def choice(container: Container, others: Sequence[Container]) -> dict[str, Any]:
+    """Return the fewest fields of a :class:`Wanted` that choose one container among several."""
     for number in range(1, 4):
         for names in combinations(("service", "project", "index"), number):
             mine = [getattr(container, name) for name in names]
             alike = [other for other in others if [getattr(other, name) for name in names] == mine]
             if all(mine) and len(alike) == 1:
-                return " ".join(f"--{name} {quoted(getattr(container, name))}" for name in names)
-    return f"--container {quoted(container.name)}"
+                return {name: getattr(container, name) for name in names}
+    return {"container": container.name}
+
+
+def _spelt(fields: Mapping[str, Any], caller: Caller) -> str:
+    """Return a choice as the caller would write it."""
+    if caller.is_program:
+        return ", ".join(f"{name}={value!r}" for name, value in fields.items())
+    return " ".join(f"--{name} {quoted(str(value))}" for name, value in fields.items())
 
 
 def require_running(container: Container) -> Container:

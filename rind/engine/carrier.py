@@ -26,6 +26,11 @@ if TYPE_CHECKING:
         async def request(self, asked: Request, within: float) -> Answer:
             """Send a request; return the whole answer."""
 
+        async def upload(
+            self, asked: Request, parts: AsyncIterator[bytes], within: float
+        ) -> Answer:
+            """Send a request whose body comes in parts, each within that time; as is the answer."""
+
         async def upgrade(self, asked: Request, within: float) -> Answer:
             """Return an answer that has a connection if the engine has upgraded it."""
 

@@ -66,25 +66,35 @@ class Endpoint:
 
 
 def resolve_endpoint(
-    env: Mapping[str, str], *, host: str | None = None, context: str | None = None
+    env: Mapping[str, str],
+    *,
+    host: str | None = None,
+    context: str | None = None,
+    prefix: str = "--",
 ) -> Endpoint:
     """Find the engine's endpoint.
 
     In this order: ``host``, ``context``, ``DOCKER_HOST``, ``DOCKER_CONTEXT``, docker's
     configuration file, the default socket.
 
+    Args:
+        env: the environment variables.
+        host: an address; None for none.
+        context: the name of a docker context; None for none.
+        prefix: of these two names in messages: an option's, or none for a keyword.
+
     Raises:
         UsageError: the context does not exist or cannot be read, the address is invalid, or Rind
             has no transport for it.
     """
     if host and context:
-        raise UsageError("--host and --context exclude each other")
+        raise UsageError(f"{prefix}host and {prefix}context exclude each other")
     if host:
-        return _checked(host, "--host")
+        return _checked(host, f"{prefix}host")
     if not context and env.get("DOCKER_HOST"):
         return _checked(env["DOCKER_HOST"], "DOCKER_HOST")
     config = _config_folder(env)
-    source = "--context" if context else "DOCKER_CONTEXT"
+    source = f"{prefix}context" if context else "DOCKER_CONTEXT"
     name = context or env.get("DOCKER_CONTEXT")
     if not name:
         source = _joined(config, "config.json")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rind.engine.sockets import SocketCarrier, Wire
     from rind.model import Container, Defaults, ExecConfig, ExecState
 
-__all__ = ["Engine"]
+__all__ = ["ERRORS", "REQUEST_TIMEOUT", "Engine", "accept"]
 
 API_NEWEST: Final = (1, 51)
 """The newest API version that the tests have seen; a newer engine is asked for this one."""
@@ -50,7 +50,7 @@ _PING: Final = Request("GET", "_ping")
 
 _CHANGES: Final = ["create", "start", "unpause", "health_status", "die", "rename"]
 
-_ERRORS: Final = 400
+ERRORS: Final = 400
 """From here on, an HTTP status is an error."""
 
 _UP: Final = ["running", "paused", "restarting"]
@@ -72,9 +72,11 @@ class Engine:
         endpoint: where the engine is.
         carrier: what carries the requests; None for aiodocker.
         api_version: the one to speak; None to ask the engine.
+        timeout: seconds for an answer.
 
     Attributes:
         api_version: the one that is spoken.
+        timeout: as it was given.
     """
 
     def __init__(
@@ -82,10 +84,12 @@ class Engine:
         endpoint: Endpoint,
         carrier: Carrier | None = None,
         api_version: tuple[int, int] | None = None,
+        timeout: float = REQUEST_TIMEOUT,
     ) -> None:
         self.endpoint = endpoint
         self.api_version = api_version or API_NEWEST
         self._knows_version = api_version is not None
+        self.timeout = timeout
         self._given = carrier
         self._carrier: Carrier | None = None
 
@@ -101,7 +105,7 @@ class Engine:
             Unreachable: nothing answers, or what answers is not a Docker Engine.
         """
         try:
-            with self._errors():
+            with self.errors():
                 self._carrier = self._given or self._pooled()
                 if not self._knows_version:
                     await self._ping()
@@ -142,7 +146,7 @@ class Engine:
         """
         if not re.fullmatch(answers.NAME, name):
             raise Refused(404, f"No such container: {name}")
-        with self._errors():
+        with self.errors():
             found = answers.read_container_id(await self._get(f"containers/{name}/json"))
             # Only the list has the status in words.
             listed = await self._list(all="1", filters=json.dumps({"id": [found]}))
@@ -152,7 +156,7 @@ class Engine:
 
     async def defaults(self, container_id: str) -> Defaults:
         """Return a container's own variables and working directory."""
-        with self._errors():
+        with self.errors():
             return answers.read_defaults(await self._get(f"containers/{container_id}/json"))
 
     async def processes(self, container_id: str) -> list[tuple[int, int]]:
@@ -163,13 +167,13 @@ class Engine:
         Raises:
             Refused: the container does not run, or the engine's machine has no such ps.
         """
-        with self._errors():
+        with self.errors():
             path = f"containers/{container_id}/top"
             return answers.read_processes(await self._get(path, ps_args=_ORDERED))
 
     async def version(self) -> str:
         """Return the engine's own version, as ``28.5.2``."""
-        with self._errors():
+        with self.errors():
             return answers.read_version(await self._get("version"))
 
     async def events(
@@ -186,7 +190,7 @@ class Engine:
         Returns:
             The events' names, such as ``die`` (API: ``GET /events``).
         """
-        with self._errors():
+        with self.errors():
             now = await self._now()
             filters = {"type": ["container"], "container": [container_id], "event": list(names)}
             period = {"since": f"{now - before:.6f}", "until": f"{now + after:.6f}"}
@@ -196,7 +200,7 @@ class Engine:
 
     async def _now(self) -> float:
         """Return the time by the engine's clock."""
-        pong = await self._open.request(_PING, REQUEST_TIMEOUT)
+        pong = await self.carrier.request(_PING, self.timeout)
         ours, theirs = time.time(), answers.read_date(pong.headers.get("date", ""))
         return ours if theirs is None or abs(ours - theirs) <= _CLOCKS_AGREE else theirs
 
@@ -207,14 +211,14 @@ class Engine:
         What happens from entering on is told (API: ``GET /events``).
         """
         filters = json.dumps({"type": ["container"], "event": _CHANGES})
-        asked = self._request("GET", "events", {"filters": filters})
-        with self._errors():
-            async with self._open.stream(asked, REQUEST_TIMEOUT) as (answer, parts):
-                _accept(answer)
+        asked = self.asked("GET", "events", {"filters": filters})
+        with self.errors():
+            async with self.carrier.stream(asked, self.timeout) as (answer, parts):
+                accept(answer)
                 yield self._ticks(parts)
 
     async def _ticks(self, parts: AsyncIterator[bytes]) -> AsyncIterator[None]:
-        with self._errors():
+        with self.errors():
             # What an event says, the next list says better; and it may be of any length.
             async for _ in parts:
                 yield
@@ -240,7 +244,7 @@ class Engine:
             "WorkingDir": config.workdir,
         }
         path = f"containers/{container_id}/exec"
-        with self._errors():
+        with self.errors():
             try:
                 created = await self._post(path, body)
             except TimeoutError:
@@ -265,8 +269,8 @@ class Engine:
             Refused: the engine would not start it.
         """
         asked = self._start_request(exec_id, tty=tty, size=size)
-        with self._errors():
-            return _hijacked(await self._open.upgrade(asked, REQUEST_TIMEOUT))
+        with self.errors():
+            return _hijacked(await self.carrier.upgrade(asked, self.timeout))
 
     async def ask_start(
         self,
@@ -278,21 +282,21 @@ class Engine:
     ) -> Wire:
         """Do the first half of :meth:`start_exec`: send the request."""
         asked = self._start_request(exec_id, tty=tty, size=size)
-        with self._errors():
-            return await carrier.ask_upgrade(asked, REQUEST_TIMEOUT)
+        with self.errors():
+            return await carrier.ask_upgrade(asked, self.timeout)
 
     async def go_on(self, wire: Wire) -> HijackedStream:
         """Do the second half of :meth:`start_exec`, whose request was sent on ``wire``."""
         from rind.engine.wire import LoopWire  # noqa: PLC0415 # it needs asyncio
 
-        with self._errors():
+        with self.errors():
             return _hijacked(await upgraded(LoopWire.of(wire)))
 
     def _start_request(self, exec_id: str, *, tty: bool, size: tuple[int, int] | None) -> Request:
         body: dict[str, object] = {"Detach": False, "Tty": tty}
         if tty and size and self.takes_console_size:
             body["ConsoleSize"] = list(size)
-        return self._request("POST", f"exec/{exec_id}/start", body=body)
+        return self.asked("POST", f"exec/{exec_id}/start", body=body)
 
     async def start_exec_detached(self, exec_id: str) -> None:
         """Start a created command, detached.
@@ -300,13 +304,13 @@ class Engine:
         Raises:
             Refused: it could not be started; the text is the engine's own.
         """
-        with self._errors():
+        with self.errors():
             await self._post(f"exec/{exec_id}/start", {"Detach": True})
 
     async def resize_exec(self, exec_id: str, size: tuple[int, int]) -> None:
         """Set the window size (rows, columns) of a started exec's TTY."""
         rows, columns = size
-        with self._errors():
+        with self.errors():
             await self._post(f"exec/{exec_id}/resize", h=str(rows), w=str(columns))
 
     async def inspect_exec(self, exec_id: str) -> ExecState:
@@ -315,7 +319,7 @@ class Engine:
         Raises:
             Refused: the engine no longer knows it (404), minutes after its end.
         """
-        with self._errors():
+        with self.errors():
             return answers.read_exec_state(await self._get(f"exec/{exec_id}/json"))
 
     def _pooled(self) -> Carrier:
@@ -324,7 +328,12 @@ class Engine:
         return PooledCarrier(self.endpoint.url)
 
     @property
-    def _open(self) -> Carrier:
+    def carrier(self) -> Carrier:
+        """What carries the requests, for this package.
+
+        Raises:
+            RuntimeError: the engine is not open.
+        """
         if self._carrier is None:
             raise RuntimeError("the engine is not open: it was closed, or never entered")
         return self._carrier
@@ -334,42 +343,44 @@ class Engine:
 
         Not by aiodocker's "auto", whose GET /version takes ten times as long as a ping.
         """
-        pong = await self._open.request(_PING, PING_TIMEOUT)
+        pong = await self.carrier.request(_PING, min(PING_TIMEOUT, self.timeout))
         try:
-            _accept(pong)
+            accept(pong)
         except Refused as exc:
             raise WrongAnswer(f"HTTP status {exc.http_status} {exc.text}") from exc
         header = pong.headers.get("api-version", "")
         self.api_version = min(answers.read_api_version(header), API_NEWEST)
 
     async def _list(self, **params: str) -> list[Container]:
-        with self._errors():
+        with self.errors():
             return answers.read_containers(await self._get("containers/json", **params))
 
     async def _get(self, path: str, **params: str) -> bytes:
-        asked = self._request("GET", path, params)
-        return _accept(await self._open.request(asked, REQUEST_TIMEOUT)).body
+        asked = self.asked("GET", path, params)
+        return accept(await self.carrier.request(asked, self.timeout)).body
 
     async def _post(self, path: str, body: object = None, **params: str) -> bytes:
-        asked = self._request("POST", path, params, body)
-        return _accept(await self._open.request(asked, REQUEST_TIMEOUT)).body
+        asked = self.asked("POST", path, params, body)
+        return accept(await self.carrier.request(asked, self.timeout)).body
 
-    def _request(
+    def asked(
         self, method: str, path: str, params: Mapping[str, str] | None = None, body: object = None
     ) -> Request:
+        """Return a request in the version that is spoken, for this package."""
         return Request(method, "v{}.{}/{}".format(*self.api_version, path), params or {}, body)
 
-    def _errors(self) -> AbstractContextManager[None]:
+    def errors(self) -> AbstractContextManager[None]:
+        """Translate what a carrier raises into our errors, for this package."""
         return translated(self.endpoint)
 
 
-def _accept(answer: Answer) -> Answer:
+def accept(answer: Answer) -> Answer:
     """Return an answer that is no error.
 
     Raises:
         Refused: it is one.
     """
-    if answer.status >= _ERRORS:
+    if answer.status >= ERRORS:
         raise Refused(answer.status, answers.read_error(answer.body))
     return answer
 
@@ -382,7 +393,7 @@ def _hijacked(answer: Answer) -> HijackedStream:
     """
     from rind.engine.hijacked import HijackedStream  # noqa: PLC0415 # it needs asyncio
 
-    _accept(answer)
+    accept(answer)
     if answer.connection is None:
         raise Broken(
             "the engine did not upgrade the connection: it answered "

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rind.engine.carrier import Request
 
-__all__ = ["Response", "encoded"]
+__all__ = ["Response", "chunk", "encoded"]
 
 LONGEST_HEAD: Final = 64 * 1024
 """Bytes of a status line and all headers; an engine's have less than 500."""
@@ -42,13 +42,14 @@ _BODILESS: Final = {204, 304}
 _SWITCHING: Final = 101
 
 
-def encoded(asked: Request, host: str, upgrade: str = "") -> bytes:
+def encoded(asked: Request, host: str, upgrade: str = "", *, chunked: bool = False) -> bytes:
     """Return a request, the only one of its connection.
 
     Args:
         asked: the request.
         host: the engine's name.
         upgrade: the protocol to switch to; empty for none.
+        chunked: whether its body follows, each part as a :func:`chunk`.
     """
     body = b"" if asked.body is None else json.dumps(asked.body).encode()
     lines = [
@@ -59,7 +60,14 @@ def encoded(asked: Request, host: str, upgrade: str = "") -> bytes:
     ]
     if asked.method == "POST":
         lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    if chunked:
+        lines += ["Transfer-Encoding: chunked"]
     return "".join(f"{line}\r\n" for line in [*lines, ""]).encode() + body
+
+
+def chunk(data: bytes) -> bytes:
+    """Return a part of a body; ``b""`` for its end."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def _target(asked: Request) -> str:

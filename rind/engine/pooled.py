@@ -54,6 +54,7 @@ class PooledCarrier:
     """
 
     def __init__(self, url: str) -> None:
+        self._loop = asyncio.get_running_loop()
         with _own_errors():
             # Our paths name the version.
             self._docker = aiodocker.Docker(url=url, api_version="v1.24")
@@ -63,6 +64,20 @@ class PooledCarrier:
         with _own_errors():
             async with asyncio.timeout(within):
                 return await _whole(await self._send(asked))
+
+    async def upload(self, asked: Request, parts: AsyncIterator[bytes], within: float) -> Answer:
+        """Do as the contract says."""
+        clock = asyncio.get_running_loop().time
+        with _own_errors():
+            async with asyncio.timeout(within) as limit:
+
+                async def timed() -> AsyncIterator[bytes]:
+                    async for part in parts:
+                        limit.reschedule(clock() + within)
+                        yield part
+                    limit.reschedule(clock() + within)
+
+                return await _whole(await self._send(asked, timed()))
 
     async def upgrade(self, asked: Request, within: float) -> Answer:
         """Do as the contract says."""
@@ -91,20 +106,32 @@ class PooledCarrier:
         """Close the connections that are kept. Idempotent."""
         await self._docker.close()
 
-    async def _send(self, asked: Request, **headers: str) -> aiohttp.ClientResponse:
+    async def _send(
+        self, asked: Request, parts: AsyncIterator[bytes] | None = None, **headers: str
+    ) -> aiohttp.ClientResponse:
         """Send a request; return the answer, of which only the head has been read.
 
         aiodocker's own requests read an error's body to its end, whatever its size.
         """
+        if asyncio.get_running_loop() is not self._loop:
+            raise RuntimeError(
+                "this client is connected in another event loop: "
+                "connect one in the loop that uses it"
+            )
         if self._docker.docker_host.startswith("https:"):
             raise Unreachable(_NO_TLS)
+        # A plain bytes object of more than a megabyte is a warning to aiohttp.
+        body = None if asked.body is None else BytesIO(json.dumps(asked.body).encode())
         return await self._docker.session.request(
             asked.method,
             f"{self._docker.docker_host}/{asked.path}",
             params=asked.params,
-            # A plain bytes object of more than a megabyte is a warning to aiohttp.
-            data=None if asked.body is None else BytesIO(json.dumps(asked.body).encode()),
-            headers={"Content-Type": "application/json", **headers},
+            data=body if parts is None else parts,
+            headers={
+                "Accept-Encoding": "identity",
+                "Content-Type": "application/json" if parts is None else "application/x-tar",
+                **headers,
+            },
             allow_redirects=False,
             auto_decompress=False,
         )

@@ -12,7 +12,7 @@ import time
 from contextlib import asynccontextmanager, suppress
 
 from rind.engine.carrier import Answer, Disconnected, check_body
-from rind.engine.http import Response, encoded
+from rind.engine.http import Response, chunk, encoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -163,6 +163,21 @@ class SocketCarrier:
         finally:
             wire.close()
 
+    async def upload(self, asked: Request, parts: AsyncIterator[bytes], within: float) -> Answer:
+        """Do as the contract says."""
+        wire = await self._send(asked, within, chunked=True)
+        try:
+            with suppress(BrokenPipeError, ConnectionResetError):  # as in _send()
+                async for part in parts:
+                    wire.deadline = time.monotonic() + within
+                    await wire.send(chunk(part))
+                await wire.send(chunk(b""))
+            wire.deadline = time.monotonic() + within
+            response, data = await _head(wire)
+            return await _whole(wire, response, data)
+        finally:
+            wire.close()
+
     async def upgrade(self, asked: Request, within: float) -> Answer:
         """Do as the contract says."""
         return await upgraded(await self.ask_upgrade(asked, within))
@@ -187,12 +202,14 @@ class SocketCarrier:
     async def aclose(self) -> None:
         """Do nothing: no connection is kept."""
 
-    async def _send(self, asked: Request, within: float, upgrade: str = "") -> Wire:
+    async def _send(
+        self, asked: Request, within: float, upgrade: str = "", *, chunked: bool = False
+    ) -> Wire:
         wire = await self._connected(time.monotonic() + within)
         try:
             # Who answers before the whole request is there may close the connection then.
             with suppress(BrokenPipeError, ConnectionResetError):
-                await wire.send(encoded(asked, self._host, upgrade))
+                await wire.send(encoded(asked, self._host, upgrade, chunked=chunked))
         except BaseException:
             wire.close()
             raise

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from contextlib import AsyncExitStack, suppress
 from functools import partial
+from typing import Final
 
 from rind.errors import Broken, LeftRunning, Refused, Unreachable
 from rind.execution.begin import create, new_cookie
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from rind.reaper.tree import Tree, Trees
 
 __all__ = ["open_exec"]
+
+_log: Final = logging.getLogger(__name__)
 
 
 async def open_exec(  # noqa: PLR0913 # a start has as many sides
@@ -63,10 +67,14 @@ async def open_exec(  # noqa: PLR0913 # a start has as many sides
 
     exec_id = begun.exec_id if begun else await create(engine, container, config, tree.cookie)
     tree.exec_id = exec_id
+    _log.debug("created exec %s in %s", exec_id, container.name)
+    clock = asyncio.get_running_loop().time
+    requested = clock()
     try:
         opened = await _opened(asyncio.create_task(open_it()), registry, tree)
     except Refused as exc:
         raise start_failure(exc.text) from exc
+    _log.debug("started exec %s in %.3f s", exec_id, clock() - requested)
     opened.size = size
     if config.tty and size and not engine.takes_console_size:
         async with AsyncExitStack() as undo:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Inspector"]
 
+_log: Final = logging.getLogger(__name__)
+
 KILLED: Final = ExitStatus.SIGNALLED + 9
 
 _AROUND_THE_END: Final = 2.0, 1.0
@@ -56,6 +59,8 @@ class Inspector:
         self._container = container
         self._exec_id = exec_id
         self._tree = tree
+        self._clock = asyncio.get_running_loop().time
+        self._since = self._clock()
 
     async def poll(self) -> ExecState:
         """Ask for the state, and remember it once it is settled.
@@ -74,6 +79,8 @@ class Inspector:
             if state.exit_code == ExitStatus.NOT_EXECUTABLE and state.pid:
                 await self._doubt()
             self.settled = state
+            took = self._clock() - self._since
+            _log.debug("exec %s: exit code %s, %.3f s", self._exec_id, state.exit_code, took)
             if state.pid:
                 self.has_ended.set()
         return self.settled

@@ -14,6 +14,7 @@ A tree is gone only when the engine confirms it: finding no process is not enoug
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from contextlib import suppress
 from functools import cached_property
@@ -59,6 +60,9 @@ MATCHES: Final = 3
 MOST_TURNS: Final = 16
 """Looks at once. A hundred containers signalled at once on two cores: 8 s until the last answer
 without a limit, 2 s with this one, and all are done at the same time."""
+
+
+_log: Final = logging.getLogger(__name__)
 
 
 class Trees:
@@ -149,6 +153,8 @@ class Tree:
         self.was_killed |= number == signal.SIGKILL
         await self._until_started()
         look = await self._reach(number)
+        if number:
+            _log.debug("signal %d to %d processes of exec %s", number, look.found, self.exec_id)
         if look.found == 0 and await self._runs_on(END_SEEN[0]):
             self._session = await self._match_session()
             look = await self._reach(number)
@@ -208,6 +214,7 @@ class Tree:
         if session == NOT_KNOWN and not (self._trees.is_local or await self._bears_cookie()):
             session = await self._match_session()
         self._holding = asyncio.create_task(self._leash.hold(self.cookie, session))
+        _log.debug("the leash takes exec %s", self.exec_id)
 
     async def release_leash(self) -> None:
         """Release the tree from the leash: what still runs lives on. Idempotent.

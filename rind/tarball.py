@@ -1,0 +1,240 @@
+"""Files and trees as tar archives, in parts of bounded size: what the engine's archive API speaks.
+
+Headers are :mod:`tarfile`'s; it cannot read a stream that comes in parts, without a thread. What is
+unpacked is hostile: nothing is written but below a fresh directory, and never through a link.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import tarfile
+from pathlib import PurePosixPath
+from typing import IO, Final
+
+from rind.errors import Broken
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from pathlib import Path
+
+__all__ = ["PART", "Unpacker", "pack"]
+
+PART: Final = 256 * 1024
+"""Bytes to read at once."""
+
+_BLOCK: Final = tarfile.BLOCKSIZE
+_MOST_EXTENDED: Final = 1024 * 1024
+"""Bytes of a header that extends the next one: names and link names."""
+
+_EXTENDED: Final = {tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
+_RECORD: Final = re.compile(rb"([0-9]{1,8}) ([\x21-\x3c\x3e-\x7e]+)=")
+_LATEST: Final = 2.0**40
+"""Seconds: a time that every file system takes."""
+
+_PERMISSIONS: Final = 0o777
+"""Of what is unpacked: no set-user-ID, no sticky bit."""
+
+
+def pack(path: Path, name: str, owner: tuple[int, int] | None = None) -> Iterator[bytes]:
+    """Yield an archive of a file, or of a directory with all that is in it.
+
+    Links are packed as links. Sockets are left out.
+
+    Args:
+        path: the file or directory.
+        name: what it is called in the archive.
+        owner: the user and group of everything; None for what the files have here.
+
+    Raises:
+        OSError: something cannot be read, or became shorter meanwhile.
+    """
+    with tarfile.open(fileobj=io.BytesIO(), mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for file, inside in _tree(path, name):
+            if file.is_socket():
+                continue
+            info = tar.gettarinfo(file, inside)
+            info.uname = info.gname = ""
+            if owner is not None:
+                info.uid, info.gid = owner
+            yield info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+            if info.isreg():
+                yield from _content(file, info.size)
+    yield b"\0" * _BLOCK * 2
+
+
+def _tree(path: Path, name: str) -> Iterator[tuple[Path, str]]:
+    yield path, name
+    if path.is_dir() and not path.is_symlink():
+        for child in sorted(path.iterdir()):
+            yield from _tree(child, f"{name}/{child.name}")
+
+
+def _content(path: Path, size: int) -> Iterator[bytes]:
+    left = size
+    with path.open("rb") as file:
+        while left:
+            data = file.read(min(PART, left))
+            if not data:
+                raise OSError(f"{path} became shorter while it was read")
+            left -= len(data)
+            yield data
+    if padding := -size % _BLOCK:
+        yield b"\0" * padding
+
+
+class Unpacker:
+    """Unpacks an archive that comes in parts.
+
+    Links are made at the end, when no more files are written; so are permissions of directories.
+
+    Args:
+        folder: a fresh directory, in which nothing else happens.
+
+    Attributes:
+        written: bytes of files.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.written = 0
+        self._folder = folder
+        self._data = bytearray()
+        self._is_whole = False
+        self._links: list[tarfile.TarInfo] = []
+        self._folders: list[tarfile.TarInfo] = []
+        self._work = self._unpack()
+
+    def feed(self, data: bytes) -> None:
+        """Unpack a part.
+
+        Raises:
+            Broken: it is no archive, or one that an engine would not send.
+            OSError: something cannot be written.
+        """
+        self._data += data
+        if not self._is_whole:
+            next(self._work, None)
+
+    def close(self) -> None:
+        """Finish.
+
+        Raises:
+            Broken: the archive is not whole, or its links are none that an engine would send.
+            OSError: something cannot be written.
+        """
+        self._work.close()
+        if not self._is_whole:
+            raise Broken("the engine's archive ends too early")
+        links = {self._path(link.name): link for link in self._links}
+        for path, link in links.items():
+            if not links.keys().isdisjoint(path.parents):
+                raise _damaged("a link has something below it")
+            if link.islnk():
+                # While there are no others: what it leads to is a file of the archive's.
+                path.hardlink_to(self._path(link.linkname))
+        for path, link in links.items():
+            if link.issym():
+                path.symlink_to(link.linkname)
+        for folder in reversed(self._folders):
+            path = self._path(folder.name)
+            path.chmod(folder.mode & _PERMISSIONS)
+            os.utime(path, (folder.mtime, folder.mtime))
+
+    def abort(self) -> None:
+        """Close the file that is being written. Idempotent."""
+        self._work.close()
+
+    def _unpack(self) -> Generator[None]:
+        """Do the work; wait for each part of the archive in a ``yield``."""
+        extended: dict[str, str] = {}
+        while any(block := (yield from self._take(_BLOCK))):
+            try:
+                info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+            except tarfile.HeaderError as exc:
+                raise _damaged(str(exc)) from exc
+            if info.type in _EXTENDED:
+                if not 0 <= info.size <= _MOST_EXTENDED:
+                    raise _damaged("a name is too long")
+                extended |= _extension(info, (yield from self._take(info.size)))
+                yield from self._take(-info.size % _BLOCK)
+            else:
+                yield from self._member(_with(info, extended))
+                extended = {}
+        self._is_whole = True
+
+    def _take(self, size: int) -> Generator[None, None, bytes]:
+        while len(self._data) < size:
+            yield
+        taken = bytes(self._data[:size])
+        del self._data[:size]
+        return taken
+
+    def _member(self, info: tarfile.TarInfo) -> Generator[None]:
+        path = self._path(info.name)
+        if info.isdir():
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folders.append(info)
+        elif info.issym() or info.islnk():
+            self._links.append(info)
+        elif info.isreg():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("xb") as file:
+                yield from self._content(info.size, file)
+                os.fchmod(file.fileno(), info.mode & _PERMISSIONS)
+            os.utime(path, (info.mtime, info.mtime))
+        else:
+            raise Broken(f"{info.name!r} is a device or a pipe, which cannot be copied")
+
+    def _content(self, size: int, file: IO[bytes]) -> Generator[None]:
+        left = size
+        while left:
+            data = yield from self._take(min(left, max(1, len(self._data))))
+            file.write(data)
+            left -= len(data)
+            self.written += len(data)
+        yield from self._take(-size % _BLOCK)
+
+    def _path(self, name: str) -> Path:
+        parts = PurePosixPath(name).parts
+        if not parts or parts[0] == "/" or ".." in parts:
+            raise _damaged(f"it has the name {name!r}")
+        return self._folder.joinpath(*parts)
+
+
+def _damaged(why: str) -> Broken:
+    return Broken(f"the engine's archive is damaged: {why}")
+
+
+def _extension(info: tarfile.TarInfo, data: bytes) -> dict[str, str]:
+    """Return what a header says of the next one (pax(1), or GNU tar's), by pax's names."""
+    if info.type != tarfile.XHDTYPE:
+        name = "linkpath" if info.type == tarfile.GNUTYPE_LONGLINK else "path"
+        return {name: data.rstrip(b"\0").decode("utf-8", "surrogateescape")}
+    found = {}
+    while data:
+        match = _RECORD.match(data)
+        length = int(match[1]) if match else 0
+        if match is None or not match.end() < length <= len(data):
+            raise _damaged("a pax record is none")
+        value = data[match.end() : length - 1]
+        found[match[2].decode("ascii")] = value.decode("utf-8", "surrogateescape")
+        data = data[length:]
+    return found
+
+
+def _with(info: tarfile.TarInfo, extended: dict[str, str]) -> tarfile.TarInfo:
+    """Return a header with what the extended ones before it say."""
+    if any(name.startswith("GNU.sparse") for name in extended):
+        raise _damaged("it has a sparse file")
+    try:
+        info.size = int(extended.get("size", info.size))
+        info.mtime = float(extended.get("mtime", info.mtime))
+    except ValueError as exc:
+        raise _damaged("a number is none") from exc
+    info.name = extended.get("path", info.name)
+    info.linkname = extended.get("linkpath", info.linkname)
+    if info.size < 0 or not 0 <= info.mtime < _LATEST or "\0" in info.name + info.linkname:
+        raise _damaged("a number or a name is out of range")
+    return info

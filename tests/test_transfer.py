@@ -1,0 +1,132 @@
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+from conftest import TestContainer
+from test_tarball import tree
+
+import rind
+from rind import Target
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Return a small project."""
+    folder = tmp_path / "project"
+    (folder / "src").mkdir(parents=True)
+    (folder / "src" / "main.py").write_text("print('ü')\n")
+    (folder / "src" / "run").write_text("#!/bin/sh\necho ran\n")
+    (folder / "src" / "run").chmod(0o755)
+    (folder / "link").symlink_to("src/main.py")
+    (folder / "big").write_bytes(os.urandom(3_000_000))
+    for path in (*folder.rglob("*"), folder):
+        os.utime(path, (1e9, 1e9), follow_symlinks=False)  # an engine tells whole seconds
+    return folder
+
+
+async def test_there_and_back(target: Target, source: Path, tmp_path: Path) -> None:
+    sent: list[int] = []
+    received: list[int] = []
+    await target.put(source, "/tmp/there", owner=(12, 34), on_progress=sent.append)
+    done = await target.run(["sh", "-c", "/tmp/there/src/run; stat -c %u:%g /tmp/there/big"])
+    assert done.stdout == b"ran\n12:34\n"
+    back = await target.get("/tmp/there", tmp_path / "back", on_progress=received.append)
+    assert back == tmp_path / "back"
+    assert tree(back) == tree(source)
+    for progress in (sent, received):
+        assert progress == sorted(progress)
+        assert progress[-1] >= 3_000_000
+    assert not list(tmp_path.glob(".rind-*"))
+
+
+async def test_where_a_directory_is_it_goes_into_it(
+    target: Target, source: Path, tmp_path: Path
+) -> None:
+    await target.run(["sh", "-c", "mkdir /tmp/into /tmp/far; ln -s ../into /tmp/far/link"])
+    await target.put(source / "src", "/tmp/far/link")
+    assert (await target.run(["ls", "/tmp/into/src"])).stdout == b"main.py\nrun\n"
+    await target.put(source / "big", "/tmp/into/src/run")
+    (tmp_path / "into").mkdir()
+    assert await target.get("/tmp/into/src/run", tmp_path / "into") == tmp_path / "into" / "run"
+    assert (tmp_path / "into" / "run").read_bytes() == (source / "big").read_bytes()
+
+
+async def test_what_is_there_already(target: Target, tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_text("old")
+    await target.get("/etc/hosts", tmp_path)
+    assert "localhost" in (tmp_path / "hosts").read_text()
+    (tmp_path / "tmp").mkdir()
+    with pytest.raises(FileExistsError, match="is there already"):
+        await target.get("/tmp", tmp_path)
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+async def test_what_cannot_be_copied(target: Target, tmp_path: Path) -> None:
+    with pytest.raises(rind.Refused, match="404"):
+        await target.get("/nowhere", tmp_path)
+    with pytest.raises(rind.Refused, match="404"):
+        await target.put(__file__, "/nowhere/at/all")
+    with pytest.raises(FileNotFoundError):
+        await target.put(tmp_path / "nothing", "/tmp/x")
+    with pytest.raises(FileNotFoundError):
+        await target.get("/etc/hosts", tmp_path / "no" / "folder")
+    for path in ("relative", "/", "/.."):
+        with pytest.raises(rind.UsageError, match="absolute"):
+            await target.get(path, tmp_path)
+    await target.run(["mkfifo", "/tmp/pipe"])
+    with pytest.raises(rind.Broken, match="a device or a pipe"):
+        await target.get("/tmp/pipe", tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+async def test_a_file_that_fails_while_it_is_sent(target: Target, tmp_path: Path) -> None:
+    """It is that error, and not the connection's that it broke off."""
+    path = tmp_path / "shrinks"
+    path.write_bytes(b"x" * 5_000_000)
+
+    def shrink(_: int) -> None:
+        os.truncate(path, 1_000_000)
+
+    with pytest.raises(OSError, match="became shorter"):
+        await target.put(path, "/tmp/shrinks", on_progress=shrink)
+    assert (await target.run(["true"])).returncode == 0
+
+
+async def test_a_copy_that_is_cancelled(target: Target, tmp_path: Path) -> None:
+    await target.run(["sh", "-c", "head -c 50000000 /dev/zero > /tmp/zeros"])
+    begun = asyncio.Event()
+    copying = asyncio.create_task(
+        target.get("/tmp/zeros", tmp_path, on_progress=lambda _: begun.set())
+    )
+    await begun.wait()
+    copying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await copying
+    assert not list(tmp_path.iterdir())
+
+
+async def test_memory_does_not_grow_with_the_file(busybox: TestContainer, tmp_path: Path) -> None:
+    script = f"""
+import asyncio, resource, rind
+
+async def main():
+    async with rind.connect({busybox.engine.host!r}) as client:
+        target = await client.find(container={busybox.name!r})
+        await target.put({__file__!r}, "/tmp/warm")
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        await target.put("big", "/tmp/big")
+        await target.get("/tmp/big", "back")
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+
+asyncio.run(main())
+"""
+    with (tmp_path / "big").open("wb") as file:
+        file.truncate(200_000_000)
+    python = await asyncio.create_subprocess_exec(
+        *("python", "-c", script), cwd=tmp_path, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await python.communicate()
+    assert python.returncode == 0
+    assert int(out) < 30_000  # KiB
+    assert (tmp_path / "back").stat().st_size == 200_000_000
