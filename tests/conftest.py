@@ -4,6 +4,7 @@
 tests has a label key of its own, so that none is in the way of another's selection.
 """
 
+import fcntl
 import json
 import os
 import signal
@@ -29,6 +30,16 @@ for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
 
 RIND = str(Path(sys.executable).with_name("rind"))
 TIMEOUT = 60.0
+COMPOSE = """\
+name: shop
+services:
+  web:
+    image: {image}
+    init: true
+    network_mode: none
+    labels:
+      app.rind: "source /venv/bin/activate"
+"""
 BUSYBOX = os.environ.get("RIND_TEST_BUSYBOX", "busybox")
 SHELLS = {
     "dash": ["/bin/dash"],
@@ -183,6 +194,19 @@ async def target(busybox: TestContainer) -> AsyncIterator["rind.Target"]:
     """Return a container with tools, as the library has it."""
     async with rind.connect(busybox.engine.host, environ={}) as client:
         yield await client.find(container=busybox.name)
+
+
+@pytest.fixture
+def shop(engine: TestEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Return the project that the examples are about, where a command line would find it."""
+    (tmp_path / "compose.yaml").write_text(COMPOSE.format(image=engine.images["django"]))
+    with Path(engine.config, f"{engine.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        engine.cli("compose", "up", "--detach", cwd=tmp_path)
+        monkeypatch.setenv("DOCKER_HOST", engine.host)
+        monkeypatch.delenv("RIND_LABEL", raising=False)
+        yield
+        engine.cli("compose", "down", "--timeout", "0", cwd=tmp_path)
 
 
 def wait_until(true: Callable[[], bool]) -> None:

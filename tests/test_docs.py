@@ -2,7 +2,6 @@
 
 import ast
 import asyncio
-import fcntl
 import inspect
 import os
 import re
@@ -11,27 +10,15 @@ import subprocess
 import sys
 import textwrap
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from conftest import TestEngine
 
 import rind
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
-COMPOSE = """\
-name: shop
-services:
-  web:
-    image: {image}
-    init: true
-    network_mode: none
-    labels:
-      app.rind: "source /venv/bin/activate"
-"""
-
 
 SYNC: list[Callable[..., object]] = [rind.run_sync, rind.connect_sync, rind.SyncClient.run]
 """What has an event loop of its own."""
@@ -68,19 +55,6 @@ async def execute(code: str, names: dict[str, object]) -> None:
     result = types.FunctionType(compiled, names)()
     if inspect.iscoroutine(result):
         await result
-
-
-@pytest.fixture
-def shop(engine: TestEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Return the project that the examples are about, where a command line would find it."""
-    (tmp_path / "compose.yaml").write_text(COMPOSE.format(image=engine.images["django"]))
-    with Path(engine.config, f"{engine.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        engine.cli("compose", "up", "--detach", cwd=tmp_path)
-        monkeypatch.setenv("DOCKER_HOST", engine.host)
-        monkeypatch.delenv("RIND_LABEL", raising=False)
-        yield
-        engine.cli("compose", "down", "--timeout", "0", cwd=tmp_path)
 
 
 def test_every_public_docstring_has_an_example_and_its_raises() -> None:

@@ -1,0 +1,149 @@
+"""The page on the library: each example runs as it stands, and each program does its work."""
+
+import asyncio
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
+from conftest import TestEngine
+from lsprotocol import types
+from pygls.lsp.client import LanguageClient
+from test_docs import README, execute
+
+PAGE = Path(__file__).parents[1].joinpath("rind", "docs", "library.md").read_text()
+BLOCKS = re.findall(r"^```python( sync)?\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+EXAMPLES, PROGRAMS = PAGE.split("## Programs\n")
+
+
+def program(heading: str) -> dict[str, Any]:
+    """Return what a program of the page defines."""
+    section = PROGRAMS.split(f"### {heading}\n")[1].split("\n### ")[0]
+    [code] = re.findall(r"^```python\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {}
+    exec(code, names)  # the program
+    return names
+
+
+@pytest.mark.usefixtures("shop")
+async def test_the_examples() -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", EXAMPLES, re.DOTALL | re.MULTILINE)
+    assert len(blocks) >= 7
+    for block in blocks:
+        async with asyncio.timeout(60):
+            await execute(block, {"print": lambda *_: None})
+
+
+@pytest.mark.usefixtures("shop")
+def test_the_examples_without_a_loop() -> None:
+    blocks = [code for sync, code in BLOCKS if sync]
+    assert blocks
+    for block in blocks:
+        exec(block, {"print": lambda *_: None})  # the example
+
+
+@pytest.mark.usefixtures("shop")
+async def test_many_at_once() -> None:
+    said = await program("Many at once")["everywhere"]("echo hello", 2)
+    assert said["shop-web-1"] == "hello\n"
+
+
+@pytest.mark.usefixtures("shop")
+async def test_a_language_servers_client() -> None:
+    async def use(client: LanguageClient) -> None:
+        await client.initialize_async(
+            types.InitializeParams(capabilities=types.ClientCapabilities())
+        )
+        client.initialized(types.InitializedParams())
+        uri = "file:///tmp/document.py"
+        text = "import collections\ncollections.Ord\n"
+        document = types.TextDocumentItem(uri, "python", 1, text)
+        client.text_document_did_open(types.DidOpenTextDocumentParams(document))
+        found = await client.text_document_completion_async(
+            types.CompletionParams(types.TextDocumentIdentifier(uri), types.Position(1, 15))
+        )
+        assert isinstance(found, types.CompletionList)
+        assert "OrderedDict" in {item.label for item in found.items}
+
+    async with asyncio.timeout(60):
+        await program("A language server's client")["talk"](["pylsp"], use)
+
+
+@pytest.mark.usefixtures("shop")
+async def test_an_expect_driver() -> None:
+    dialogue = [(">>> ", "name = input('who? ')"), (r"who\? ", "me"), (">>> ", "exit()")]
+    async with asyncio.timeout(60):
+        await program("An expect driver")["answer"](["python", "-q"], dialogue)
+
+
+@pytest.mark.usefixtures("shop")
+async def test_a_terminal_in_a_web_page() -> None:
+    app = web.Application()
+    app.router.add_get("/", program("A terminal in a web page")["terminal"])
+    async with (
+        asyncio.timeout(60),
+        TestServer(app) as server,
+        ClientSession() as session,
+        session.ws_connect(server.make_url("/")) as socket,
+    ):
+        await socket.send_json([50, 132])
+        await socket.send_bytes(b"stty size; exit\r")
+        shown = b"".join([message.data async for message in socket])
+        assert b"50 132\r\n" in shown
+
+
+@pytest.mark.usefixtures("shop")
+async def test_a_supervisor(engine: TestEngine, tmp_path: Path) -> None:
+    told: list[str] = []
+    some = asyncio.Event()
+
+    def tell(what: str) -> None:
+        told.append(what)
+        some.set()
+
+    async def until(what: str) -> None:
+        while what not in told:
+            some.clear()
+            await some.wait()
+
+    keep_up = program("A supervisor")["keep_up"]
+    async with asyncio.timeout(60):
+        keeping = asyncio.create_task(keep_up(["sh", "-c", "exit 3"], tell))
+        await until("ended with 3")
+        keeping.cancel()
+        keeping = asyncio.create_task(keep_up(["sleep", "1000"], tell))
+        await asyncio.to_thread(
+            engine.cli, "compose", "up", "--detach", "--force-recreate", "-t0", cwd=tmp_path
+        )
+        await until("removed")
+        keeping.cancel()
+
+
+def test_type_checkers_pass_all_of_it(tmp_path: Path) -> None:
+    """The README's examples too; what awaits where it stands is put into a function."""
+    blocks = [*re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)]
+    for number, code in enumerate([*blocks, *(code for _, code in BLOCKS)]):
+        text = code
+        if re.search(r"^(await|async with|done = await)", code, re.MULTILINE):
+            text = f"async def main() -> None:\n{textwrap.indent(code, '    ')}"
+        (tmp_path / f"example{number}.py").write_text(text)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "mypy",
+            "--strict",
+            "--cache-dir",
+            str(tmp_path / "cache"),
+            tmp_path,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
