@@ -21,7 +21,7 @@ from bed.keeper import kept
 from bed.say import Trouble, step
 
 if TYPE_CHECKING:
-    from questions import Bench
+    from questions import Bench, Question
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results.json"
@@ -97,16 +97,27 @@ def keep(what: str, found: object) -> None:
     RESULTS.write_text(json.dumps(kept_before, indent=1) + "\n")
 
 
+def every_question(bench: "Bench") -> "Iterator[Question]":
+    """Yield the command's questions, and then the library's."""
+    from questions import questions  # noqa: PLC0415 # as above
+
+    yield from questions(bench)
+    # Late: a child's memory is this process's own until it executes a program.
+    import library  # noqa: PLC0415 # see above
+
+    yield from library.questions(bench)
+
+
 def answers(options: argparse.Namespace, bench: "Bench") -> list[dict[str, object]]:
     """Answer the questions."""
     from measure import alternated, median, ratio  # noqa: PLC0415 # as above
-    from questions import echo, questions  # noqa: PLC0415 # as above
+    from questions import echo  # noqa: PLC0415 # as above
 
     found: list[dict[str, object]] = []
     load = os.getloadavg()[0]
     if load > QUIET:
         print(f"the machine is busy (load {load:.1f}): the ratios will wander", file=sys.stderr)
-    for question in questions(bench):
+    for question in every_question(bench):
         if options.question and question.name not in options.question:
             continue
         with step(question.title) as progress, crowd(bench, question.crowd):

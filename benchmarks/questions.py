@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from measure import MIB, Run, Sample, at_once, on_terminal, piped_in, piped_out, plain
+from measure import MIB, Run, at_once, on_terminal, piped_in, piped_out, plain
 
 HERE = Path(__file__).parent
 RIND = str(Path(sys.executable).with_name("rind"))
@@ -163,15 +163,6 @@ def questions(bench: Bench) -> Iterator[Question]:
         rounds=5,
     )
     yield Question(
-        "warm",
-        "one exec in a warm library",
-        {"wall": 0.8},
-        {
-            "rind.Target.run": warm(bench),
-            "docker exec": partial(plain, bench.exec(name, "true"), env),
-        },
-    )
-    yield Question(
         "help",
         "`--help`, beside Python that does nothing",
         {"wall": 25 / 11},
@@ -191,35 +182,6 @@ def questions(bench: Bench) -> Iterator[Question]:
             "docker exec": partial(plain, bench.exec(name, "true"), env),
         },
     )
-
-
-def warm(bench: Bench) -> Run:
-    """Return what runs a command in a client that has run some already."""
-    # Late: a child's memory is this process's own until it executes a program.
-    import asyncio  # noqa: PLC0415 # see above
-
-    import rind  # noqa: PLC0415 # see above
-
-    runner = asyncio.Runner()
-    client = rind.connect(environ=bench.env)
-
-    async def once() -> None:
-        if not targets:
-            targets.append(await client.find(label="bench"))
-        await targets[0].run(["true"])
-
-    targets: list[rind.Target] = []
-    bench.clean_up.enter_context(runner)
-    runner.run(client.__aenter__())
-    bench.clean_up.callback(lambda: runner.run(client.__aexit__(None, None, None)))
-    runner.run(once())
-
-    def run() -> Sample:
-        began = time.perf_counter()
-        runner.run(once())
-        return Sample(time.perf_counter() - began)
-
-    return run
 
 
 @contextmanager
