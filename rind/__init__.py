@@ -162,11 +162,18 @@ _HOMES = {
 """The module of each, imported at its first use: the command line needs few of them."""
 
 
+_CONNECTS = {"Client", "connect", "connect_sync", "run", "run_sync"}
+"""What needs all of the library: it is loaded with them."""
+
+
 def __getattr__(name: str) -> "Any":
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415 # the command line needs none
 
+    if name in _CONNECTS:
+        # It would hold up the event loop for a tenth of a second when it is first connected.
+        import_module("rind.engine.pooled")
     return getattr(import_module(f"rind.{_HOMES[name]}"), name)
 
 

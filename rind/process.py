@@ -428,13 +428,22 @@ class Process(Generic[In_co, Out_co, Err_co]):
         elif self._stdin is not None:
             await self._stdin.break_off("the command was left")
 
+    def _take(self, parts: list[tuple[int, memoryview]]) -> bool:
+        """Take parts of the output; return whether there is room for more."""
+        room = True
+        for stream, data in parts:
+            room &= self._outputs[stream == STDERR_STREAM].take(data)
+        return room
+
     async def _move_output(self) -> None:
         failure: Exception | None = None
         try:
-            while (part := await self._exec.read()) is not None:
-                stream, data = part
-                await self._outputs[stream == STDERR_STREAM].write(data)
-        except (RindError, OSError) as exc:
+            while (parts := await self._exec.read_all()) is not None:
+                if self._take(parts):
+                    await self._exec.hand_on(self._take)
+                for output in self._outputs:
+                    await output.until_room()
+        except (RindError, OSError, UnicodeError) as exc:
             failure = exc
             raise
         except asyncio.CancelledError:

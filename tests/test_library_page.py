@@ -12,8 +12,7 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from conftest import TestEngine
-from lsprotocol import types
-from pygls.lsp.client import LanguageClient
+from pygls.client import JsonRPCClient
 from test_docs import README, execute
 
 PAGE = Path(__file__).parents[1].joinpath("rind", "docs", "library.md").read_text()
@@ -55,19 +54,17 @@ async def test_many_at_once() -> None:
 
 @pytest.mark.usefixtures("shop")
 async def test_a_language_servers_client() -> None:
-    async def use(client: LanguageClient) -> None:
-        await client.initialize_async(
-            types.InitializeParams(capabilities=types.ClientCapabilities())
-        )
-        client.initialized(types.InitializedParams())
-        uri = "file:///tmp/document.py"
-        text = "import collections\ncollections.Ord\n"
-        document = types.TextDocumentItem(uri, "python", 1, text)
-        client.text_document_did_open(types.DidOpenTextDocumentParams(document))
-        found = await client.text_document_completion_async(
-            types.CompletionParams(types.TextDocumentIdentifier(uri), types.Position(1, 15))
-        )
-        assert isinstance(found, types.CompletionList)
+    uri = "file:///tmp/document.py"
+    text = "import collections\ncollections.Ord\n"
+    document = {"uri": uri, "languageId": "python", "version": 1, "text": text}
+    place = {"textDocument": {"uri": uri}, "position": {"line": 1, "character": 15}}
+
+    async def use(client: JsonRPCClient) -> None:
+        ask, tell = client.protocol.send_request_async, client.protocol.notify
+        await ask("initialize", {"processId": None, "rootUri": None, "capabilities": {}})
+        tell("initialized", {})
+        tell("textDocument/didOpen", {"textDocument": document})
+        found = await ask("textDocument/completion", place)
         assert "OrderedDict" in {item.label for item in found.items}
 
     async with asyncio.timeout(60):

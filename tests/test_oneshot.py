@@ -87,3 +87,20 @@ def test_importing_it_loads_nothing() -> None:
     script = "import sys, rind; print([it for it in sys.modules if it.startswith('rind.')])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
     assert done.stdout == b"[]\n"
+
+
+@pytest.mark.parametrize("name", ["connect", "run"])
+def test_what_connects_is_loaded_when_it_is_imported(name: str) -> None:
+    """Not when it connects: the event loop would stand still."""
+    code = (
+        f"import sys, asyncio; from rind import {name}; before = set(sys.modules)\n"
+        "async def main():\n"
+        "    import rind\n"
+        "    try:\n"
+        "        await rind.run(['true'], host='unix:///nowhere')\n"
+        "    except rind.Unreachable:\n"
+        "        print(*(set(sys.modules) - before))\n"
+        "asyncio.run(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not [name for name in done.stdout.split() if name.startswith("ai")]

@@ -238,6 +238,9 @@ async def test_the_lines_of_both_streams_come_in_order(target: Target) -> None:
     async with target.open_process(script="seq 200000; echo ü", encoding="utf-8") as text:
         numbers = [line async for _, line in text.lines()]
         assert numbers == [*(f"{number}\n" for number in range(1, 200_001)), "ü\n"]
+    async with target.open_process(["printf", r"a\n\377b\n"], encoding="utf-8") as no_text:
+        with pytest.raises(UnicodeDecodeError):
+            assert [line async for line in no_text.lines()] == []
     async with target.open_process(["echo", "x"], tty=True) as on_tty:
         assert [line async for line in on_tty.lines()] == [("stdout", b"x\r\n")]
     async with target.open_process(["nope"]) as missing:

@@ -48,6 +48,7 @@ class Lines:
         self._failure: Exception | None = None
         self._some = asyncio.Event()
         self._room = asyncio.Event()
+        self._room.set()
 
     def joined(self, output: Output, stream: Stream, *, has_ended: bool) -> Output:
         """Return where one of the streams is to go from now on, if it was a pipe.
@@ -62,7 +63,7 @@ class Lines:
         self._open += 1
         join = LinesOutput(self, stream, Decoder(*self._decoding).feed if self._decoding else _same)
         with suppress(RindError, OSError):  # a failure comes at the end
-            join.feed(_at_once(output.reader.read(_MUCH)))
+            join.take(memoryview(_at_once(output.reader.read(_MUCH))))
         if has_ended:
             join.close(output.reader.exception())
         return join
@@ -119,8 +120,24 @@ class LinesOutput:
         self._decode = decode
         self._begun = lines.newline[:0]
 
-    def feed(self, data: bytes, *, final: bool = False) -> None:
-        """Take a part of the stream."""
+    def take(self, data: memoryview) -> bool:
+        """Take a part of the stream; return whether there is room for more."""
+        self._feed(bytes(data))
+        return not self.full.is_set()
+
+    async def until_room(self) -> None:
+        """Return once there is room for more."""
+        await self._lines.until_room()
+
+    def close(self, failure: Exception | None) -> None:
+        """Take the end of the stream, or the failure in its place."""
+        try:
+            self._feed(b"", final=True)
+        except UnicodeDecodeError as exc:
+            failure = failure or exc
+        self._lines.end(failure)
+
+    def _feed(self, data: bytes, *, final: bool = False) -> None:
         newline = self._lines.newline
         *lines, self._begun = (self._begun + self._decode(data, final=final)).split(newline)
         lines = [line + newline for line in lines]
@@ -128,16 +145,6 @@ class LinesOutput:
             lines.append(self._begun)
             self._begun = newline[:0]
         self._lines.put(self._stream, lines)
-
-    async def write(self, data: bytes) -> None:
-        """Return once there is room for more."""
-        self.feed(data)
-        await self._lines.until_room()
-
-    def close(self, failure: Exception | None) -> None:
-        """Take the end of the stream, or the failure in its place."""
-        self.feed(b"", final=True)
-        self._lines.end(failure)
 
 
 def _same(data: bytes, *, final: bool = False) -> bytes:  # noqa: ARG001 # as a decoder has it

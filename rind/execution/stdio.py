@@ -264,7 +264,10 @@ class StdinWriter(asyncio.StreamWriter):
 class Output(Protocol):
     """Where a command's stdout or stderr goes."""
 
-    async def write(self, data: bytes) -> None:
+    def take(self, data: memoryview) -> bool:
+        """Take a part; return whether there is room for more, else wait for it."""
+
+    async def until_room(self) -> None:
         """Return once there is room for more."""
 
     def close(self, failure: Exception | None) -> None:
@@ -274,7 +277,11 @@ class Output(Protocol):
 class Discard:
     """Discards everything: DEVNULL."""
 
-    async def write(self, data: bytes) -> None:
+    def take(self, data: memoryview) -> bool:  # noqa: ARG002 # it is what it is for
+        """Return that there is room."""
+        return True
+
+    async def until_room(self) -> None:
         """Do nothing."""
 
     def close(self, failure: Exception | None) -> None:
@@ -287,10 +294,17 @@ class File:
     def __init__(self, file: Duplicate) -> None:
         self._file = file
         self._sink = Sink(file.fileno())
+        self._left: list[memoryview] = []
 
-    async def write(self, data: bytes) -> None:
-        """Return once ``data`` is written."""
-        await self._sink.write(data)
+    def take(self, data: memoryview) -> bool:
+        """Write what is taken at once; return whether that is all."""
+        self._left.append(data)
+        return self._sink.write_at_once(self._left)
+
+    async def until_room(self) -> None:
+        """Return once all is written."""
+        left, self._left = self._left, []
+        await self._sink.write(*left)
 
     def close(self, failure: Exception | None) -> None:  # noqa: ARG002 # a file takes no failure
         """Close it: the reader of a pipe must see the end."""
@@ -363,9 +377,13 @@ class Pipe(asyncio.ReadTransport):
         self.full.clear()
         self._room.set()
 
-    async def write(self, data: bytes) -> None:
-        """Return once the reader wants more."""
+    def take(self, data: memoryview) -> bool:
+        """Feed the reader; return whether it wants more."""
         self.reader.feed_data(data)
+        return self._room.is_set()
+
+    async def until_room(self) -> None:
+        """Return once the reader wants more."""
         await self._room.wait()
 
     def close(self, failure: Exception | None = None) -> None:

@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from streams import put
 
 from rind.errors import Broken
 from rind.execution.exchange import exchange
@@ -11,7 +12,7 @@ async def test_input_and_output_at_once() -> None:
     pipe = Pipe(limit=2)
 
     async def echo(data: bytes) -> None:
-        await pipe.write(data)
+        await put(pipe, data)
 
     async def end() -> None:
         pipe.close()
@@ -26,7 +27,7 @@ async def test_input_and_output_at_once() -> None:
 
 async def test_a_failure_of_the_output_is_left_to_who_waits() -> None:
     pipe = Pipe()
-    await pipe.write(b"some")
+    await put(pipe, b"some")
     pipe.close(Broken("cut"))
     seen: list[bytes] = []
     await exchange(None, None, {pipe.reader: seen.append})
@@ -35,7 +36,7 @@ async def test_a_failure_of_the_output_is_left_to_who_waits() -> None:
 
 async def test_what_a_taker_raises_ends_it() -> None:
     pipe, endless = Pipe(), Pipe()
-    await pipe.write(b"x")
+    await put(pipe, b"x")
 
     def refuse(_: bytes) -> None:
         raise ZeroDivisionError

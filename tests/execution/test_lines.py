@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from streams import put
 
 from rind.errors import Broken
 from rind.execution.lines import Lines
@@ -27,7 +28,7 @@ def joined(
 async def test_lines_are_whole_and_in_order(parts: list[tuple[bool, bytes]]) -> None:
     lines, *outputs = joined()
     for is_err, data in parts:
-        await outputs[is_err].write(data)
+        await put(outputs[is_err], data)
     for output in outputs:
         output.close(None)
     seen = [line async for line in lines]
@@ -39,11 +40,11 @@ async def test_lines_are_whole_and_in_order(parts: list[tuple[bool, bytes]]) -> 
 async def test_each_comes_as_soon_as_it_is_whole() -> None:
     lines, out, err = joined(decoding=("utf-8", "strict"))
     next_line = asyncio.ensure_future(anext(lines))
-    await out.write(b"a\xc3")
-    await err.write(b"e\r")
+    await put(out, b"a\xc3")
+    await put(err, b"e\r")
     await asyncio.sleep(0)
     assert not next_line.done()
-    await out.write(b"\xbc\n")
+    await put(out, b"\xbc\n")
     assert await next_line == ("stdout", "aü\n")
     err.close(None)
     assert await anext(lines) == ("stderr", "e\n")
@@ -54,7 +55,7 @@ async def test_each_comes_as_soon_as_it_is_whole() -> None:
 
 async def test_a_writer_waits_for_the_reader() -> None:
     lines, out, _ = joined(limit=10)
-    writing = asyncio.ensure_future(out.write(b"12345\n12345\n"))
+    writing = asyncio.ensure_future(put(out, b"12345\n12345\n"))
     await asyncio.sleep(0)
     assert lines.full.is_set()
     assert not writing.done()
@@ -66,30 +67,40 @@ async def test_a_writer_waits_for_the_reader() -> None:
 async def test_a_line_beyond_the_limit_comes_in_parts() -> None:
     lines, out, err = joined(limit=10)
     err.close(None)
-    writing = asyncio.ensure_future(out.write(b"x" * 15))
+    writing = asyncio.ensure_future(put(out, b"x" * 15))
     assert await anext(lines) == ("stdout", b"x" * 15)
     await writing
-    await out.write(b"yy\n")
+    await put(out, b"yy\n")
     assert await anext(lines) == ("stdout", b"yy\n")
 
 
 @pytest.mark.parametrize("failure", [None, Broken("cut")])
 async def test_what_came_before(failure: Any) -> None:
     pipe = Pipe()
-    await pipe.write(b"one\ntw")
+    await put(pipe, b"one\ntw")
     lines = Lines(None, 100)
     out = lines.joined(pipe, "stdout", has_ended=False)
-    await out.write(b"o\n")
+    await put(out, b"o\n")
     out.close(failure)
     assert [await anext(lines), await anext(lines)] == [("stdout", b"one\n"), ("stdout", b"two\n")]
 
     pipe = Pipe()
-    await pipe.write(b"all\n")
+    await put(pipe, b"all\n")
     pipe.close(failure)
     lines = Lines(None, 100)
     lines.joined(pipe, "stdout", has_ended=True)
     assert await anext(lines) == ("stdout", b"all\n")
     with pytest.raises(Broken if failure else StopAsyncIteration):
+        await anext(lines)
+
+
+async def test_what_is_no_text() -> None:
+    lines, out, err = joined(decoding=("utf-8", "strict"))
+    err.close(None)
+    await put(out, b"a\n\xc3")
+    out.close(None)
+    assert await anext(lines) == ("stdout", "a\n")
+    with pytest.raises(UnicodeDecodeError):
         await anext(lines)
 
 

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from streams import put
 
 from rind.errors import Broken
 from rind.execution.stdio import (
@@ -101,8 +102,8 @@ async def test_a_command_that_takes_no_more_is_a_broken_pipe() -> None:
 
 async def test_a_full_pipe_holds_its_writer_back() -> None:
     pipe = Pipe(limit=10)
-    await asyncio.wait_for(pipe.write(b"x" * 20), 1)
-    writing = asyncio.create_task(pipe.write(b"y"))
+    await asyncio.wait_for(put(pipe, b"x" * 20), 1)
+    writing = asyncio.create_task(put(pipe, b"y"))
     await turns()
     assert not writing.done()
     assert await pipe.reader.readexactly(15) == b"x" * 15
@@ -125,7 +126,7 @@ async def test_a_failure_is_raised_by_the_reader() -> None:
 
 async def test_what_came_before_a_failure_is_read_first() -> None:
     pipe = Pipe()
-    await pipe.write(b"line\nrest")
+    await put(pipe, b"line\nrest")
     pipe.close(Broken("lost"))
     assert await pipe.reader.readline() == b"line\n"
     with pytest.raises(asyncio.IncompleteReadError):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from streams import put
 
 from rind.errors import Broken
 from rind.execution.stdio import OutputReader, Pipe, StdinWriter
@@ -83,7 +84,7 @@ async def test_what_is_no_text() -> None:
 async def test_a_failure_comes_after_the_text() -> None:
     pipe = Pipe()
     reader = TextReader(pipe.reader, "utf-8", "strict")
-    await pipe.write(b"all that came")
+    await put(pipe, b"all that came")
     pipe.close(Broken("cut"))
     assert await reader.read(100) == "all that came"
     with pytest.raises(Broken, match="cut"):
