@@ -13,6 +13,7 @@ from conftest import TIMEOUT, TestContainer, wait_until
 
 import rind
 from rind import DEVNULL, PIPE, STDOUT, Process, Target
+from rind.execution.receiver import SLOW_READER
 
 MIB = 1024 * 1024
 
@@ -103,6 +104,14 @@ async def test_an_unread_pipe_holds_the_command_back(
 
 async def test_waiting_needs_no_reading(target: Target) -> None:
     async with target.open_process(["head", "-c", "300000", "/dev/zero"], limit=1000) as process:
+        async with asyncio.timeout(30):
+            assert await process.wait() == 0
+        assert len(await process.stdout.read()) == 300000
+    script = "echo begun; read x; head -c 300000 /dev/zero"
+    async with target.open_process(script=script, limit=1000) as process:
+        assert await process.stdout.readline() == b"begun\n"
+        await asyncio.sleep(2 * SLOW_READER)  # the engine is not asked any more from then on
+        process.stdin.write(b"x\n")
         async with asyncio.timeout(30):
             assert await process.wait() == 0
         assert len(await process.stdout.read()) == 300000

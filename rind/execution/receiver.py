@@ -151,6 +151,11 @@ class Receiver:
         limit = self._received + MOST_SAVED
         while self._may_receive(limit):
             await self._receive()
+        # Who waits for the end without reading has it from here.
+        with suppress(EngineError):  # the reader will meet it too
+            while self._inspector.settled is None:
+                await asyncio.sleep(SLOW_READER)
+                await self._inspector.poll()
 
     async def _first_state(self) -> ExecState:
         """Return the state at the first output, or when the reader is slow to come for that."""

@@ -28,7 +28,7 @@ class Settled:
     """An inspector whose answer is known."""
 
     def __init__(self, state: ExecState) -> None:
-        self._state = state
+        self._state = self.settled = state
 
     async def poll(self) -> ExecState:
         return self._state
