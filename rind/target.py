@@ -20,7 +20,6 @@ from rind.keywords import CommandOptions, check_keywords
 from rind.process import Process
 from rind.resolve import profile_of, settle
 from rind.signatures import as_open_process, as_run
-from rind.transfer import get, put
 
 __all__ = ["Target", "limited"]
 
@@ -381,6 +380,8 @@ class Target:
             Refused: the directory is not there (404), or is read-only (403).
             EngineError: the engine failed.
         """
+        from rind.transfer import put  # noqa: PLC0415 # the command line needs none
+
         where = self._engine, self.container, local, path
         await put(*where, owner=owner, on_progress=on_progress)
 
@@ -413,6 +414,8 @@ class Target:
             Refused: it is not there (404).
             EngineError: the engine failed, or sent something else than files.
         """
+        from rind.transfer import get  # noqa: PLC0415 # as above
+
         return await get(self._engine, self.container, path, local, on_progress=on_progress)
 
     async def refresh(self) -> Container:

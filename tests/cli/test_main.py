@@ -261,7 +261,7 @@ def test_an_ordinary_run_loads_no_library_that_it_does_not_need(busybox: TestCon
         check=True,
     )
     assert b"asyncio" in done.stderr
-    for slow in (b"aiodocker", b"prompt_toolkit", b"argparse"):
+    for slow in (b"aiodocker", b"prompt_toolkit", b"argparse", b"tarfile"):
         assert slow not in done.stderr
 
 
