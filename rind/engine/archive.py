@@ -71,7 +71,7 @@ async def get_archive(
         Refused: there is nothing (404).
         EngineError: the engine failed.
     """
-    asked = engine.asked("GET", f"containers/{container_id}/archive", {"path": path})
+    asked = engine.new_request("GET", f"containers/{container_id}/archive", {"path": path})
     async with AsyncExitStack() as stack:
         with engine.errors():
             stream = engine.carrier.stream(asked, engine.timeout)
@@ -103,7 +103,7 @@ async def put_archive(
         EngineError: the engine failed.
     """
     params = {"path": folder, "noOverwriteDirNonDir": "1"}
-    asked = engine.asked("PUT", f"containers/{container_id}/archive", params)
+    asked = engine.new_request("PUT", f"containers/{container_id}/archive", params)
     with engine.errors():
         accept(await engine.carrier.upload(asked, parts, engine.timeout))
 

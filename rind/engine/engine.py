@@ -211,7 +211,7 @@ class Engine:
         What happens from entering on is told (API: ``GET /events``).
         """
         filters = json.dumps({"type": ["container"], "event": _CHANGES})
-        asked = self.asked("GET", "events", {"filters": filters})
+        asked = self.new_request("GET", "events", {"filters": filters})
         with self.errors():
             async with self.carrier.stream(asked, self.timeout) as (answer, parts):
                 accept(answer)
@@ -296,7 +296,7 @@ class Engine:
         body: dict[str, object] = {"Detach": False, "Tty": tty}
         if tty and size and self.takes_console_size:
             body["ConsoleSize"] = list(size)
-        return self.asked("POST", f"exec/{exec_id}/start", body=body)
+        return self.new_request("POST", f"exec/{exec_id}/start", body=body)
 
     async def start_exec_detached(self, exec_id: str) -> None:
         """Start a created command, detached.
@@ -356,14 +356,14 @@ class Engine:
             return answers.read_containers(await self._get("containers/json", **params))
 
     async def _get(self, path: str, **params: str) -> bytes:
-        asked = self.asked("GET", path, params)
+        asked = self.new_request("GET", path, params)
         return accept(await self.carrier.request(asked, self.timeout)).body
 
     async def _post(self, path: str, body: object = None, **params: str) -> bytes:
-        asked = self.asked("POST", path, params, body)
+        asked = self.new_request("POST", path, params, body)
         return accept(await self.carrier.request(asked, self.timeout)).body
 
-    def asked(
+    def new_request(
         self, method: str, path: str, params: Mapping[str, str] | None = None, body: object = None
     ) -> Request:
         """Return a request in the version that is spoken, for this package."""

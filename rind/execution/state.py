@@ -41,6 +41,11 @@ _AROUND_THE_END: Final = 2.0, 1.0
 seen to take 0.3 from the one to the other."""
 
 
+_SOON: Final = 0.1
+"""The same after the end, where the container is seen to be up: it is its lack of memory that the
+engine may still have to tell."""
+
+
 class Inspector:
     """Inspects one exec instance until its state is settled.
 
@@ -134,10 +139,11 @@ class Inspector:
         """Return the container's events around the command's end; asked for once."""
         if self._events is None:
             self._events = []
+            before, after = _AROUND_THE_END
+            if self._tree.container_is_up():
+                after = _SOON
             with suppress(EngineError):
-                self._events = await self._engine.events(
-                    self._container.id, EVENTS, *_AROUND_THE_END
-                )
+                self._events = await self._engine.events(self._container.id, EVENTS, before, after)
         return self._events
 
     async def _doubt(self) -> None:

@@ -21,7 +21,7 @@ from typing import Final
 
 from rind.readiness import readable
 
-__all__ = ["is_engine", "session_of", "signal_tree", "until_ended"]
+__all__ = ["is_engine", "is_up", "session_of", "signal_tree", "until_ended"]
 
 _PROC: Final = Path("/proc")
 
@@ -31,8 +31,12 @@ _ENGINES: Final = frozenset(["dockerd", "podman", "systemd"])
 _UCRED: Final = struct.Struct("3i")
 """Linux's struct ucred (unix(7)): process, user, group."""
 
-_STATE, _PARENT, _SESSION, _START_TIME = 0, 1, 3, 19
+_STATE, _PARENT, _SESSION, _FLAGS, _START_TIME = 0, 1, 3, 6, 19
 """Fields of a process's stat, counted after its name (proc(5))."""
+
+_EXITING: Final = 0x4
+"""Of these flags: the process ends, and with a container's first one all others do (Linux,
+PF_EXITING)."""
 
 _NONE: Final = OSError, OverflowError, ValueError, LookupError
 """Errors of a process that does not exist (any more), by number or in /proc."""
@@ -79,6 +83,16 @@ async def until_ended(pid: int, container_id: str) -> bool:
         if _is_of(_PROC / str(pid), container_id):
             await readable(pidfd)
             return True
+    return False
+
+
+def is_up(container_id: str) -> bool:
+    """Return whether a container's first process is seen, and does not end."""
+    for folder in _PROC.glob("[0-9]*"):
+        with suppress(*_NONE):
+            if _is_of(folder, container_id) and _numbers(folder)[1:] == ["1"]:
+                stat = _stat(folder)
+                return stat[_STATE] not in "XZ" and not int(stat[_FLAGS]) & _EXITING
     return False
 
 

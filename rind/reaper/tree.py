@@ -237,6 +237,10 @@ class Tree:
         seen = pid > 0 and self._trees.is_local
         return seen and await host_processes.until_ended(pid, self._container_id)
 
+    def container_is_up(self) -> bool:
+        """Return whether the command's container is seen to be up; False where that is unknown."""
+        return self._trees.is_local and host_processes.is_up(self._container_id)
+
     async def _reach(self, number: int) -> Look:
         clock = asyncio.get_running_loop().time
         deadline = clock() + ENGINE_BACK

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import TestContainer, TestEngine, wait_until
 
-from rind.reaper.host_processes import is_engine, session_of, signal_tree, until_ended
+from rind.reaper.host_processes import is_engine, is_up, session_of, signal_tree, until_ended
 
 
 @pytest.fixture
@@ -182,3 +182,10 @@ def test_without_rights_it_is_said(busybox: TestContainer, monkeypatch: pytest.M
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(PermissionError):
         signal_tree(0, "RIND_EXEC_ID=nobody", 0, container_id)
+
+
+def test_a_container_is_up_until_its_first_process_ends(busybox: TestContainer) -> None:
+    container_id = busybox.engine.cli("inspect", "--format", "{{.Id}}", busybox.name)
+    assert is_up(container_id)
+    assert not is_up("0" * 64)
+    assert not is_up("x")
