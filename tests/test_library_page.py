@@ -5,13 +5,14 @@ import re
 import subprocess
 import sys
 import textwrap
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
-from conftest import TestEngine
+from conftest import TestEngine, wait_until
 from pygls.client import JsonRPCClient
 from test_docs import README, execute
 
@@ -108,17 +109,22 @@ async def test_a_supervisor(engine: TestEngine, tmp_path: Path) -> None:
             some.clear()
             await some.wait()
 
-    keep_up = program("A supervisor")["keep_up"]
+    async def keeping(argv: list[str], told_of: str) -> None:
+        """Keep it up until it is told of that."""
+        task = asyncio.create_task(program("A supervisor")["keep_up"](argv, tell))
+        await until(told_of)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    recreate = "compose", "up", "--detach", "--force-recreate", "-t0"
     async with asyncio.timeout(60):
-        keeping = asyncio.create_task(keep_up(["sh", "-c", "exit 3"], tell))
-        await until("ended with 3")
-        keeping.cancel()
-        keeping = asyncio.create_task(keep_up(["sleep", "1000"], tell))
-        await asyncio.to_thread(
-            engine.cli, "compose", "up", "--detach", "--force-recreate", "-t0", cwd=tmp_path
-        )
-        await until("removed")
-        keeping.cancel()
+        await keeping(["sh", "-c", "exit 3"], "ended with 3")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(keeping(["sleep", "1000"], "removed"))
+            runs = lambda: "sleep 1000" in engine.cli("top", "shop-web-1")  # noqa: E731 # short
+            await asyncio.to_thread(wait_until, runs)
+            await asyncio.to_thread(engine.cli, *recreate, cwd=tmp_path)
 
 
 def test_type_checkers_pass_all_of_it(tmp_path: Path) -> None:

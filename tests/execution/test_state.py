@@ -39,6 +39,9 @@ class Answers:
             raise self._root
         return self._root
 
+    def container_is_up(self) -> bool:
+        return False
+
     async def events(self, *_: object) -> list[str]:
         return []
 
