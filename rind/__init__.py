@@ -42,11 +42,11 @@ if TYPE_CHECKING:
     from rind.errors import Unreachable as Unreachable
     from rind.errors import UsageError as UsageError
     from rind.execution.exec import Exec as Exec
+    from rind.execution.stdin import StdinWriter as StdinWriter
     from rind.execution.stdio import DEVNULL as DEVNULL
     from rind.execution.stdio import PIPE as PIPE
     from rind.execution.stdio import STDOUT as STDOUT
     from rind.execution.stdio import LocalFile as LocalFile
-    from rind.execution.stdio import StdinWriter as StdinWriter
     from rind.execution.text import TextReader as TextReader
     from rind.execution.text import TextWriter as TextWriter
     from rind.keywords import CommandOptions as CommandOptions
@@ -141,7 +141,7 @@ _HOMES = {
     "STDOUT": "execution.stdio",
     "SelectionError": "errors",
     "StartError": "errors",
-    "StdinWriter": "execution.stdio",
+    "StdinWriter": "execution.stdin",
     "SyncClient": "sync",
     "Target": "target",
     "TextReader": "execution.text",

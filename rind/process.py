@@ -13,19 +13,10 @@ from rind.errors import Broken, ContainerGone, RindError, StartError
 from rind.execution.exchange import exchange
 from rind.execution.exec import KILL_AFTER
 from rind.execution.lines import Lines, LinesOutput
+from rind.execution.outputs import Pipe, output
 from rind.execution.start import open_exec
-from rind.execution.stdio import (
-    DEFAULT_LIMIT,
-    PIPE,
-    STDOUT,
-    Duplicate,
-    Pipe,
-    StdinWriter,
-    copy_bytes,
-    copy_in,
-    has_fileno,
-    output,
-)
+from rind.execution.stdin import StdinWriter, copy_bytes, copy_in
+from rind.execution.stdio import DEFAULT_LIMIT, PIPE, STDOUT, Duplicate, has_fileno
 from rind.execution.tasks import Tasks, shielded
 from rind.execution.text import TextReader, TextWriter
 
@@ -39,11 +30,9 @@ if TYPE_CHECKING:
     from rind.errors import Ending, LeftRunning
     from rind.execution.exec import Exec
     from rind.execution.lines import Stream
+    from rind.execution.outputs import Output
     from rind.execution.registry import Registry
-    from rind.execution.stdio import (
-        LocalFile,
-        Output,
-    )
+    from rind.execution.stdio import LocalFile
     from rind.model import Container, ExecConfig
     from rind.reaper.tree import Trees
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from rind.decide.plan import Words
-    from rind.execution.stdio import LocalFile, StdinWriter
+    from rind.execution.stdin import StdinWriter
+    from rind.execution.stdio import LocalFile
     from rind.execution.text import TextReader, TextWriter
     from rind.keywords import AnywhereOptions, OpenOptions, RunOptions
     from rind.process import Process

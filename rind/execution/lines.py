@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from rind.errors import RindError
-from rind.execution.stdio import Pipe
+from rind.execution.outputs import Pipe
 from rind.execution.text import Decoder
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Literal, Self
 
-    from rind.execution.stdio import Output
+    from rind.execution.outputs import Output
 
     Stream = Literal["stdout", "stderr"]
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Final, Self
 
-    from rind.execution.stdio import OutputReader, StdinWriter
+    from rind.execution.outputs import OutputReader
+    from rind.execution.stdin import StdinWriter
 
 __all__ = ["UTF_8", "Decoder", "TextReader", "TextWriter", "check_encoding"]
 

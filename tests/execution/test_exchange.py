@@ -5,7 +5,8 @@ from streams import put
 
 from rind.errors import Broken
 from rind.execution.exchange import exchange
-from rind.execution.stdio import Pipe, StdinWriter
+from rind.execution.outputs import Pipe
+from rind.execution.stdin import StdinWriter
 
 
 async def test_input_and_output_at_once() -> None:

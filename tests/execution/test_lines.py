@@ -8,7 +8,7 @@ from streams import put
 
 from rind.errors import Broken
 from rind.execution.lines import Lines
-from rind.execution.stdio import Discard, Output, Pipe
+from rind.execution.outputs import Discard, Output, Pipe
 
 PARTS = st.lists(
     st.tuples(st.booleans(), st.lists(st.sampled_from([b"a", b"\n", b"long line"])).map(b"".join)),

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from streams import put
 
 from rind.errors import Broken
-from rind.execution.stdio import OutputReader, Pipe, StdinWriter
+from rind.execution.outputs import OutputReader, Pipe
+from rind.execution.stdin import StdinWriter
 from rind.execution.text import Decoder, TextReader, TextWriter, check_encoding
 
 TEXTS = st.lists(st.sampled_from(["a", "ü", "\r", "\n", "\r\n", "€", "line"]), max_size=40).map(

@@ -1,0 +1,173 @@
+"""Where a command's stdout and stderr go: asyncio's readers, local files, or nowhere.
+
+The engine sends stdout and stderr over one connection, so an unread pipe blocks the other one too.
+Read both, or send the unwanted one to ``DEVNULL``.
+"""
+
+import asyncio
+from typing import Any, Final, Protocol
+
+from rind.execution.stdio import DEFAULT_LIMIT, DEVNULL, PIPE, Duplicate, LocalFile
+from rind.terminal.descriptors import Sink
+
+__all__ = ["Discard", "File", "Output", "OutputReader", "Pipe", "output"]
+
+
+class Output(Protocol):
+    """Where a command's stdout or stderr goes."""
+
+    def take(self, data: memoryview) -> bool:
+        """Take a part; return whether there is room for more, else wait for it."""
+
+    async def until_room(self) -> None:
+        """Return once there is room for more."""
+
+    def close(self, failure: Exception | None) -> None:
+        """Take the end of the stream, or the failure in its place."""
+
+
+class Discard:
+    """Discards everything: DEVNULL."""
+
+    def take(self, data: memoryview) -> bool:  # noqa: ARG002 # it is what it is for
+        """Return that there is room."""
+        return True
+
+    async def until_room(self) -> None:
+        """Do nothing."""
+
+    def close(self, failure: Exception | None) -> None:
+        """Do nothing."""
+
+
+class File:
+    """A local file."""
+
+    def __init__(self, file: Duplicate) -> None:
+        self._file = file
+        self._sink = Sink(file.fileno())
+        self._left: list[memoryview] = []
+
+    def take(self, data: memoryview) -> bool:
+        """Write what is taken at once; return whether that is all."""
+        self._left.append(data)
+        return self._sink.write_at_once(self._left)
+
+    async def until_room(self) -> None:
+        """Return once all is written."""
+        left, self._left = self._left, []
+        await self._sink.write(*left)
+
+    def close(self, failure: Exception | None) -> None:  # noqa: ARG002 # a file takes no failure
+        """Close it: the reader of a pipe must see the end."""
+        self._sink.close()
+        self._file.close()
+
+
+_readuntil: Final = asyncio.StreamReader.readuntil
+
+
+class OutputReader(asyncio.StreamReader):
+    """Raises a failure where the end would be, after all that was received before."""
+
+    failure: Exception | None = None
+
+    def exception(self) -> Exception | None:
+        """Return the failure, if there is one."""
+        return self.failure
+
+    async def read(self, n: int = -1) -> bytes:
+        """Read as :class:`asyncio.StreamReader` does."""
+        return self._checked(await super().read(n), enough=n == 0)
+
+    async def readline(self) -> bytes:
+        """Read as :class:`asyncio.StreamReader` does, but for one coroutine less for each line."""
+        try:
+            return await _readuntil(self, b"\n")
+        except asyncio.IncompleteReadError as exc:
+            return self._checked(exc.partial)
+        except asyncio.LimitOverrunError:
+            return await super().readline()  # it is this error there too, and told as ever
+
+    async def __anext__(self) -> bytes:
+        # As above: two coroutines less.
+        try:
+            return await _readuntil(self, b"\n")
+        except asyncio.IncompleteReadError as exc:
+            line = self._checked(exc.partial)
+        except asyncio.LimitOverrunError:
+            line = await super().readline()
+        if not line:
+            raise StopAsyncIteration
+        return line
+
+    async def readuntil(self, separator: Any = b"\n") -> bytes:
+        """Read as :class:`asyncio.StreamReader` does."""
+        try:
+            return await super().readuntil(separator)
+        except asyncio.IncompleteReadError as exc:
+            self._checked(exc.partial)
+            raise
+
+    async def readexactly(self, n: int) -> bytes:
+        """Read as :class:`asyncio.StreamReader` does."""
+        try:
+            return await super().readexactly(n)
+        except asyncio.IncompleteReadError as exc:
+            self._checked(exc.partial)
+            raise
+
+    def _checked(self, data: bytes, *, enough: bool = False) -> bytes:
+        if self.failure is not None and not (data or enough):
+            raise self.failure
+        return data
+
+
+class Pipe(asyncio.ReadTransport):
+    """Fills a StreamReader, and waits while that is full: asyncio's own backpressure.
+
+    Attributes:
+        reader: what the caller reads.
+        full: is set while the reader must read before there can be more.
+    """
+
+    def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
+        super().__init__()
+        self.full = asyncio.Event()
+        self.reader = OutputReader(limit=limit)
+        self.reader.set_transport(self)
+        self._room = asyncio.Event()
+        self._room.set()
+
+    def pause_reading(self) -> None:
+        """Stop receiving. For the reader to call."""
+        self._room.clear()
+        self.full.set()
+
+    def resume_reading(self) -> None:
+        """Receive again. For the reader to call."""
+        self.full.clear()
+        self._room.set()
+
+    def take(self, data: memoryview) -> bool:
+        """Feed the reader; return whether it wants more."""
+        self.reader.feed_data(data)
+        return self._room.is_set()
+
+    async def until_room(self) -> None:
+        """Return once the reader wants more."""
+        await self._room.wait()
+
+    def close(self, failure: Exception | None = None) -> None:
+        """End the reader's stream, with a failure if it broke."""
+        self.reader.failure = failure
+        self.reader.feed_eof()
+
+
+def output(where: int | LocalFile, limit: int) -> "Pipe | Discard | File":
+    """Return the destination of a command's output, for PIPE, DEVNULL or a local file."""
+    if where == PIPE:
+        return Pipe(limit)
+    if where == DEVNULL:
+        return Discard()
+    return File(where if isinstance(where, Duplicate) else Duplicate(where))

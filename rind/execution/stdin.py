@@ -1,0 +1,183 @@
+"""A command's stdin: a writer, and what feeds it from a local file or from bytes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from typing import Any, Final
+
+from rind.errors import Broken
+from rind.execution.stdio import DEFAULT_LIMIT, Duplicate
+from rind.terminal.descriptors import Source
+
+__all__ = ["StdinWriter", "copy_bytes", "copy_in"]
+
+MOST_AT_ONCE: Final = 256 * 1024
+"""Bytes to send to a command's stdin at once: more would hold up the event loop."""
+
+
+class StdinWriter(asyncio.StreamWriter):
+    """A writer to a command's stdin. All of :class:`asyncio.StreamWriter`'s methods are its own.
+
+    Args:
+        send: sends bytes, and returns once they are sent; raises Broken if it cannot.
+        send_eof: ends the stream.
+        limit: the bytes that may be buffered before :meth:`drain` waits.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[bytes], Awaitable[None]],
+        send_eof: Callable[[], Awaitable[None]],
+        limit: int = DEFAULT_LIMIT,
+    ) -> None:
+        self._send = send
+        self._send_eof = send_eof
+        self._limit = limit
+        self._buffer = bytearray()
+        self._ending = False
+        self._ended = False
+        self._broken: Broken | None = None
+        self._changed = asyncio.Condition()
+        self._wake = asyncio.Event()
+
+    def __repr__(self) -> str:
+        state = "ended" if self._ending else "broken" if self._broken else "open"
+        return f"<StdinWriter {state} buffered={len(self._buffer)}>"
+
+    def __del__(self) -> None:
+        """Do nothing: the command's owner closes it."""
+
+    @property
+    def transport(self) -> asyncio.WriteTransport:
+        """There is none of its own: the connection carries the output too.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("a command's stdin has no transport of its own")
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:  # noqa: ARG002 # see transport
+        """Return the default: nothing is known of a stream in a container."""
+        return default
+
+    async def start_tls(self, *_args: Any, **_kwargs: Any) -> None:
+        """Refuse: a program's stdin is no socket.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("a command's stdin has no TLS")
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Buffer ``data``, and send it as soon as the command takes it.
+
+        Raises:
+            RuntimeError: the stream was ended.
+        """
+        if self._ending:
+            raise RuntimeError("the command's stdin was ended already")
+        if self._broken is None:
+            self._buffer += data
+            self._wake.set()
+
+    def writelines(self, data: Iterable[bytes | bytearray | memoryview]) -> None:
+        """Write each of ``data``."""
+        for part in data:
+            self.write(part)
+
+    async def drain(self) -> None:
+        """Wait until there is room for more.
+
+        Raises:
+            BrokenPipeError: the command takes no more: it has ended, or closed its stdin.
+        """
+        await self._until(lambda: len(self._buffer) <= self._limit)
+
+    def can_write_eof(self) -> bool:
+        """Return whether the stream can be ended by itself. It can."""
+        return True
+
+    def write_eof(self) -> None:
+        """End the stream once what is buffered has been sent. Idempotent.
+
+        With a TTY, it is Ctrl-D that is sent, which ends a program's input at a line's start.
+        """
+        self._ending = True
+        self._wake.set()
+
+    def close(self) -> None:
+        """End the stream. For a command, a closed stdin is one that ends."""
+        self.write_eof()
+
+    def is_closing(self) -> bool:
+        """Return whether the stream was ended, or the command takes no more."""
+        return self._ending or self._broken is not None
+
+    async def wait_closed(self) -> None:
+        """Wait until all has been sent, and the end too.
+
+        Raises:
+            BrokenPipeError: the command takes no more.
+        """
+        await self._until(lambda: self._ended)
+
+    async def break_off(self, why: str) -> None:
+        """Refuse further data: the other end is closed. For the owner to call."""
+        await self._break(Broken(why))
+
+    async def pump(self) -> None:
+        """Send written data until the end of the stream. The owner runs it as a task."""
+        try:
+            while self._buffer or not self._ending:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._buffer:
+                    with memoryview(self._buffer) as view:
+                        data = bytes(view[:MOST_AT_ONCE])
+                    await self._send(data)
+                    async with self._changed:
+                        del self._buffer[: len(data)]
+                        self._changed.notify_all()
+            await self._send_eof()
+            self._ended = True
+        except Broken as exc:
+            await self._break(exc)
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def _break(self, why: Broken) -> None:
+        async with self._changed:
+            if not self._ended:
+                self._broken = why
+                self._buffer.clear()
+            self._changed.notify_all()
+
+    async def _until(self, true: Callable[[], bool]) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._broken is not None or true())
+        if self._broken is not None:
+            raise BrokenPipeError(str(self._broken)) from self._broken
+
+
+async def copy_in(
+    file: Duplicate, send: Callable[[bytes], Awaitable[None]], end: Callable[[], Awaitable[None]]
+) -> None:
+    """Feed a command's stdin from a local file until that ends, or the command takes no more."""
+    source = Source(file.fileno())
+    try:
+        with suppress(Broken):
+            while data := await source.read():
+                await send(data)
+            await end()
+    finally:
+        source.close()
+
+
+async def copy_bytes(
+    data: bytes, send: Callable[[memoryview], Awaitable[None]], end: Callable[[], Awaitable[None]]
+) -> None:
+    """Feed a command's stdin with ``data``, or as much of it as the command takes."""
+    with suppress(Broken):
+        for start in range(0, len(data), MOST_AT_ONCE):
+            await send(memoryview(data)[start : start + MOST_AT_ONCE])
+        await end()

@@ -1,0 +1,96 @@
+"""Stdin without an engine: what asyncio's own has, ours has."""
+
+import asyncio
+import os
+
+import pytest
+from streams import turns
+
+from rind.errors import Broken
+from rind.execution.stdin import StdinWriter, copy_in
+from rind.execution.stdio import Duplicate
+
+
+class Command:
+    """Takes what is sent, as fast as it is let."""
+
+    def __init__(self) -> None:
+        self.received = b""
+        self.ended = False
+        self.takes = asyncio.Event()
+        self.takes.set()
+        self.broken = False
+
+    async def send(self, data: bytes) -> None:
+        await self.takes.wait()
+        if self.broken:
+            raise Broken("gone")
+        self.received += data
+
+    async def end(self) -> None:
+        self.ended = True
+
+
+async def test_a_writer_sends_in_order_and_ends() -> None:
+    command = Command()
+    writer = StdinWriter(command.send, command.end)
+    pump = asyncio.create_task(writer.pump())
+    writer.write(b"one ")
+    writer.writelines([bytearray(b"two "), memoryview(b"three")])
+    await writer.drain()
+    assert writer.can_write_eof()
+    assert not writer.is_closing()
+    writer.write_eof()
+    writer.close()
+    await writer.wait_closed()
+    await pump
+    assert command.received == b"one two three"
+    assert command.ended
+    assert writer.is_closing()
+    with pytest.raises(RuntimeError, match="ended already"):
+        writer.write(b"more")
+
+
+async def test_drain_waits_for_room() -> None:
+    command = Command()
+    command.takes.clear()
+    writer = StdinWriter(command.send, command.end, limit=10)
+    pump = asyncio.create_task(writer.pump())
+    writer.write(b"x" * 10)
+    await writer.drain()
+    writer.write(b"y")
+    draining = asyncio.create_task(writer.drain())
+    await turns()
+    assert not draining.done()
+    command.takes.set()
+    await draining
+    writer.write_eof()
+    await pump
+    assert command.received == b"x" * 10 + b"y"
+
+
+async def test_a_command_that_takes_no_more_is_a_broken_pipe() -> None:
+    command = Command()
+    command.broken = True
+    writer = StdinWriter(command.send, command.end)
+    writer.write(b"x")
+    await writer.pump()
+    for waiting in (writer.drain(), writer.wait_closed()):
+        with pytest.raises(BrokenPipeError, match="gone"):
+            await waiting
+    writer.write(b"nobody takes it")
+    writer.write_eof()
+    assert writer.is_closing()
+
+
+async def test_a_file_is_copied_and_its_end_told() -> None:
+    command = Command()
+    reader, writer = os.pipe()
+    os.write(writer, b"some bytes")
+    os.close(writer)
+    file = Duplicate(reader)
+    os.close(reader)
+    await copy_in(file, command.send, command.end)
+    file.close()
+    assert command.received == b"some bytes"
+    assert command.ended
