@@ -6,7 +6,14 @@ from typing import Any, Final, Literal, TypedDict
 
 from rind.execution.stdio import LocalFile
 
-__all__ = ["AnywhereOptions", "CommandOptions", "RunOptions", "WantedFields", "check_keywords"]
+__all__ = [
+    "AnywhereOptions",
+    "CommandOptions",
+    "OpenOptions",
+    "RunOptions",
+    "WantedFields",
+    "check_keywords",
+]
 
 _SAME: Final = {
     "cwd": "workdir",
@@ -17,8 +24,8 @@ _SAME: Final = {
 """What other libraries call the same."""
 
 
-class CommandOptions(TypedDict, total=False):
-    """The fields of a :class:`~rind.decide.plan.Command` that are given by keyword."""
+class _Fields(TypedDict, total=False):
+    """Those fields of a :class:`~rind.decide.plan.Command` that change no type."""
 
     script: str | None
     env: Mapping[str, str]
@@ -27,19 +34,17 @@ class CommandOptions(TypedDict, total=False):
     shell: str | None
     pre_step: bool
     privileged: bool
+
+
+class CommandOptions(_Fields, total=False):
+    """The fields of a :class:`~rind.decide.plan.Command` that are given by keyword."""
+
     tty: bool
 
 
-class OpenOptions(TypedDict, total=False):
+class OpenOptions(_Fields, total=False):
     """The keywords of :meth:`rind.target.Target.open_process` that do not change what it opens."""
 
-    script: str | None
-    env: Mapping[str, str]
-    user: str | None
-    workdir: str | os.PathLike[str] | None
-    shell: str | None
-    pre_step: bool
-    privileged: bool
     size: tuple[int, int] | None
     limit: int
     on_exit: Literal["kill", "detach"]

@@ -1,4 +1,4 @@
-"""From what is asked for to what is executed: the container, and the exec configuration.
+"""Resolves a request: finds the container, and settles what is executed in it.
 
 The decisions are pure (:mod:`rind.decide`); here they get what they need from the engine. Nothing
 here needs an event loop: over a carrier that blocks, these coroutines never suspend.

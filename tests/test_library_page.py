@@ -14,7 +14,7 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from conftest import TestEngine, wait_until
 from pygls.client import JsonRPCClient
-from test_docs import README, execute
+from test_docs import README, execute_all
 
 PAGE = Path(__file__).parents[1].joinpath("rind", "docs", "library.md").read_text()
 BLOCKS = re.findall(r"^```python( sync)?\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
@@ -32,11 +32,7 @@ def program(heading: str) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("shop")
 async def test_the_examples() -> None:
-    blocks = re.findall(r"^```python\n(.*?)^```", EXAMPLES, re.DOTALL | re.MULTILINE)
-    assert len(blocks) >= 7
-    for block in blocks:
-        async with asyncio.timeout(60):
-            await execute(block, {"print": lambda *_: None})
+    assert await execute_all(EXAMPLES) >= 7
 
 
 @pytest.mark.usefixtures("shop")
