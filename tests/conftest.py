@@ -5,6 +5,7 @@ tests has a label key of its own, so that none is in the way of another's select
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import signal
@@ -305,3 +306,15 @@ def container(
     """Return each of the containers that have a shell."""
     chosen: TestContainer = request.getfixturevalue(request.param)
     return chosen
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Return docker's configuration folder, with the contexts a and b, a being current."""
+    for name in "ab":
+        folder = tmp_path / "contexts/meta" / hashlib.sha256(name.encode()).hexdigest()
+        folder.mkdir(parents=True)
+        meta = {"Name": name, "Endpoints": {"docker": {"Host": f"unix:///{name}.sock"}}}
+        (folder / "meta.json").write_text(json.dumps(meta))
+    (tmp_path / "config.json").write_text('{"currentContext": "a"}')
+    return tmp_path

@@ -23,7 +23,7 @@ from rind.cli.option_table import SHELLS
 from rind.cli.parser import LONG, MissingValue, parse
 from rind.cli.shell_words import FISH, common, inserts, quoted, split
 from rind.cli.variables import environment
-from rind.engine.endpoint import context_names
+from rind.engine.docker_config import context_names
 from rind.engine.frames import STDOUT
 from rind.errors import RindError
 from rind.model import COMPOSE

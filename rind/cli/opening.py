@@ -10,7 +10,7 @@ from contextlib import suppress
 from rind.cli.translate import asked_command, asked_endpoint, described, wanted
 from rind.decide.selection import AmbiguousError
 from rind.early import EarlyClient, is_plain
-from rind.engine.endpoint import docker_setting
+from rind.engine.docker_config import docker_setting
 from rind.errors import ExitStatus, RindError, StartError
 from rind.quoting import quoted
 from rind.records import dataclass
