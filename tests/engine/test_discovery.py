@@ -1,22 +1,12 @@
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from sockets import listening
 
 from rind.engine.discovery import answering, well_known
-
-
-@contextmanager
-def listening(path: Path, backlog: int = 1) -> Iterator[socket.socket]:
-    """Listen at a path."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
-        listener.listen(backlog)
-        yield listener
 
 
 def test_the_order() -> None:

@@ -3,7 +3,7 @@ import json
 from pathlib import Path
 
 import pytest
-from engine.test_discovery import listening
+from sockets import listening
 
 from rind.engine import endpoint
 from rind.engine.address import DEFAULT_HOST
