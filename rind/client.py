@@ -62,7 +62,7 @@ def client_at(
         is_program: whether messages are for a program that uses the library.
     """
     caller = find_caller(environ, endpoint.url, is_program=is_program)
-    return Client(Engine(endpoint, timeout=timeout), caller)
+    return Client(Engine(endpoint, timeout=timeout, may_ask=not is_program), caller)
 
 
 def connect(

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from rind.caller import find_caller
 from rind.engine.engine import Engine
-from rind.engine.sockets import BlockingWire, SocketCarrier, finish
+from rind.engine.sockets import SocketCarrier
+from rind.engine.transport import dialer_for
+from rind.engine.wire import BlockingWire, finish
 from rind.execution.begin import Begun, create, new_cookie, start_detached
 from rind.resolve import find, settle
 
@@ -24,24 +26,26 @@ if TYPE_CHECKING:
     from rind.engine.endpoint import Endpoint
     from rind.model import Container, ExecConfig
 
-__all__ = ["EarlyClient", "is_plain"]
-
-
-def is_plain(endpoint: Endpoint, environ: Mapping[str, str]) -> bool:
-    """Whether an engine is reached without TLS, which only aiodocker knows."""
-    return endpoint.url.startswith("unix:") or not environ.get("DOCKER_TLS_VERIFY")
+__all__ = ["EarlyClient"]
 
 
 class EarlyClient:
     """A client of one engine. Every method blocks, for as long as a request may take.
 
+    Args:
+        endpoint: where the engine is.
+        environ: the environment variables.
+        may_ask: whether ssh may ask the user for something.
+
     Raises:
         Unreachable: nothing answers, or what answers is not a Docker Engine.
     """
 
-    def __init__(self, endpoint: Endpoint, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, endpoint: Endpoint, environ: Mapping[str, str], *, may_ask: bool = True
+    ) -> None:
         self.caller = find_caller(environ, endpoint.url)
-        self._carrier = SocketCarrier(endpoint.url, BlockingWire.open)
+        self._carrier = SocketCarrier(dialer_for(endpoint, BlockingWire, may_ask=may_ask))
         self._engine = Engine(endpoint, self._carrier)
         finish(self._engine.__aenter__())
 
@@ -93,7 +97,7 @@ class EarlyClient:
     def client(self) -> Client:
         """Return a client for an event loop, to go on with what was started."""
         from rind.client import Client  # noqa: PLC0415 # it needs asyncio
-        from rind.engine.wire import LoopWire  # noqa: PLC0415 # as above
+        from rind.engine.loop_wire import LoopWire  # noqa: PLC0415 # as above
 
-        carrier = SocketCarrier(self.endpoint.url, LoopWire.open, self._carrier.place)
+        carrier = SocketCarrier(self._carrier.dialer.using(LoopWire))
         return Client(Engine(self.endpoint, carrier, self._engine.api_version), self.caller)

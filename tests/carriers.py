@@ -2,16 +2,16 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
+from rind.engine.dial import PlainDialer
 from rind.engine.endpoint import Endpoint
 from rind.engine.engine import Engine
+from rind.engine.loop_wire import LoopWire
 from rind.engine.pooled import PooledCarrier
 from rind.engine.sockets import SocketCarrier
-from rind.engine.wire import LoopWire
 
 if TYPE_CHECKING:
     from rind.engine.carrier import Carrier
@@ -20,7 +20,7 @@ Carry = Callable[[str], "Carrier"]
 
 by_each_carrier = pytest.mark.parametrize(
     "carry",
-    [PooledCarrier, partial(SocketCarrier, opener=LoopWire.open)],
+    [PooledCarrier, lambda url: SocketCarrier(PlainDialer(url, LoopWire))],
     ids=["pooled", "sockets"],
 )
 

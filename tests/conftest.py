@@ -62,11 +62,19 @@ class TestEngine:
     images: dict[str, str]
     docker: str
     config: str
+    tls: dict[str, str] | None
+    variables: dict[str, str] = field(default_factory=dict)
+    """What is needed beside the host to reach it."""
 
     def cli(self, *args: str, check: bool = True, cwd: Path | None = None) -> str:
         done = subprocess.run(
             [self.docker, *args],
-            env={**os.environ, "DOCKER_HOST": self.host, "DOCKER_CONFIG": self.config},
+            env={
+                **os.environ,
+                "DOCKER_HOST": self.host,
+                "DOCKER_CONFIG": self.config,
+                **self.variables,
+            },
             capture_output=True,
             text=True,
             check=False,
@@ -109,6 +117,7 @@ class TestContainer:
             "RIND_LABEL": self.label,
             # A leak or a deprecated call shows on stderr.
             "PYTHONWARNINGS": "error",
+            **self.engine.variables,
             **self.env,
             **more,
         }

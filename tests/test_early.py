@@ -10,7 +10,7 @@ from conftest import TestContainer
 from rind.decide.plan import Command
 from rind.decide.profile import Profile
 from rind.decide.selection import Wanted
-from rind.early import EarlyClient, is_plain
+from rind.early import EarlyClient
 from rind.engine.endpoint import Endpoint
 from rind.engine.frames import STDOUT
 from rind.errors import StartError, Unreachable
@@ -54,13 +54,6 @@ def test_it_lists_and_detaches(busybox: TestContainer) -> None:
     assert len(before.detach(container, config)) == 64
     with pytest.raises(StartError, match="No such container: 000"):
         before.create(replace(container, id="0" * 64), config)
-
-
-def test_tls_is_not_for_it() -> None:
-    tcp, unix = Endpoint("tcp://h:1", "the test"), Endpoint("unix:///x", "the test")
-    assert is_plain(tcp, {})
-    assert is_plain(unix, {"DOCKER_TLS_VERIFY": "1"})
-    assert not is_plain(tcp, {"DOCKER_TLS_VERIFY": "1"})
 
 
 def test_where_no_engine_is() -> None:

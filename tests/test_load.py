@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import RIND, TIMEOUT, TestContainer, wait_until
-from processes import MIB, MOST_MEMORY, resident
+from processes import MIB, MOST_MEMORY, descriptors, resident
 
 from rind.engine.endpoint import Endpoint
 from rind.engine.engine import Engine
@@ -232,11 +232,6 @@ def test_fifty_at_once(busybox: TestContainer) -> None:
 
 
 # --- in one process ---------------------------------------------------------------------------
-
-
-def descriptors() -> int:
-    """Count what is open; the folder that is looked into is one of them each time."""
-    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 @pytest.mark.timeout(600)

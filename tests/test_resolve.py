@@ -10,16 +10,18 @@ from rind.caller import find_caller
 from rind.decide.plan import Command
 from rind.decide.profile import Profile
 from rind.decide.selection import Wanted
+from rind.engine.dial import PlainDialer
 from rind.engine.endpoint import Endpoint
 from rind.engine.engine import Engine
-from rind.engine.sockets import BlockingWire, SocketCarrier, finish
+from rind.engine.sockets import SocketCarrier
+from rind.engine.wire import BlockingWire, finish
 from rind.errors import SelectionError
 from rind.resolve import find, find_all, is_elsewhere, list_up, profile_of, settle
 
 
 def opened(container: TestContainer) -> Engine:
     url = container.engine.host
-    engine = Engine(Endpoint(url, "the test"), SocketCarrier(url, BlockingWire.open))
+    engine = Engine(Endpoint(url, "the test"), SocketCarrier(PlainDialer(url, BlockingWire)))
     return finish(engine.__aenter__())
 
 

@@ -15,7 +15,7 @@ import pytest
 import uvloop
 from conftest import Containers, TestContainer, one_line
 from faults import FaultProxy, fault_proxy
-from processes import HeldTrees
+from processes import HeldTrees, descriptors
 
 import rind
 from rind.execution.exec import KILL_AFTER
@@ -116,10 +116,6 @@ def test_whatever_the_loop(
     gc.collect()
 
 
-def descriptors() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
 async def test_a_file_is_duplicated_at_the_call(busybox: TestContainer, tmp_path: Path) -> None:
     (tmp_path / "in").write_bytes(b"some bytes")
     async with rind.connect(busybox.engine.host) as client:
@@ -214,17 +210,6 @@ async def test_a_time_limit_covers_every_stage(
             asyncio.get_running_loop().time() - started < 5
         )  # to tell it from the 30 of a request
         never.set()
-
-
-async def test_tls_is_refused_before_anything_is_started(
-    busybox: TestContainer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    for name in ("ca", "cert", "key"):
-        (tmp_path / f"{name}.pem").write_text("")
-    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
-    monkeypatch.setattr("aiodocker.Docker._docker_machine_ssl_context", lambda _: None)
-    with pytest.raises(rind.Unreachable, match="cannot be run over TLS yet"):
-        await rind.run(["true"], host="tcp://127.0.0.1:1", label=busybox.label)
 
 
 ENDINGS: dict["Ending", str] = {

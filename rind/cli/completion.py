@@ -292,13 +292,11 @@ fi
 
 def _ask(gap: Gap, env: Mapping[str, str]) -> list[str]:
     from rind.cli.translate import asked_endpoint  # noqa: PLC0415 # as above
-    from rind.early import EarlyClient, is_plain  # noqa: PLC0415 # option names need no engine
+    from rind.early import EarlyClient  # noqa: PLC0415 # option names need no engine
 
     options = gap.options
     endpoint = asked_endpoint(options, env)
-    if not is_plain(endpoint, env):
-        return []
-    early = EarlyClient(endpoint, env)
+    early = EarlyClient(endpoint, env, may_ask=False)
     return _traits(early, gap) if gap.kind in _TRAITS else _list(early, gap, env)
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from rind.cli.translate import asked_command, asked_endpoint, described, wanted
 from rind.decide.selection import AmbiguousError
-from rind.early import EarlyClient, is_plain
+from rind.early import EarlyClient
 from rind.engine.docker_config import docker_setting
 from rind.errors import ExitStatus, RindError, StartError
 from rind.quoting import quoted
@@ -80,8 +80,6 @@ def prepare(
     command = asked_command(options, variables, env)
     detach_keys = wanted_keys(options, env)
     endpoint = asked_endpoint(options, env)
-    if not is_plain(endpoint, env):
-        return None
     early = EarlyClient(endpoint, env)
     try:
         selected = early.find(wanted(options))

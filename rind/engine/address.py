@@ -15,7 +15,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-__all__ = ["DEFAULT_HOST", "DEFAULT_SOCKET", "SshAddress", "accepted", "read_ssh", "shown"]
+__all__ = [
+    "DEFAULT_HOST",
+    "DEFAULT_SOCKET",
+    "SshAddress",
+    "accepted",
+    "can_be_forwarded",
+    "read_ssh",
+    "shown",
+]
 
 DEFAULT_SOCKET: Final = "/var/run/docker.sock"
 DEFAULT_HOST: Final = f"unix://{DEFAULT_SOCKET}"
@@ -81,6 +89,11 @@ def read_ssh(url: str) -> SshAddress:
     user, _, place = place.rpartition("@")
     host, port = _parted(place, "ssh")
     return SshAddress(user, host.strip("[]"), port, f"/{path}" if slash else DEFAULT_SOCKET)
+
+
+def can_be_forwarded(path: str) -> bool:
+    """Whether ssh can forward a socket at ``path``."""
+    return _FORWARDED.fullmatch(path) is not None
 
 
 def shown(address: str) -> str:
@@ -168,7 +181,7 @@ def _ssh_url(rest: str) -> str:
         raise ValueError("it names no host: write ssh://USER@HOST")
     if not path:
         slash = ""
-    elif not _FORWARDED.fullmatch(f"/{path}"):
+    elif not can_be_forwarded(f"/{path}"):
         raise ValueError(f"{'/' + path!r} is no path of a socket that ssh can forward")
     elif (size := _size(path) + 1) > _LONGEST_PATH:
         raise ValueError(f"the socket's path has {size} bytes, and {_LONGEST_PATH} are the most")

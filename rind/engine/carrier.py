@@ -42,8 +42,20 @@ if TYPE_CHECKING:
         async def aclose(self) -> None:
             """Close the connections that are kept. Idempotent."""
 
+    class Tunnel(Protocol):
+        """Moves bytes between a socket and an engine.
 
-__all__ = ["Answer", "Disconnected", "Request", "check_body"]
+        Attributes:
+            failure: why it has ended before the engine's end of the stream; None if it has not.
+        """
+
+        failure: OSError | None
+
+        def close(self) -> None:
+            """End it at once. Idempotent."""
+
+
+__all__ = ["Answer", "Connection", "Disconnected", "Request", "check_body"]
 
 
 class Disconnected(ConnectionError):
@@ -68,20 +80,35 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Connection:
+    """A connection of raw bytes.
+
+    Attributes:
+        sock: its socket, which nobody else uses.
+        early: the first bytes that it has brought.
+        tunnel: what moves the bytes between the socket and the engine; None where the socket is
+            the engine's own.
+    """
+
+    sock: socket.socket
+    early: bytes = b""
+    tunnel: Tunnel | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """An answer.
 
     Attributes:
         headers: by name in lower case.
-        connection: of an upgraded one: the socket, which is the receiver's, and the first bytes
-            that it has brought.
+        connection: of an upgraded one; it is the receiver's.
     """
 
     status: int
     reason: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
-    connection: tuple[socket.socket, bytes] | None = None
+    connection: Connection | None = None
 
 
 def check_body(headers: Mapping[str, str], size: int) -> None:

@@ -133,23 +133,28 @@ def read_context(env: Mapping[str, str], name: str, source: str) -> Context:
     path = _joined(_config_folder(env), "contexts/meta", digest, "meta.json")
     unreadable = f"cannot read the docker context {name} in {path}"
     try:
-        found: object = _read_object(path)
+        found = _read_object(path)
     except (FileNotFoundError, NotADirectoryError) as exc:
         raise UsageError(
             f"there is no docker context {name} (named by {source}); see: docker context ls"
         ) from exc
     except (OSError, ValueError) as exc:
         raise UsageError(f"{unreadable}: {_why(exc)}") from exc
-    for key in ("Endpoints", "docker"):
-        found = found.get(key) if isinstance(found, dict) else None
-    host = found.get("Host") if isinstance(found, dict) else None
-    if not isinstance(found, dict) or not isinstance(host, str) or not host:
+    host, verify = _read_endpoint(found)
+    if not host:
         raise UsageError(f"{unreadable}: it names no host in Endpoints.docker.Host")
-    verify = found.get("SkipTLSVerify") is not True
     folder = _joined(_config_folder(env), "contexts/tls", digest, "docker")
     ca, cert, key = (_existing(folder, f"{file}.pem") for file in ("ca", "cert", "key"))
     encrypts = ca or cert or key or not verify
     return Context(host, Tls(ca, cert, key, verify) if encrypts else None)
+
+
+def _read_endpoint(meta: dict[str, object]) -> tuple[str, bool]:
+    """Return a context's host, empty if it has none, and whether to verify its certificate."""
+    match meta:
+        case {"Endpoints": {"docker": {"Host": str(host), **more}}}:
+            return host, more.get("SkipTLSVerify") is not True
+    return "", True
 
 
 def _config_folder(env: Mapping[str, str]) -> str:

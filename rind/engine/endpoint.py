@@ -37,6 +37,11 @@ class Endpoint:
     source: str
     tls: Tls | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether its sockets carry the bytes as they are."""
+        return self.tls is None and not self.url.startswith("ssh:")
+
 
 def resolve_endpoint(
     env: Mapping[str, str],

@@ -15,8 +15,9 @@ from contextlib import asynccontextmanager
 from rind.engine import answers
 from rind.engine.answers import WrongAnswer
 from rind.engine.carrier import Request
-from rind.engine.sockets import upgraded
+from rind.engine.sockets import SocketCarrier, upgraded
 from rind.engine.translation import translated
+from rind.engine.transport import dialer_for
 from rind.errors import Broken, Refused
 
 TYPE_CHECKING = False
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from rind.engine.carrier import Answer, Carrier
     from rind.engine.endpoint import Endpoint
     from rind.engine.hijacked import HijackedStream
-    from rind.engine.sockets import SocketCarrier, Wire
+    from rind.engine.wire import Wire
     from rind.model import Container, Defaults, ExecConfig, ExecState
 
 __all__ = ["ERRORS", "REQUEST_TIMEOUT", "Engine", "accept"]
@@ -73,6 +74,7 @@ class Engine:
         carrier: what carries the requests; None for aiodocker.
         api_version: the one to speak; None to ask the engine.
         timeout: seconds for an answer.
+        may_ask: whether ssh may ask the user for something.
 
     Attributes:
         api_version: the one that is spoken.
@@ -85,11 +87,14 @@ class Engine:
         carrier: Carrier | None = None,
         api_version: tuple[int, int] | None = None,
         timeout: float = REQUEST_TIMEOUT,
+        *,
+        may_ask: bool = True,
     ) -> None:
         self.endpoint = endpoint
         self.api_version = api_version or API_NEWEST
         self._knows_version = api_version is not None
         self.timeout = timeout
+        self._may_ask = may_ask
         self._given = carrier
         self._carrier: Carrier | None = None
 
@@ -106,7 +111,7 @@ class Engine:
         """
         try:
             with self.errors():
-                self._carrier = self._given or self._pooled()
+                self._carrier = self._given or self._own_carrier()
                 if not self._knows_version:
                     await self._ping()
         except BaseException:
@@ -287,10 +292,10 @@ class Engine:
 
     async def go_on(self, wire: Wire) -> HijackedStream:
         """Do the second half of :meth:`start_exec`, whose request was sent on ``wire``."""
-        from rind.engine.wire import LoopWire  # noqa: PLC0415 # it needs asyncio
+        from rind.engine.loop_wire import LoopWire  # noqa: PLC0415 # it needs asyncio
 
         with self.errors():
-            return _hijacked(await upgraded(LoopWire.of(wire)))
+            return _hijacked(await upgraded(wire.into(LoopWire)))
 
     def _start_request(self, exec_id: str, *, tty: bool, size: tuple[int, int] | None) -> Request:
         body: dict[str, object] = {"Detach": False, "Tty": tty}
@@ -322,10 +327,14 @@ class Engine:
         with self.errors():
             return answers.read_exec_state(await self._get(f"exec/{exec_id}/json"))
 
-    def _pooled(self) -> Carrier:
-        from rind.engine.pooled import PooledCarrier  # noqa: PLC0415 # it takes 70 ms to load
+    def _own_carrier(self) -> Carrier:
+        if self.endpoint.is_plain:
+            from rind.engine.pooled import PooledCarrier  # noqa: PLC0415 # it takes 70 ms to load
 
-        return PooledCarrier(self.endpoint.url)
+            return PooledCarrier(self.endpoint.url)
+        from rind.engine.loop_wire import LoopWire  # noqa: PLC0415 # it needs asyncio
+
+        return SocketCarrier(dialer_for(self.endpoint, LoopWire, may_ask=self._may_ask))
 
     @property
     def carrier(self) -> Carrier:
@@ -399,4 +408,4 @@ def _hijacked(answer: Answer) -> HijackedStream:
             "the engine did not upgrade the connection: it answered "
             f"{answer.status} {answer.reason}; is a proxy in between?"
         )
-    return HijackedStream(*answer.connection)
+    return HijackedStream(answer.connection)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
+from rind.engine.carrier import Connection
 from rind.errors import Broken
 from rind.readiness import hand_on, readable
 
@@ -47,13 +48,15 @@ class HijackedStream:
         has_written: whether anything was sent.
     """
 
-    def __init__(self, sock: socket.socket, early: bytes = b"") -> None:
+    def __init__(self, connection: Connection) -> None:
+        sock = connection.sock
         sock.setblocking(False)
         if sock.family != socket.AF_UNIX:
             # A key goes out at once. (tcp(7); to asyncio's transports, it is the default too)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sock = sock
-        self._early = early
+        self._early = connection.early
+        self._tunnel = connection.tunnel
         self._eof_sent = False
         self._reads = 0
         self._users = 0
@@ -99,7 +102,9 @@ class HijackedStream:
 
     def _receive(self) -> bytes:
         try:
-            return self._sock.recv(READ_SIZE)
+            data = self._sock.recv(READ_SIZE)
+            if not data and self._tunnel is not None and self._tunnel.failure is not None:
+                raise self._tunnel.failure
         except BlockingIOError:
             raise
         except ConnectionResetError:
@@ -107,6 +112,7 @@ class HijackedStream:
             return b""
         except OSError as exc:
             raise Broken(f"the connection to the engine broke: {exc}") from exc
+        return data
 
     async def write(self, data: bytes | memoryview) -> None:
         """Send ``data``; return once the kernel has all of it.
@@ -167,6 +173,8 @@ class HijackedStream:
     def close(self) -> None:
         """Close both ways at once. Idempotent. Reads and writes that are under way raise Broken."""
         self._closed = True
+        if self._tunnel is not None:
+            self._tunnel.close()
         if self._users == 0:
             self._sock.close()
             return

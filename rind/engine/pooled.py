@@ -25,8 +25,9 @@ except RuntimeError:
         del os.environ["HOME"]
 
 from rind.engine.answers import LONGEST_TEXT, WrongAnswer
-from rind.engine.carrier import Answer, Disconnected, check_body
-from rind.errors import Broken, Unreachable
+from rind.engine.carrier import Answer, Connection, Disconnected, check_body
+from rind.engine.dial import places
+from rind.errors import Broken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,24 +41,25 @@ __all__ = ["PooledCarrier"]
 
 _SWITCHING: Final = 101
 
-_NO_TLS: Final = (
-    "DOCKER_TLS_VERIFY is set, but commands cannot be run over TLS yet: "
-    "unset it, and forward the engine's socket with ssh -L"
-)
-
 
 class PooledCarrier:
-    """Carries requests over aiodocker's connections.
-
-    Raises:
-        Unreachable: the environment asks for TLS.
-    """
+    """Carries requests over aiodocker's connections, which are plain."""
 
     def __init__(self, url: str) -> None:
         self._loop = asyncio.get_running_loop()
+        scheme, _, rest = url.partition("://")
+        self._connector: aiohttp.BaseConnector
+        if scheme == "unix":
+            self._base = "http://docker"
+            [(_, path)] = places(url)
+            self._connector = aiohttp.UnixConnector(path)
+        else:
+            self._base = f"http://{rest}"
+            self._connector = aiohttp.TCPConnector()
+        # Given none, aiodocker would make one that heeds DOCKER_TLS_VERIFY, which is not for every
+        # endpoint. Our paths name the version.
         with _own_errors():
-            # Our paths name the version.
-            self._docker = aiodocker.Docker(url=url, api_version="v1.24")
+            self._docker = aiodocker.Docker(url=url, connector=self._connector, api_version="v1.24")
 
     async def request(self, asked: Request, within: float) -> Answer:
         """Do as the contract says."""
@@ -105,6 +107,7 @@ class PooledCarrier:
     async def aclose(self) -> None:
         """Close the connections that are kept. Idempotent."""
         await self._docker.close()
+        await self._connector.close()
 
     async def _send(
         self, asked: Request, parts: AsyncIterator[bytes] | None = None, **headers: str
@@ -118,13 +121,11 @@ class PooledCarrier:
                 "this client is connected in another event loop: "
                 "connect one in the loop that uses it"
             )
-        if self._docker.docker_host.startswith("https:"):
-            raise Unreachable(_NO_TLS)
         # A plain bytes object of more than a megabyte is a warning to aiohttp.
         body = None if asked.body is None else BytesIO(json.dumps(asked.body).encode())
         return await self._docker.session.request(
             asked.method,
-            f"{self._docker.docker_host}/{asked.path}",
+            f"{self._base}/{asked.path}",
             params=asked.params,
             data=body if parts is None else parts,
             headers={
@@ -155,7 +156,7 @@ def _own_errors() -> Iterator[None]:
 def _answer(
     response: aiohttp.ClientResponse,
     body: bytes = b"",
-    connection: tuple[socket.socket, bytes] | None = None,
+    connection: Connection | None = None,
 ) -> Answer:
     headers = {name.lower(): value for name, value in response.headers.items()}
     return Answer(response.status, response.reason or "", headers, body, connection)
@@ -181,8 +182,8 @@ async def _parts(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
             yield part
 
 
-def _hijacked(response: aiohttp.ClientResponse) -> tuple[socket.socket, bytes]:
-    """Take the connection of an upgraded response away from aiohttp: its socket, its first bytes.
+def _hijacked(response: aiohttp.ClientResponse) -> Connection:
+    """Take the connection of an upgraded response away from aiohttp.
 
     From here on, aiohttp knows nothing of the connection: it counts towards no pool limit, and
     closing it is ours.
@@ -196,16 +197,13 @@ def _hijacked(response: aiohttp.ClientResponse) -> tuple[socket.socket, bytes]:
     if http is None or transport is None or transport.is_closing():
         response.close()
         raise Broken("the engine closed the connection right after upgrading it")
-    if transport.get_extra_info("sslcontext") is not None:
-        response.close()
-        raise Broken("commands cannot be run over TLS yet: forward the socket with ssh -L")
     # What the engine sent along with the 101 waits in the protocol's tail; set_parser hands
     # it over (aiohttp's own websocket client gets it in the same way).
     early = _Tail()
     http.set_parser(early, None)
     sock: socket.socket = transport.get_extra_info("socket").dup()
     response.close()
-    return sock, early.data
+    return Connection(sock, early.data)
 
 
 class _Tail:

@@ -12,10 +12,14 @@ from rind.errors import Unreachable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Final
 
     from rind.engine.endpoint import Endpoint
 
 __all__ = ["translated"]
+
+_WANTS_TLS: Final = "sent an HTTP request to an HTTPS server"
+"""What Go's server says to who does not encrypt (net/http, server.go)."""
 
 
 @contextmanager
@@ -37,6 +41,11 @@ def translated(endpoint: Endpoint) -> Iterator[None]:
     except OSError as exc:
         raise Unreachable(_reason(place, exc)) from exc
     except WrongAnswer as exc:
+        if _WANTS_TLS in str(exc):
+            raise Unreachable(
+                f"{place} speaks TLS: set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder "
+                "of ca.pem, cert.pem and key.pem"
+            ) from exc
         raise Unreachable(f"{place} does not answer as a Docker Engine does: {exc}") from exc
 
 

@@ -1,76 +1,159 @@
-"""A wire that waits in an event loop, for :class:`~rind.engine.sockets.SocketCarrier`."""
+"""Wires: connections for one request each, and the kind that blocks.
+
+A wire that blocks never suspends: a coroutine over it runs to its end without an event loop
+(:func:`finish`), so the command line asks the engine before it has imported asyncio. The kind for
+an event loop is in :mod:`rind.engine.loop_wire`; TLS goes over either (:mod:`rind.engine.tls`).
+"""
 
 from __future__ import annotations
 
-import asyncio
+import select
 import socket
-from typing import Any, Final, Self
+import time
+from contextlib import nullcontext
 
-from rind.engine.sockets import READ_SIZE, BaseWire
+from rind.engine.carrier import Connection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from rind.engine.sockets import Wire
+    from collections.abc import Coroutine
+    from contextlib import AbstractAsyncContextManager
+    from typing import Any, Final, Protocol, Self, TypeVar
 
-__all__ = ["LoopWire"]
+    T = TypeVar("T")
 
-BUSY: Final = 0.01
-"""Seconds between attempts to connect to a unix socket whose backlog is full (connect(2), EAGAIN):
-there is no event for it."""
+    Place = tuple[int, Any]
+    """An address family, and an address for :meth:`socket.socket.connect`."""
+
+    class Wire(Protocol):
+        """A connection for one request.
+
+        Attributes:
+            deadline: of each method, by :func:`time.monotonic`; then it raises TimeoutError.
+        """
+
+        deadline: float
+
+        async def send(self, data: bytes) -> None:
+            """Send all of ``data``."""
+
+        async def receive(self) -> bytes:
+            """Receive what there is; ``b""`` at the end."""
+
+        def into(self, kind: WireKind) -> Wire:
+            """Return a wire of another kind that goes on with the connection instead."""
+
+        def handed_over(self, early: bytes) -> Connection:
+            """Return the connection, which is the caller's from now on.
+
+            Args:
+                early: the first bytes of what it was upgraded to.
+            """
+
+        def close(self) -> None:
+            """Close it. Idempotent; does nothing once it is another's."""
+
+    class WireKind(Protocol):
+        """How wires wait: they block, or they leave the event loop to others."""
+
+        def __call__(self, sock: socket.socket, deadline: float) -> Wire:
+            """Return a wire over a connected socket."""
+
+        async def open(self, place: Place, deadline: float) -> Wire:
+            """Connect to a place."""
+
+        async def readable(self, fd: int) -> None:
+            """Return when a descriptor can be read."""
+
+        def lock(self) -> AbstractAsyncContextManager[object]:
+            """Return a lock among those who share what waits so."""
 
 
-class LoopWire(BaseWire):
-    """A wire that waits in the running event loop.
+__all__ = ["READ_SIZE", "BaseWire", "BlockingWire", "finish"]
 
-    Args:
-        sock: its socket.
-        deadline: as :class:`~rind.engine.sockets.Wire` has it.
+READ_SIZE: Final = 64 * 1024
+"""Bytes to receive at once."""
+
+
+def finish(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never suspends; return its result.
+
+    Raises:
+        RuntimeError: it suspends.
     """
+    try:
+        work.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    work.close()
+    raise RuntimeError("it waits for an event loop, but there is none yet")
+
+
+class BaseWire:
+    """What wires of all kinds have: a socket that is theirs until it is another's."""
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
-        super().__init__(sock, deadline)
-        sock.setblocking(False)
+        self.deadline = deadline
+        self._sock = sock
+        self._is_ours = True
+
+    def into(self, kind: WireKind) -> Wire:
+        """Return a wire of another kind that goes on with the connection instead."""
+        return kind(self._given(), self.deadline)
+
+    def handed_over(self, early: bytes) -> Connection:
+        """Return the connection, which is the caller's from now on."""
+        return Connection(self._given(), early)
+
+    def close(self) -> None:
+        """Close it. Idempotent; does nothing once it is another's."""
+        if self._is_ours:
+            self._sock.close()
+
+    def _given(self) -> socket.socket:
+        self._is_ours = False
+        return self._sock
+
+
+class BlockingWire(BaseWire):
+    """A wire that blocks."""
 
     @classmethod
-    async def open(cls, place: tuple[int, Any], deadline: float) -> Self:
+    async def open(cls, place: Place, deadline: float) -> Self:
         """Connect to a place."""
         family, address = place
         wire = cls(socket.socket(family), deadline)
         try:
-            async with wire._limit():
-                await wire._connect(family, address)
+            wire._timed().connect(address)
         except BaseException:
             wire.close()
             raise
         return wire
 
-    @classmethod
-    def of(cls, wire: Wire) -> Self:
-        """Take over the socket of another wire."""
-        return cls(wire.detach(), wire.deadline)
+    @staticmethod
+    async def readable(fd: int) -> None:
+        """Return when a descriptor can be read."""
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        poll.poll()
+
+    @staticmethod
+    def lock() -> AbstractAsyncContextManager[object]:
+        """Return no lock: who blocks is alone."""
+        return nullcontext()
 
     async def send(self, data: bytes) -> None:
         """Send all of ``data``."""
-        async with self._limit():
-            await asyncio.get_running_loop().sock_sendall(self._sock, data)
+        self._timed().sendall(data)
 
     async def receive(self) -> bytes:
         """Receive what there is; ``b""`` at the end."""
-        async with self._limit():
-            return await asyncio.get_running_loop().sock_recv(self._sock, READ_SIZE)
+        return self._timed().recv(READ_SIZE)
 
-    async def _connect(self, family: int, address: Any) -> None:
-        if family != socket.AF_UNIX:
-            await asyncio.get_running_loop().sock_connect(self._sock, address)
-            return
-        # Not loop.sock_connect: it takes a full backlog for a connection under way.
-        while True:
-            try:
-                self._sock.connect(address)
-            except BlockingIOError:
-                await asyncio.sleep(BUSY)
-            else:
-                return
-
-    def _limit(self) -> asyncio.Timeout:
-        return asyncio.timeout_at(None if self.deadline == float("inf") else self.deadline)
+    def _timed(self) -> socket.socket:
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._sock.settimeout(left)
+        return self._sock

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from rind.engine.engine import Engine
-    from rind.engine.sockets import Wire
+    from rind.engine.wire import Wire
     from rind.model import Container, ExecConfig
 
 __all__ = ["Begun", "create", "new_cookie", "start_detached"]

@@ -17,6 +17,7 @@ run and the containers' by their cgroup, and trusts no file of process numbers.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -24,7 +25,7 @@ import signal
 import socket
 import subprocess
 import time
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +35,7 @@ from bed.packages import Pack, is_debian
 from bed.say import Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 # The oldest suite's libraries and runc run on its libc and on any newer one.
 _RUNTIME = Pack(
@@ -137,6 +138,8 @@ class Engine:
 
     name: str
     suite: str
+    certificates: Path | None = None
+    """A folder of them (see `certificates.py`), to listen for TLS too."""
 
     @property
     def data(self) -> Path:
@@ -179,13 +182,15 @@ class Engine:
         options = {"deprecated-key-path": str(self.data / "key.json")}
         self._configuration.write_text(json.dumps(options))
         log = self.run_time / "log"
-        with log.open("wb") as output:
+        with log.open("wb") as output, ExitStack() as stack:
+            listeners = [stack.enter_context(self._listener())] if self.certificates else []
             daemon = subprocess.Popen(
-                self._command(tied=tied),
+                self._command(listeners, tied=tied),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                pass_fds=listeners,
             )
         deadline = time.monotonic() + _START_LIMIT
         while not answers(self.socket, "/_ping"):
@@ -202,19 +207,52 @@ class Engine:
     def _configuration(self) -> Path:
         return self.run_time / "daemon.json"
 
-    def _command(self, *, tied: bool) -> list[str]:
+    def tls(self) -> dict[str, str] | None:
+        """Return where it listens for TLS, as in DOCKER_HOST, and the folder of certificates."""
+        if self.certificates is None:
+            return None
+        return {"host": (self.run_time / "tls").read_text(), "files": str(self.certificates)}
+
+    @contextmanager
+    def _listener(self) -> Iterator[int]:
+        """Open a TCP socket for it, outside of its network; gives a descriptor of one digit."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            (self.run_time / "tls").write_text(
+                "tcp://127.0.0.1:{1}".format(*listener.getsockname())
+            )
+            descriptor = fcntl.fcntl(listener, fcntl.F_DUPFD_CLOEXEC, 3)
+        assert descriptor < 10, "a shell could not name it"
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _command(self, listeners: Sequence[int], *, tied: bool) -> list[str]:
+        # As by systemd (sd_listen_fds(3)), but for the namespaces.
+        handed = "".join(
+            f"exec 3<&{number}; export LISTEN_FDS=1 LISTEN_PID=$$; " for number in listeners
+        )
+        encrypted = (
+            "--tlsverify",
+            *(
+                f"--tlscacert={self.certificates}/ca.pem",
+                f"--tlscert={self.certificates}/server.pem",
+            ),
+            *(f"--tlskey={self.certificates}/server-key.pem", "--host=fd://"),
+        )
         programs = [str(pack.path / "bin") for pack in (DAEMONS[self.suite], _RUNTIME)]
         path = os.pathsep.join([*programs, os.environ.get("PATH", os.defpath)])
         return [
             # A signal ignored here would be ignored in the containers too.
             *("env", "--default-signal"),
             *(("setpriv", "--pdeathsig", "TERM") if tied else ()),
-            *("unshare", "--mount", "--net", "sh", "-c", f'{_PRIVATE}exec "$@"', "sh"),
+            *("unshare", "--mount", "--net", "sh", "-c", f'{_PRIVATE}{handed}exec "$@"', "sh"),
             *("env", f"PATH={path}", f"LD_LIBRARY_PATH={_RUNTIME.path / 'lib'}"),
             *(f"TMPDIR={self.run_time}", "dockerd"),
             *(f"--config-file={self._configuration}", f"--pidfile={self.run_time / 'pid'}"),
             *(f"--data-root={self.data}", f"--exec-root={self.run_time / 'exec'}"),
             *(f"--host={self.host}", "--bridge=none", "--iptables=false", "--ip6tables=false"),
+            *(encrypted if listeners else ()),
             *("--exec-opt=native.cgroupdriver=cgroupfs", f"--cgroup-parent=/{self.run_time.name}"),
         ]
 

@@ -6,7 +6,9 @@ The tests find the engines in the variable RIND_TEST_ENGINES, a JSON list of obj
 - `host`: where it listens, as in DOCKER_HOST;
 - `images`: the names there of the images `django`, `busybox` and `distroless`;
 - `docker`: the path of a docker command;
-- `config`: a DOCKER_CONFIG directory for that command, with Compose in it.
+- `config`: a DOCKER_CONFIG directory for that command, with Compose in it;
+- `tls`: where it listens for TLS (`host`), and the folder of certificates for it (`files`); null
+  for an engine of the user's.
 
 They find a busybox, whose shell is ash, in RIND_TEST_BUSYBOX, and interactive shells in
 RIND_TEST_ZSH and RIND_TEST_FISH.
@@ -28,13 +30,14 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from bed import images, machine, shells, venv
-from bed.checkout import ROOT, SUITE, VENV, locked
+from bed.checkout import BED, ROOT, SUITE, VENV, locked, remove
 from bed.engines import DAEMONS, Docker, Engine, configuration, environment
 from bed.keeper import kept
-from bed.say import Trouble, say, step
+from bed.say import Trouble, run, say, step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
     from types import FrameType
 
 _EXISTING = "RIND_TEST_DOCKER_HOST"
@@ -103,7 +106,12 @@ def _run(words: Sequence[str]) -> list[str]:
         raise Trouble(f"cannot start engines here: {lack}; {_ELSEWHERE}")
     venv.make("dev")
     failed = [stage for stage, command in _CHECKS.items() if not _passes(stage, *command)]
-    engines = [Existing(existing)] if existing else [Engine(suite, suite) for suite in DAEMONS]
+    engines: list[Existing | Engine]
+    if existing:
+        engines = [Existing(existing)]
+    else:
+        certificates = _certificates()
+        engines = [Engine(suite, suite, certificates) for suite in DAEMONS]
     for engine in engines:
         engine.prepare()
     with ExitStack() as stack:
@@ -133,7 +141,16 @@ def _furnished(engine: Existing | Engine) -> dict[str, object]:
         "images": loaded,
         "docker": str(docker.program),
         "config": str(configuration(compose=True)),
+        "tls": engine.tls() if isinstance(engine, Engine) else None,
     }
+
+
+def _certificates() -> Path:
+    """Make new certificates for engines; gives their folder."""
+    folder = BED / "certificates"
+    remove(folder)
+    run(VENV / "bin" / "python", ROOT / "tests/bed/certificates.py", folder)
+    return folder
 
 
 def _passes(stage: str, program: str, *words: str, **variables: str) -> bool:

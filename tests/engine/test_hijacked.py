@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from rind.engine.carrier import Connection
 from rind.engine.hijacked import HijackedStream
 from rind.errors import Broken
 
@@ -20,7 +21,7 @@ async def pair() -> AsyncIterator[tuple[HijackedStream, socket.socket]]:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     theirs.setblocking(False)
-    stream = HijackedStream(ours)
+    stream = HijackedStream(Connection(ours))
     yield stream, theirs
     stream.close()
     theirs.close()
@@ -32,7 +33,7 @@ Pair = tuple[HijackedStream, socket.socket]
 async def test_what_came_with_the_upgrade_is_read_first() -> None:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
-    stream = HijackedStream(ours, b"early")
+    stream = HijackedStream(Connection(ours, b"early"))
     theirs.sendall(b"late")
     assert await stream.read() == b"early"
     assert await stream.read() == b"late"
@@ -183,7 +184,7 @@ async def test_a_pipe_is_left_alone_once_nothing_more_is_taken(pair: Pair) -> No
 
 async def test_an_unclosed_stream_is_told() -> None:
     ours, theirs = socket.socketpair()
-    stream = HijackedStream(ours)
+    stream = HijackedStream(Connection(ours))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         del stream
@@ -224,6 +225,6 @@ async def test_a_connection_that_breaks_while_handing_on(
 async def test_over_tcp_keys_go_out_at_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         sock = socket.create_connection(server.getsockname())
-        stream = HijackedStream(sock)
+        stream = HijackedStream(Connection(sock))
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         stream.close()

@@ -64,7 +64,7 @@ async def test_adopting_leaves_aiohttp_with_nothing(tmp_path: object) -> None:
         response = await session.post("http://engine/x", headers=headers, read_until_eof=False)
         assert response.connection is not None
         assert isinstance(response.connection.protocol, ResponseHandler)
-        stream = HijackedStream(*_hijacked(response))
+        stream = HijackedStream(_hijacked(response))
         taken.set()
         assert await stream.read() == b"early"
         await stream.write(b"ping")

@@ -1,6 +1,5 @@
 """Requests without an event loop, to real engines and to peers that go wrong."""
 
-import asyncio
 import socket
 import threading
 import time
@@ -12,15 +11,17 @@ import pytest
 from conftest import TestContainer
 
 from rind.engine.carrier import Disconnected, Request
+from rind.engine.dial import PlainDialer
 from rind.engine.endpoint import Endpoint
 from rind.engine.engine import Engine
-from rind.engine.sockets import BlockingWire, SocketCarrier, finish, places
+from rind.engine.sockets import SocketCarrier
+from rind.engine.wire import BlockingWire, finish
 from rind.errors import Unreachable
 from rind.model import ExecConfig
 
 
 def blocking(url: str) -> Engine:
-    engine = Engine(Endpoint(url, "the test"), SocketCarrier(url, BlockingWire.open))
+    engine = Engine(Endpoint(url, "the test"), SocketCarrier(PlainDialer(url, BlockingWire)))
     return finish(engine.__aenter__())
 
 
@@ -33,19 +34,6 @@ def test_an_engine_is_asked_without_an_event_loop(busybox: TestContainer) -> Non
     while finish(engine.inspect_exec(exec_id)).running:
         pass
     assert finish(engine.inspect_exec(exec_id)).exit_code == 0
-
-
-def test_what_waits_for_a_loop_is_a_mistake() -> None:
-    with pytest.raises(RuntimeError, match="there is none yet"):
-        finish(asyncio.sleep(0))
-
-
-def test_places() -> None:
-    assert places("unix:///a:b") == [(socket.AF_UNIX, "/a:b")]
-    assert (socket.AF_INET, ("127.0.0.1", 80)) in places("tcp://127.0.0.1:80")
-    assert places("tcp://[::1]:2375")[0][1][:2] == ("::1", 2375)
-    with pytest.raises(OSError, match=r"[Nn]ame"):
-        places("tcp://no-such-host.invalid:1")
 
 
 @contextmanager
@@ -71,7 +59,7 @@ def peer(folder: Path, said: bytes, *, stays: bool = False) -> Iterator[str]:
 
 
 def ping(url: str, timeout: float = 10) -> bytes:
-    carrier = SocketCarrier(url, BlockingWire.open)
+    carrier = SocketCarrier(PlainDialer(url, BlockingWire))
     return finish(carrier.request(Request("GET", "_ping"), timeout)).body
 
 
@@ -93,17 +81,6 @@ def test_no_answer(tmp_path: Path) -> None:
         ping(url)
     with pytest.raises(FileNotFoundError):
         ping(f"unix://{tmp_path}/none.sock")
-
-
-def test_the_next_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        known = [(socket.AF_INET, end.getsockname()) for end in (unused, server)]
-        monkeypatch.setattr("rind.engine.sockets.places", lambda _: known)
-        carrier = SocketCarrier("tcp://x:1", BlockingWire.open)
-        wire = finish(carrier.ask_upgrade(Request("POST", "x"), 10))
-        wire.close()
-        assert carrier.place == known[1]
 
 
 def test_the_engines_errors_are_the_same(tmp_path: Path) -> None:

@@ -37,3 +37,10 @@ def test_every_failure_has_its_words(raised: Exception, said: str) -> None:
 def test_our_own_mistakes_are_not_the_engines() -> None:
     with pytest.raises(LookupError), translated(Endpoint("tcp://h:1", "X")):
         raise LookupError
+
+
+def test_an_engine_that_wants_tls() -> None:
+    said = "HTTP status 400 Client sent an HTTP request to an HTTPS server."
+    what = pytest.raises(Unreachable, match="speaks TLS: set DOCKER_TLS_VERIFY=1")
+    with what, translated(Endpoint("tcp://x:2376", "the test")):
+        raise WrongAnswer(said)

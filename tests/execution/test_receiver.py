@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from rind.engine.carrier import Connection
 from rind.engine.frames import STDERR, STDOUT, SYSTEM_ERROR
 from rind.engine.hijacked import HijackedStream
 from rind.errors import Broken, StartError
@@ -43,7 +44,7 @@ class Peer:
     def __init__(self) -> None:
         ours, self.socket = socket.socketpair()
         ours.setblocking(False)
-        self.stream = HijackedStream(ours)
+        self.stream = HijackedStream(Connection(ours))
         self.tasks = Tasks()
 
     def receiver(self, state: ExecState = STARTED, *, tty: bool = False) -> Receiver:
