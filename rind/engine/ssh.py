@@ -129,7 +129,8 @@ class _Forwarding:
     def __init__(self, address: SshAddress, path: str, *, may_ask: bool) -> None:
         self._path = path
         # Two who begin at the same time have one each, and the later one's is found from then on.
-        self._own = f"{path}.{os.getpid()}"
+        # Beside a control socket that is there already, ssh would never end by itself.
+        self._own = f"{path}.{os.urandom(4).hex()}"
         options = {**_OPTIONS, "ControlPath": f"{self._own}.ctl"}
         if not may_ask:
             options["BatchMode"] = "yes"
@@ -192,8 +193,9 @@ class _Forwarding:
 
     def _reason(self, text: str, status: int) -> str:
         lines = [line for line in map(str.strip, text.splitlines()) if line]
-        said = lines[-1] if lines else f"its exit status is {status}"
-        return f"ssh: {said}; does this work: {' '.join(['ssh', *self._where])}"
+        last = lines[-1] if lines else f"its exit status is {status}"
+        said = last.removeprefix("ssh: ").removesuffix(".")
+        return f"ssh says: {said}; see what this does: {' '.join(['ssh', *self._where])}"
 
 
 async def _status(pid: int, stdout: int, kind: WireKind) -> int:

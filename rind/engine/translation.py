@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from contextlib import contextmanager
 
+from rind.engine.address import read_ssh
 from rind.engine.answers import WrongAnswer
 from rind.engine.carrier import Disconnected
 from rind.errors import Unreachable
@@ -35,6 +36,13 @@ def translated(endpoint: Endpoint) -> Iterator[None]:
     except TimeoutError as exc:
         raise Unreachable(f"{url} does not answer: is it a Docker Engine?") from exc
     except Disconnected as exc:
+        if url.startswith("ssh:"):
+            raise Unreachable(
+                f"{place}: ssh reaches the machine, but no engine answers at {read_ssh(url).path} "
+                "there: is that its socket (ssh://HOST/PATH names another one), are you in its "
+                "group there (often docker), and does its sshd forward sockets "
+                "(AllowStreamLocalForwarding)?"
+            ) from exc
         raise Unreachable(
             f"{place} closed the connection without an answer: is it a Docker Engine?"
         ) from exc

@@ -10,8 +10,8 @@ The tests find the engines in the variable RIND_TEST_ENGINES, a JSON list of obj
 - `tls`: where it listens for TLS (`host`), and the folder of certificates for it (`files`); null
   for an engine of the user's.
 
-They find a busybox, whose shell is ash, in RIND_TEST_BUSYBOX, and interactive shells in
-RIND_TEST_ZSH and RIND_TEST_FISH.
+They find a busybox, whose shell is ash, in RIND_TEST_BUSYBOX, interactive shells in RIND_TEST_ZSH
+and RIND_TEST_FISH, and the folder of OpenSSH in RIND_TEST_SSH.
 
 RIND_TEST_DOCKER_HOST, set by the user, names one existing engine to use instead of private ones. It
 takes no root then.
@@ -29,7 +29,7 @@ import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from bed import images, machine, shells, venv
+from bed import images, machine, shells, ssh, venv
 from bed.checkout import BED, ROOT, SUITE, VENV, locked, remove
 from bed.engines import DAEMONS, Docker, Engine, configuration, environment
 from bed.keeper import kept
@@ -46,6 +46,7 @@ _PROGRAMS = {
     "RIND_TEST_BUSYBOX": images.busybox,
     "RIND_TEST_ZSH": shells.zsh,
     "RIND_TEST_FISH": shells.fish,
+    "RIND_TEST_SSH": ssh.programs,
 }
 _ELSEWHERE = f"point the tests at an existing engine with {_EXISTING}=unix:///path/of/its/socket"
 # The linter would not take these for Python by their names.

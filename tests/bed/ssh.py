@@ -1,0 +1,40 @@
+"""OpenSSH, its server too, run from where it is unpacked."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from bed.checkout import BED, remove
+from bed.packages import Pack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SSH = Pack(
+    "bookworm",
+    (
+        *("openssh-client", "openssh-server"),
+        *("libaudit1", "libbsd0", "libcap-ng0", "libcap2", "libcom-err2", "libcrypt1", "libedit2"),
+        *("libgcrypt20", "libgpg-error0", "libgssapi-krb5-2", "libk5crypto3", "libkeyutils1"),
+        *("libkrb5-3", "libkrb5support0", "liblz4-1", "liblzma5", "libmd0", "libnsl2", "libpam0g"),
+        *("libpcre2-8-0", "libselinux1", "libssl3", "libsystemd0", "libtinfo6", "libtirpc3"),
+        *("libwrap0", "libzstd1", "zlib1g"),
+    ),
+)
+
+
+def programs() -> Path:
+    """Return a folder with ssh, sshd and ssh-keygen."""
+    pack = _SSH.ready()
+    folder = BED / "ssh"
+    remove(folder)
+    folder.mkdir(parents=True)
+    for name in ("ssh", "sshd", "ssh-keygen"):
+        # sshd runs itself again, by the path that it was run by.
+        program = shlex.quote(str(pack / "bin" / name))
+        library = shlex.quote(str(pack / "lib"))
+        script = folder / name
+        script.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH={library} exec {program} "$@"\n')
+        script.chmod(0o755)
+    return folder
