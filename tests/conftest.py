@@ -202,7 +202,7 @@ def lines(container: TestContainer, *args: str) -> list[str]:
 @pytest.fixture
 async def target(busybox: TestContainer) -> AsyncIterator["rind.Target"]:
     """Return a container with tools, as the library has it."""
-    async with rind.connect(busybox.engine.host, environ={}) as client:
+    async with rind.connect(busybox.engine.host, environ=busybox.engine.variables) as client:
         yield await client.find(container=busybox.name)
 
 

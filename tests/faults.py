@@ -66,9 +66,10 @@ class FaultProxy:
         if self.struck and self.fault in {Fault.GONE, Fault.RESTART} and not self.back.is_set():
             ours.close()
             return
-        theirs = socket.socket(socket.AF_UNIX)
+        family, address = place_of(self.upstream)
+        theirs = socket.socket(family)
         theirs.setblocking(False)
-        await loop.sock_connect(theirs, self.upstream)
+        await loop.sock_connect(theirs, address)
         self.sockets += [ours, theirs]
         with ours, theirs:
             await asyncio.gather(
@@ -122,19 +123,42 @@ class FaultProxy:
                     sock.shutdown(socket.SHUT_WR)
 
 
+def place_of(url: str) -> tuple[socket.AddressFamily, str | tuple[str, int]]:
+    """Return the address that a URL with an IPv4 address or a path leads to."""
+    scheme, _, rest = url.partition("://")
+    if scheme == "unix":
+        return socket.AF_UNIX, rest
+    host, _, port = rest.rpartition(":")
+    return socket.AF_INET, (host, int(port))
+
+
 @asynccontextmanager
 async def fault_proxy(
-    upstream: str, folder: Path, configure: Callable[[FaultProxy], None] = lambda _: None
+    upstream: str,
+    folder: Path,
+    configure: Callable[[FaultProxy], None] = lambda _: None,
+    *,
+    listens_at: str = "",
 ) -> AsyncIterator[tuple[str, FaultProxy]]:
-    """Serve a proxy for the engine at ``upstream`` (``unix://…``); give its URL and its orders."""
-    proxy = FaultProxy(upstream.removeprefix("unix://"))
+    """Serve a proxy for the engine at ``upstream``; give its URL and its orders.
+
+    Args:
+        upstream: ``unix://…`` or ``tcp://…``.
+        folder: for its socket.
+        configure: gives the orders.
+        listens_at: its URL; by default a socket in the folder.
+    """
+    proxy = FaultProxy(upstream)
     configure(proxy)
-    path = folder / "proxy.sock"
+    family, address = place_of(listens_at or f"unix://{folder}/proxy.sock")
     tasks: set[asyncio.Task[None]] = set()
-    with socket.socket(socket.AF_UNIX) as server:
+    with socket.socket(family) as server:
         server.setblocking(False)
-        server.bind(str(path))
+        server.bind(address)
         server.listen(64)
+        url = listens_at or f"unix://{folder}/proxy.sock"
+        if family == socket.AF_INET:
+            url = "tcp://{}:{}".format(*server.getsockname())
 
         async def accept() -> None:
             while True:
@@ -143,9 +167,10 @@ async def fault_proxy(
 
         tasks.add(asyncio.create_task(accept()))
         try:
-            yield f"unix://{path}", proxy
+            yield url, proxy
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            path.unlink()
+            if isinstance(address, str):
+                Path(address).unlink()

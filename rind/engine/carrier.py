@@ -49,7 +49,8 @@ if TYPE_CHECKING:
             failure: why it has ended before the engine's end of the stream; None if it has not.
         """
 
-        failure: OSError | None
+        @property
+        def failure(self) -> OSError | None: ...
 
         def close(self) -> None:
             """End it at once. Idempotent."""

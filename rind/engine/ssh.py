@@ -90,31 +90,51 @@ class SshDialer:
             SshError: it cannot be reached.
             OSError: there is no place for the forwarded socket.
         """
-        if not self._socket:
-            path = _path(self._url)
-            if not _listens(path):
-                await self._forward(path)
-            self._socket = path
+        async with self._lock:
+            if not self._socket:
+                path = _path(self._url)
+                if not _listens(path):
+                    forwarding = _Forwarding(self._address, path, may_ask=self._may_ask)
+                    path = await forwarding.begin(self._kind)
+                self._socket = path
 
     async def dial(self, deadline: float) -> Wire:
         """Do as the contract says."""
         await self.ready()
-        place = socket.AF_UNIX, self._socket
         try:
-            return await self._kind.open(place, deadline)
+            wire = await self._kind.open((socket.AF_UNIX, self._socket), deadline)
         except _GONE:
             # It was idle for too long, or the line is cut: once more.
-            await self._forward(self._socket)
-            return await self._kind.open(place, deadline)
+            self._socket = ""
+            await self.ready()
+            wire = await self._kind.open((socket.AF_UNIX, self._socket), deadline)
+        wire.tunnel = _Line(self._socket)
+        return wire
 
     def using(self, kind: WireKind) -> SshDialer:
         """Do as the contract says."""
         return SshDialer(self._url, kind, may_ask=self._may_ask)
 
-    async def _forward(self, path: str) -> None:
-        async with self._lock:
-            if not _listens(path):
-                await _Forwarding(self._address, path, may_ask=self._may_ask).begin(self._kind)
+
+class _Line:
+    """The ssh that a connection leads through, for telling whether its end is that of the line.
+
+    A connection to a socket that is forwarded ends cleanly when ssh does.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._identity = _identity(path)
+
+    @property
+    def failure(self) -> OSError | None:
+        """Why the connection has ended if the engine has not ended it; None if it has."""
+        if self._identity == _identity(self._path) and _listens(self._path):
+            return None
+        return SshError("the ssh that it led through has ended")
+
+    def close(self) -> None:
+        """Do nothing: it is shared."""
 
 
 class _Forwarding:
@@ -128,7 +148,7 @@ class _Forwarding:
 
     def __init__(self, address: SshAddress, path: str, *, may_ask: bool) -> None:
         self._path = path
-        # Two who begin at the same time have one each, and the later one's is found from then on.
+        # Two who begin at the same time have one each, and the first one's is found from then on.
         # Beside a control socket that is there already, ssh would never end by itself.
         self._own = f"{path}.{os.urandom(4).hex()}"
         options = {**_OPTIONS, "ControlPath": f"{self._own}.ctl"}
@@ -140,8 +160,8 @@ class _Forwarding:
         self._argv += [f"-o{name}={value}" for name, value in options.items()]
         self._argv += self._where
 
-    async def begin(self, kind: WireKind) -> None:
-        """Return when the socket listens.
+    async def begin(self, kind: WireKind) -> str:
+        """Return the path of a socket that listens.
 
         Raises:
             SshError: as :meth:`SshDialer.ready`.
@@ -161,7 +181,10 @@ class _Forwarding:
             os.close(done)
         if status:
             raise SshError(self._reason(text, status))
+        if _listens(self._path):
+            return self._own
         os.rename(self._own, self._path)  # noqa: PTH104 # importing pathlib takes 9 ms
+        return self._path
 
     def _spawn(self, stdout: int, stderr: int) -> int:
         """Start ssh; return its process number.
@@ -259,6 +282,14 @@ def _listens(path: str) -> bool:
         except OSError:
             return False
         return True
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 # importing pathlib takes 9 ms
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _sweep(path: str) -> None:

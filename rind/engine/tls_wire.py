@@ -19,6 +19,7 @@ class TlsWire:
     """A wire over another one."""
 
     def __init__(self, wire: Wire, state: TlsState) -> None:
+        self.tunnel = wire.tunnel
         self._wire = wire
         self._state = state
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from typing import Any, Final, Protocol, Self, TypeVar
 
+    from rind.engine.carrier import Tunnel
+
     T = TypeVar("T")
 
     Place = tuple[int, Any]
@@ -30,9 +32,11 @@ if TYPE_CHECKING:
 
         Attributes:
             deadline: of each method, by :func:`time.monotonic`; then it raises TimeoutError.
+            tunnel: what the connection leads through; None for nothing.
         """
 
         deadline: float
+        tunnel: Tunnel | None
 
         async def send(self, data: bytes) -> None:
             """Send all of ``data``."""
@@ -95,16 +99,19 @@ class BaseWire:
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
         self.deadline = deadline
+        self.tunnel: Tunnel | None = None
         self._sock = sock
         self._is_ours = True
 
     def into(self, kind: WireKind) -> Wire:
         """Return a wire of another kind that goes on with the connection instead."""
-        return kind(self._given(), self.deadline)
+        wire = kind(self._given(), self.deadline)
+        wire.tunnel = self.tunnel
+        return wire
 
     def handed_over(self, early: bytes) -> Connection:
         """Return the connection, which is the caller's from now on."""
-        return Connection(self._given(), early)
+        return Connection(self._given(), early, self.tunnel)
 
     def close(self) -> None:
         """Close it. Idempotent; does nothing once it is another's."""
