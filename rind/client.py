@@ -125,7 +125,7 @@ class Client:
             ) from None
         begun = time.monotonic()
         await self._engine.__aenter__()
-        version = "{}.{}".format(*self._engine.api_version)
+        version = "{}.{}".format(*self._engine.dialect.api_version)
         took = time.monotonic() - begun
         _log.debug("connected to %s, API %s, in %.3f s", self.endpoint.url, version, took)
         return self
@@ -284,7 +284,7 @@ class Client:
         Raises:
             EngineError: the engine failed.
         """
-        return await self._engine.version(), "{}.{}".format(*self._engine.api_version)
+        return await self._engine.version(), "{}.{}".format(*self._engine.dialect.api_version)
 
     async def find_all(
         self, wanted: Wanted | None = None, **fields: Unpack[WantedFields]

@@ -100,4 +100,4 @@ class EarlyClient:
         from rind.engine.loop_wire import LoopWire  # noqa: PLC0415 # as above
 
         carrier = SocketCarrier(self._carrier.dialer.using(LoopWire))
-        return Client(Engine(self.endpoint, carrier, self._engine.api_version), self.caller)
+        return Client(Engine(self.endpoint, carrier, self._engine.dialect), self.caller)

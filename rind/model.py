@@ -155,6 +155,10 @@ class ExecConfig:
     detach_keys: str = NO_DETACH_KEYS
 
 
+_OF_THE_START: Final = {125, 126, 127}
+"""The exit codes of commands that did not start, too."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExecState:
     """What the engine knows of an exec instance.
@@ -162,11 +166,20 @@ class ExecState:
     Attributes:
         exit_code: 0 to 255; None until it is settled.
         pid: as the engine's host numbers it; 0 until the command has started.
+        is_forgotten: whether the pid is 0 because the command has ended.
     """
 
     running: bool
     exit_code: int | None
     pid: int
+    is_forgotten: bool = False
+
+    @property
+    def has_started(self) -> bool | None:
+        """Whether there was ever a process; None if the state does not tell."""
+        if self.is_forgotten and self.exit_code in _OF_THE_START:
+            return None
+        return self.running or self.is_forgotten or self.pid > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,10 +133,12 @@ def read_exec_state(data: bytes) -> ExecState:
     """Read ``GET /exec/{id}/json``."""
     state = _object(data, "the exec instance")
     running = _typed(state.get("Running"), bool, "Running")
-    code, pid = state.get("ExitCode"), state.get("Pid")
-    # Podman says 0 while it runs.
-    settled = None if running or code is None else _number(code, "ExitCode", 255)
-    return ExecState(running, settled, _number(pid, "Pid", MOST_PID))
+    code, pid = state.get("ExitCode"), _number(state.get("Pid"), "Pid", MOST_PID)
+    # Podman's way to say that it has ended; its ExitCode is 0 from the beginning, and its Pid then.
+    ended = state.get("CanRemove") is True
+    if running or code is None or (code == pid == 0 and not ended):
+        return ExecState(running, None, pid)
+    return ExecState(running, _number(code, "ExitCode", 255), pid, is_forgotten=ended and pid == 0)
 
 
 def read_error(data: bytes) -> str:

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from rind.engine import answers
 from rind.engine.answers import WrongAnswer
 from rind.engine.carrier import Request
+from rind.engine.dialect import Dialect, read_dialect
 from rind.engine.sockets import SocketCarrier, upgraded
 from rind.engine.translation import translated
 from rind.engine.transport import dialer_for
@@ -35,11 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ERRORS", "REQUEST_TIMEOUT", "Engine", "accept"]
 
-API_NEWEST: Final = (1, 51)
-"""The newest API version that the tests have seen; a newer engine is asked for this one."""
-API_CONSOLE_SIZE: Final = (1, 42)
-"""From here on the engine takes a window size at start (API changelog, v1.42)."""
-
 PING_TIMEOUT: Final = 10.0
 """Seconds. A local engine answers within a millisecond, one behind a slow line within a second;
 what is silent for longer is not an engine, or not in a state to run anything."""
@@ -54,8 +50,6 @@ _CHANGES: Final = ["create", "start", "unpause", "health_status", "die", "rename
 ERRORS: Final = 400
 """From here on, an HTTP status is an error."""
 
-_UP: Final = ["running", "paused", "restarting"]
-_DOWN: Final = ["created", "exited", "dead"]
 _CLOCKS_AGREE: Final = 2.0
 """Seconds by which the engine's clock seems to be another one: its answers have whole seconds."""
 
@@ -72,12 +66,12 @@ class Engine:
     Args:
         endpoint: where the engine is.
         carrier: what carries the requests; None for aiodocker.
-        api_version: the one to speak; None to ask the engine.
+        dialect: how to speak; None to ask the engine.
         timeout: seconds for an answer.
         may_ask: whether ssh may ask the user for something.
 
     Attributes:
-        api_version: the one that is spoken.
+        dialect: how it is spoken with, once that is known.
         timeout: as it was given.
     """
 
@@ -85,23 +79,18 @@ class Engine:
         self,
         endpoint: Endpoint,
         carrier: Carrier | None = None,
-        api_version: tuple[int, int] | None = None,
+        dialect: Dialect | None = None,
         timeout: float = REQUEST_TIMEOUT,
         *,
         may_ask: bool = True,
     ) -> None:
         self.endpoint = endpoint
-        self.api_version = api_version or API_NEWEST
-        self._knows_version = api_version is not None
+        self.dialect = dialect or Dialect()
+        self._knows_dialect = dialect is not None
         self.timeout = timeout
         self._may_ask = may_ask
         self._given = carrier
         self._carrier: Carrier | None = None
-
-    @property
-    def takes_console_size(self) -> bool:
-        """Whether a window size can be given at start; otherwise, resize at once."""
-        return self.api_version >= API_CONSOLE_SIZE
 
     async def __aenter__(self) -> Self:
         """Connect.
@@ -112,7 +101,7 @@ class Engine:
         try:
             with self.errors():
                 self._carrier = self._given or self._own_carrier()
-                if not self._knows_version:
+                if not self._knows_dialect:
                     await self._ping()
         except BaseException:
             await self.aclose()
@@ -140,7 +129,7 @@ class Engine:
             labels: each ``KEY`` or ``KEY=value``.
             up: which of the two.
         """
-        filters = {"label": list(labels), "status": _UP if up else _DOWN}
+        filters = {"label": list(labels), "status": self.dialect.up if up else self.dialect.down}
         return await self._list(all="1", filters=json.dumps(filters))
 
     async def container(self, name: str) -> Container:
@@ -299,7 +288,7 @@ class Engine:
 
     def _start_request(self, exec_id: str, *, tty: bool, size: tuple[int, int] | None) -> Request:
         body: dict[str, object] = {"Detach": False, "Tty": tty}
-        if tty and size and self.takes_console_size:
+        if tty and size and self.dialect.takes_console_size:
             body["ConsoleSize"] = list(size)
         return self.new_request("POST", f"exec/{exec_id}/start", body=body)
 
@@ -348,7 +337,7 @@ class Engine:
         return self._carrier
 
     async def _ping(self) -> None:
-        """Settle the API version.
+        """Settle the dialect.
 
         Not by aiodocker's "auto", whose GET /version takes ten times as long as a ping.
         """
@@ -357,8 +346,7 @@ class Engine:
             accept(pong)
         except Refused as exc:
             raise WrongAnswer(f"HTTP status {exc.http_status} {exc.text}") from exc
-        header = pong.headers.get("api-version", "")
-        self.api_version = min(answers.read_api_version(header), API_NEWEST)
+        self.dialect = read_dialect(pong.headers)
 
     async def _list(self, **params: str) -> list[Container]:
         with self.errors():
@@ -376,7 +364,9 @@ class Engine:
         self, method: str, path: str, params: Mapping[str, str] | None = None, body: object = None
     ) -> Request:
         """Return a request in the version that is spoken, for this package."""
-        return Request(method, "v{}.{}/{}".format(*self.api_version, path), params or {}, body)
+        return Request(
+            method, "v{}.{}/{}".format(*self.dialect.api_version, path), params or {}, body
+        )
 
     def errors(self) -> AbstractContextManager[None]:
         """Translate what a carrier raises into our errors, for this package."""

@@ -293,7 +293,7 @@ class Exec:
         while True:
             state = await self.poll()
             if not state.running and state.exit_code is not None:
-                if state.pid == 0:
+                if state.has_started is False:
                     raise start_failure("")
                 if failure := told_failure(self._receiver.last_said, state.exit_code):
                     raise failure

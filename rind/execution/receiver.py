@@ -9,7 +9,7 @@ from typing import Final
 from rind.engine.frames import STDERR, STDOUT, SYSTEM_ERROR, FrameDecoder
 from rind.engine.hijacked import LEFT, HijackedStream
 from rind.errors import Broken, EngineError
-from rind.execution.start_failure import LONGEST, start_failure
+from rind.execution.start_failure import LONGEST, start_failure, tells_failure
 from rind.execution.state import Inspector
 from rind.execution.tasks import Tasks
 from rind.model import ExecState
@@ -226,12 +226,13 @@ class Receiver:
         command. By then the exec instance is settled, with no process.
         """
         state = await self._poll_taking_output()
-        if not state.running and state.pid == 0:
+        if not state.has_started:
             limit = self._received + MOST_SAID
             while self._may_receive(limit):
                 await self._receive()
             text = b"".join(part for _, part in self._parts)[:MOST_SAID].decode(errors="replace")
-            raise start_failure(text)
+            if state.has_started is False or tells_failure(text):
+                raise start_failure(text)
         self._state = state
         self._started.set()
 

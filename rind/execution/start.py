@@ -76,7 +76,7 @@ async def open_exec(  # noqa: PLR0913 # a start has as many sides
         raise start_failure(exc.text) from exc
     _log.debug("started exec %s in %.3f s", exec_id, clock() - requested)
     opened.size = size
-    if config.tty and size and not engine.takes_console_size:
+    if config.tty and size and not engine.dialect.takes_console_size:
         async with AsyncExitStack() as undo:
             undo.push_async_exit(opened)
             await opened.resize(size)

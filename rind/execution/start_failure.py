@@ -12,13 +12,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-__all__ = ["LONGEST", "start_failure", "told_failure"]
+__all__ = ["LONGEST", "start_failure", "tells_failure", "told_failure"]
 
-# What the engine puts before and after the runtime's own words (seen on 20.10, 26.1 and 28.5).
+# What the engine puts before and after the runtime's own words (seen on 20.10, 26.1 and 28.5, and
+# on Podman 4.3 and 5.8).
 _NOISE: Final = re.compile(
     r"OCI runtime exec failed: |exec failed: |unable to start container process: "
     r"|container_linux\.go:\d+: starting container process caused: |: unknown\Z"
+    r"|\AError: (?:runc|crun): |: OCI (?:runtime|permission) [^\n]*|\nError: read unixpacket .*",
+    re.DOTALL,
 )
+_PODMANS: Final = re.compile(
+    r"Error: [^\n]*\bOCI (?:runtime|permission)|Error: (?:runc|crun): exec "
+)
+"""How Podman begins to say that a command was not started."""
 LONGEST: Final = 1000
 """Characters of its message that are repeated."""
 
@@ -57,6 +64,11 @@ def start_failure(text: str) -> StartError:
     else:
         status = ExitStatus.FAILED
     return StartError(f"cannot start the command: {_in_words(said)}", status)
+
+
+def tells_failure(text: str) -> bool:
+    """Whether an output is Podman's message that a command did not start."""
+    return _PODMANS.match(text) is not None
 
 
 def told_failure(last_said: bytes, exit_code: int) -> StartError | None:

@@ -86,7 +86,7 @@ class Inspector:
             self.settled = state
             took = self._clock() - self._since
             _log.debug("exec %s: exit code %s, %.3f s", self._exec_id, state.exit_code, took)
-            if state.pid:
+            if state.has_started is not False:
                 self.has_ended.set()
         return self.settled
 

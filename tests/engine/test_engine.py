@@ -12,8 +12,9 @@ from carriers import Carry, by_each_carrier, opened
 from conftest import Containers, TestContainer, TestEngine
 from faults import Fault, FaultProxy, fault_proxy
 
+from rind.engine.dialect import API_NEWEST
 from rind.engine.endpoint import Endpoint
-from rind.engine.engine import API_NEWEST, Engine
+from rind.engine.engine import Engine
 from rind.errors import Broken, Refused, Unreachable
 from rind.model import ExecConfig
 
@@ -27,8 +28,8 @@ async def client(engine: TestEngine, carry: Carry) -> AsyncIterator[Engine]:
 @by_each_carrier
 async def test_the_api_version_is_the_engines(client: Engine, engine: TestEngine) -> None:
     theirs = engine.cli("version", "--format", "{{.Server.APIVersion}}")
-    assert client.api_version == min(tuple(map(int, theirs.split("."))), API_NEWEST)
-    assert client.takes_console_size == (client.api_version >= (1, 42))
+    assert client.dialect.api_version == min(tuple(map(int, theirs.split("."))), API_NEWEST)
+    assert client.dialect.takes_console_size == (client.dialect.api_version >= (1, 42))
 
 
 @by_each_carrier
