@@ -89,11 +89,17 @@ def read_container_id(data: bytes) -> str:
     return _id(_object(data, "the container"))
 
 
-def read_defaults(data: bytes) -> Defaults:
-    """Read a container's own variables and directory in ``GET /containers/{id}/json``."""
+def read_defaults(data: bytes, *, without: str = "") -> Defaults:
+    """Read a container's own variables and directory in ``GET /containers/{id}/json``.
+
+    Args:
+        data: the answer.
+        without: a variable, as ``NAME=value``, that is not the container's own.
+    """
     config = _typed(_object(data, "the container").get("Config"), dict, "Config")
     variables = _typed(config.get("Env") or [], list, "Env")
-    names = {_typed(variable, str, "Env").partition("=")[0] for variable in variables}
+    own = [_typed(variable, str, "Env") for variable in variables if variable != without]
+    names = {variable.partition("=")[0] for variable in own}
     return Defaults(frozenset(names), _text(config, "WorkingDir", ""))
 
 

@@ -11,6 +11,11 @@ a window size at start from API 1.42   never: :attr:`Dialect.takes_console_size`
                                        (:func:`rind.execution.start_failure.tells_failure`)
 a failure to start on stdout           on stderr, between words of its own
                                        (:mod:`rind.execution.start_failure`)
+variables are the container's own      so is ``TERM=xterm``: :attr:`Dialect.given`
+nothing on stderr but the command's    words about stdin that was not read
+                                       (:class:`rind.execution.receiver.Receiver`)
+events tell how a container has ended  not all of them are told: it is asked for
+                                       (:meth:`rind.execution.state.Inspector.explain`)
 409 for a container that is down       500 (:meth:`rind.execution.state.Inspector.poll`)
 processes by ``ps`` of the engine's    by the container's own, if it has one: the session is then
 machine                                found by the cookie alone (:mod:`rind.reaper.tree`)
@@ -61,6 +66,11 @@ class Dialect:
     def down(self) -> list[str]:
         """The states of all others."""
         return ["created", "exited", "stopped" if self.is_podman else "dead"]
+
+    @property
+    def given(self) -> str:
+        """A variable that the engine gives to every container; empty for none."""
+        return "TERM=xterm" if self.is_podman else ""
 
 
 def read_dialect(headers: Mapping[str, str]) -> Dialect:

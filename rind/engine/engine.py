@@ -151,7 +151,8 @@ class Engine:
     async def defaults(self, container_id: str) -> Defaults:
         """Return a container's own variables and working directory."""
         with self.errors():
-            return answers.read_defaults(await self._get(f"containers/{container_id}/json"))
+            told = await self._get(f"containers/{container_id}/json")
+            return answers.read_defaults(told, without=self.dialect.given)
 
     async def processes(self, container_id: str) -> list[tuple[int, int]]:
         """Return a container's processes as the engine numbers them, each (number, parent).

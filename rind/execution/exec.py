@@ -116,7 +116,11 @@ class Exec:
         self._tree = tree
         self._tasks = Tasks()
         self._inspector = Inspector(trees.engine, container, exec_id, tree)
-        self._receiver = Receiver(stream, self._inspector, self._tasks, tty=tty)
+        self._receiver = Receiver(
+            *(stream, self._inspector, self._tasks),
+            tty=tty,
+            is_podman=trees.engine.dialect.is_podman,
+        )
         self._ended = False
         self._closing: asyncio.Task[None] | None = None
 

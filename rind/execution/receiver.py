@@ -1,6 +1,7 @@
 """Receives a command's output for its reader, and ahead of a slow one."""
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -27,6 +28,14 @@ MOST_SAVED: Final = 16 * 1024 * 1024
 writing, and must meet backpressure again."""
 
 
+_NOISE: Final = re.compile(
+    rb"Error: (read|write) unixpacket @->[^\n]*/attach: (?:read|write): connection reset by peer\n"
+)
+"""What Podman adds to the stderr of a command that ends without having read its stdin. Where it was
+reading, output was seen to be missing (4.3 and 5.8)."""
+_MOST_NOISE: Final = 300
+
+
 class Receiver:
     """Receives the output of one exec instance, part by part, for one reader.
 
@@ -36,9 +45,17 @@ class Receiver:
         last_said: the last output on stderr, or on the TTY.
     """
 
-    def __init__(
-        self, stream: HijackedStream, inspector: Inspector, tasks: Tasks, *, tty: bool
+    def __init__(  # what it is made of
+        self,
+        stream: HijackedStream,
+        inspector: Inspector,
+        tasks: Tasks,
+        *,
+        tty: bool,
+        is_podman: bool = False,
     ) -> None:
+        self._is_podman = is_podman
+        self._end_is_lost = False
         self.at_end = False
         self.taken = 0
         self.last_said = b""
@@ -204,8 +221,18 @@ class Receiver:
 
     def _decoded(self, data: bytes) -> list[tuple[int, memoryview]]:
         if self._decoder is not None:
-            return self._decoder.feed(data)
+            parts = self._decoder.feed(data)
+            return (
+                [part for part in parts if not self._is_noise(*part)] if self._is_podman else parts
+            )
         return [(STDOUT, memoryview(data))] if data else []
+
+    def _is_noise(self, stream: int, part: memoryview) -> bool:
+        """Whether a part is a word of Podman's about its own connection to the command."""
+        noise = _NOISE.fullmatch(part) if stream == STDERR and len(part) < _MOST_NOISE else None
+        if noise is not None and noise[1] == b"read":
+            self._end_is_lost = True
+        return noise is not None
 
     def _may_receive(self, limit: int) -> bool:
         return not self.at_end and self._received < limit
@@ -215,6 +242,10 @@ class Receiver:
             raise self._failure
         if self._decoder is not None:
             self._decoder.close()
+        if self._end_is_lost:
+            raise self._inspector.lost(
+                "Podman lost its connection to the command, and perhaps the end of the output"
+            )
         if self._stream.was_reset and not self._stream.has_written:
             # Otherwise a reset is normal: the command left some of its stdin unread.
             raise self._inspector.lost("the connection to the engine was reset")

@@ -105,6 +105,8 @@ class Inspector:
             self.ending, with_container = ending(await self._happened())
             if self.ending is not None and with_container:
                 raise container_gone(self._container.name, self.ending)
+            if self._engine.dialect.is_podman and (how := await self._container_end()):
+                raise container_gone(self._container.name, how)
 
     def lost(self, what: str) -> Broken:
         """Return the error for a command whose state is unknown."""
@@ -125,6 +127,16 @@ class Inspector:
             if await self._container_is_there():
                 raise self.lost("the engine has forgotten the command") from exc
             raise container_gone(self._container.name, "removed") from exc
+
+    async def _container_end(self) -> Ending | None:
+        """Return how the container has ended, by what is there now; None if it runs."""
+        with suppress(EngineError):
+            try:
+                container = await self._engine.container(self._container.id)
+            except Refused as exc:
+                return "removed" if exc.http_status == HTTPStatus.NOT_FOUND else None
+            return None if container.state == "running" else "stopped"
+        return None
 
     async def _container_is_there(self) -> bool:
         try:
