@@ -66,6 +66,10 @@ class TestEngine:
     variables: dict[str, str] = field(default_factory=dict)
     """What is needed beside the host to reach it."""
 
+    def has(self, way: str) -> bool:
+        """Whether it is reached by a way that the tests know."""
+        return way != "tls" or self.tls is not None
+
     def cli(self, *args: str, check: bool = True, cwd: Path | None = None) -> str:
         done = subprocess.run(
             [self.docker, *args],
@@ -170,10 +174,27 @@ def _engines() -> list[TestEngine]:
     return [TestEngine(**fields) for fields in json.loads(described)]
 
 
+def podmans() -> list[TestEngine]:
+    """Return the Podmans, for the tests that are theirs too."""
+    return [
+        TestEngine(**fields) for fields in json.loads(os.environ.get("RIND_TEST_PODMANS", "[]"))
+    ]
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run every test that uses an engine on each of them."""
-    if "engine" in metafunc.fixturenames:
-        engines = _engines()
+    """Run every test that uses an engine on each of them; by each way where it takes one."""
+    engines = _engines() if "engine" in metafunc.fixturenames else []
+    if "way" in metafunc.fixturenames:
+        ways = [(engine, "unix") for engine in podmans()]
+        for engine in engines:
+            ways += [(engine, way) for way in ("unix", "tcp", "tls", "ssh") if engine.has(way)]
+        metafunc.parametrize(
+            ("engine", "way"),
+            ways,
+            ids=[f"{engine.name}-{way}" for engine, way in ways],
+            indirect=True,
+        )
+    elif engines:
         metafunc.parametrize(
             "engine",
             engines,

@@ -1,4 +1,4 @@
-"""Every promise over every transport, with real engines; where one differs, it says so.
+"""Every promise over every transport, and with Podman, on real engines.
 
 The faults are those of ``test_faults.py``: on TCP and TLS between Rind and the engine, with ssh
 between its server and the engine.
@@ -18,14 +18,14 @@ import pexpect
 import pytest
 from conftest import RIND, TIMEOUT, Containers, TestContainer, TestEngine
 from faults import Fault, FaultProxy, fault_proxy
-from processes import descriptors, is_leashed, sleepers
+from processes import descriptors, sleepers
 from ssh_server import SshServer, serving
 
 import rind
 from rind.engine import ssh
 
+SHOW_ALL = "cat /proc/[0-9]*/cmdline || :"
 MUCH = os.urandom(3_000_000)
-TRANSPORTS = ["unix", "tcp", "tls", "ssh"]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def _way(
     return Way(url, {}, proxy)
 
 
-@pytest.fixture(params=TRANSPORTS)
+@pytest.fixture
 async def way(
     request: pytest.FixtureRequest,
     engine: TestEngine,
@@ -149,7 +149,12 @@ async def test_output_and_status(way: Way, busybox: TestContainer) -> None:
 
 
 async def test_stdin_that_is_not_read(way: Way, busybox: TestContainer) -> None:
-    status, out, err = await program(busybox, way, "-c", "head -c 5; echo ended", stdin=MUCH)
+    script = "head -c 5; echo ended"
+    status, out, err = await program(busybox, way, "-c", script, stdin=MUCH)
+    while busybox.engine.name.startswith("podman") and b"output may be missing" in err:
+        # Podman may lose the end of such an output. Then Rind says so.
+        assert status == 125
+        status, out, err = await program(busybox, way, "-c", script, stdin=MUCH)
     assert (status, out, err) == (0, MUCH[:5] + b"ended\n", b"")
 
 
@@ -161,7 +166,7 @@ async def test_nothing_is_left_by_who_is_killed(
     process = await start(container, way, "-c", "sleep 9847 & echo ready; sleep 9847")
     assert process.stdout is not None
     assert await process.stdout.readline() == b"ready\n"
-    while not await asyncio.to_thread(is_leashed, container):
+    while "rind-leash" not in await asyncio.to_thread(container.inside, SHOW_ALL):
         pass
     process.send_signal(number)
     await process.communicate()

@@ -24,6 +24,7 @@ __all__ = ["PathStat", "get_archive", "put_archive", "stat_path"]
 
 _GO_DIRECTORY: Final = 1 << 31
 """Of the mode that the engine tells: Go's os.ModeDir."""
+_GO_LINK: Final = 1 << 27
 
 _NOT_FOUND: Final = 404
 
@@ -127,7 +128,8 @@ def _stat(header: str) -> PathStat:
         raise WrongAnswer("it does not say what is at a path") from exc
     if not isinstance(mode, int) or not isinstance(link, str) or "\0" in link:
         raise WrongAnswer("it does not say what is at a path")
-    return PathStat(bool(mode & _GO_DIRECTORY), link)
+    # Podman has a target for what is no link, too.
+    return PathStat(bool(mode & _GO_DIRECTORY), link if mode & _GO_LINK else "")
 
 
 async def _timed(engine: Engine, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

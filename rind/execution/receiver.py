@@ -243,9 +243,7 @@ class Receiver:
         if self._decoder is not None:
             self._decoder.close()
         if self._end_is_lost:
-            raise self._inspector.lost(
-                "Podman lost its connection to the command, and perhaps the end of the output"
-            )
+            raise Broken("Podman lost its connection to the command: output may be missing")
         if self._stream.was_reset and not self._stream.has_written:
             # Otherwise a reset is normal: the command left some of its stdin unread.
             raise self._inspector.lost("the connection to the engine was reset")

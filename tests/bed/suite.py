@@ -13,6 +13,8 @@ The tests find the engines in the variable RIND_TEST_ENGINES, a JSON list of obj
 They find a busybox, whose shell is ash, in RIND_TEST_BUSYBOX, interactive shells in RIND_TEST_ZSH
 and RIND_TEST_FISH, and the folder of OpenSSH in RIND_TEST_SSH.
 
+They find Podmans in RIND_TEST_PODMANS, a list of the same with the image `busybox` alone.
+
 RIND_TEST_DOCKER_HOST, set by the user, names one existing engine to use instead of private ones. It
 takes no root then.
 """
@@ -33,6 +35,7 @@ from bed import images, machine, shells, ssh, venv
 from bed.checkout import BED, ROOT, SUITE, VENV, locked, remove
 from bed.engines import DAEMONS, Docker, Engine, configuration, environment
 from bed.keeper import kept
+from bed.podman import PODMANS, Podman
 from bed.say import Trouble, run, say, step
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 
 _EXISTING = "RIND_TEST_DOCKER_HOST"
 _ENGINES = "RIND_TEST_ENGINES"
+_PODMANS = "RIND_TEST_PODMANS"
 _PROGRAMS = {
     "RIND_TEST_BUSYBOX": images.busybox,
     "RIND_TEST_ZSH": shells.zsh,
@@ -113,13 +117,16 @@ def _run(words: Sequence[str]) -> list[str]:
     else:
         certificates = _certificates()
         engines = [Engine(suite, suite, certificates) for suite in DAEMONS]
-    for engine in engines:
+    podmans = [] if existing else PODMANS
+    for engine in (*engines, *podmans):
         engine.prepare()
     with ExitStack() as stack:
         with step("starting engines"):
-            stack.enter_context(kept(engines))
-        described = json.dumps([_furnished(engine) for engine in engines])
-        variables = {_ENGINES: described}
+            stack.enter_context(kept([*engines, *podmans]))
+        variables = {
+            _ENGINES: json.dumps([_furnished(engine) for engine in engines]),
+            _PODMANS: json.dumps([_podman(podman) for podman in podmans]),
+        }
         variables |= {name: str(program()) for name, program in _PROGRAMS.items()}
         if not _passes("tests", "pytest", *words, **variables):
             failed.append("tests")
@@ -143,6 +150,19 @@ def _furnished(engine: Existing | Engine) -> dict[str, object]:
         "docker": str(docker.program),
         "config": str(configuration(compose=True)),
         "tls": engine.tls() if isinstance(engine, Engine) else None,
+    }
+
+
+def _podman(podman: Podman) -> dict[str, object]:
+    """Have the smallest image ready; gives what a test must know."""
+    docker = Docker(podman.host)
+    return {
+        "name": podman.name,
+        "host": podman.host,
+        "images": {"busybox": images.IMAGES["busybox"].load(docker)},
+        "docker": str(docker.program),
+        "config": str(configuration()),
+        "tls": None,
     }
 
 

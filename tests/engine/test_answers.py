@@ -120,10 +120,29 @@ def test_a_folder_that_is_no_path_is_none(folder: str) -> None:
         (STATE, ExecState(running=False, exit_code=3, pid=4711)),
         (STATE | {"Running": True, "ExitCode": 0}, ExecState(True, None, 4711)),
         (STATE | {"ExitCode": None, "Pid": 0}, ExecState(running=False, exit_code=None, pid=0)),
+        # Podman's, before the start, while it runs, and after the end.
+        (STATE | {"ExitCode": 0, "Pid": 0, "CanRemove": False}, ExecState(False, None, 0)),
+        (STATE | {"Running": True, "ExitCode": 0, "CanRemove": False}, ExecState(True, None, 4711)),
+        (STATE | {"ExitCode": 0, "Pid": 0, "CanRemove": True}, ExecState(False, 0, 0, True)),
     ],
 )
 def test_an_exec_instance(state: object, expected: ExecState) -> None:
     assert read_exec_state(said(state)) == expected
+
+
+def test_whether_it_has_started() -> None:
+    assert ExecState(running=False, exit_code=None, pid=0).has_started is False
+    assert ExecState(running=False, exit_code=127, pid=0).has_started is False
+    assert ExecState(running=False, exit_code=127, pid=7).has_started is True
+    assert ExecState(running=True, exit_code=None, pid=0).has_started is True
+    for code, started in ((0, True), (1, True), (125, None), (126, None), (127, None)):
+        assert ExecState(False, code, 0, is_forgotten=True).has_started is started
+
+
+def test_a_variable_that_the_engine_gives() -> None:
+    told = said({"Config": {"Env": ["TERM=xterm", "A=1"], "WorkingDir": ""}})
+    assert read_defaults(told, without="TERM=xterm").variables == {"A"}
+    assert read_defaults(told, without="TERM=vt100").variables == {"A", "TERM"}
 
 
 @pytest.mark.parametrize("code", [256, -1, 2**31, 2**63, 1.5, "0", True, [], {}])

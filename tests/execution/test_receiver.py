@@ -47,8 +47,11 @@ class Peer:
         self.stream = HijackedStream(Connection(ours))
         self.tasks = Tasks()
 
-    def receiver(self, state: ExecState = STARTED, *, tty: bool = False) -> Receiver:
-        return Receiver(self.stream, cast("Inspector", Settled(state)), self.tasks, tty=tty)
+    def receiver(
+        self, state: ExecState = STARTED, *, tty: bool = False, is_podman: bool = False
+    ) -> Receiver:
+        inspector = cast("Inspector", Settled(state))
+        return Receiver(self.stream, inspector, self.tasks, tty=tty, is_podman=is_podman)
 
     def says(self, data: bytes) -> None:
         """Send all that there will ever be."""
@@ -77,6 +80,48 @@ async def test_the_parts_in_their_order(peer: Peer) -> None:
     assert not receiver.at_end
     assert await receiver.read() is await receiver.read() is None
     assert receiver.at_end
+
+
+NOISE = b"Error: %b unixpacket @->/proc/self/fd/9/attach: %b: connection reset by peer\n"
+
+
+@pytest.mark.parametrize("what", [b"read", b"write"])
+async def test_podmans_own_words_are_no_output(peer: Peer, what: bytes) -> None:
+    receiver = peer.receiver(is_podman=True)
+    noise = frame(STDERR, NOISE % (what, what))
+    peer.says(frame(STDERR, b"err") + noise + frame(STDOUT, NOISE % (what, what)))
+    assert await receiver.read() == (STDERR, b"err")
+    assert await receiver.read() == (STDOUT, NOISE % (what, what))  # a command may print it
+    if what == b"write":
+        assert await receiver.read() is None
+    else:
+        with pytest.raises(Broken, match="output may be missing"):
+            await receiver.read()
+
+
+async def test_the_same_words_on_docker_are_output(peer: Peer) -> None:
+    receiver = peer.receiver()
+    peer.says(frame(STDERR, NOISE % (b"read", b"read")))
+    assert await receiver.read() == (STDERR, NOISE % (b"read", b"read"))
+    assert await receiver.read() is None
+
+
+@pytest.mark.parametrize("started", [False, True])
+async def test_a_status_that_may_be_a_failure_to_start(peer: Peer, *, started: bool) -> None:
+    state = ExecState(running=False, exit_code=127, pid=0, is_forgotten=True)
+    receiver = peer.receiver(state, is_podman=True)
+    if started:
+        peer.says(frame(STDERR, b"x: not found") + frame(STDERR, b"\n"))
+        assert await receiver.read() == (STDERR, b"x: not found")
+        assert await receiver.read() == (STDERR, b"\n")
+        assert await receiver.read() is None
+        return
+    said = (
+        b'Error: runc: exec failed: exec: "x": executable file not found in $PATH: OCI runtime x\n'
+    )
+    peer.says(frame(STDERR, said) + frame(STDERR, NOISE % (b"read", b"read")))
+    with pytest.raises(StartError, match="x: not found in PATH"):
+        await receiver.read()
 
 
 async def test_a_terminal_has_no_frames(peer: Peer) -> None:

@@ -1,8 +1,18 @@
 import pytest
 
-from rind.execution.start_failure import start_failure
+from rind.execution.start_failure import start_failure, tells_failure
 
 RUNC = "OCI runtime exec failed: exec failed: unable to start container process: {}: unknown\r\n"
+
+
+# Podman 4.3 and 5.8.
+PODMAN = (
+    "Error: runc: exec failed: unable to start container process: {}: {}\n"
+    "Error: read unixpacket @->/proc/self/fd/14/attach: read: connection reset by peer\n"
+)
+NOT_FOUND = 'exec: "x": executable file not found in $PATH'
+NO_FOLDER = 'chdir to cwd ("/x") set in config.json failed: no such file or directory'
+INVOKED = "OCI runtime attempted to invoke a command that was not found"
 
 
 OLD_RUNC = "container_linux.go:380: starting container process caused"
@@ -36,6 +46,19 @@ OLD_RUNC = "container_linux.go:380: starting container process caused"
         ),
         ("Container 123 is paused, unpause the container before exec", 125, "Container 123"),
         ("something new", 125, "something new"),
+        (
+            PODMAN.format('exec: "x": executable file not found in $PATH', INVOKED),
+            127,
+            "x: not found",
+        ),
+        (PODMAN.format('exec: "/x": permission denied', "OCI permission denied"), 126, "/x: perm"),
+        (
+            PODMAN.format(
+                'chdir to cwd ("/x") set in config.json failed: no such file or directory', INVOKED
+            ),
+            125,
+            "there is no directory /x",
+        ),
         ("", 125, "the engine does not say why"),
     ],
 )
@@ -45,3 +68,12 @@ def test_start_failures_have_one_status_and_no_noise(text: str, status: int, sai
     assert str(error).startswith(f"cannot start the command: {said}")
     assert "OCI" not in str(error)
     assert not str(error).endswith("unknown")
+
+
+def test_podmans_message_is_told_from_output() -> None:
+    assert tells_failure(PODMAN.format('exec: "x": not found', INVOKED))
+    assert tells_failure(
+        "Error: runc: exec failed: Cwd must be an absolute path: OCI runtime error\n"
+    )
+    for text in ("", "Error: no", "sh: x: not found", "an OCI runtime\nError: OCI runtime"):
+        assert not tells_failure(text)

@@ -1,0 +1,25 @@
+import pytest
+
+from rind.engine.answers import WrongAnswer
+from rind.engine.dialect import API_NEWEST, Dialect, read_dialect
+
+
+def test_docker() -> None:
+    assert read_dialect({"api-version": "1.41"}) == Dialect((1, 41))
+    assert read_dialect({"api-version": "1.99"}) == Dialect(API_NEWEST)
+    assert not Dialect((1, 41)).takes_console_size
+    assert Dialect((1, 42)).takes_console_size
+    assert Dialect().up == ["running", "paused", "restarting"]
+    assert Dialect().down == ["created", "exited", "dead"]
+    assert not Dialect().given
+    with pytest.raises(WrongAnswer, match="no Api-Version"):
+        read_dialect({})
+
+
+def test_podman() -> None:
+    podman = read_dialect({"api-version": "1.44", "libpod-api-version": "5.8.6"})
+    assert podman == Dialect((1, 44), is_podman=True)
+    assert not podman.takes_console_size
+    assert podman.up == ["running", "paused"]
+    assert "dead" not in podman.down
+    assert podman.given == "TERM=xterm"
