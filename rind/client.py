@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         Selected,
     )
     from rind.engine.endpoint import Endpoint
-    from rind.model import Caller, Container
+    from rind.model import Caller, Container, EngineInfo
 
 __all__ = ["Client", "client_at", "connect"]
 
@@ -285,6 +285,21 @@ class Client:
             EngineError: the engine failed.
         """
         return await self._engine.version(), "{}.{}".format(*self._engine.dialect.api_version)
+
+    async def info(self) -> EngineInfo:
+        """Return what the engine says of itself.
+
+            print((await client.info()).is_rootless)
+
+        Raises:
+            EngineError: the engine failed.
+        """
+        return await self._engine.info()
+
+    @property
+    def is_podman(self) -> bool:
+        """Whether the engine is Podman, once it is connected."""
+        return self._engine.dialect.is_podman
 
     async def find_all(
         self, wanted: Wanted | None = None, **fields: Unpack[WantedFields]

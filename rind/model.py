@@ -183,6 +183,23 @@ class ExecState:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What an engine says of itself.
+
+    Attributes:
+        version: its own, as ``28.5.2``.
+        os: of its containers, as ``linux``.
+        cgroups: the version of its control groups, as ``2``; empty if it does not say.
+        is_rootless: whether it says that it runs without root.
+    """
+
+    version: str
+    os: str = "linux"
+    cgroups: str = ""
+    is_rootless: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Defaults:
     """What a container gives to a command that asks for nothing else.
 

@@ -1,20 +1,24 @@
-"""--doctor: whether all that a run needs is there."""
+"""--doctor: whether all that a run needs is there, and what mends what is not."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Final
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Protocol
 
 from rind.cli.options import Options
 from rind.cli.report import clean
 from rind.cli.translate import asked_endpoint, wanted
-from rind.client import client_at
-from rind.errors import RindError, SelectionError, StartError
+from rind.client import Client, client_at
+from rind.engine.endpoint import Endpoint
+from rind.errors import RindError, SelectionError, StartError, UsageError
 from rind.execution.stdio import DEVNULL
+from rind.model import Container
+from rind.quoting import quoted
 from rind.target import Target
 
 __all__ = ["diagnose"]
-
-Print = Callable[[str], None]
 
 _PROBE_TIMEOUT: Final = 10.0
 """Seconds that a pre-step may take while it is only tried."""
@@ -22,9 +26,42 @@ _PROBE_TIMEOUT: Final = 10.0
 _MOST_SAID: Final = 4096
 """Bytes kept of a pre-step's stderr."""
 
+_MENDS: Final = {
+    "paused": "docker unpause",
+    "restarting": "docker logs --tail 20",
+}
+"""What helps a container in a state."""
 
-async def diagnose(options: Options, env: Mapping[str, str], out: Print) -> int:
-    """Check the engine, the containers with the label, and their pre-steps.
+
+class _Print(Protocol):
+    def __call__(self, text: str, /) -> None: ...
+
+
+class _Findings:
+    """Prints what was found, a line each, and below what has failed the command that may mend it.
+
+    Attributes:
+        failed: whether anything has.
+    """
+
+    def __init__(self, out: _Print) -> None:
+        self.failed = False
+        self._out = out
+
+    def ok(self, what: str) -> None:
+        """Say that something is right."""
+        self._out(clean(f"ok    {what}"))
+
+    def fail(self, what: str, why: str, mend: str = "") -> None:
+        """Say that something is not."""
+        self.failed = True
+        self._out(clean(f"FAIL  {what}: {why}"))
+        if mend:
+            self._out(f"      try: {clean(mend)}")
+
+
+async def diagnose(options: Options, env: Mapping[str, str], out: _Print) -> int:
+    """Check the way to the engine, the containers with the label, and their pre-steps.
 
     Args:
         options: which containers to check, and how to reach the engine.
@@ -34,57 +71,126 @@ async def diagnose(options: Options, env: Mapping[str, str], out: Print) -> int:
     Returns:
         The exit status: 1 if a check has failed.
     """
-    failures = 0
-
-    def tell(what: str, failure: str | None = None) -> None:
-        nonlocal failures
-        failures += failure is not None
-        out(clean(f"ok    {what}" if failure is None else f"FAIL  {what}: {failure}"))
-
+    findings = _Findings(out)
     try:
-        async with client_at(asked_endpoint(options, env), env) as client:
-            tell(f"endpoint {client.endpoint.url} (from {client.endpoint.source})")
-            engine, api = await client.versions()
-            tell(f"engine {engine}, API {api}")
-            asked = wanted(options)
-            found = await client.find_all(asked)
-            tell(f"{len(found)} running with {asked}")
-            for container in await client.containers(asked):
-                if container.state != "running":
-                    tell(container.name, f"it is {container.state}")
-            for target in found:
-                try:
-                    await _examine(target, tell)
-                except SelectionError as exc:
-                    tell("labels", str(exc))
+        endpoint = asked_endpoint(options, env)
+    except UsageError as exc:
+        findings.fail("endpoint", str(exc))
+        return 1
+    findings.ok(f"endpoint {endpoint.url} (from {endpoint.source})")
+    findings.ok(f"transport {_transport(endpoint)}")
+    try:
+        async with client_at(endpoint, env) as client:
+            await _examine_engine(client, findings)
+            await _examine_containers(client, options, findings)
     except SelectionError as exc:
-        tell("containers", str(exc))
+        findings.fail("containers", str(exc))
     except RindError as exc:
-        tell("engine", str(exc))
-    return 1 if failures else 0
+        findings.fail("engine", str(exc), _mend(endpoint))
+    return int(findings.failed)
 
 
-async def _examine(target: Target, tell: Callable[..., None]) -> None:
+def _transport(endpoint: Endpoint) -> str:
+    scheme, _, path = endpoint.url.partition("://")
+    if endpoint.tls is not None:
+        tls = endpoint.tls
+        who = f"by {tls.ca}" if tls.ca else "by the system's authorities"
+        verified = f"verified {who}" if tls.verify else "not verified"
+        return f"TLS, {verified}; {'with' if tls.cert else 'without'} a certificate of ours"
+    if scheme != "unix":
+        return "the ssh command" if scheme == "ssh" else "TCP, not encrypted"
+    with suppress(OSError, KeyError):
+        found = Path(path).stat()
+        owner = f"{_user(found.st_uid)}:{_group(found.st_gid)}"
+        return f"a socket of {owner}, mode {found.st_mode & 0o777:o}"
+    return "a socket"
+
+
+def _mend(endpoint: Endpoint) -> str:
+    """Return the command that may help where an engine cannot be reached; empty for none."""
+    scheme, _, path = endpoint.url.partition("://")
+    if scheme != "unix":
+        return "" if scheme == "ssh" else "docker version"
+    with suppress(OSError, KeyError):
+        if not os.access(path, os.R_OK | os.W_OK):
+            group = _group(Path(path).stat().st_gid)
+            return f"sudo usermod --append --groups {quoted(group)} $USER, and log in again"
+    if "podman" in path:
+        return "systemctl --user start podman.socket"
+    return "sudo systemctl start docker"
+
+
+def _user(uid: int) -> str:
+    import pwd  # noqa: PLC0415 # not on every system
+
+    return pwd.getpwuid(uid).pw_name
+
+
+def _group(gid: int) -> str:
+    import grp  # noqa: PLC0415 # as above
+
+    return grp.getgrgid(gid).gr_name
+
+
+async def _examine_engine(client: Client, findings: _Findings) -> None:
+    info = await client.info()
+    _, api = await client.versions()
+    kind = "Podman " if client.is_podman else ""
+    findings.ok(f"engine {kind}{info.version}, API {api}")
+    if info.os != "linux":
+        findings.fail("containers", f"they run {info.os}, and Rind needs Linux")
+    root = "without root" if info.is_rootless else "as root"
+    findings.ok(f"engine runs {root}, cgroups v{info.cgroups or '1 or 2'}")
+
+
+async def _examine_containers(client: Client, options: Options, findings: _Findings) -> None:
+    asked = wanted(options)
+    found = await client.find_all(asked)
+    findings.ok(f"{len(found)} running with {asked}")
+    for container in await client.containers(asked):
+        if container.state != "running":
+            _tell_state(container, findings)
+    for target in found:
+        try:
+            await _examine(target, findings)
+        except SelectionError as exc:
+            findings.fail("labels", str(exc))
+
+
+def _tell_state(container: Container, findings: _Findings) -> None:
+    mend = _MENDS.get(container.state)
+    command = f"{mend} {quoted(container.name)}" if mend else ""
+    findings.fail(container.name, f"it is {container.state}", command)
+
+
+async def _examine(target: Target, findings: _Findings) -> None:
     name, profile = target.container.name, target.profile
     pre_step = (profile.pre_step or "").strip()
     shell = f"{name}: the shell {profile.shell}"
+    by_hand = f"rind --container {quoted(name)} --no-pre-step"
     try:
         status, _ = await _probe(target, pre_step=False)
-        tell(shell, None if status == 0 else f"exit status {status}")
+        if status == 0:
+            findings.ok(shell)
+        else:
+            findings.fail(shell, f"exit status {status}")
     except StartError as exc:
         if pre_step or profile.command:
-            tell(shell, str(exc))
+            findings.fail(shell, str(exc), "set the label app.rind.shell to a shell that it has")
         else:
-            tell(f"{name}: no shell, which nothing needs")
+            findings.ok(f"{name}: no shell, which nothing needs")
         return
     if not pre_step:
         return
     step = f"{name}: the pre-step {pre_step.splitlines()[0]!r}"
     try:
         status, said = await _probe(target, pre_step=True)
-        tell(step, None if status == 0 else f"exit status {status} {said}")
+        if status == 0:
+            findings.ok(step)
+        else:
+            findings.fail(step, f"exit status {status} {said}", by_hand)
     except RindError as exc:
-        tell(step, str(exc))
+        findings.fail(step, str(exc), by_hand)
 
 
 async def _probe(target: Target, *, pre_step: bool) -> tuple[int, str]:

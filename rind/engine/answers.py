@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 
-from rind.model import COMPOSE, Container, Defaults, ExecState, Mount, is_path
+from rind.model import COMPOSE, Container, Defaults, EngineInfo, ExecState, Mount, is_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ __all__ = [
     "read_event_actions",
     "read_exec_id",
     "read_exec_state",
+    "read_info",
     "read_processes",
     "read_version",
 ]
@@ -112,6 +113,18 @@ def read_processes(data: bytes) -> list[tuple[int, int]]:
 def read_version(data: bytes) -> str:
     """Read the engine's version in ``GET /version``."""
     return _text(_object(data, "the version"), "Version")
+
+
+def read_info(data: bytes) -> EngineInfo:
+    """Read what an engine says of itself in ``GET /info``."""
+    info = _object(data, "the engine")
+    options = _typed(info.get("SecurityOptions") or [], list, "SecurityOptions")
+    return EngineInfo(
+        version=_text(info, "ServerVersion"),
+        os=_text(info, "OSType", "linux"),
+        cgroups=_text(info, "CgroupVersion", ""),
+        is_rootless="name=rootless" in options,
+    )
 
 
 def read_event_actions(data: bytes) -> list[str]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rind.engine.endpoint import Endpoint
     from rind.engine.hijacked import HijackedStream
     from rind.engine.wire import Wire
-    from rind.model import Container, Defaults, ExecConfig, ExecState
+    from rind.model import Container, Defaults, EngineInfo, ExecConfig, ExecState
 
 __all__ = ["ERRORS", "REQUEST_TIMEOUT", "Engine", "accept"]
 
@@ -170,6 +170,11 @@ class Engine:
         """Return the engine's own version, as ``28.5.2``."""
         with self.errors():
             return answers.read_version(await self._get("version"))
+
+    async def info(self) -> EngineInfo:
+        """Return what the engine says of itself."""
+        with self.errors():
+            return answers.read_info(await self._get("info"))
 
     async def events(
         self, container_id: str, names: Sequence[str], before: float, after: float

@@ -1,7 +1,9 @@
 """--doctor, on real engines."""
 
+import os
 import subprocess
 import uuid
+from pathlib import Path
 
 from conftest import RIND, TIMEOUT, Containers, TestContainer, lines, wait_until
 
@@ -12,11 +14,13 @@ def test_a_healthy_setup_passes_the_doctor(
     said = lines(django, "--doctor")
     assert all(line.startswith("ok ") for line in said)
     assert django.engine.host in said[0]
-    assert f"engine {django.engine.name}" in said[1]
-    assert f"1 running with the label {django.label}" in said[2]
-    assert said[3] == f"ok {django.name}: the shell /bin/sh"
-    assert said[4] == f"ok {django.name}: the pre-step 'source /venv/bin/activate'"
-    assert lines(distroless, "--doctor")[3].endswith("no shell, which nothing needs")
+    assert said[1].startswith("ok transport a socket of root:")
+    assert f"engine {django.engine.name}" in said[2]
+    assert said[3].startswith("ok engine runs as root, cgroups v")
+    assert f"1 running with the label {django.label}" in said[4]
+    assert said[5] == f"ok {django.name}: the shell /bin/sh"
+    assert said[6] == f"ok {django.name}: the pre-step 'source /venv/bin/activate'"
+    assert lines(distroless, "--doctor")[5].endswith("no shell, which nothing needs")
 
 
 def test_the_doctor_misses_a_shell_where_one_is_needed(containers: Containers) -> None:
@@ -37,12 +41,39 @@ def test_the_doctor_finds_what_is_wrong(containers: Containers) -> None:
     assert len(failed) == 1
     assert "the pre-step 'source /nope/activate': exit status" in failed[0]
     assert "/nope/activate" in failed[0]
+    assert f"      try: rind --container {target.name} --no-pre-step\n" in done.stdout.decode()
     none = target.rind("--doctor", "--label", "no.such")
     assert none.returncode == 1
     assert none.stdout.splitlines()[-1].startswith(b"FAIL containers: no container on ")
     nowhere = target.rind("--doctor", DOCKER_HOST="unix:///nowhere.sock")
     assert nowhere.returncode == 1
     assert b"there is no socket at unix:///nowhere.sock" in nowhere.stdout
+    assert nowhere.stdout.splitlines()[-1] == b"      try: sudo systemctl start docker"
+
+
+def test_the_doctor_says_how_the_engine_is_reached(tmp_path: Path) -> None:
+    for environ, said in (
+        ({"DOCKER_HOST": "ssh://nobody@127.0.0.1:1"}, "the ssh command"),
+        ({"DOCKER_HOST": "tcp://127.0.0.1:1"}, "TCP, not encrypted"),
+        (
+            {"DOCKER_HOST": "tcp://127.0.0.1:1", "DOCKER_TLS_VERIFY": "1"},
+            f"TLS, verified by {tmp_path}/.docker/ca.pem; without a certificate of ours",
+        ),
+        ({"DOCKER_HOST": "tcp://127.0.0.1:1", "DOCKER_TLS": "1"}, "TLS, not verified; without"),
+    ):
+        done = subprocess.run(
+            [RIND, "--doctor"],
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), **environ},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT,
+        )
+        assert (done.returncode, done.stderr) == (1, "")
+        lines = done.stdout.splitlines()
+        assert lines[0] == f"ok endpoint {environ['DOCKER_HOST']} (from DOCKER_HOST)"
+        assert lines[1].startswith(f"ok transport {said}")
+        assert lines[2].startswith("FAIL engine: ")
 
 
 def test_a_pre_step_that_floods_the_doctor_fills_no_memory(containers: Containers) -> None:
@@ -72,6 +103,6 @@ def test_the_doctor_examines_each_and_names_what_is_wrong(containers: Containers
     done = right.rind("--doctor")
     said = done.stdout.decode()
     assert done.returncode == 1
-    assert f"FAIL {paused.name}: it is paused" in said
+    assert f"FAIL {paused.name}: it is paused\n      try: docker unpause {paused.name}\n" in said
     assert f"FAIL labels: {wrong.name}: unknown label {key}.usr" in said
     assert f"ok {right.name}: the pre-step 'true'" in said

@@ -19,9 +19,10 @@ from rind.engine.answers import (
     read_error,
     read_exec_id,
     read_exec_state,
+    read_info,
     read_processes,
 )
-from rind.model import Defaults, ExecState, Mount
+from rind.model import Defaults, EngineInfo, ExecState, Mount
 
 ID = "0123456789abcdef" * 4
 LISTED = {
@@ -47,6 +48,7 @@ READERS: dict[str, tuple[Callable[[bytes], object], Any]] = {
     "version": (answers.read_version, {"Version": "28.5.2"}),
     "exec": (read_exec_id, {"Id": ID}),
     "state": (read_exec_state, STATE),
+    "info": (read_info, {"ServerVersion": "1"}),
 }
 
 
@@ -128,6 +130,13 @@ def test_a_folder_that_is_no_path_is_none(folder: str) -> None:
 )
 def test_an_exec_instance(state: object, expected: ExecState) -> None:
     assert read_exec_state(said(state)) == expected
+
+
+def test_what_an_engine_says_of_itself() -> None:
+    told = {"ServerVersion": "1.2", "OSType": "linux", "CgroupVersion": "2"}
+    assert read_info(said(told)) == EngineInfo("1.2", "linux", "2")
+    rootless = {"ServerVersion": "1.2", "SecurityOptions": ["name=seccomp", "name=rootless"]}
+    assert read_info(said(rootless)) == EngineInfo("1.2", "linux", "", is_rootless=True)
 
 
 def test_whether_it_has_started() -> None:
