@@ -78,8 +78,8 @@ def connect(
             print(await client.versions())
 
     Args:
-        host: ``unix:///path`` or ``tcp://host:port``; by default the engine is found as the
-            docker command finds it.
+        host: ``unix:///path``, ``tcp://host:port`` or ``ssh://user@host/path``; by default the
+            engine is found as the docker command finds it, and then at the usual places of others.
         context: the name of a docker context.
         environ: the variables that may say where the engine is, and that a container's profile
             may ask for; by default ``os.environ``.
