@@ -99,7 +99,7 @@ def _transport(endpoint: Endpoint) -> str:
         return f"TLS, {verified}; {'with' if tls.cert else 'without'} a certificate of ours"
     if scheme != "unix":
         return "the ssh command" if scheme == "ssh" else "TCP, not encrypted"
-    with suppress(OSError, KeyError):
+    with suppress(OSError):
         found = Path(path).stat()
         owner = f"{_user(found.st_uid)}:{_group(found.st_gid)}"
         return f"a socket of {owner}, mode {found.st_mode & 0o777:o}"
@@ -111,7 +111,7 @@ def _mend(endpoint: Endpoint) -> str:
     scheme, _, path = endpoint.url.partition("://")
     if scheme != "unix":
         return "" if scheme == "ssh" else "docker version"
-    with suppress(OSError, KeyError):
+    with suppress(OSError):
         if not os.access(path, os.R_OK | os.W_OK):
             group = _group(Path(path).stat().st_gid)
             return f"sudo usermod --append --groups {quoted(group)} $USER, and log in again"
@@ -123,13 +123,17 @@ def _mend(endpoint: Endpoint) -> str:
 def _user(uid: int) -> str:
     import pwd  # noqa: PLC0415 # not on every system
 
-    return pwd.getpwuid(uid).pw_name
+    with suppress(KeyError):
+        return pwd.getpwuid(uid).pw_name
+    return str(uid)
 
 
 def _group(gid: int) -> str:
     import grp  # noqa: PLC0415 # as above
 
-    return grp.getgrgid(gid).gr_name
+    with suppress(KeyError):
+        return grp.getgrgid(gid).gr_name
+    return str(gid)
 
 
 async def _examine_engine(client: Client, findings: _Findings) -> None:
@@ -139,8 +143,9 @@ async def _examine_engine(client: Client, findings: _Findings) -> None:
     findings.ok(f"engine {kind}{info.version}, API {api}")
     if info.os != "linux":
         findings.fail("containers", f"they run {info.os}, and Rind needs Linux")
-    root = "without root" if info.is_rootless else "as root"
-    findings.ok(f"engine runs {root}, cgroups v{info.cgroups or '1 or 2'}")
+        return
+    rootless = "rootless, " if info.is_rootless else ""
+    findings.ok(f"containers of {info.os}, {rootless}cgroups v{info.cgroups or '1 or 2'}")
 
 
 async def _examine_containers(client: Client, options: Options, findings: _Findings) -> None:

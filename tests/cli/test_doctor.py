@@ -16,7 +16,7 @@ def test_a_healthy_setup_passes_the_doctor(
     assert django.engine.host in said[0]
     assert said[1].startswith("ok transport a socket of root:")
     assert f"engine {django.engine.name}" in said[2]
-    assert said[3].startswith("ok engine runs as root, cgroups v")
+    assert said[3].startswith("ok containers of linux, cgroups v")
     assert f"1 running with the label {django.label}" in said[4]
     assert said[5] == f"ok {django.name}: the shell /bin/sh"
     assert said[6] == f"ok {django.name}: the pre-step 'source /venv/bin/activate'"
