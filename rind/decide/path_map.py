@@ -1,0 +1,120 @@
+"""The same files by two names: this machine's, and a container's, through its bind mounts. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from rind.decide.workdir import below, joined, parts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Final
+
+    from rind.model import Mount
+
+__all__ = ["PathMap", "unquoted", "uri_quoted"]
+
+_OPTION: Final = re.compile(r"(--?[A-Za-z][\w-]*=)(.*)", re.DOTALL)
+_FILE: Final = "file://"
+_UNRESERVED: Final = frozenset(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/"
+)
+"""Bytes that a path in a URI may have as they are (RFC 3986, 3.3)."""
+
+
+class PathMap:
+    """Maps paths both ways; the longest mount that has a path decides.
+
+    Attributes:
+        mounts: the bind mounts, each (this machine's path, the container's), without doubles.
+    """
+
+    def __init__(self, mounts: Iterable[Mount]) -> None:
+        named = {joined(mount.target): joined(mount.source) for mount in mounts}
+        self.mounts = [(source, target) for target, source in named.items()]
+
+    def __repr__(self) -> str:
+        return f"<PathMap {self.mounts}>"
+
+    def to_container(self, path: str) -> str:
+        """Return where a container has an absolute path of this machine; as it is if nowhere.
+
+        >>> PathMap([Mount("/home/me/shop", "/app")]).to_container("/home/me/shop/x.py")
+        '/app/x.py'
+        """
+        return _mapped(path, self.mounts)
+
+    def to_host(self, path: str) -> str:
+        """Return where this machine has an absolute path of the container; as it is if nowhere.
+
+        >>> PathMap([Mount("/home/me/shop", "/app")]).to_host("/app/x.py")
+        '/home/me/shop/x.py'
+        """
+        return _mapped(path, [(target, source) for source, target in self.mounts])
+
+    def uri_to_container(self, uri: str) -> str:
+        """Return a ``file://`` URI with its path mapped; any other text as it is."""
+        return _mapped_uri(uri, self.mounts)
+
+    def uri_to_host(self, uri: str) -> str:
+        """Do the reverse of :meth:`uri_to_container`."""
+        return _mapped_uri(uri, [(target, source) for source, target in self.mounts])
+
+    def word(self, word: str) -> str:
+        """Return a word of a command line as the container has it.
+
+        That is an absolute path, a ``file://`` URI, or either after ``--option=``; what else a word
+        may be stays as it is.
+        """
+        option, value = "", word
+        if match := _OPTION.fullmatch(word):
+            option, value = match[1], match[2]
+        if value.startswith(_FILE):
+            return option + self.uri_to_container(value)
+        return option + self.to_container(value) if value.startswith("/") else word
+
+
+def _mapped(path: str, pairs: list[tuple[str, str]]) -> str:
+    found = [
+        (rest, target) for source, target in pairs if (rest := below(path, source)) is not None
+    ]
+    if not found or ".." in parts(path):
+        return path
+    rest, target = min(found, key=lambda pair: len(pair[0]))
+    # As it ends: a slash may mean something.
+    slash = "/" if path.endswith("/") and (rest or target != "/") else ""
+    return joined(target, *rest) + slash
+
+
+def _mapped_uri(uri: str, pairs: list[tuple[str, str]]) -> str:
+    if not uri.startswith(_FILE):
+        return uri
+    host, slash, rest = uri.removeprefix(_FILE).partition("/")
+    if host not in {"", "localhost"}:
+        return uri
+    path = re.split("[?#]", slash + rest, maxsplit=1)[0]
+    after = uri[len(_FILE) + len(host) + len(path) :]
+    plain = unquoted(path)
+    mapped = _mapped(plain, pairs)
+    return uri if mapped == plain else f"{_FILE}{host}{uri_quoted(mapped)}{after}"
+
+
+def uri_quoted(path: str) -> str:
+    """Return a path as a URI has it.
+
+    >>> uri_quoted("/my shop")
+    '/my%20shop'
+    """
+    data = path.encode(errors="surrogateescape")
+    return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in data)
+
+
+def unquoted(path: str) -> str:
+    """Do the reverse of :func:`uri_quoted`."""
+    data = re.sub(
+        rb"%([0-9A-Fa-f]{2})",
+        lambda match: bytes([int(match[1], 16)]),
+        path.encode(errors="surrogateescape"),
+    )
+    return data.decode(errors="surrogateescape")
