@@ -38,6 +38,7 @@ Host *
 _RUN = 'mount -t tmpfs tmpfs /run; mkdir -m 755 /run/sshd; exec "$@"'
 # Nothing of it outlives it, and it sees a user that it needs beside the machine's own.
 _ALONE = (
+    *("setpriv", "--pdeathsig", "KILL"),
     *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c"),
     "mount --bind {folder}/passwd /etc/passwd; mount --bind {folder}/shadow /etc/shadow; " + _RUN,
     "sh",

@@ -74,7 +74,7 @@ async def test_every_fault_ends_with_the_truth_or_a_clear_error(  # noqa: PLR091
     async with fault_proxy(busybox.engine.host, tmp_path) as (url, whole):
         status, _ = await run(url, busybox.name, carry, tty=tty)
         assert status == 3
-    points = range(0, whole.relayed, 149)
+    points = range(0, whole.relayed, 307)
     told: list[RindError] = []
     for point in points:
 

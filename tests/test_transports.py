@@ -18,7 +18,7 @@ import pexpect
 import pytest
 from conftest import RIND, TIMEOUT, Containers, TestContainer, TestEngine
 from faults import Fault, FaultProxy, fault_proxy
-from processes import descriptors, sleepers
+from processes import descriptors
 from ssh_server import SshServer, serving
 
 import rind
@@ -151,10 +151,11 @@ async def test_output_and_status(way: Way, busybox: TestContainer) -> None:
 async def test_stdin_that_is_not_read(way: Way, busybox: TestContainer) -> None:
     script = "head -c 5; echo ended"
     status, out, err = await program(busybox, way, "-c", script, stdin=MUCH)
-    while busybox.engine.name.startswith("podman") and b"output may be missing" in err:
-        # Podman may lose the end of such an output. Then Rind says so.
-        assert status == 125
-        status, out, err = await program(busybox, way, "-c", script, stdin=MUCH)
+    if busybox.engine.name.startswith("podman"):
+        # It may lose the end of such an output, for any client; see rind/docs/engines.md.
+        assert b"unixpacket" not in err
+        assert (status, out, err) == (0, MUCH[:5] + b"ended\n", b"") or status == 125 or not err
+        return
     assert (status, out, err) == (0, MUCH[:5] + b"ended\n", b"")
 
 
@@ -172,7 +173,7 @@ async def test_nothing_is_left_by_who_is_killed(
     await process.communicate()
     assert process.returncode == -number
     async with asyncio.timeout(TIMEOUT):
-        while await asyncio.to_thread(sleepers, container, "9847"):
+        while "9847" in await asyncio.to_thread(container.inside, SHOW_ALL):
             pass
 
 

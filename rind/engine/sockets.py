@@ -39,7 +39,15 @@ class SocketCarrier:
         """Do as the contract says."""
         wire = await self._send(asked, within)
         try:
-            response, data = await _head(wire)
+            try:
+                response, data = await _head(wire)
+            except Disconnected:
+                # A line that was idle may end just when it is used again.
+                if wire.tunnel is None or wire.tunnel.failure is None:
+                    raise
+                wire.close()
+                wire = await self._send(asked, within)
+                response, data = await _head(wire)
             return await _whole(wire, response, data)
         finally:
             wire.close()

@@ -29,10 +29,11 @@ writing, and must meet backpressure again."""
 
 
 _NOISE: Final = re.compile(
-    rb"Error: (read|write) unixpacket @->[^\n]*/attach: (?:read|write): connection reset by peer\n"
+    rb"Error: (read|write) unixpacket @->[^\n]*/attach: (?:read|write): "
+    rb"(?:connection reset by peer|broken pipe)\n"
 )
 """What Podman adds to the stderr of a command that ends without having read its stdin. Where it was
-reading, output was seen to be missing (4.3 and 5.8)."""
+reading, output is missing in one of three; where it was writing, seldom (4.3 and 5.8)."""
 _MOST_NOISE: Final = 300
 
 
@@ -55,7 +56,7 @@ class Receiver:
         is_podman: bool = False,
     ) -> None:
         self._is_podman = is_podman
-        self._end_is_lost = False
+        self._noise = ""
         self.at_end = False
         self.taken = 0
         self.last_said = b""
@@ -230,8 +231,8 @@ class Receiver:
     def _is_noise(self, stream: int, part: memoryview) -> bool:
         """Whether a part is a word of Podman's about its own connection to the command."""
         noise = _NOISE.fullmatch(part) if stream == STDERR and len(part) < _MOST_NOISE else None
-        if noise is not None and noise[1] == b"read":
-            self._end_is_lost = True
+        if noise is not None:
+            self._noise = noise[1].decode()
         return noise is not None
 
     def _may_receive(self, limit: int) -> bool:
@@ -242,8 +243,11 @@ class Receiver:
             raise self._failure
         if self._decoder is not None:
             self._decoder.close()
-        if self._end_is_lost:
-            raise Broken("Podman lost its connection to the command: output may be missing")
+        if self._noise == "read" or (self._noise and not self.taken):
+            raise Broken(
+                "Podman lost its connection to the command, which has not read its stdin: "
+                "output may be missing (give it no stdin)"
+            )
         if self._stream.was_reset and not self._stream.has_written:
             # Otherwise a reset is normal: the command left some of its stdin unread.
             raise self._inspector.lost("the connection to the engine was reset")

@@ -21,11 +21,6 @@ def test_what_needs_an_event_loop_is_not_begun(words: list[str]) -> None:
     assert prepare(parse(words, {}), {}, {"DOCKER_HOST": "unix:///none.sock"}, said) is None
 
 
-def test_tls_is_not_for_it() -> None:
-    env = {"DOCKER_HOST": "tcp://127.0.0.1:1", "DOCKER_TLS_VERIFY": "1"}
-    assert prepare(parse(["x"], {}), {}, env, said) is None
-
-
 def test_what_is_prepared(busybox: TestContainer) -> None:
     env = {"DOCKER_HOST": busybox.engine.host}
     options = parse(["-T", "--label", busybox.label, "true"], {})

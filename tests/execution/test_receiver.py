@@ -94,9 +94,18 @@ async def test_podmans_own_words_are_no_output(peer: Peer, what: bytes) -> None:
     assert await receiver.read() == (STDOUT, NOISE % (what, what))  # a command may print it
     if what == b"write":
         assert await receiver.read() is None
+        assert receiver.taken > 0
     else:
         with pytest.raises(Broken, match="output may be missing"):
             await receiver.read()
+
+
+async def test_no_output_beside_podmans_words_may_be_lost_output(peer: Peer) -> None:
+    receiver = peer.receiver(is_podman=True)
+    said = b"Error: write unixpacket @->/proc/self/fd/9/attach: write: broken pipe\n"
+    peer.says(frame(STDERR, said))
+    with pytest.raises(Broken, match="output may be missing"):
+        await receiver.read()
 
 
 async def test_the_same_words_on_docker_are_output(peer: Peer) -> None:
