@@ -20,6 +20,10 @@ _ENVIRONMENT: Final = {
     ),
     "COMPOSE_PROJECT_NAME": "Of several containers, those of this project.",
     "DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG": "The engine, as for the docker command.",
+    "DOCKER_TLS_VERIFY, DOCKER_TLS, DOCKER_CERT_PATH": (
+        "Whether TCP is encrypted, and the folder of ca.pem, cert.pem and key.pem, as there."
+    ),
+    "XDG_RUNTIME_DIR, CONTAINER_HOST": "Where engines may be that nothing names.",
     "NO_COLOR": "If set, container names have no colour.",
 }
 
@@ -41,7 +45,12 @@ _LABELS: Final = {
 
 _FILES: Final = {
     "~/.docker/config.json": "The current context, and detachKeys.",
-    "/var/run/docker.sock": "The engine, where nothing says another one.",
+    "/var/run/docker.sock": (
+        "The engine, where nothing says another one; if it is not there, the first well-known "
+        "socket that answers, of rootless Docker, Docker Desktop, Colima, Rancher Desktop, OrbStack "
+        "or Podman."
+    ),
+    "$XDG_RUNTIME_DIR/rind": "Connections by ssh; they end after ten idle seconds.",
 }
 
 _SIGNALS: Final = """\

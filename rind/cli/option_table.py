@@ -163,7 +163,7 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         Option(
             "-H, --host",
             _not_empty("host"),
-            "the engine: unix:///path or tcp://host:port",
+            "the engine: unix:///path, tcp://host:port or ssh://user@host",
             metavar="URL",
             is_checked=False,
         ),
