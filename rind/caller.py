@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rind.model import Container
 
-__all__ = ["find_caller", "localized"]
+__all__ = ["aliases", "find_caller", "localized"]
 
 _COMPOSE_FILES: Final = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 
@@ -63,6 +63,24 @@ def localized(containers: Sequence[Container], cwd: str) -> list[Container]:
         )
         for container in containers
     ]
+
+
+def aliases(mounts: Sequence[Mount], words: Sequence[str]) -> list[Mount]:
+    """Return the mounts, and their sources by other names that are in the words.
+
+    A word may lead to a mount's source through a symbolic link.
+    """
+    sources = {_identity(host_path(mount.source)): mount.target for mount in reversed(mounts)}
+    sources.pop(None, None)
+    found = []
+    for word in words:
+        path = "/" + word.partition("/")[2]
+        for folder in _upwards(os.path.normpath(path)) if sources else ():
+            identity = _identity(folder)
+            if identity in sources and ".." not in path.split("/"):
+                found.append(Mount(folder, sources[identity]))
+                break
+    return [*mounts, *found]
 
 
 def _named(path: str, names: Mapping[_Identity, str]) -> str:

@@ -34,6 +34,7 @@ class _Fields(TypedDict, total=False):
     shell: str | None
     pre_step: bool
     privileged: bool
+    map_paths: bool | None
 
 
 class CommandOptions(_Fields, total=False):

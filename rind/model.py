@@ -142,6 +142,7 @@ class ExecConfig:
         workdir: absolute; empty for the container's own.
         stdin, output: what will be attached.
         detach_keys: in docker's syntax, for a TTY.
+        mapped: the mounts whose paths become this machine's in the output; none with a TTY.
     """
 
     argv: Sequence[str]
@@ -153,6 +154,7 @@ class ExecConfig:
     workdir: str = ""
     privileged: bool = False
     detach_keys: str = NO_DETACH_KEYS
+    mapped: Sequence[Mount] = ()
 
 
 _OF_THE_START: Final = {125, 126, 127}

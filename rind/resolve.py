@@ -6,12 +6,13 @@ here needs an event loop: over a carrier that blocks, these coroutines never sus
 
 from __future__ import annotations
 
-from rind.caller import localized
-from rind.decide.plan import needs_defaults, plan, wants_local_workdir
+from rind.caller import aliases, localized
+from rind.decide.plan import needs_defaults, plan, wants_local_workdir, wants_mapping, words
 from rind.decide.profile import read_profile
 from rind.decide.selection import Selected, fitting, require_running, select, stands_elsewhere
 from rind.errors import Refused, SelectionError
 from rind.model import COMPOSE
+from rind.records import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,8 +107,14 @@ async def settle(
         UsageError: a word of the command cannot be executed.
         EngineError: the engine failed.
     """
-    if wants_local_workdir(command, profile):
+    if wants_local_workdir(command, profile) or wants_mapping(command, profile):
         container = localized([container], caller.cwd)[0]
+    if wants_mapping(command, profile):
+        from rind.decide.path_map import PathMap  # noqa: PLC0415 # rarely needed
+
+        argv = words(command.argv)
+        paths = PathMap(aliases(container.mounts, argv))
+        command = replace(command, argv=[paths.word(word) for word in argv])
     defaults = await engine.defaults(container.id) if needs_defaults(command) else None
     return plan(command, profile, container, caller, defaults)
 

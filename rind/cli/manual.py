@@ -18,6 +18,7 @@ _ENVIRONMENT: Final = {
     "RIND_CONTAINER, RIND_SERVICE, RIND_PROJECT, RIND_LABEL": (
         "What --container, --service, --project and --label say, where these are not given."
     ),
+    "RIND_MAP_PATHS": "If set, --map-paths is given.",
     "COMPOSE_PROJECT_NAME": "Of several containers, those of this project.",
     "DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG": "The engine, as for the docker command.",
     "DOCKER_TLS_VERIFY, DOCKER_TLS, DOCKER_CERT_PATH": (
@@ -41,14 +42,15 @@ _LABELS: Final = {
     "app.rind.command": "What bare rind runs, instead of the shell.",
     "app.rind.env.NAME": "A variable.",
     "app.rind.pass-env": "The names of variables of yours to hand over.",
+    "app.rind.map-paths": '"true" for what --map-paths does.',
 }
 
 _FILES: Final = {
     "~/.docker/config.json": "The current context, and detachKeys.",
     "/var/run/docker.sock": (
         "The engine, where nothing says another one; if it is not there, the first well-known "
-        "socket that answers, of rootless Docker, Docker Desktop, Colima, Rancher Desktop, OrbStack "
-        "or Podman."
+        "socket that answers: of rootless Docker, Docker Desktop, Colima, Rancher Desktop, "
+        "OrbStack or Podman."
     ),
     "$XDG_RUNTIME_DIR/rind": "Connections by ssh; they end after ten idle seconds.",
 }

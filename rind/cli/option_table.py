@@ -217,6 +217,19 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
             completes="directories",
         ),
         Option(
+            "--map-paths",
+            _set("map_paths", value=True),
+            (
+                "your paths below a bind mount become the container's in the command, and the "
+                "container's become yours in the output (RIND_MAP_PATHS)"
+            ),
+        ),
+        Option(
+            "--no-map-paths",
+            _set("map_paths", value=False),
+            "leave paths as they are, also where the label or the variable says otherwise",
+        ),
+        Option(
             "--privileged",
             _set("privileged", value=True),
             "give the command extended privileges",

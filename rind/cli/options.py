@@ -88,6 +88,7 @@ class Options:
     shell: str | None = None
     pre_step: bool = True
     privileged: bool = False
+    map_paths: bool | None = None
     tty: bool | None = None
     stdin: bool = True
     detach: bool = False

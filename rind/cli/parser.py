@@ -60,6 +60,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Options:
     if words[:1] == ["--complete"]:  # for completion scripts only, which put any words after it
         return Options(action="complete", command=words[1:])
     options = Options(label=_default("RIND_LABEL", env) or DEFAULT_LABEL)
+    options.map_paths = True if env.get("RIND_MAP_PATHS") else None
     given: dict[str, Option] = {}
     while words and words[0].startswith("-") and words[0] != "-":
         word = words.pop(0)

@@ -56,6 +56,7 @@ def asked_command(
         shell=options.shell,
         pre_step=options.pre_step,
         privileged=options.privileged,
+        map_paths=options.map_paths,
         tty=tty,
         # On a TTY, what is not attached never ends.
         stdin=_attaches_stdin(options) and (not is_null(STDIN_FD) or (tty and can_read(STDIN_FD))),

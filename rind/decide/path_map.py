@@ -26,12 +26,16 @@ _UNRESERVED: Final = frozenset(
 class PathMap:
     """Maps paths both ways; the longest mount that has a path decides.
 
+    Args:
+        mounts: the bind mounts. Of several with the same target, the first one names it here.
+
     Attributes:
-        mounts: the bind mounts, each (this machine's path, the container's), without doubles.
+        mounts: each (this machine's path, the container's), without doubles.
     """
 
     def __init__(self, mounts: Iterable[Mount]) -> None:
-        named = {joined(mount.target): joined(mount.source) for mount in mounts}
+        self._sources = [(joined(mount.source), joined(mount.target)) for mount in mounts]
+        named = {target: source for source, target in reversed(self._sources)}
         self.mounts = [(source, target) for target, source in named.items()]
 
     def __repr__(self) -> str:
@@ -43,7 +47,7 @@ class PathMap:
         >>> PathMap([Mount("/home/me/shop", "/app")]).to_container("/home/me/shop/x.py")
         '/app/x.py'
         """
-        return _mapped(path, self.mounts)
+        return _mapped(path, self._sources)
 
     def to_host(self, path: str) -> str:
         """Return where this machine has an absolute path of the container; as it is if nowhere.
@@ -55,7 +59,7 @@ class PathMap:
 
     def uri_to_container(self, uri: str) -> str:
         """Return a ``file://`` URI with its path mapped; any other text as it is."""
-        return _mapped_uri(uri, self.mounts)
+        return _mapped_uri(uri, self._sources)
 
     def uri_to_host(self, uri: str) -> str:
         """Do the reverse of :meth:`uri_to_container`."""

@@ -26,6 +26,7 @@ __all__ = [
     "needs_defaults",
     "plan",
     "wants_local_workdir",
+    "wants_mapping",
     "words",
 ]
 
@@ -73,6 +74,8 @@ class Command:
         shell: an absolute path.
         pre_step: whether to run it.
         tty, stdin, output: what is attached.
+        map_paths: whether paths in the words and in the output are mapped, by the bind mounts;
+            with a TTY, in the words only. Where no workdir is given, it is ``auto`` then.
     """
 
     argv: Words = ()
@@ -87,6 +90,7 @@ class Command:
     tty: bool = False
     stdin: bool = True
     output: bool = True
+    map_paths: bool | None = None
 
 
 def plan(
@@ -139,6 +143,7 @@ def plan(
         user=f"{caller.uid}:{caller.gid}" if user == "host" else user,
         workdir=workdir,
         privileged=command.privileged,
+        mapped=container.mounts if wants_mapping(command, profile) and not command.tty else (),
     )
 
 
@@ -153,8 +158,15 @@ def wants_local_workdir(command: Command, profile: Profile) -> bool:
     return _workdir(command, profile) == _AUTO
 
 
+def wants_mapping(command: Command, profile: Profile) -> bool:
+    """Whether paths are to be mapped."""
+    return profile.map_paths if command.map_paths is None else command.map_paths
+
+
 def _workdir(command: Command, profile: Profile) -> str:
-    return profile.workdir if command.workdir is None else os.fspath(command.workdir)
+    if command.workdir is not None:
+        return os.fspath(command.workdir)
+    return profile.workdir or (_AUTO if wants_mapping(command, profile) else "")
 
 
 def _argv(command: Command, profile: Profile, step: PreStep) -> list[str]:

@@ -9,6 +9,7 @@ With the default key, a container may have the labels
     app.rind.command     what a bare rind runs
     app.rind.env.NAME    a variable for the command
     app.rind.pass-env    names of our variables to hand over, between spaces or commas
+    app.rind.map-paths   "true" for our paths in the command and in its output
 
 A misspelt one would be passed over in silence, so an unknown one is an error.
 """
@@ -30,7 +31,7 @@ __all__ = ["DEFAULT_LABEL", "DEFAULT_SHELL", "Profile", "read_profile"]
 DEFAULT_LABEL: Final = "app.rind"
 DEFAULT_SHELL: Final = "/bin/sh"
 
-_PLAIN: Final = ("shell", "user", "workdir", "command", "pass-env")
+_PLAIN: Final = ("shell", "user", "workdir", "command", "pass-env", "map-paths")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,7 @@ class Profile:
         command: a shell script; empty for the shell itself.
         env: variables by name.
         pass_env: names.
+        map_paths: whether paths are mapped between this machine and the container.
     """
 
     pre_step: str | None = None
@@ -54,6 +56,7 @@ class Profile:
     command: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     pass_env: tuple[str, ...] = ()
+    map_paths: bool = False
 
 
 def read_profile(labels: Mapping[str, str], key: str = DEFAULT_LABEL) -> Profile:
@@ -81,6 +84,7 @@ def read_profile(labels: Mapping[str, str], key: str = DEFAULT_LABEL) -> Profile
         command=plain.get("command", ""),
         env=env,
         pass_env=_names(plain.get("pass-env", ""), f"{prefix}pass-env"),
+        map_paths=_flag(plain.get("map-paths", ""), f"{prefix}map-paths"),
     )
 
 
@@ -111,6 +115,12 @@ def _names(value: str, label: str) -> tuple[str, ...]:
         if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
             raise SelectionError(f"the label {label} needs names of variables, but has {name!r}")
     return names
+
+
+def _flag(value: str, label: str) -> bool:
+    if value not in {"", "true", "false"}:
+        raise SelectionError(f"the label {label} needs true or false, but is {value!r}")
+    return value == "true"
 
 
 def _workdir(value: str, label: str) -> str:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         Ending,
     )
     from rind.execution.registry import Registry
-    from rind.model import Container, ExecState
+    from rind.model import Container, ExecState, Mount
     from rind.reaper.tree import Tree, Trees
 
 __all__ = ["KILL_AFTER", "Exec", "check_size"]
@@ -101,6 +101,7 @@ class Exec:
         stream: HijackedStream,
         tree: Tree,
         tty: bool,
+        mapped: Sequence[Mount] = (),
     ) -> None:
         self.container = container
         self.exec_id = exec_id
@@ -120,6 +121,7 @@ class Exec:
             *(stream, self._inspector, self._tasks),
             tty=tty,
             is_podman=trees.engine.dialect.is_podman,
+            mapped=mapped,
         )
         self._ended = False
         self._closing: asyncio.Task[None] | None = None
@@ -140,10 +142,16 @@ class Exec:
         stream: HijackedStream,
         tree: Tree,
         tty: bool,
+        mapped: Sequence[Mount] = (),
     ) -> Self:
         """Return a command that has begun, with what watches over it. Open until it is left."""
         command = cls(
-            *(trees, registry, container), exec_id=exec_id, stream=stream, tree=tree, tty=tty
+            *(trees, registry, container),
+            exec_id=exec_id,
+            stream=stream,
+            tree=tree,
+            tty=tty,
+            mapped=mapped,
         )
         registry.open.add(command)
         command._tasks.spawn(tree.hold_leash())

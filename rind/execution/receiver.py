@@ -3,9 +3,9 @@
 import asyncio
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rind.engine.frames import STDERR, STDOUT, SYSTEM_ERROR, FrameDecoder
 from rind.engine.hijacked import LEFT, HijackedStream
@@ -13,7 +13,10 @@ from rind.errors import Broken, EngineError
 from rind.execution.start_failure import LONGEST, start_failure, tells_failure
 from rind.execution.state import Inspector
 from rind.execution.tasks import Tasks
-from rind.model import ExecState
+from rind.model import ExecState, Mount
+
+if TYPE_CHECKING:
+    from rind.decide.rewriter import Rewriter
 
 __all__ = ["Receiver"]
 
@@ -37,6 +40,14 @@ reading, output is missing in one of three; where it was writing, seldom (4.3 an
 _MOST_NOISE: Final = 300
 
 
+def _rewriters(mapped: Sequence[Mount]) -> dict[int, "Rewriter"]:
+    from rind.decide.path_map import PathMap  # noqa: PLC0415 # rarely needed
+    from rind.decide.rewriter import Rewriter  # noqa: PLC0415 # as above
+
+    paths = PathMap(mapped)
+    return {stream: Rewriter(paths) for stream in (STDOUT, STDERR)}
+
+
 class Receiver:
     """Receives the output of one exec instance, part by part, for one reader.
 
@@ -46,7 +57,7 @@ class Receiver:
         last_said: the last output on stderr, or on the TTY.
     """
 
-    def __init__(  # what it is made of
+    def __init__(  # noqa: PLR0913 # what it is made of
         self,
         stream: HijackedStream,
         inspector: Inspector,
@@ -54,7 +65,9 @@ class Receiver:
         *,
         tty: bool,
         is_podman: bool = False,
+        mapped: Sequence[Mount] = (),
     ) -> None:
+        self._rewriters = _rewriters(mapped) if mapped else {}
         self._is_podman = is_podman
         self._noise = ""
         self.at_end = False
@@ -109,7 +122,7 @@ class Receiver:
 
         def receive(data: bytes) -> bool:
             self._received += len(data)
-            parts = self._decoded(data)
+            parts = self._rewritten(self._decoded(data))
             for part in parts:
                 self._note(*part)
             return take(parts)
@@ -216,7 +229,9 @@ class Receiver:
                 data = await self._stream.read()
                 self._received += len(data)
                 self.at_end = not data
-                self._parts.extend(self._decoded(data))
+                self._parts.extend(self._rewritten(self._decoded(data)))
+                if self.at_end:
+                    self._parts.extend(self._held_back())
             except Broken as exc:
                 self._failure, self.at_end = exc, True
 
@@ -227,6 +242,24 @@ class Receiver:
                 [part for part in parts if not self._is_noise(*part)] if self._is_podman else parts
             )
         return [(STDOUT, memoryview(data))] if data else []
+
+    def _rewritten(self, parts: list[tuple[int, memoryview]]) -> list[tuple[int, memoryview]]:
+        """Map the paths in parts."""
+        if not self._rewriters:
+            return parts
+        done = [
+            (stream, memoryview(self._rewriters[stream].feed(bytes(part))))
+            if stream in self._rewriters
+            else (stream, part)
+            for stream, part in parts
+        ]
+        return [part for part in done if part[1]]
+
+    def _held_back(self) -> Iterator[tuple[int, memoryview]]:
+        """Yield what may no longer become a path, at the end."""
+        for stream, rewriter in self._rewriters.items():
+            if rest := rewriter.close():
+                yield stream, memoryview(rest)
 
     def _is_noise(self, stream: int, part: memoryview) -> bool:
         """Whether a part is a word of Podman's about its own connection to the command."""

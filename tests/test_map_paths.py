@@ -1,0 +1,80 @@
+"""The same paths on both sides, in real containers with bind mounts."""
+
+from pathlib import Path
+
+import pytest
+from conftest import Containers, TestContainer
+
+import rind
+
+
+@pytest.fixture
+def shop(tmp_path: Path, containers: Containers) -> tuple[TestContainer, Path]:
+    """Return a container that has a folder of ours as /app, and the folder."""
+    folder = tmp_path / "my shop"
+    (folder / "api").mkdir(parents=True)
+    (folder / "api" / "x.py").write_text("x = 1\n")
+    return containers("busybox", "", "--volume", f"{folder}:/app"), folder
+
+
+def test_words_and_output_are_mapped(shop: tuple[TestContainer, Path]) -> None:
+    container, folder = shop
+    script = 'pwd; printf "[%s]\\n" "$@"; cat "$1" >&2; echo "$1:1: E1" >&2'
+    words = [str(folder / "api/x.py"), f"--config={folder}/c", f"file://{folder}/y", "/etc"]
+    done = container.rind("--map-paths", "-c", script, *words, cwd=folder / "api")
+    uri = f"file://{folder}/y".replace(" ", "%20")
+    assert done.returncode == 0
+    assert done.stdout.decode().splitlines() == [
+        str(folder / "api"),
+        f"[{folder}/api/x.py]",
+        f"[--config={folder}/c]",
+        f"[{uri}]",
+        "[/etc]",
+    ]
+    assert done.stderr.decode() == f"x = 1\n{folder}/api/x.py:1: E1\n"
+
+
+def test_nothing_is_mapped_unless_asked_for(shop: tuple[TestContainer, Path]) -> None:
+    container, folder = shop
+    say = ["echo", "/app", str(folder)]
+    assert container.rind(*say).stdout.decode() == f"/app {folder}\n"
+    mapped = f"{folder} {folder}\n"
+    assert container.rind("--map-paths", *say).stdout.decode() == mapped
+    assert container.rind(*say, RIND_MAP_PATHS="1").stdout.decode() == mapped
+    done = container.rind("--no-map-paths", *say, RIND_MAP_PATHS="1")
+    assert done.stdout.decode() == f"/app {folder}\n"
+
+
+def test_the_label_asks_for_it(tmp_path: Path, containers: Containers) -> None:
+    label = "test.map"
+    options = ["--volume", f"{tmp_path}:/app", "--label", f"{label}.map-paths=true"]
+    container = containers("busybox", "", *options, label=label)
+    done = container.rind("--container", container.name, "echo", "/app", RIND_LABEL=label)
+    assert done.stdout.decode() == f"{tmp_path}\n"
+    wrong = containers("busybox", "", "--label", "test.wrong.map-paths=1", label="test.wrong")
+    done = wrong.rind("--container", wrong.name, "true")
+    assert done.returncode == 125
+    assert b"the label test.wrong.map-paths needs true or false, but is '1'" in done.stderr
+
+
+def test_with_a_terminal_only_the_words_are(shop: tuple[TestContainer, Path]) -> None:
+    container, folder = shop
+    child = container.spawn("--map-paths", "ls", "-d", f"{folder}/api")
+    child.expect_exact("/app/api\r\n")
+
+
+def test_a_folder_by_another_name(shop: tuple[TestContainer, Path], tmp_path: Path) -> None:
+    container, folder = shop
+    link = tmp_path / "link"
+    link.symlink_to(folder)
+    done = container.rind("--map-paths", "cat", str(link / "api/x.py"))
+    assert (done.returncode, done.stdout) == (0, b"x = 1\n")
+
+
+async def test_the_library_maps_too(shop: tuple[TestContainer, Path]) -> None:
+    container, folder = shop
+    where = container.where
+    done = await rind.run(["echo", f"{folder}/api"], map_paths=True, **where)
+    assert done.stdout == f"{folder}/api\n".encode()
+    done = await rind.run(["printf", "x /ap"], map_paths=True, **where)
+    assert done.stdout == b"x /ap"
