@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import cached_property, partial
 from http import HTTPStatus
 from typing import Any, Literal, Unpack
 
+from rind.caller import localized
 from rind.capture import Capture, encoded
+from rind.decide.path_map import PathMap
 from rind.decide.plan import Command, words
 from rind.errors import ContainerGone, Refused, TimedOut
 from rind.execution.begin import start_detached
@@ -25,7 +28,6 @@ __all__ = ["Target", "limited"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
@@ -103,6 +105,26 @@ class Target:
             SelectionError: a label is unknown, or its value is invalid.
         """
         return profile_of(self.container, self._label)
+
+    def map_path(self, path: str | os.PathLike[str]) -> str:
+        """Return where the container has an absolute path of this machine; as it is if nowhere.
+
+            print(web.map_path("/home/me/shop/x.py"))
+
+        By its bind mounts, of which the longest that has the path decides.
+        """
+        return self._paths.to_container(os.fspath(path))
+
+    def unmap_path(self, path: str | os.PathLike[str]) -> str:
+        """Return where this machine has an absolute path of the container; as it is if nowhere.
+
+        print(web.unmap_path("/app/x.py"))
+        """
+        return self._paths.to_host(os.fspath(path))
+
+    @property
+    def _paths(self) -> PathMap:
+        return PathMap(localized([self.container], self._caller.cwd)[0].mounts)
 
     async def plan(self, command: Command) -> ExecConfig:
         """Settle what would be executed.

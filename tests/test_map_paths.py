@@ -78,3 +78,8 @@ async def test_the_library_maps_too(shop: tuple[TestContainer, Path]) -> None:
     assert done.stdout == f"{folder}/api\n".encode()
     done = await rind.run(["printf", "x /ap"], map_paths=True, **where)
     assert done.stdout == b"x /ap"
+    async with rind.connect(where["host"]) as client:
+        target = await client.find(container=where["container"])
+        assert target.map_path(folder / "api") == "/app/api"
+        assert target.unmap_path("/app/api") == str(folder / "api")
+        assert target.map_path("/etc") == target.unmap_path("/etc") == "/etc"
