@@ -47,6 +47,7 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--rounds", type=int, help="of each question; default: its own")
     parser.add_argument("--growth", action="store_true", help="measure the cost as work grows")
     parser.add_argument("--imports", action="store_true", help="report what a start imports")
+    parser.add_argument("--transports", action="store_true", help="measure each way to an engine")
     options = parser.parse_args(words)
     venv.make("dev")
     if Path(sys.prefix) != VENV:
@@ -56,6 +57,11 @@ def main(words: Sequence[str]) -> None:
         from imports import report  # noqa: PLC0415 # only then
 
         print(report())
+        return
+    if options.transports:
+        import transports  # noqa: PLC0415 # as above
+
+        transports.main()
         return
     try:
         with locked(SUITE), furnished(options.engine) as bench:
