@@ -13,13 +13,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bed import images, ssh, suite
 from bed.checkout import SUITE, locked
 from bed.engines import Docker, Engine, environment
 from bed.keeper import kept
-from bed.podman import PODMANS, Podman
+from bed.podman import PODMANS
 from measure import alternated, median, plain, ratio
+
+if TYPE_CHECKING:
+    from bed.podman import Podman
 
 ROUNDS = 15
 RIND = str(Path(sys.executable).with_name("rind"))
