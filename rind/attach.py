@@ -83,12 +83,15 @@ async def _pump(process: Exec, *, stdin: bool, keys: DetachKeys, modes: Terminal
 async def _feed(source: Source, process: Exec, keys: DetachKeys) -> None:
     # If the command takes no more input, its end is about to show on the output.
     with suppress(Broken):
-        if not process.tty and (fd := source.spliceable) is not None:
+        inward = process.inward
+        if not process.tty and inward is None and (fd := source.spliceable) is not None:
             await process.write_from(fd)  # what it leaves is read below
         rest = b""
 
         def send(typed: bytes) -> bool:
             nonlocal rest
+            if inward is not None:
+                typed = inward.feed(typed)
             rest = process.write_at_once(keys.feed(typed) if process.tty else typed)
             return not (rest or keys.seen)
 
@@ -104,6 +107,8 @@ async def _feed(source: Source, process: Exec, keys: DetachKeys) -> None:
             if keys.seen:
                 return
             rest = b""
+        if inward is not None:
+            inward.close()
         await process.send_eof()
 
 

@@ -143,6 +143,7 @@ class ExecConfig:
         stdin, output: what will be attached.
         detach_keys: in docker's syntax, for a TTY.
         mapped: the mounts whose paths become this machine's in the output; none with a TTY.
+        is_lsp: whether the command speaks the language server protocol, in which they are mapped.
     """
 
     argv: Sequence[str]
@@ -155,6 +156,7 @@ class ExecConfig:
     privileged: bool = False
     detach_keys: str = NO_DETACH_KEYS
     mapped: Sequence[Mount] = ()
+    is_lsp: bool = False
 
 
 _OF_THE_START: Final = {125, 126, 127}

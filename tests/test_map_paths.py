@@ -1,9 +1,11 @@
 """The same paths on both sides, in real containers with bind mounts."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
-from conftest import Containers, TestContainer
+from conftest import RIND, Containers, TestContainer
+from lsp import LspClient
 
 import rind
 
@@ -83,3 +85,49 @@ async def test_the_library_maps_too(shop: tuple[TestContainer, Path]) -> None:
         assert target.map_path(folder / "api") == "/app/api"
         assert target.unmap_path("/app/api") == str(folder / "api")
         assert target.map_path("/etc") == target.unmap_path("/etc") == "/etc"
+
+
+async def test_a_language_server_knows_our_files(tmp_path: Path, containers: Containers) -> None:
+    folder = tmp_path / "my shop"
+    folder.mkdir()
+    (folder / "other.py").write_text('def wanted():\n    """Be wanted."""\n')
+    text = "from other import wanted\n\nwanted()\n"
+    (folder / "x.py").write_text(text)
+    step = "source /venv/bin/activate"
+    container = containers("django", step, "--volume", f"{folder}:/srv/shop")
+    process = await asyncio.create_subprocess_exec(
+        *(RIND, "--lsp", "pylsp"),
+        env=container.environ(),
+        cwd=folder,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    client = LspClient(process.stdout, process.stdin)
+    root = folder.as_uri()
+    await client.request("initialize", {"processId": 1, "rootUri": root, "capabilities": {}})
+    await client.notify("initialized", {})
+    path = folder / "x.py"
+    document = {"uri": path.as_uri(), "languageId": "python", "version": 1, "text": text}
+    await client.notify("textDocument/didOpen", {"textDocument": document})
+    where = {"textDocument": {"uri": path.as_uri()}, "position": {"line": 2, "character": 2}}
+    (found,) = await client.request("textDocument/definition", where)
+    assert found["uri"] == (folder / "other.py").as_uri()
+    renamed = await client.request("textDocument/rename", {**where, "newName": "sought"})
+    changed = [edit["textDocument"]["uri"] for edit in renamed["documentChanges"]]
+    assert set(changed) == {path.as_uri(), (folder / "other.py").as_uri()}
+    await client.close()
+    assert await process.wait() == 0
+
+
+def test_a_client_or_a_server_that_is_none(shop: tuple[TestContainer, Path]) -> None:
+    container, _ = shop
+    for command, stdin, whose in (
+        (["cat"], b"hello\n", "the client's input"),
+        (["echo", "Starting up"], b"", "the server's output"),
+    ):
+        done = container.rind("--lsp", *command, stdin=stdin)
+        assert (done.returncode, done.stdout) == (125, b"")
+        assert f"{whose} is not the language server protocol: ".encode() in done.stderr
+        assert done.stderr.count(b"\n") == 1

@@ -225,6 +225,12 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
             ),
         ),
         Option(
+            "--lsp",
+            _set("lsp", value=True),
+            "the command is a language server: map the paths in its messages",
+            excludes=("--tty", "--detach", "--all", "--no-map-paths"),
+        ),
+        Option(
             "--no-map-paths",
             _set("map_paths", value=False),
             "leave paths as they are, also where the label or the variable says otherwise",

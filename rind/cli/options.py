@@ -89,6 +89,7 @@ class Options:
     pre_step: bool = True
     privileged: bool = False
     map_paths: bool | None = None
+    lsp: bool = False
     tty: bool | None = None
     stdin: bool = True
     detach: bool = False

@@ -76,6 +76,7 @@ class Command:
         tty, stdin, output: what is attached.
         map_paths: whether paths in the words and in the output are mapped, by the bind mounts;
             with a TTY, in the words only. Where no workdir is given, it is ``auto`` then.
+        lsp: whether it is a language server, whose messages have the paths; it maps too.
     """
 
     argv: Words = ()
@@ -91,6 +92,7 @@ class Command:
     stdin: bool = True
     output: bool = True
     map_paths: bool | None = None
+    lsp: bool = False
 
 
 def plan(
@@ -144,6 +146,7 @@ def plan(
         workdir=workdir,
         privileged=command.privileged,
         mapped=container.mounts if wants_mapping(command, profile) and not command.tty else (),
+        is_lsp=command.lsp,
     )
 
 
@@ -160,7 +163,7 @@ def wants_local_workdir(command: Command, profile: Profile) -> bool:
 
 def wants_mapping(command: Command, profile: Profile) -> bool:
     """Whether paths are to be mapped."""
-    return profile.map_paths if command.map_paths is None else command.map_paths
+    return command.lsp or (profile.map_paths if command.map_paths is None else command.map_paths)
 
 
 def _workdir(command: Command, profile: Profile) -> str:

@@ -18,6 +18,7 @@ from rind.errors import (
     Refused,
     StartError,
 )
+from rind.execution.mapping import inward, outward
 from rind.execution.receiver import Receiver
 from rind.execution.start_failure import start_failure, told_failure
 from rind.execution.state import Inspector
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
         Ending,
     )
     from rind.execution.registry import Registry
-    from rind.model import Container, ExecState, Mount
+    from rind.model import Container, ExecConfig, ExecState
     from rind.reaper.tree import Tree, Trees
 
 __all__ = ["KILL_AFTER", "Exec", "check_size"]
@@ -88,6 +89,7 @@ class Exec:
         tty: whether it has a TTY; then stdout and stderr are one raw stream.
         size: the window size (rows, columns) that was set last; None for none.
         last_written: the last byte that was written to its stdin.
+        inward: what its stdin must go through before it is written; None for nothing.
         left_running: after leaving: why the tree could not be ended; None if it was.
     """
 
@@ -101,7 +103,7 @@ class Exec:
         stream: HijackedStream,
         tree: Tree,
         tty: bool,
-        mapped: Sequence[Mount] = (),
+        config: ExecConfig | None = None,
     ) -> None:
         self.container = container
         self.exec_id = exec_id
@@ -121,8 +123,9 @@ class Exec:
             *(stream, self._inspector, self._tasks),
             tty=tty,
             is_podman=trees.engine.dialect.is_podman,
-            mapped=mapped,
+            rewriters=outward(config) if config else {},
         )
+        self.inward = inward(config) if config else None
         self._ended = False
         self._closing: asyncio.Task[None] | None = None
 
@@ -142,7 +145,7 @@ class Exec:
         stream: HijackedStream,
         tree: Tree,
         tty: bool,
-        mapped: Sequence[Mount] = (),
+        config: ExecConfig | None = None,
     ) -> Self:
         """Return a command that has begun, with what watches over it. Open until it is left."""
         command = cls(
@@ -151,7 +154,7 @@ class Exec:
             stream=stream,
             tree=tree,
             tty=tty,
-            mapped=mapped,
+            config=config,
         )
         registry.open.add(command)
         command._tasks.spawn(tree.hold_leash())

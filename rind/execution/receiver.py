@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -13,10 +13,12 @@ from rind.errors import Broken, EngineError
 from rind.execution.start_failure import LONGEST, start_failure, tells_failure
 from rind.execution.state import Inspector
 from rind.execution.tasks import Tasks
-from rind.model import ExecState, Mount
+from rind.model import ExecState
 
 if TYPE_CHECKING:
-    from rind.decide.rewriter import Rewriter
+    from collections.abc import Mapping
+
+    from rind.execution.mapping import Rewriting
 
 __all__ = ["Receiver"]
 
@@ -40,14 +42,6 @@ reading, output is missing in one of three; where it was writing, seldom (4.3 an
 _MOST_NOISE: Final = 300
 
 
-def _rewriters(mapped: Sequence[Mount]) -> dict[int, "Rewriter"]:
-    from rind.decide.path_map import PathMap  # noqa: PLC0415 # rarely needed
-    from rind.decide.rewriter import Rewriter  # noqa: PLC0415 # as above
-
-    paths = PathMap(mapped)
-    return {stream: Rewriter(paths) for stream in (STDOUT, STDERR)}
-
-
 class Receiver:
     """Receives the output of one exec instance, part by part, for one reader.
 
@@ -65,9 +59,9 @@ class Receiver:
         *,
         tty: bool,
         is_podman: bool = False,
-        mapped: Sequence[Mount] = (),
+        rewriters: "Mapping[int, Rewriting] | None" = None,
     ) -> None:
-        self._rewriters = _rewriters(mapped) if mapped else {}
+        self._rewriters = rewriters or {}
         self._is_podman = is_podman
         self._noise = ""
         self.at_end = False

@@ -69,7 +69,7 @@ async def open_exec(  # noqa: PLR0913 # a start has as many sides
             stream=stream,
             tree=tree,
             tty=config.tty,
-            mapped=config.mapped,
+            config=config,
         )
 
     exec_id = begun.exec_id if begun else await create(engine, container, config, tree.cookie)

@@ -1,0 +1,123 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rind.decide.lsp import BrokenFrame, Messages, MessageStream, framed, mapped_message
+from rind.decide.path_map import PathMap
+from rind.model import Mount
+
+SHOP = PathMap([Mount("/home/me/shop", "/app")])
+
+
+def inward(message: object) -> object:
+    stream = MessageStream(SHOP, outward=False)
+    (body,) = Messages().feed(stream.feed(framed(json.dumps(message).encode())))
+    return json.loads(body)
+
+
+def outward(message: object) -> object:
+    body = mapped_message(json.dumps(message).encode(), SHOP.uri_to_host, SHOP.to_host)
+    return json.loads(body)
+
+
+def test_what_a_client_says() -> None:
+    said = {
+        "method": "initialize",
+        "params": {
+            "processId": 4711,
+            "rootPath": "/home/me/shop",
+            "rootUri": "file:///home/me/shop",
+            "workspaceFolders": [{"uri": "file:///home/me/shop/api", "name": "/home/me/shop"}],
+        },
+    }
+    assert inward(said) == {
+        "method": "initialize",
+        "params": {
+            "processId": None,
+            "rootPath": "/app",
+            "rootUri": "file:///app",
+            "workspaceFolders": [{"uri": "file:///app/api", "name": "/home/me/shop"}],
+        },
+    }
+
+
+def test_what_a_server_says() -> None:
+    edit = {"range": {}, "newText": "see file:///app/x"}
+    said = {
+        "result": {
+            "changes": {"file:///app/x.py": [edit]},
+            "contents": {"kind": "markdown", "value": "[x](file:///app/x.py#L3) and `/app`"},
+            "uri": "file:///app/%C3%BC.py",
+            "processId": 4711,
+        }
+    }
+    assert outward(said) == {
+        "result": {
+            "changes": {"file:///home/me/shop/x.py": [edit]},
+            "contents": {
+                "kind": "markdown",
+                "value": "[x](file:///home/me/shop/x.py#L3) and `/app`",
+            },
+            "uri": "file:///home/me/shop/%C3%BC.py",
+            "processId": 4711,
+        }
+    }
+
+
+def test_a_documents_text_is_its_own() -> None:
+    text = "file:///home/me/shop/x"
+    for folder, map_it in (("/home/me/shop", inward), ("/app", outward)):
+        said = {"uri": f"file://{folder}/x", "text": text, "contentChanges": [{"text": text}]}
+        other = "/app" if folder != "/app" else "/home/me/shop"
+        assert map_it(said) == {**said, "uri": f"file://{other}/x"}
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"a" :  1.0}', b'{"uri": "file:///elsewhere"}', b'{"processId": null}', b"no json"]
+)
+def test_bytes_in_which_nothing_is_mapped_stay(body: bytes) -> None:
+    same = mapped_message(body, SHOP.uri_to_host, SHOP.to_host, hide_parent=True)
+    assert same == body
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (b"starting up\n", "a message begins with b'starting up"),
+        (b"Content-Type: x\r\n\r\n", "a header has no Content-Length"),
+        (b"Content-Length: x\r\n\r\n", "a header has no Content-Length"),
+        (b"Content-Length: 999999999999\r\n\r\n", "a message has 999999999999 bytes"),
+        (b"Content-" + b"x" * 5000, "a header is longer than 4096 bytes"),
+        (framed(b'{"uri": "file:'), "a message is no JSON"),
+        (framed(b'{"path":' + b"[" * 100_000), "a message is no JSON"),
+    ],
+)
+def test_a_broken_frame(said: bytes, why: str) -> None:
+    with pytest.raises(BrokenFrame, match=why):
+        MessageStream(SHOP, outward=True).feed(said)
+
+
+def test_an_end_within_a_message() -> None:
+    for said in (b"Content-", framed(b"{}")[:-1]):
+        stream = MessageStream(SHOP, outward=True)
+        assert stream.feed(said) == b""
+        with pytest.raises(BrokenFrame, match="ends within a message"):
+            stream.close()
+    stream = MessageStream(SHOP, outward=True)
+    assert stream.feed(framed(b"{}")) == framed(b"{}")
+    assert stream.close() == b""
+
+
+@given(st.lists(st.binary(max_size=20), max_size=5), st.integers(1, 40))
+def test_it_does_not_matter_how_messages_are_cut(bodies: list[bytes], size: int) -> None:
+    said = b"".join(map(framed, bodies))
+    messages = Messages()
+    found = [
+        body
+        for start in range(0, len(said), size)
+        for body in messages.feed(said[start : start + size])
+    ]
+    messages.close()
+    assert found == bodies

@@ -1,0 +1,38 @@
+import pytest
+
+from rind.engine.frames import STDERR, STDOUT
+from rind.errors import Broken, UsageError
+from rind.execution.mapping import inward, outward
+from rind.model import ExecConfig, Mount
+
+MOUNTS = [Mount("/shop", "/app")]
+
+
+def test_nothing_is_mapped_as_a_rule() -> None:
+    assert outward(ExecConfig(argv=["x"])) == {}
+    assert inward(ExecConfig(argv=["x"])) is None
+    assert inward(ExecConfig(argv=["x"], mapped=MOUNTS)) is None
+
+
+def test_plain_output() -> None:
+    streams = outward(ExecConfig(argv=["x"], mapped=MOUNTS))
+    for stream in (STDOUT, STDERR):
+        assert streams[stream].feed(b"/app/x\n") == b"/shop/x\n"
+        assert streams[stream].close() == b""
+
+
+def test_a_server_and_its_client() -> None:
+    config = ExecConfig(argv=["x"], mapped=MOUNTS, is_lsp=True)
+    said = outward(config)
+    assert said[STDERR].feed(b"/app/x\n") == b"/shop/x\n"
+    with pytest.raises(Broken, match="the server's output is not the language server protocol: a "):
+        said[STDOUT].feed(b"/app/x")
+    told = inward(config)
+    assert told is not None
+    with pytest.raises(UsageError, match="the client's input is not the language server protocol"):
+        told.feed(b"x")
+    told = inward(config)
+    assert told is not None
+    told.feed(b"Content-Length")
+    with pytest.raises(UsageError, match="ends within a message"):
+        told.close()
