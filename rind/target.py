@@ -112,13 +112,19 @@ class Target:
             print(web.map_path("/home/me/shop/x.py"))
 
         By its bind mounts, of which the longest that has the path decides.
+
+        Raises:
+            TypeError: it is no path.
         """
         return self._paths.to_container(os.fspath(path))
 
     def unmap_path(self, path: str | os.PathLike[str]) -> str:
         """Return where this machine has an absolute path of the container; as it is if nowhere.
 
-        print(web.unmap_path("/app/x.py"))
+            print(web.unmap_path("/app/x.py"))
+
+        Raises:
+            TypeError: it is no path.
         """
         return self._paths.to_host(os.fspath(path))
 
