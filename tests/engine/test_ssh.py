@@ -60,10 +60,11 @@ async def test_one_connection_is_shared(
     server: SshServer, busybox: TestContainer, kind: "WireKind"
 ) -> None:
     url = server.over(busybox.engine.host)
-    assert await ping(url, kind) == 200
-    (pid,) = server.clients()
+    wire = await SshDialer(url, kind, may_ask=False).dial(time.monotonic() + TIMEOUT)
+    (pid,) = server.clients()  # it does not end while the wire is open
     assert await ping(url, kind) == 200
     assert server.clients() == [pid]
+    wire.close()
     # Its sockets are nobody else's.
     for entry in Path(os.environ["XDG_RUNTIME_DIR"], "rind").iterdir():
         assert entry.stat().st_mode & 0o077 == 0
@@ -94,7 +95,7 @@ async def test_many_at_once_make_one(server: SshServer, busybox: TestContainer) 
     carrier = SocketCarrier(SshDialer(server.over(busybox.engine.host), LoopWire, may_ask=False))
     asked = [carrier.request(Request("GET", "_ping"), 10) for _ in range(20)]
     assert {answer.status for answer in await asyncio.gather(*asked)} == {200}
-    assert len(server.clients()) == 1
+    assert len(server.clients()) <= 1  # idle for long, it has ended
 
 
 def test_two_programs_at_once(server: SshServer, busybox: TestContainer) -> None:
