@@ -44,9 +44,9 @@ _NAME: Final = re.compile(r"(?=.{1,254}\Z)[\w-]{1,63}(\.[\w-]{1,63})*\.?")
 """A host's name (RFC 1035, 2.3.4), with the underscores that Compose services may have; what else
 is a letter in Unicode is for the resolver to take or refuse."""
 _IPV6: Final = re.compile(r"\[([0-9A-Fa-f:.]+)(%[\w.-]+)?\]")
-_USER: Final = re.compile(r"[\w.+][\w.+-]*", re.ASCII)
+_USER: Final = r"[A-Za-z0-9_.+][A-Za-z0-9_.+-]*"
 """A user's name for ssh, which may hand it to a shell (ssh_config(5), ProxyCommand's %r)."""
-_FORWARDED: Final = re.compile(r"(/[\w.@+,=-]+)+", re.ASCII)
+_FORWARDED: Final = r"(/[A-Za-z0-9_.@+,=-]+)+"
 """A path that ssh takes as it is: not with a colon, a percent or a dollar sign (ssh(1), -L)."""
 
 
@@ -93,7 +93,7 @@ def read_ssh(url: str) -> SshAddress:
 
 def can_be_forwarded(path: str) -> bool:
     """Whether ssh can forward a socket at ``path``."""
-    return _FORWARDED.fullmatch(path) is not None
+    return re.fullmatch(_FORWARDED, path) is not None
 
 
 def shown(address: str) -> str:
@@ -174,7 +174,7 @@ def _ssh_url(rest: str) -> str:
     user, at, place = place.rpartition("@")
     if ":" in user:
         raise ValueError("remove the password: ssh asks for it, or uses a key")
-    if at and not _USER.fullmatch(user):
+    if at and not re.fullmatch(_USER, user):
         raise ValueError(f"{user!r} is no name of a user")
     host, port = _parted(place, "ssh")
     if not host or host.startswith("-"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 from contextlib import contextmanager
 
-from rind.engine.address import read_ssh
 from rind.engine.answers import WrongAnswer
 from rind.engine.carrier import Disconnected
 from rind.errors import Unreachable
@@ -37,6 +36,8 @@ def translated(endpoint: Endpoint) -> Iterator[None]:
         raise Unreachable(f"{url} does not answer: is it a Docker Engine?") from exc
     except Disconnected as exc:
         if url.startswith("ssh:"):
+            from rind.engine.address import read_ssh  # noqa: PLC0415 # only here
+
             raise Unreachable(
                 f"{place}: ssh reaches the machine, but no engine answers at {read_ssh(url).path} "
                 "there: is that its socket (ssh://HOST/PATH names another one), are you in its "
