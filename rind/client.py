@@ -296,11 +296,6 @@ class Client:
         """
         return await self._engine.info()
 
-    @property
-    def is_podman(self) -> bool:
-        """Whether the engine is Podman, once it is connected."""
-        return self._engine.dialect.is_podman
-
     async def find_all(
         self, wanted: Wanted | None = None, **fields: Unpack[WantedFields]
     ) -> list[Target]:

@@ -192,12 +192,16 @@ class EngineInfo:
 
     Attributes:
         version: its own, as ``28.5.2``.
+        api: the version that is spoken with it, as ``1.51``.
+        is_podman: whether it is Podman.
         os: of its containers, as ``linux``.
         cgroups: the version of its control groups, as ``2``; empty if it does not say.
         is_rootless: whether it says that it runs without root.
     """
 
     version: str
+    api: str = ""
+    is_podman: bool = False
     os: str = "linux"
     cgroups: str = ""
     is_rootless: bool = False

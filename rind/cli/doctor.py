@@ -138,9 +138,8 @@ def _group(gid: int) -> str:
 
 async def _examine_engine(client: Client, findings: _Findings) -> None:
     info = await client.info()
-    _, api = await client.versions()
-    kind = "Podman " if client.is_podman else ""
-    findings.ok(f"engine {kind}{info.version}, API {api}")
+    kind = "Podman " if info.is_podman else ""
+    findings.ok(f"engine {kind}{info.version}, API {info.api}")
     if info.os != "linux":
         findings.fail("containers", f"they run {info.os}, and Rind needs Linux")
         return

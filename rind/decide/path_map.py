@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote, unquote
 
 from rind.decide.workdir import below, joined, parts
 
@@ -13,14 +14,12 @@ if TYPE_CHECKING:
 
     from rind.model import Mount
 
-__all__ = ["PathMap", "unquoted", "uri_quoted"]
+__all__ = ["PathMap", "uri_quoted"]
 
 _OPTION: Final = re.compile(r"(--?[A-Za-z][\w-]*=)(.*)", re.DOTALL)
 _FILE: Final = "file://"
-_UNRESERVED: Final = frozenset(
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/"
-)
-"""Bytes that a path in a URI may have as they are (RFC 3986, 3.3)."""
+_SAFE: Final = "/~!$&'()*+,;=:@"
+"""What a path in a URI may have as it is, beside letters and digits (RFC 3986, 3.3)."""
 
 
 class PathMap:
@@ -37,6 +36,7 @@ class PathMap:
         self._sources = [(joined(mount.source), joined(mount.target)) for mount in mounts]
         named = {target: source for source, target in reversed(self._sources)}
         self.mounts = [(source, target) for target, source in named.items()]
+        self._targets = list(named.items())
 
     def __repr__(self) -> str:
         return f"<PathMap {self.mounts}>"
@@ -55,7 +55,7 @@ class PathMap:
         >>> PathMap([Mount("/home/me/shop", "/app")]).to_host("/app/x.py")
         '/home/me/shop/x.py'
         """
-        return _mapped(path, [(target, source) for source, target in self.mounts])
+        return _mapped(path, self._targets)
 
     def uri_to_container(self, uri: str) -> str:
         """Return a ``file://`` URI with its path mapped; any other text as it is."""
@@ -63,7 +63,7 @@ class PathMap:
 
     def uri_to_host(self, uri: str) -> str:
         """Do the reverse of :meth:`uri_to_container`."""
-        return _mapped_uri(uri, [(target, source) for source, target in self.mounts])
+        return _mapped_uri(uri, self._targets)
 
     def word(self, word: str) -> str:
         """Return a word of a command line as the container has it.
@@ -99,7 +99,7 @@ def _mapped_uri(uri: str, pairs: list[tuple[str, str]]) -> str:
         return uri
     path = re.split("[?#]", slash + rest, maxsplit=1)[0]
     after = uri[len(_FILE) + len(host) + len(path) :]
-    plain = unquoted(path)
+    plain = unquote(path, errors="surrogateescape")
     mapped = _mapped(plain, pairs)
     return uri if mapped == plain else f"{_FILE}{host}{uri_quoted(mapped)}{after}"
 
@@ -110,15 +110,4 @@ def uri_quoted(path: str) -> str:
     >>> uri_quoted("/my shop")
     '/my%20shop'
     """
-    data = path.encode(errors="surrogateescape")
-    return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in data)
-
-
-def unquoted(path: str) -> str:
-    """Do the reverse of :func:`uri_quoted`."""
-    data = re.sub(
-        rb"%([0-9A-Fa-f]{2})",
-        lambda match: bytes([int(match[1], 16)]),
-        path.encode(errors="surrogateescape"),
-    )
-    return data.decode(errors="surrogateescape")
+    return quote(path, safe=_SAFE, errors="surrogateescape")

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
             """Return a dialer for the same engine whose wires wait in another way."""
 
 
-__all__ = ["PlainDialer", "places"]
+__all__ = ["PlainDialer", "listens", "places"]
 
 
 def places(url: str) -> list[Place]:
@@ -59,6 +59,20 @@ def places(url: str) -> list[Place]:
     host, _, port = rest.rpartition(":")
     found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
     return [(family, address) for family, _, _, _, address in found]
+
+
+def listens(path: str) -> bool:
+    """Whether somebody listens at a socket of this machine."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        # One whose backlog is full would have us wait; it does listen.
+        sock.setblocking(False)
+        try:
+            sock.connect(path)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return True
 
 
 class PlainDialer:

@@ -7,9 +7,9 @@ and nothing is at the default place. The order is that of :func:`well_known`.
 from __future__ import annotations
 
 import os
-import socket
 
 from rind.engine.address import accepted
+from rind.engine.dial import listens
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,22 +57,7 @@ def answering(env: Mapping[str, str]) -> tuple[str, str] | None:
             url = accepted(address, tls=False)
         except ValueError:  # a path that can be none, as one that is too long
             continue
-        if url and (url.startswith("ssh:") or _listens(url)):
+        scheme, _, path = (url or "").partition("://")
+        if url and (scheme == "ssh" or (scheme == "unix" and listens(path))):
             return url, engine
     return None
-
-
-def _listens(url: str) -> bool:
-    scheme, _, path = url.partition("://")
-    if scheme != "unix":
-        return False
-    with socket.socket(socket.AF_UNIX) as sock:
-        # One whose backlog is full would have us wait; it does listen.
-        sock.setblocking(False)
-        try:
-            sock.connect(path)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return True

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Final
 
-__all__ = ["Context", "Tls", "context_names", "docker_setting", "read_context", "wanted_tls"]
+__all__ = [
+    "Context",
+    "Tls",
+    "context_names",
+    "current_context",
+    "docker_setting",
+    "read_context",
+    "wanted_tls",
+]
 
 _LONGEST_FILE: Final = 2**20
 """Bytes of a file of docker's; an ordinary one has a few thousand."""

@@ -20,6 +20,7 @@ from rind.engine.sockets import SocketCarrier, upgraded
 from rind.engine.translation import translated
 from rind.engine.transport import dialer_for
 from rind.errors import Broken, Refused
+from rind.records import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -174,7 +175,9 @@ class Engine:
     async def info(self) -> EngineInfo:
         """Return what the engine says of itself."""
         with self.errors():
-            return answers.read_info(await self._get("info"))
+            info = answers.read_info(await self._get("info"))
+            api = "{}.{}".format(*self.dialect.api_version)
+            return replace(info, api=api, is_podman=self.dialect.is_podman)
 
     async def events(
         self, container_id: str, names: Sequence[str], before: float, after: float

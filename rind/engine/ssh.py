@@ -1,10 +1,10 @@
 """ssh: a socket on another machine, forwarded to one of this machine by the user's own ssh.
 
-The user's configuration, keys, agent and known hosts hold, and passwords are asked for as ssh asks.
-The connection goes to the background (ssh(1), -f) and is shared: whoever comes next finds its
-socket, and needs no ssh. It ends by itself once nobody has used it for :data:`IDLE` seconds, also
-after we were killed. docker's own way, one ``docker system dial-stdio`` for each request, takes an
-ssh of its own each time.
+The user's configuration, keys, agent and known hosts hold, and ssh asks for passwords as it always
+does. ssh goes to the background (ssh(1), -f) and leaves a socket here; later commands connect to
+that socket and run no ssh. It ends by itself after :data:`IDLE` seconds without a connection, also
+if we were killed. docker runs one ssh for each connection (``docker system dial-stdio``), and each
+logs in anew.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import time
 from contextlib import suppress
 
 from rind.engine.address import can_be_forwarded, read_ssh
+from rind.engine.dial import listens
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class SshDialer:
         async with self._lock:
             if not self._socket:
                 path = _path(self._url)
-                if not _listens(path):
+                if not listens(path):
                     forwarding = _Forwarding(self._address, path, may_ask=self._may_ask)
                     path = await forwarding.begin(self._kind)
                 self._socket = path
@@ -129,7 +130,7 @@ class _Line:
     @property
     def failure(self) -> OSError | None:
         """Why the connection has ended if the engine has not ended it; None if it has."""
-        if self._identity == _identity(self._path) and _listens(self._path):
+        if self._identity == _identity(self._path) and listens(self._path):
             return None
         return SshError("the ssh that it led through has ended")
 
@@ -181,7 +182,7 @@ class _Forwarding:
             os.close(done)
         if status:
             raise SshError(self._reason(text, status))
-        if _listens(self._path):
+        if listens(self._path):
             return self._own
         os.rename(self._own, self._path)  # noqa: PTH104 # importing pathlib takes 9 ms
         return self._path
@@ -272,18 +273,6 @@ def _is_ours(folder: str, uid: int) -> bool:
     return stat.S_ISDIR(found.st_mode) and found.st_uid == uid and not found.st_mode & 0o077
 
 
-def _listens(path: str) -> bool:
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.setblocking(False)
-        try:
-            sock.connect(path)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return True
-
-
 def _identity(path: str) -> tuple[int, int] | None:
     try:
         found = os.stat(path)  # noqa: PTH116 # importing pathlib takes 9 ms
@@ -297,7 +286,7 @@ def _sweep(path: str) -> None:
     folder, _, name = path.rpartition("/")
     before = time.time() - _BEGINNING
     for entry in os.scandir(folder):
-        if entry.name.startswith(f"{name}.") and not _listens(entry.path):
+        if entry.name.startswith(f"{name}.") and not listens(entry.path):
             with suppress(FileNotFoundError):
                 if entry.stat().st_mtime < before:
                     os.unlink(entry.path)  # noqa: PTH108 # as above

@@ -146,7 +146,7 @@ class _Way:
             self.refuse()
 
     def refuse(self) -> None:
-        """Take nothing more from the source: whoever still sends there sees it."""
+        """Take nothing more from the source; who sends to it gets an error."""
         self.has_ended = True
         self.pending.clear()
         with suppress(OSError):

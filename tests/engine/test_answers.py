@@ -134,9 +134,9 @@ def test_an_exec_instance(state: object, expected: ExecState) -> None:
 
 def test_what_an_engine_says_of_itself() -> None:
     told = {"ServerVersion": "1.2", "OSType": "linux", "CgroupVersion": "2"}
-    assert read_info(said(told)) == EngineInfo("1.2", "linux", "2")
+    assert read_info(said(told)) == EngineInfo("1.2", cgroups="2")
     rootless = {"ServerVersion": "1.2", "SecurityOptions": ["name=seccomp", "name=rootless"]}
-    assert read_info(said(rootless)) == EngineInfo("1.2", "linux", "", is_rootless=True)
+    assert read_info(said(rootless)) == EngineInfo("1.2", is_rootless=True)
 
 
 def test_whether_it_has_started() -> None:

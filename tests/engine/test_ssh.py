@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
-from conftest import RIND, TIMEOUT, TestContainer
+from conftest import RIND, TIMEOUT, TestContainer, wait_until
 from processes import is_leashed
 from ssh_server import SshServer, serving
 
@@ -43,11 +43,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServer]:
 
 
 def wait_until_gone(server: SshServer) -> None:
-    """Wait until no ssh is left; there is no event for it."""
-    deadline = time.monotonic() + TIMEOUT
-    while server.clients():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    """Wait until no ssh is left."""
+    wait_until(lambda: not server.clients())
 
 
 async def ping(url: str, kind: "WireKind") -> int:
@@ -242,10 +239,7 @@ def test_an_ssh_in_the_background_ends_after_its_user_was_killed(
         process.kill()
     assert server.clients()
     # The command, by its leash, and then the connection.
-    deadline = time.monotonic() + TIMEOUT
-    while "sleep 9847" in busybox.inside("ps"):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: "sleep 9847" not in busybox.inside("ps"))
     wait_until_gone(server)
 
 
