@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Generic
 
 from rind.errors import CommandFailed, TooMuchOutput
+from rind.execution.stdio import DEVNULL, PIPE
 from rind.execution.text import Decoder
 from rind.records import dataclass
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from rind.errors import Captured
+    from rind.execution.stdio import LocalFile
 
     Stream = Literal["stdout", "stderr"]
 
@@ -28,7 +30,7 @@ else:
 
     T_co = TypeVar("T_co", covariant=True)
 
-__all__ = ["Capture", "CompletedProcess", "encoded"]
+__all__ = ["Capture", "CompletedProcess", "captured_streams", "encoded", "source_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,22 @@ class CompletedProcess(Generic[T_co]):
             )
 
 
+def source_of(
+    stdin: int | bytes | LocalFile | None, text: object, encoding: str | None, errors: str
+) -> int | bytes | LocalFile:
+    """Return what stdin is fed from: ``stdin``, the text or bytes of ``input``, or nothing.
+
+    Raises:
+        ValueError: both are given, or ``stdin`` is PIPE.
+        TypeError, UnicodeEncodeError: as :func:`encoded`.
+    """
+    if stdin is not None and (text is not None or stdin == PIPE):
+        raise ValueError("stdin is for a file, and input for text or bytes: give one of them")
+    if text is not None:
+        return encoded(text, encoding, errors)
+    return DEVNULL if stdin is None else stdin
+
+
 def encoded(data: object, encoding: str | None, errors: str) -> bytes:
     """Return what is sent for ``input``: text with an encoding, bytes without one.
 
@@ -76,6 +94,16 @@ def encoded(data: object, encoding: str | None, errors: str) -> bytes:
         return data.encode(encoding, errors)
     wanted = "bytes" if encoding is None else "str"
     raise TypeError(f"input must be {wanted}, but is of type {type(data).__name__}")
+
+
+def captured_streams(stdout: object, stderr: object, *, tty: bool) -> set[Stream]:
+    """Return the streams that are captured: those that are PIPE, and that there are."""
+    wanted: set[Stream] = set()
+    if stdout == PIPE:
+        wanted.add("stdout")
+    if stderr == PIPE and not tty:
+        wanted.add("stderr")
+    return wanted
 
 
 class Capture:

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any, Literal, Unpack
 
 from rind.caller import localized
-from rind.capture import Capture, encoded
+from rind.capture import Capture, captured_streams, source_of
 from rind.decide.path_map import PathMap
 from rind.decide.plan import Command, words
 from rind.errors import ContainerGone, Refused, TimedOut
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from rind.capture import CompletedProcess, OnOutput, Stream
+    from rind.capture import CompletedProcess, OnOutput
     from rind.decide.plan import Words
     from rind.decide.profile import Profile
     from rind.decide.selection import Selected
@@ -323,23 +323,14 @@ class Target:
             UsageError, StartError, EngineError: as :meth:`open_process`.
         """
         check_keywords("run", options, CommandOptions)
-        if stdin is not None and (input is not None or stdin == PIPE):
-            raise ValueError("stdin is for a file, and input for text or bytes: give one of them")
         encoding = encoding or (UTF_8 if text else None)
         check_encoding(encoding or UTF_8, errors)
-        source: int | bytes | LocalFile = DEVNULL if stdin is None else stdin
-        if input is not None:
-            source = encoded(input, encoding, errors)
+        source = source_of(stdin, input, encoding, errors)
         script = options.get("script")
-        streams: set[Stream] = set()
-        if stdout == PIPE:
-            streams.add("stdout")
-        if stderr == PIPE and not options.get("tty", False):
-            streams.add("stderr")
         capture = Capture(
             [*([] if script is None else [script]), *words(argv)],
             self.container.name,
-            streams,
+            captured_streams(stdout, stderr, tty=options.get("tty", False)),
             encoding=encoding,
             errors=errors,
             limit=capture_limit,

@@ -102,12 +102,11 @@ class Exec:
         exec_id: str,
         stream: HijackedStream,
         tree: Tree,
-        tty: bool,
-        config: ExecConfig | None = None,
+        config: ExecConfig,
     ) -> None:
         self.container = container
         self.exec_id = exec_id
-        self.tty = tty
+        self.tty = config.tty
         self.on_exit: Literal["kill", "detach"] = "kill"
         self.kill_after = KILL_AFTER
         self.size: tuple[int, int] | None = None
@@ -121,11 +120,11 @@ class Exec:
         self._inspector = Inspector(trees.engine, container, exec_id, tree)
         self._receiver = Receiver(
             *(stream, self._inspector, self._tasks),
-            tty=tty,
+            tty=config.tty,
             is_podman=trees.engine.dialect.is_podman,
-            rewriters=outward(config) if config else {},
+            rewriters=outward(config),
         )
-        self.inward = inward(config) if config else None
+        self.inward = inward(config)
         self._ended = False
         self._closing: asyncio.Task[None] | None = None
 
@@ -144,8 +143,7 @@ class Exec:
         exec_id: str,
         stream: HijackedStream,
         tree: Tree,
-        tty: bool,
-        config: ExecConfig | None = None,
+        config: ExecConfig,
     ) -> Self:
         """Return a command that has begun, with what watches over it. Open until it is left."""
         command = cls(
@@ -153,7 +151,6 @@ class Exec:
             exec_id=exec_id,
             stream=stream,
             tree=tree,
-            tty=tty,
             config=config,
         )
         registry.open.add(command)

@@ -63,14 +63,7 @@ async def open_exec(  # noqa: PLR0913 # a start has as many sides
         else:
             stream = await engine.start_exec(exec_id, tty=config.tty, size=size)
         where = trees, registry, container
-        return Exec.opened(
-            *where,
-            exec_id=exec_id,
-            stream=stream,
-            tree=tree,
-            tty=config.tty,
-            config=config,
-        )
+        return Exec.opened(*where, exec_id=exec_id, stream=stream, tree=tree, config=config)
 
     exec_id = begun.exec_id if begun else await create(engine, container, config, tree.cookie)
     tree.exec_id = exec_id

@@ -192,16 +192,9 @@ class Engine:
                 start_new_session=True,
                 pass_fds=listeners,
             )
-        deadline = time.monotonic() + _START_LIMIT
-        while not answers(self.socket, "/_ping"):
-            if daemon.poll() is not None or time.monotonic() > deadline:
-                kept = BED / "log" / f"dockerd-{self.name}.log"
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(log, kept)
-                self.stop()
-                last = kept.read_text(errors="replace").strip().splitlines()[-1:]
-                raise Trouble(f"dockerd did not start: {''.join(last)} (all of it is in {kept})")
-            time.sleep(0.02)
+        if why := why_not_up(daemon, self.socket, log, self.name):
+            self.stop()
+            raise Trouble(why)
 
     @property
     def _configuration(self) -> Path:
@@ -312,6 +305,23 @@ class Engine:
         """Return the parents of its cgroups: one, or with cgroup v1 one in each hierarchy."""
         name = self.run_time.name
         return [path for path in (_CGROUPS / name, *_CGROUPS.glob(f"*/{name}")) if path.is_dir()]
+
+
+def why_not_up(daemon: subprocess.Popen[bytes], path: Path, log: Path, name: str) -> str:
+    """Wait until a daemon answers at a socket; returns why it does not, or nothing if it does.
+
+    Its log is kept then. That it listens is no event that could be waited for.
+    """
+    deadline = time.monotonic() + _START_LIMIT
+    while not answers(path, "/_ping"):
+        if daemon.poll() is not None or time.monotonic() > deadline:
+            kept = BED / "log" / f"{name}.log"
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(log, kept)
+            last = kept.read_text(errors="replace").strip().splitlines()[-1:]
+            return f"{name} did not start: {''.join(last)} (all of it is in {kept})"
+        time.sleep(0.02)
+    return ""
 
 
 def answers(path: Path, request: str, expected: bytes = b" 200 ") -> bool:

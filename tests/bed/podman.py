@@ -7,7 +7,6 @@ it. Its storage is in its run-time folder, and goes with it.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import time
 from contextlib import suppress
@@ -15,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bed.checkout import BED, NAME, remove
-from bed.engines import answers
+from bed.checkout import NAME, remove
+from bed.engines import why_not_up
 from bed.packages import Pack
 from bed.say import Trouble
 
@@ -51,7 +50,7 @@ _LIBC = Pack("sid", ("libc6",), whole=True)
 _LIBRARIES = "usr/lib/x86_64-linux-gnu"
 _RUNTIME = Pack("bookworm", ("runc", "libseccomp2", "tini"))
 
-_START_LIMIT = 60  # seconds
+_STOP_LIMIT = 60  # seconds
 _NOBODY = 65532  # a user's number that is nobody's
 
 _CONFIGURATION = """\
@@ -126,20 +125,15 @@ class Podman:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                cwd=self.run_time,  # where conmon leaves a file for what runs out of memory
             )
-        deadline = time.monotonic() + _START_LIMIT
-        while not answers(self.socket, "/_ping"):
-            if service.poll() is not None or time.monotonic() > deadline:
-                kept = BED / "log" / f"{self.name}.log"
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(log, kept)
-                self.stop()
-                raise Trouble(f"podman did not start (what it said is in {kept})")
-            time.sleep(0.02)
+        if why := why_not_up(service, self.socket, log, self.name):
+            self.stop()
+            raise Trouble(why)
 
     def stop(self) -> None:
         """End it and its containers, and remove all that it has written; idempotent."""
-        deadline = time.monotonic() + _START_LIMIT
+        deadline = time.monotonic() + _STOP_LIMIT
         while pids := list(self._processes()):
             if time.monotonic() > deadline:
                 raise Trouble(f"processes of {self.name} do not end: {pids}")
