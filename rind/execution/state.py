@@ -23,10 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from rind.engine.engine import Engine
-    from rind.errors import (
-        Broken,
-        Ending,
-    )
+    from rind.errors import Broken, ContainerGone, Ending
     from rind.model import Container, ExecState
     from rind.reaper.tree import Tree
 
@@ -102,11 +99,12 @@ class Inspector:
         """
         killed = self.settled is not None and self.settled.exit_code == KILLED
         if killed and not self._tree.was_killed:
-            self.ending, with_container = ending(await self._happened())
-            if self.ending is not None and with_container:
-                raise container_gone(self._container.name, self.ending)
+            how, with_container = ending(await self._happened())
+            if how is not None and with_container:
+                raise self._gone(how)
+            self.ending = how
             if self._engine.dialect.is_podman and (how := await self._container_end()):
-                raise container_gone(self._container.name, how)
+                raise self._gone(how)
 
     def lost(self, what: str) -> Broken:
         """Return the error for a command whose state is unknown."""
@@ -121,12 +119,17 @@ class Inspector:
             # For a stopped container, the engine may answer 409 just before it knows the code.
             if exc.http_status == HTTPStatus.CONFLICT and "paused" not in exc.text.lower():
                 how, _ = ending(await self._happened())
-                raise container_gone(self._container.name, how or "stopped") from exc
+                raise self._gone(how or "stopped") from exc
             if exc.http_status != HTTPStatus.NOT_FOUND:
                 raise
             if await self._container_is_there():
                 raise self.lost("the engine has forgotten the command") from exc
-            raise container_gone(self._container.name, "removed") from exc
+            raise self._gone("removed") from exc
+
+    def _gone(self, how: Ending) -> ContainerGone:
+        """Return the error for a command that was killed with its container, and remember how."""
+        self.ending = how
+        return container_gone(self._container.name, how)
 
     async def _container_end(self) -> Ending | None:
         """Return how the container has ended, by what is there now; None if it runs."""

@@ -91,8 +91,10 @@ async def test_a_status_of_126_is_not_believed_while_the_command_runs() -> None:
     ],
 )
 async def test_no_answer(answer: Exception, raised: type[Exception], told: str) -> None:
+    it = inspector(Answers(answer))
     with pytest.raises(raised, match=told):
-        await inspector(Answers(answer)).poll()
+        await it.poll()
+    assert it.ending == ("stopped" if raised is ContainerGone else None)
 
 
 @pytest.mark.parametrize(
@@ -108,5 +110,7 @@ async def test_a_forgotten_exec(
 ) -> None:
     answers = Answers(Refused(404, "No such exec instance"))
     answers.there = there
+    it = inspector(answers)
     with pytest.raises(raised, match=told):
-        await inspector(answers).poll()
+        await it.poll()
+    assert it.ending == ("removed" if raised is ContainerGone else None)
