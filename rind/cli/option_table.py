@@ -329,8 +329,11 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         Option(
             "--shim",
             _shim,
-            "write links into DIR: called as NAME, rind runs NAME",
-            metavar="DIR NAME...",
+            (
+                "write programs into DIR that run NAME by rind, with the options given before; "
+                "NAME=OPTIONS adds some, NAME='OPTIONS COMMAND' runs another"
+            ),
+            metavar="DIR NAME[=OPTIONS]...",
         ),
         Option(
             "--completion",

@@ -57,6 +57,7 @@ class Options:
         action: what to do: run the command, or one of the things that are done instead.
         command: the words after the options; empty for the default command. For "complete", a
             shell's name and the words to complete.
+        typed: the words of the options, but for those of ``--shim``.
         script: the shell script of ``-c``; then ``command`` holds its arguments.
         env: ``NAME`` or ``NAME=value``, in order.
         all: whether to run it in every container that fits.
@@ -71,6 +72,7 @@ class Options:
 
     action: Action = "run"
     command: list[str] = field(default_factory=list)
+    typed: list[str] = field(default_factory=list)
     script: str | None = None
     container: str | None = None
     service: str | None = None

@@ -59,7 +59,7 @@ def _do(options: Options) -> int:
 
             from rind.cli.shim import write_shims  # noqa: PLC0415 # see above
 
-            write_shims(Path(options.shim), options.command, Path(sys.argv[0]))
+            write_shims(Path(options.shim), options.typed, options.command, Path(sys.argv[0]))
         case _:
             return _run(options)
     return 0

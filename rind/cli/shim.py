@@ -1,49 +1,91 @@
-"""Shims: links named after commands; called by one, Rind runs that command in the container."""
+"""Shims: programs named after commands; called by one, Rind runs that command in the container.
+
+A shim without options is a link to Rind, which sees by which name it is called. One with options is
+a script that has them, for it may be called by an editor: by its path, from anywhere, and with none
+of the shell's variables.
+"""
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from rind.cli.parser import parse
 from rind.errors import UsageError
 
 __all__ = ["write_shims"]
 
+_MARK = "# Written by rind --shim, which will overwrite it.\n"
 
-def write_shims(folder: Path, names: Sequence[str], program: Path) -> None:
-    """Write a link to ``program`` into a folder for each name, all of them or none.
+
+def write_shims(folder: Path, options: Sequence[str], shims: Sequence[str], program: Path) -> None:
+    """Write shims into a folder, all of them or none.
+
+    Args:
+        folder: where to.
+        options: of all of them.
+        shims: for each its name, or ``NAME=OPTIONS``, or ``NAME=OPTIONS COMMAND...`` for a command
+            that is not called NAME; after the equals sign, words as a shell has them.
+        program: the program that was called as Rind.
 
     Raises:
-        UsageError: there is no such folder, a name is invalid, something else has it, the folder
-            cannot be written, or ``program`` cannot be run by its name.
+        UsageError: there is no such folder, a name or an option is invalid, something else has the
+            name, the folder cannot be written, or ``program`` cannot be run by its name.
     """
-    if not names:
+    if not shims:
         raise UsageError("--shim needs the names of commands after the folder: --shim DIR NAME...")
     if not folder.is_dir():
         raise UsageError(f"--shim needs a folder to write into, but there is none at {folder}")
     target = _command(program)
-    links = [folder / name for name in names]
-    written: list[Path] = []
-    link = folder
+    scripts = dict(_named(shim, options, target) for shim in shims)
+    failed = f"shims into {folder}"
     try:
-        for name, link in zip(names, links, strict=True):
-            if name != link.name or name.startswith(("rind", "-")):
-                raise UsageError(f"no name for a shim: {name!r}")
-            if not _is_shim(link, target) and (link.exists() or link.is_symlink()):
-                raise UsageError(f"{link} is there already, and is not a shim: remove it first")
-        for link in links:
-            if not _is_shim(link, target):
-                link.symlink_to(target)
-                written.append(link)
+        with TemporaryDirectory(prefix=".rind-", dir=folder) as made:
+            for name, script in scripts.items():
+                failed = f"the shim {folder / name}"
+                _make(Path(made, name), script, target)
+                if not _is_free(folder / name, target):
+                    raise UsageError(
+                        f"{folder / name} is there already, and is not a shim: remove it first"
+                    )
+            for name in scripts:
+                Path(made, name).replace(folder / name)
     except OSError as exc:
-        for other in written:
-            other.unlink()
-        raise UsageError(f"cannot write the link {link}: {exc.strerror}") from exc
+        raise UsageError(f"cannot write {failed}: {exc.strerror}") from exc
+
+
+def _named(shim: str, common: Sequence[str], target: Path) -> tuple[str, str]:
+    """Return a shim's name and its script; an empty one for a link."""
+    name, _, rest = shim.partition("=")
+    if not name or name != Path(name).name or name.startswith(("rind", "-")):
+        raise UsageError(f"no name for a shim: {name!r}")
+    try:
+        own = shlex.split(rest)
+    except ValueError as exc:
+        raise UsageError(f"the options of the shim {name} are no words: {rest!r}") from exc
+    if not common and not own:
+        return name, ""
+    asked = parse([*common, *own], {})
+    if asked.action != "run" or asked.script is not None:
+        raise UsageError(f"a shim runs the command that it is named after, so it takes no {shim!r}")
+    command = asked.command or [name]
+    words = [str(target), *asked.typed, "--", *command]
+    return name, f'#!/bin/sh\n{_MARK}exec {shlex.join(words)} "$@"\n'
+
+
+def _make(path: Path, script: str, target: Path) -> None:
+    if script:
+        path.write_text(script)
+        path.chmod(0o755)
+    else:
+        path.symlink_to(target)
 
 
 def _command(program: Path) -> Path:
-    """Return the program that a link must lead to: of ``python -m rind``, the one beside Python."""
+    """Return the program that a shim must run: of ``python -m rind``, the one beside Python."""
     beside = Path(sys.executable).with_name("rind")
     for found in (program, beside, Path(shutil.which("rind") or program)):
         if found.name.startswith("rind") and os.access(found, os.X_OK) and found.is_file():
@@ -51,5 +93,14 @@ def _command(program: Path) -> Path:
     raise UsageError(f"{program} cannot be run by its name: install rind first, with pipx or pip")
 
 
-def _is_shim(link: Path, target: Path) -> bool:
-    return link.is_symlink() and link.readlink() == target
+def _is_free(path: Path, target: Path) -> bool:
+    """Whether nothing is there but what was written by us."""
+    if path.is_symlink():
+        return path.readlink() == target
+    if not path.exists():
+        return True
+    try:
+        with path.open() as file:
+            return [file.readline(100), file.readline(100)][1] == _MARK
+    except (OSError, ValueError):
+        return False

@@ -1,4 +1,4 @@
-"""Links by the names of commands, on real engines."""
+"""Programs by the names of commands, on real engines."""
 
 import subprocess
 import sys
@@ -44,10 +44,10 @@ def test_a_shim_that_cannot_be_written_is_told(busybox: TestContainer, tmp_path:
     done = busybox.rind("--shim", str(tmp_path), "new", "x" * 300)
     assert done.returncode == 125
     said = one_line(done.stderr)
-    assert said.startswith(f"cannot write the link {tmp_path}/xxx")
+    assert said.startswith(f"cannot write the shim {tmp_path}/xxx")
     assert said.endswith("File name too long")
     done = busybox.rind("--shim", "/proc/self", "new")
-    assert one_line(done.stderr).startswith("cannot write the link /proc/self/new: ")
+    assert one_line(done.stderr).startswith("cannot write shims into /proc/self: ")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -55,3 +55,44 @@ def test_a_shim_of_the_module_leads_to_the_program(busybox: TestContainer, tmp_p
     words = [sys.executable, "-m", "rind", "--shim", str(tmp_path), "echo"]
     subprocess.run(words, env=busybox.environ(), check=True)
     assert (tmp_path / "echo").readlink() == Path(RIND)
+
+
+def test_a_shim_has_its_options_and_needs_nothing_else(
+    busybox: TestContainer, tmp_path: Path
+) -> None:
+    """As an editor calls it: no HOME, no PATH, no terminal, from anywhere."""
+    host = ["--host", busybox.engine.host, "--container", busybox.name]
+    # Before the folder or after it, and of a command that is not called so.
+    shims = ["env=-e 'B=b b'", "ls=-w / echo -n"]
+    assert run(busybox, "-e", "A=it's", "--shim", str(tmp_path), *host, *shims) == b""
+    assert [path.name for path in tmp_path.iterdir()] == ["env", "ls"]
+    done = subprocess.run([tmp_path / "env"], env={}, cwd="/", capture_output=True, check=True)
+    assert {b"A=it's", b"B=b b"} <= set(done.stdout.splitlines())
+    done = subprocess.run([tmp_path / "ls", "-l", ""], env={}, capture_output=True, check=True)
+    assert done.stdout == b"-l "
+
+
+def test_a_shim_is_overwritten_by_a_newer_one(busybox: TestContainer, tmp_path: Path) -> None:
+    for options in ([], ["-e", "A=1"], ["-e", "A=2"], []):
+        run(busybox, *options, "--shim", str(tmp_path), "env")
+        done = subprocess.run(
+            [tmp_path / "env"], env=busybox.environ(), capture_output=True, check=True
+        )
+        found = [line.decode() for line in done.stdout.splitlines() if line.startswith(b"A=")]
+        assert found == options[1:]
+
+
+def test_what_no_shim_can_have_is_told_at_once(busybox: TestContainer, tmp_path: Path) -> None:
+    for words, said in (
+        (["new", "x=--nope"], "unknown option --nope"),
+        (["new", "x=--list"], "it takes no 'x=--list'"),
+        (["new", "x=-c true"], "it takes no 'x=-c true'"),
+        (["new", "x=-e 'A"], 'the options of the shim x are no words: "-e \'A"'),
+        (["new", "x=-e"], "-e needs a value"),
+        (["new", "x=--lsp --all"], "cannot be combined"),
+        (["new", "=--lsp"], "no name for a shim: ''"),
+    ):
+        done = busybox.rind("--shim", str(tmp_path), *words)
+        assert done.returncode == 125
+        assert said in one_line(done.stderr)
+    assert list(tmp_path.iterdir()) == []
