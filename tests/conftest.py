@@ -184,6 +184,8 @@ def podmans() -> list[TestEngine]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run every test that uses an engine on each of them; by each way where it takes one."""
     engines = _engines() if "engine" in metafunc.fixturenames else []
+    if metafunc.definition.get_closest_marker("newest_engine"):
+        engines = engines[-1:]
     if "way" in metafunc.fixturenames:
         ways = [(engine, "unix") for engine in podmans()]
         for engine in engines:

@@ -68,6 +68,7 @@ def test_every_public_docstring_has_an_example_and_its_raises() -> None:
     assert set(undocumented) <= quiet
 
 
+@pytest.mark.newest_engine
 @pytest.mark.usefixtures("shop")
 async def test_docstrings() -> None:
     async with rind.connect() as client:

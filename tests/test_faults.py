@@ -160,6 +160,6 @@ async def test_a_writer_whose_stream_breaks_has_not_ended_for_that(
                         await process.wait()
                         assert not await process._tree.has_root()
 
-    for _ in range(4):
+    for _ in range(2):
         await asyncio.gather(*(one(tempfile.mkdtemp(dir=tmp_path)) for _ in range(4)))
     assert mark not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)

@@ -88,3 +88,12 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def write_script(path: Path, command: str) -> Path:
+    """Write a program that ends in a shell's *command*, with its own arguments; gives its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove(path)
+    path.write_text(f'#!/bin/sh\n{command} "$@"\n')
+    path.chmod(0o755)
+    return path

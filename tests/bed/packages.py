@@ -52,28 +52,34 @@ def is_debian() -> bool:
     return all(map(shutil.which, ("apt-get", "dpkg")))
 
 
-def fetch(suite: str, names: tuple[str, ...], into: Path) -> list[Path]:
-    """Download packages of a suite into a directory that does not exist yet."""
+def fetch(
+    suite: str, names: tuple[str, ...], into: Path, *, dependencies: bool = False
+) -> list[Path]:
+    """Download packages of a suite, and what they depend on, into a directory that is not there."""
     if not is_debian():
         raise Trouble("apt-get and dpkg are lacking, to fetch packages with")
     configuration = _updated()
-    into.mkdir(parents=True)
+    (into / "partial").mkdir(parents=True)
+    command = ["apt-get", "download", "-q", *(f"{name}/{suite}" for name in names)]
+    if dependencies:
+        command = ["apt-get", "install", "--download-only", "--yes", "-q", "-t", suite, *names]
+        command += ["--no-install-recommends", "-o", f"Dir::Cache::archives={into}"]
     fetched = 0
 
     def count(line: str) -> None:
         nonlocal fetched
         if line.startswith("Get:"):
             fetched += 1
-            progress(f"{fetched} of {len(names)}")
+            progress(f"{fetched}" if dependencies else f"{fetched} of {len(names)}")
 
     with step(f"fetching {_counted(names)} of Debian {suite}") as progress:
         run(
-            *("apt-get", "download", "-q", *(f"{name}/{suite}" for name in names)),
+            *command,
             env={**os.environ, "APT_CONFIG": str(configuration)},
             cwd=into,
             line_seen=count,
         )
-    return sorted(into.iterdir())
+    return sorted(into.glob("*.deb"))
 
 
 def members(package: Path) -> Iterator[tuple[PurePosixPath, tarfile.TarInfo, IO[bytes] | None]]:
@@ -99,11 +105,13 @@ class Pack:
 
     Attributes:
         whole: whether to unpack instead all that there is, each file to its own place.
+        dependencies: whether to take what they depend on too, down to the C library.
     """
 
     suite: str
     packages: tuple[str, ...]
     whole: bool = False
+    dependencies: bool = False
 
     @property
     def path(self) -> Path:
@@ -115,12 +123,13 @@ class Pack:
         return once(self.path, self._unpack)
 
     def _unpack(self, into: Path) -> None:
-        fetched = fetch(self.suite, self.packages, into / "packages")
+        folder = into / "packages"
+        fetched = fetch(self.suite, self.packages, folder, dependencies=self.dependencies)
         with step(f"unpacking {_counted(self.packages)}") as progress:
             for number, package in enumerate(fetched, 1):
                 progress(f"{number} of {len(fetched)}")
                 (_unpack_whole if self.whole else _unpack)(package, into)
-        remove(into / "packages")
+        remove(folder)
 
 
 def _unpack(package: Path, into: Path) -> None:

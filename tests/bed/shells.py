@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from bed.checkout import BED, remove
+from bed.checkout import BED, write_script
 from bed.packages import Pack
 
 if TYPE_CHECKING:
@@ -44,10 +44,4 @@ def _joined(directories: set[Path]) -> str:
 
 
 def _script(name: str, command: str) -> Path:
-    """Make a program that ends in `command` with its own arguments."""
-    path = BED / "shells" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    remove(path)
-    path.write_text(f'#!/bin/sh\n{command} "$@"\n')
-    path.chmod(0o755)
-    return path
+    return write_script(BED / "shells" / name, command)

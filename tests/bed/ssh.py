@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from bed.checkout import BED, remove
+from bed.checkout import BED, write_script
 from bed.packages import Pack
 
 if TYPE_CHECKING:
@@ -28,13 +28,9 @@ def programs() -> Path:
     """Return a folder with ssh, sshd and ssh-keygen."""
     pack = _SSH.ready()
     folder = BED / "ssh"
-    remove(folder)
-    folder.mkdir(parents=True)
     for name in ("ssh", "sshd", "ssh-keygen"):
         # sshd runs itself again, by the path that it was run by.
         program = shlex.quote(str(pack / "bin" / name))
         library = shlex.quote(str(pack / "lib"))
-        script = folder / name
-        script.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH={library} exec {program} "$@"\n')
-        script.chmod(0o755)
+        write_script(folder / name, f"LD_LIBRARY_PATH={library} exec {program}")
     return folder

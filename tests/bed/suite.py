@@ -11,7 +11,8 @@ The tests find the engines in the variable RIND_TEST_ENGINES, a JSON list of obj
   for an engine of the user's.
 
 They find a busybox, whose shell is ash, in RIND_TEST_BUSYBOX, interactive shells in RIND_TEST_ZSH
-and RIND_TEST_FISH, and the folder of OpenSSH in RIND_TEST_SSH.
+and RIND_TEST_FISH, editors in RIND_TEST_NVIM, RIND_TEST_EMACS and RIND_TEST_HELIX, and the folder
+of OpenSSH in RIND_TEST_SSH.
 
 They find Podmans in RIND_TEST_PODMANS, a list of the same with the image `busybox` alone.
 
@@ -31,7 +32,7 @@ import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from bed import images, machine, shells, ssh, venv
+from bed import editors, images, machine, shells, ssh, venv
 from bed.checkout import BED, ROOT, SUITE, VENV, locked, remove
 from bed.engines import DAEMONS, Docker, Engine, configuration, environment
 from bed.keeper import kept
@@ -50,6 +51,9 @@ _PROGRAMS = {
     "RIND_TEST_BUSYBOX": images.busybox,
     "RIND_TEST_ZSH": shells.zsh,
     "RIND_TEST_FISH": shells.fish,
+    "RIND_TEST_NVIM": editors.neovim,
+    "RIND_TEST_EMACS": editors.emacs,
+    "RIND_TEST_HELIX": editors.helix,
     "RIND_TEST_SSH": ssh.programs,
 }
 _ELSEWHERE = f"point the tests at an existing engine with {_EXISTING}=unix:///path/of/its/socket"

@@ -63,7 +63,9 @@ PATIENCE = TIMEOUT / 4
     ],
 )
 def test_what_is_to_be_completed(line: str, expected: Gap) -> None:
-    assert decide(line.split(" "), {}) == expected
+    gap = decide(line.split(" "), {})
+    gap.options.typed = []
+    assert gap == expected
 
 
 @pytest.mark.parametrize(

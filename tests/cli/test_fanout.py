@@ -339,6 +339,7 @@ def test_sigusr1_is_handed_on_to_all(fleet: Fleet) -> None:
         assert ended(process) == 0
 
 
+@pytest.mark.newest_engine
 @pytest.mark.timeout(300)
 def test_many_containers(launch: Launch) -> None:
     # A hundred do as well, but to start and remove them takes a minute.

@@ -7,6 +7,13 @@ from rind.cli.parser import LONG, parse
 from rind.errors import UsageError
 
 
+def parsed(argv: list[str], env: dict[str, str]) -> Options:
+    """Return the options without their words."""
+    options = parse(argv, env)
+    options.typed = []
+    return options
+
+
 def test_nothing_is_the_default_command() -> None:
     assert parse([], {}) == Options()
 
@@ -44,7 +51,14 @@ def test_nothing_is_the_default_command() -> None:
     ],
 )
 def test_words(argv: list[str], expected: Options) -> None:
-    assert parse(argv, {}) == expected
+    assert parsed(argv, {}) == expected
+
+
+def test_the_options_as_they_were_typed() -> None:
+    argv = ["-uroot", "--shim", "d", "-e", "--shim", "--wait=5s", "--shim=x", "-nT", "--", "a=-q"]
+    options = parse(argv, {})
+    assert options.typed == ["-uroot", "-e", "--shim", "--wait=5s", "-nT"]
+    assert (options.shim, options.command) == ("x", ["a=-q"])
 
 
 @pytest.mark.parametrize(
@@ -134,18 +148,18 @@ def test_a_default_that_is_not_used_is_not_looked_at() -> None:
 
 
 def test_defaults_from_the_environment() -> None:
-    assert parse([], {"RIND_CONTAINER": "web", "RIND_LABEL": "x"}) == Options(
+    assert parsed([], {"RIND_CONTAINER": "web", "RIND_LABEL": "x"}) == Options(
         container="web", label="x"
     )
-    assert parse([], {"RIND_CONTAINER": "", "RIND_LABEL": ""}) == Options()
+    assert parsed([], {"RIND_CONTAINER": "", "RIND_LABEL": ""}) == Options()
     assert parse(["--label", "y"], {"RIND_LABEL": "x"}).label == "y"
     env = {"RIND_CONTAINER": "c", "RIND_SERVICE": "s", "RIND_PROJECT": "p"}
     assert parse([], env).container == "c"
     # What is typed is meant, whatever the environment says.
-    assert parse(["-s", "web"], env) == Options(service="web", project="p")
-    assert parse(["--index", "2"], env) == Options(service="s", project="p", index=2)
-    assert parse(["--all"], env) == Options(all=True, service="s", project="p")
-    assert parse(["--container", "x"], env) == Options(container="x")
+    assert parsed(["-s", "web"], env) == Options(service="web", project="p")
+    assert parsed(["--index", "2"], env) == Options(service="s", project="p", index=2)
+    assert parsed(["--all"], env) == Options(all=True, service="s", project="p")
+    assert parsed(["--container", "x"], env) == Options(container="x")
 
 
 @given(st.lists(st.text()))

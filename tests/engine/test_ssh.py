@@ -28,6 +28,7 @@ from rind.engine.wire import BlockingWire
 if TYPE_CHECKING:
     from rind.engine.wire import WireKind
 
+pytestmark = pytest.mark.newest_engine
 by_each_kind = pytest.mark.parametrize("kind", [BlockingWire, LoopWire], ids=["blocking", "loop"])
 
 

@@ -1,0 +1,86 @@
+"""Real editors, with the page's own recipes, and language servers in a container."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from conftest import RIND, TIMEOUT, Containers, TestContainer
+
+pytestmark = pytest.mark.newest_engine
+
+STOCK = 'def wanted():\n    """Be wanted."""\n'
+SHOP = "import os\nfrom stock import wanted\n\nwanted( )\n"
+HERE = Path(__file__).parent
+PAGE = (HERE.parents[1] / "rind" / "docs" / "editors.md").read_text()
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project of this machine, and the container that has it at another path, with tools."""
+
+    folder: Path
+    container: TestContainer
+    home: Path
+
+    def environ(self, **more: str) -> dict[str, str]:
+        """Return what an editor starts with, which has rind on its PATH."""
+        path = os.pathsep.join([str(Path(RIND).parent), os.environ["PATH"]])
+        docker = shlex.join(["env", f"DOCKER_HOST={self.container.engine.host}"])
+        docker += shlex.join([" ", self.container.engine.docker]).removeprefix("' '")
+        restart = f"{docker} restart -t0 {self.container.name} >/dev/null"
+        return self.container.environ(PATH=path, HOME=str(self.home), RESTART=restart, **more)
+
+    def edit(self, *command: str, **more: str) -> dict[str, str]:
+        """Run an editor that says in its last line, in JSON, what it has seen."""
+        done = subprocess.run(
+            command,
+            env=self.environ(**more),
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=TIMEOUT * 1.5,
+        )
+        said = done.stdout.decode().splitlines()
+        assert done.returncode == 0, (said, done.stderr.decode())
+        result: dict[str, str] = json.loads(said[-1])
+        return result
+
+
+@pytest.fixture
+def project(tmp_path: Path, containers: Containers) -> Project:
+    folder, home = tmp_path / "my shop", tmp_path / "home"
+    for made in (folder / ".git", home):
+        made.mkdir(parents=True)
+    (folder / "stock.py").write_text(STOCK)
+    (folder / "shop.py").write_text(SHOP)
+    ruff = Path(sys.executable).with_name("ruff")
+    volumes = ("--volume", f"{folder}:/srv/shop", "--volume", f"{ruff}:/venv/bin/ruff:ro")
+    container = containers("django", "source /venv/bin/activate", *volumes)
+    return Project(folder, container, home)
+
+
+def recipe(file: str) -> str:
+    """Return what the page says for a file of the user's."""
+    found = re.search(rf"`{re.escape(file)}`[^\n]*:\n\n```\w+\n(.*?)^```", PAGE, re.M | re.S)
+    assert found, file
+    return found[1]
+
+
+def test_neovim(project: Project) -> None:
+    config = project.home / ".config" / "nvim" / "init.lua"
+    config.parent.mkdir(parents=True)
+    config.write_text(recipe("~/.config/nvim/init.lua"))
+    seen = project.edit(os.environ["RIND_TEST_NVIM"], "--headless", "-l", str(HERE / "check.lua"))
+    stock = str(project.folder / "stock.py")
+    assert seen.pop("hover").count("Be wanted.") == 1
+    assert seen == {"diagnostic": "F401", "definition": stock, "after_restart": stock}
+    assert (project.folder / "stock.py").read_text() == STOCK.replace("wanted()", "sought()")
+    changed = SHOP.replace("wanted( )", "sought()").replace("wanted", "sought")
+    assert (project.folder / "shop.py").read_text() == changed
