@@ -9,12 +9,17 @@ import pyte
 from conftest import TIMEOUT
 
 
+class _Pyte(pyte.Screen):
+    def report_device_status(self, mode: int, *, private: bool = False) -> None:
+        """Answer nothing, also to the questions that pyte's own method does not know."""
+
+
 class Screen:
     """What a user of a terminal of this size would see."""
 
     def __init__(self, child: "pexpect.spawn[bytes]", rows: int, columns: int) -> None:
         self.child = child
-        self.screen = pyte.Screen(columns, rows)
+        self.screen = _Pyte(columns, rows)
         self.stream = pyte.ByteStream(self.screen)
 
     def resize(self, rows: int, columns: int) -> None:
@@ -26,7 +31,8 @@ class Screen:
         deadline = time.monotonic() + TIMEOUT
         while not seen(lines := [line.rstrip() for line in self.screen.display]):
             assert time.monotonic() < deadline, "\n".join(lines)
-            self.stream.feed(self.child.read_nonblocking(65536, timeout=TIMEOUT))
+            with suppress(pexpect.TIMEOUT):  # what the screen is then is told above
+                self.stream.feed(self.child.read_nonblocking(65536, timeout=1))
         return lines
 
     def last(self) -> list[str]:

@@ -9,8 +9,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pexpect
 import pytest
-from conftest import RIND, TIMEOUT, Containers, TestContainer
+from conftest import RIND, TIMEOUT, Containers, TestContainer, wait_until
+from screen import Screen
 
 pytestmark = pytest.mark.newest_engine
 
@@ -102,3 +104,46 @@ def test_emacs(project: Project) -> None:
     assert seen.pop("hover").count("Be wanted.") == 1
     assert seen == {"definition": stock, "after_restart": stock}
     assert project.is_renamed()
+
+
+def test_helix(project: Project) -> None:
+    config = project.home / ".config" / "helix" / "languages.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(recipe("~/.config/helix/languages.toml"))
+    child = pexpect.spawn(
+        os.environ["RIND_TEST_HELIX"],
+        ["shop.py:1:8"],
+        env=project.environ(),
+        cwd=str(project.folder),
+        dimensions=(30, 100),
+        timeout=TIMEOUT,
+    )
+    screen = Screen(child, 30, 100)
+
+    def wait_for(*texts: str) -> str:
+        def seen(lines: list[str]) -> bool:
+            return any(text in line for line in lines for text in texts)
+
+        return "\n".join(screen.wait_for(seen))
+
+    def wait_for_end(text: str) -> None:
+        screen.wait_for(lambda lines: not any(text in line for line in lines))
+
+    wait_for("imported but unused")
+    child.send("4gggd")
+    while "stock.py" not in wait_for(" stock.py", "No "):
+        child.send("\x1b")  # the other server is not ready
+        wait_for_end("No ")
+        child.send("gd")
+    child.send("\x0f k")  # back; what hovers
+    wait_for("Be wanted.")
+    child.send("\x1b")
+    wait_for_end("Be wanted.")
+    child.send(" r")
+    wait_for("rename-to:")
+    child.send("\x15sought\r")
+    wait_for("sought( )")
+    child.send(":wa\r")
+    wait_until(project.is_renamed)
+    child.send(":qa!\r")
+    child.expect(pexpect.EOF)
