@@ -9,7 +9,10 @@ from rind.records import dataclass, field
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Final
+    from typing import Final, Literal
+
+    MessageProtocol = Literal["", "lsp", "dap"]
+    """The language server protocol, and the debug adapter protocol."""
 
 __all__ = [
     "COMPOSE",
@@ -143,7 +146,7 @@ class ExecConfig:
         stdin, output: what will be attached.
         detach_keys: in docker's syntax, for a TTY.
         mapped: the mounts whose paths become this machine's in the output; none with a TTY.
-        is_lsp: whether the command speaks the language server protocol, in which they are mapped.
+        protocol: what the command speaks, in whose messages they are mapped; empty for none.
     """
 
     argv: Sequence[str]
@@ -156,7 +159,7 @@ class ExecConfig:
     privileged: bool = False
     detach_keys: str = NO_DETACH_KEYS
     mapped: Sequence[Mount] = ()
-    is_lsp: bool = False
+    protocol: MessageProtocol = ""
 
 
 _OF_THE_START: Final = {125, 126, 127}

@@ -1,13 +1,18 @@
 """The same paths on both sides, in real containers with bind mounts."""
 
 import asyncio
+import importlib.util
+import json
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import RIND, Containers, TestContainer
+from conftest import RIND, TIMEOUT, Containers, TestContainer
 from lsp import LspClient
 
 import rind
+from rind.decide.messages import framed
 
 
 @pytest.fixture
@@ -131,3 +136,72 @@ def test_a_client_or_a_server_that_is_none(shop: tuple[TestContainer, Path]) -> 
         assert (done.returncode, done.stdout) == (125, b"")
         assert f"{whose} is not the language server protocol: ".encode() in done.stderr
         assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.newest_engine
+def test_a_debugger_stops_in_our_files(tmp_path: Path, containers: Containers) -> None:
+    program = tmp_path / "my shop" / "x.py"
+    program.parent.mkdir()
+    program.write_text("def one():\n    return 1\n\n\nprint(one())\n")
+    found = importlib.util.find_spec("debugpy")
+    assert found
+    assert found.origin
+    debugpy = Path(found.origin).parent
+    packages = "/venv/lib/python3.11/site-packages"
+    volumes = (f"{program.parent}:/srv/shop", f"{debugpy}:{packages}/debugpy:ro")
+    options = [word for volume in volumes for word in ("--volume", volume)]
+    container = containers("django", "source /venv/bin/activate", *options)
+    command = [RIND, "--dap", "-e", "PYDEVD_DISABLE_FILE_VALIDATION=1"]
+    with subprocess.Popen(
+        [*command, "python", "-m", "debugpy.adapter"],
+        env=container.environ(),
+        cwd=program.parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as adapter:
+        debugger = Debugger(adapter)
+        debugger.send("initialize", adapterID="python", pathFormat="path")
+        console = {"console": "internalConsole", "redirectOutput": True}
+        debugger.send("launch", program=str(program), cwd=str(program.parent), **console)
+        debugger.wait_for("event", "initialized")
+        lines = [{"line": 2}]
+        debugger.send("setBreakpoints", source={"path": str(program)}, breakpoints=lines)
+        debugger.send("configurationDone")
+        thread = debugger.wait_for("event", "stopped")["threadId"]
+        debugger.send("stackTrace", threadId=thread)
+        frames = debugger.wait_for("response", "stackTrace")["stackFrames"]
+        assert [frame["source"]["path"] for frame in frames] == [str(program)] * 2
+        assert [frame["line"] for frame in frames] == [2, 5]
+        debugger.send("continue", threadId=thread)
+        debugger.wait_for("event", "terminated")
+        debugger.send("disconnect")
+        debugger.wait_for("response", "disconnect")
+        assert adapter.stdin
+        adapter.stdin.close()
+        assert adapter.wait(TIMEOUT) == 0
+
+
+class Debugger:
+    """A client of the debug adapter protocol."""
+
+    def __init__(self, adapter: "subprocess.Popen[bytes]") -> None:
+        assert adapter.stdin
+        assert adapter.stdout
+        self.told, self.said = adapter.stdin, adapter.stdout
+        self.number = 0
+
+    def send(self, command: str, **arguments: object) -> None:
+        self.number += 1
+        message = {"seq": self.number, "type": "request", "command": command}
+        self.told.write(framed(json.dumps({**message, "arguments": arguments}).encode()))
+        self.told.flush()
+
+    def wait_for(self, kind: str, name: str) -> Any:
+        """Read until a message of this kind; return its body."""
+        while True:
+            length = int(self.said.readline().removeprefix(b"Content-Length: "))
+            assert self.said.readline() == b"\r\n"
+            message = json.loads(self.said.read(length))
+            assert message.get("success", True), message
+            if message["type"] == kind and name in (message.get("event"), message.get("command")):
+                return message.get("body")

@@ -100,6 +100,10 @@ def _shim(options: Options, value: str) -> None:
     options.action, options.shim = "shim", value
 
 
+_NO_MESSAGES: Final = ("--tty", "--detach", "--all", "--no-map-paths")
+"""Options with which no messages could be told from the rest, or mapped."""
+
+
 OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
     "Which container (default: the one with the label; of several, the nearest to you)": (
         Option(
@@ -226,9 +230,15 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         ),
         Option(
             "--lsp",
-            _set("lsp", value=True),
+            _set("protocol", "lsp"),
             "the command is a language server: map the paths in its messages",
-            excludes=("--tty", "--detach", "--all", "--no-map-paths"),
+            excludes=_NO_MESSAGES,
+        ),
+        Option(
+            "--dap",
+            _set("protocol", "dap"),
+            "the command is a debug adapter: map the paths in its messages",
+            excludes=("--lsp", *_NO_MESSAGES),
         ),
         Option(
             "--no-map-paths",

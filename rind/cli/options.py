@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
+    from rind.model import MessageProtocol
+
 __all__ = ["Action", "Candidates", "Option", "Options", "Reader"]
 
 if TYPE_CHECKING:
@@ -91,7 +93,7 @@ class Options:
     pre_step: bool = True
     privileged: bool = False
     map_paths: bool | None = None
-    lsp: bool = False
+    protocol: MessageProtocol = ""
     tty: bool | None = None
     stdin: bool = True
     detach: bool = False

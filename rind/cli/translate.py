@@ -57,7 +57,7 @@ def asked_command(
         pre_step=options.pre_step,
         privileged=options.privileged,
         map_paths=options.map_paths,
-        lsp=options.lsp,
+        protocol=options.protocol,
         tty=tty,
         # On a TTY, what is not attached never ends.
         stdin=_attaches_stdin(options) and (not is_null(STDIN_FD) or (tty and can_read(STDIN_FD))),
@@ -75,7 +75,7 @@ def described(options: Options, profile: Profile) -> str:
 def _wants_tty(options: Options) -> bool:
     if options.tty is not None:
         return options.tty
-    if options.lsp:
+    if options.protocol:
         return False
     return _attaches_stdin(options) and is_terminal(STDIN_FD) and is_terminal(STDOUT_FD)
 

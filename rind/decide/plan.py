@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Final, Protocol
 
     from rind.decide.profile import Profile
-    from rind.model import Caller, Container
+    from rind.model import Caller, Container, MessageProtocol
 
 __all__ = [
     "Command",
@@ -76,7 +76,8 @@ class Command:
         tty, stdin, output: what is attached.
         map_paths: whether paths in the words and in the output are mapped, by the bind mounts;
             with a TTY, in the words only. Where no workdir is given, it is ``auto`` then.
-        lsp: whether it is a language server, whose messages have the paths; it maps too.
+        protocol: of a language server (``lsp``) or a debug adapter (``dap``), whose messages have
+            the paths; it maps too. Empty for any other command.
     """
 
     argv: Words = ()
@@ -92,7 +93,7 @@ class Command:
     stdin: bool = True
     output: bool = True
     map_paths: bool | None = None
-    lsp: bool = False
+    protocol: MessageProtocol = ""
 
 
 def plan(
@@ -146,7 +147,7 @@ def plan(
         workdir=workdir,
         privileged=command.privileged,
         mapped=container.mounts if wants_mapping(command, profile) and not command.tty else (),
-        is_lsp=command.lsp,
+        protocol=command.protocol,
     )
 
 
@@ -163,7 +164,9 @@ def wants_local_workdir(command: Command, profile: Profile) -> bool:
 
 def wants_mapping(command: Command, profile: Profile) -> bool:
     """Whether paths are to be mapped."""
-    return command.lsp or (profile.map_paths if command.map_paths is None else command.map_paths)
+    if command.protocol:
+        return True
+    return profile.map_paths if command.map_paths is None else command.map_paths
 
 
 def _workdir(command: Command, profile: Profile) -> str:

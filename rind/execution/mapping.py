@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Protocol
 
-    from rind.errors import RindError
     from rind.model import ExecConfig
 
     class Rewriting(Protocol):
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Rewriting", "inward", "outward"]
 
+_NAMES = {"lsp": "the language server protocol", "dap": "the debug adapter protocol"}
+
 
 def outward(config: ExecConfig) -> dict[int, Rewriting]:
     """Return what rewrites a command's output, by stream; none if nothing is mapped."""
@@ -43,33 +44,28 @@ def outward(config: ExecConfig) -> dict[int, Rewriting]:
     from rind.decide.path_map import PathMap  # noqa: PLC0415 # rarely needed
     from rind.decide.rewriter import Rewriter  # noqa: PLC0415 # as above
 
-    paths = PathMap(config.mapped)
-    if not config.is_lsp:
-        return {stream: Rewriter(paths) for stream in (STDOUT, STDERR)}
-    from rind.decide.lsp import MessageStream  # noqa: PLC0415 # as above
-
-    said = MessageStream(paths, outward=True)
-    return {STDOUT: _Checked(said, "the server's output", Broken), STDERR: Rewriter(paths)}
+    plain = PathMap(config.mapped)
+    if config.protocol:
+        return {STDOUT: _Messages(config, outward=True), STDERR: Rewriter(plain)}
+    return {stream: Rewriter(plain) for stream in (STDOUT, STDERR)}
 
 
 def inward(config: ExecConfig) -> Rewriting | None:
     """Return what rewrites a command's stdin; None for nothing."""
-    if not config.is_lsp:
-        return None
-    from rind.decide.lsp import MessageStream  # noqa: PLC0415 # rarely needed
-    from rind.decide.path_map import PathMap  # noqa: PLC0415 # as above
-
-    told = MessageStream(PathMap(config.mapped), outward=False)
-    return _Checked(told, "the client's input", UsageError)
+    return _Messages(config, outward=False) if config.protocol else None
 
 
-class _Checked:
-    """Rewrites, and says whose stream is broken."""
+class _Messages:
+    """Rewrites messages, and says whose stream is broken."""
 
-    def __init__(self, stream: Rewriting, whose: str, kind: type[RindError]) -> None:
-        self._stream = stream
-        self._whose = whose
-        self._kind = kind
+    def __init__(self, config: ExecConfig, *, outward: bool) -> None:
+        from rind.decide.messages import MessageStream  # noqa: PLC0415 # rarely needed
+        from rind.decide.path_map import PathMap  # noqa: PLC0415 # as above
+
+        self._stream = MessageStream(PathMap(config.mapped), config.protocol, outward=outward)
+        self._error = Broken if outward else UsageError
+        whose = "the server's output" if outward else "the client's input"
+        self._said = f"{whose} is not {_NAMES[config.protocol]}"
 
     def feed(self, data: bytes) -> bytes:
         with self._errors():
@@ -84,5 +80,4 @@ class _Checked:
         try:
             yield
         except ValueError as exc:
-            said = f"{self._whose} is not the language server protocol: {exc}"
-            raise self._kind(said) from exc
+            raise self._error(f"{self._said}: {exc}") from exc

@@ -75,7 +75,9 @@ def project(tmp_path: Path, containers: Containers) -> Project:
 
 def recipe(file: str) -> str:
     """Return what the page says for a file of the user's."""
-    found = re.search(rf"`{re.escape(file)}`[^\n]*:\n\n```\w+\n(.*?)^```", PAGE, re.M | re.S)
+    found = re.search(
+        rf"`{re.escape(file)}`[^\n]*:\n\n```\w+\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL
+    )
     assert found, file
     return found[1]
 

@@ -22,7 +22,7 @@ def test_plain_output() -> None:
 
 
 def test_a_server_and_its_client() -> None:
-    config = ExecConfig(argv=["x"], mapped=MOUNTS, is_lsp=True)
+    config = ExecConfig(argv=["x"], mapped=MOUNTS, protocol="lsp")
     said = outward(config)
     assert said[STDERR].feed(b"/app/x\n") == b"/shop/x\n"
     with pytest.raises(Broken, match="the server's output is not the language server protocol: a "):
@@ -36,3 +36,10 @@ def test_a_server_and_its_client() -> None:
     told.feed(b"Content-Length")
     with pytest.raises(UsageError, match="ends within a message"):
         told.close()
+
+
+def test_the_protocol_is_named() -> None:
+    told = inward(ExecConfig(argv=["x"], mapped=MOUNTS, protocol="dap"))
+    assert told is not None
+    with pytest.raises(UsageError, match="the client's input is not the debug adapter protocol"):
+        told.feed(b"x")

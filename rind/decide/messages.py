@@ -1,9 +1,10 @@
-"""The language server protocol's base: messages in a stream, with their paths mapped. Sans I/O.
+"""Messages of language servers and debug adapters in a stream, their paths mapped. Sans I/O.
 
-A message is a header (``Content-Length: N``) and N bytes of JSON (LSP 3.17, "Base Protocol"). Every
-``file://`` URI in it is mapped: as a value, as a key (``changes``), and within a text that is shown
-(Markdown). Of plain paths, only those in fields that have paths are. What a document holds is its
-own: ``text`` and ``newText`` stay.
+A message is a header (``Content-Length: N``) and N bytes of JSON (LSP 3.17, "Base Protocol"; the
+debug adapter protocol has the same). Of a language server's, every ``file://`` URI is mapped: as a
+value, as a key (``changes``), and within a text that is shown (Markdown). Of plain paths, only
+those in fields that have paths are; of a debug adapter's, nothing else is, for most of its texts
+are the program's data. What a document holds is its own: ``text`` and ``newText`` stay.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Final
 
     from rind.decide.path_map import PathMap
+    from rind.model import MessageProtocol
 
-__all__ = ["BrokenFrame", "MessageStream", "Messages", "mapped_message"]
+__all__ = ["BrokenFrame", "MessageStream", "Messages"]
 
 LONGEST_HEADER: Final = 4096
 """Bytes; a header has less than 100."""
@@ -29,11 +30,15 @@ _LENGTH: Final = re.compile(rb"content-length:[ \t]*([0-9]{1,12})[ \t]*", re.IGN
 _URI: Final = re.compile(r"file://[^\s\"'<>)\]}`|\\]*")
 _DOCUMENTS: Final = {"text", "newText", "insertText"}
 """Fields whose text is a document's own, where the value is a string."""
-_PATHS: Final = {"rootPath", "path", "fsPath", "cwd"}
+_PATHS: Final[dict[str, set[str]]] = {
+    "lsp": {"rootPath", "path", "fsPath", "cwd"},
+    "dap": {"path", "program", "cwd", "file"},
+}
 """Fields that have a plain path."""
-
-
-_MARKS: Final = re.compile(rb"file:|[Pp]ath\"|\"cwd\"|\"processId\"")
+_MARKS: Final = {
+    "lsp": re.compile(rb"file:|[Pp]ath\"|\"cwd\"|\"processId\""),
+    "dap": re.compile(rb"\"(path|program|cwd|file)\""),
+}
 """What a message has in it in which something may be mapped."""
 
 
@@ -103,80 +108,24 @@ def framed(body: bytes) -> bytes:
     return b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
-def mapped_message(
-    body: bytes,
-    map_uri: Callable[[str], str],
-    map_path: Callable[[str], str],
-    *,
-    hide_parent: bool = False,
-) -> bytes:
-    """Return a message with its paths mapped; the same bytes if there are none.
-
-    Args:
-        body: the JSON.
-        map_uri: maps a ``file://`` URI.
-        map_path: maps an absolute path.
-        hide_parent: whether ``processId`` becomes null: a server that cannot see the process of
-            that number ends itself.
-
-    Raises:
-        BrokenFrame: it is no JSON.
-    """
-    if not _MARKS.search(body):
-        return body
-    try:
-        message: object = json.loads(body)
-    except (ValueError, RecursionError) as exc:
-        raise BrokenFrame(f"a message is no JSON: {exc}") from exc
-    mapped = _Mapper(map_uri, map_path, hide_parent=hide_parent)(message)
-    if mapped == message:
-        return body
-    return json.dumps(mapped, ensure_ascii=False, separators=(",", ":")).encode(
-        errors="surrogatepass"
-    )
-
-
-class _Mapper:
-    def __init__(
-        self, map_uri: Callable[[str], str], map_path: Callable[[str], str], *, hide_parent: bool
-    ) -> None:
-        self._map_uri = map_uri
-        self._map_path = map_path
-        self._hide_parent = hide_parent
-
-    def __call__(self, value: object, name: str = "") -> object:
-        if isinstance(value, dict):
-            return {self._key(key): self(item, key) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self(item, name) for item in value]
-        if isinstance(value, str):
-            return self._text(value, name)
-        return None if name == "processId" and self._hide_parent else value
-
-    def _key(self, key: str) -> str:
-        return self._map_uri(key) if key.startswith("file://") else key
-
-    def _text(self, text: str, name: str) -> str:
-        if name in _DOCUMENTS:
-            return text
-        if name in _PATHS and text.startswith("/"):
-            return self._map_path(text)
-        return _URI.sub(lambda match: self._map_uri(match[0]), text)
-
-
 class MessageStream:
     """Maps a stream of messages.
 
     Args:
         paths: what to map.
-        outward: whether it comes from the server.
+        protocol: whose messages they are.
+        outward: whether they come from the server.
     """
 
-    def __init__(self, paths: PathMap, *, outward: bool) -> None:
+    def __init__(self, paths: PathMap, protocol: MessageProtocol, *, outward: bool) -> None:
         self._messages = Messages()
         self._map_uri = paths.uri_to_host if outward else paths.uri_to_container
         self._map_path = paths.to_host if outward else paths.to_container
-        self._outward = outward
+        self._marks = _MARKS[protocol]
+        self._paths = _PATHS[protocol]
+        self._is_lsp = protocol == "lsp"
+        # A server that cannot see the process of that number ends itself.
+        self._hides_parent = self._is_lsp and not outward
 
     def feed(self, data: bytes) -> bytes:
         """Return the messages that are whole now, mapped.
@@ -184,12 +133,7 @@ class MessageStream:
         Raises:
             BrokenFrame: the stream is not made of messages.
         """
-        return b"".join(
-            framed(
-                mapped_message(body, self._map_uri, self._map_path, hide_parent=not self._outward)
-            )
-            for body in self._messages.feed(data)
-        )
+        return b"".join(framed(self._mapped(body)) for body in self._messages.feed(data))
 
     def close(self) -> bytes:
         """Take the end of the stream; return nothing more.
@@ -199,3 +143,37 @@ class MessageStream:
         """
         self._messages.close()
         return b""
+
+    def _mapped(self, body: bytes) -> bytes:
+        """Return a message with its paths mapped; the same bytes if there are none."""
+        if not self._marks.search(body):
+            return body
+        try:
+            message: object = json.loads(body)
+        except (ValueError, RecursionError) as exc:
+            raise BrokenFrame(f"a message is no JSON: {exc}") from exc
+        mapped = self._value(message, "")
+        if mapped == message:
+            return body
+        return json.dumps(mapped, ensure_ascii=False, separators=(",", ":")).encode(
+            errors="surrogatepass"
+        )
+
+    def _value(self, value: object, name: str) -> object:
+        if isinstance(value, dict):
+            return {self._key(key): self._value(item, key) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._value(item, name) for item in value]
+        if isinstance(value, str):
+            return self._text(value, name)
+        return None if name == "processId" and self._hides_parent else value
+
+    def _key(self, key: str) -> str:
+        return self._map_uri(key) if self._is_lsp and key.startswith("file://") else key
+
+    def _text(self, text: str, name: str) -> str:
+        if name in self._paths:
+            return self._map_path(text) if text.startswith("/") else self._map_uri(text)
+        if not self._is_lsp or name in _DOCUMENTS:
+            return text
+        return _URI.sub(lambda match: self._map_uri(match[0]), text)

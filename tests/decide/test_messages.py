@@ -1,25 +1,32 @@
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rind.decide.lsp import BrokenFrame, Messages, MessageStream, framed, mapped_message
+from rind.decide.messages import BrokenFrame, Messages, MessageStream, framed
 from rind.decide.path_map import PathMap
 from rind.model import Mount
+
+if TYPE_CHECKING:
+    from rind.model import MessageProtocol
 
 SHOP = PathMap([Mount("/home/me/shop", "/app")])
 
 
-def inward(message: object) -> object:
-    stream = MessageStream(SHOP, outward=False)
+def mapped(message: object, protocol: "MessageProtocol", *, outward: bool) -> object:
+    stream = MessageStream(SHOP, protocol, outward=outward)
     (body,) = Messages().feed(stream.feed(framed(json.dumps(message).encode())))
     return json.loads(body)
 
 
+def inward(message: object) -> object:
+    return mapped(message, "lsp", outward=False)
+
+
 def outward(message: object) -> object:
-    body = mapped_message(json.dumps(message).encode(), SHOP.uri_to_host, SHOP.to_host)
-    return json.loads(body)
+    return mapped(message, "lsp", outward=True)
 
 
 def test_what_a_client_says() -> None:
@@ -78,8 +85,25 @@ def test_a_documents_text_is_its_own() -> None:
     "body", [b'{"a" :  1.0}', b'{"uri": "file:///elsewhere"}', b'{"processId": null}', b"no json"]
 )
 def test_bytes_in_which_nothing_is_mapped_stay(body: bytes) -> None:
-    same = mapped_message(body, SHOP.uri_to_host, SHOP.to_host, hide_parent=True)
-    assert same == body
+    for protocol in ("lsp", "dap"):
+        stream = MessageStream(SHOP, protocol, outward=False)
+        assert stream.feed(framed(body)) == framed(body)
+
+
+def test_a_debug_adapter_and_its_client() -> None:
+    """What is no path is the program's own data."""
+    uri = "file:///home/me/shop/x"
+    told = {
+        "program": "/home/me/shop/x.py",
+        "source": {"path": uri, "name": "x.py"},
+        "expression": f"'{uri}'",
+        "processId": 4711,
+    }
+    paths = {"program": "/app/x.py", "source": {"path": "file:///app/x", "name": "x.py"}}
+    assert mapped(told, "dap", outward=False) == {**told, **paths}
+    said = {"source": {"path": "/app/x.py"}, "result": "file:///app/x", uri: "/app/x"}
+    expected = {**said, "source": {"path": "/home/me/shop/x.py"}}
+    assert mapped(said, "dap", outward=True) == expected
 
 
 @pytest.mark.parametrize(
@@ -96,16 +120,16 @@ def test_bytes_in_which_nothing_is_mapped_stay(body: bytes) -> None:
 )
 def test_a_broken_frame(said: bytes, why: str) -> None:
     with pytest.raises(BrokenFrame, match=why):
-        MessageStream(SHOP, outward=True).feed(said)
+        MessageStream(SHOP, "lsp", outward=True).feed(said)
 
 
 def test_an_end_within_a_message() -> None:
     for said in (b"Content-", framed(b"{}")[:-1]):
-        stream = MessageStream(SHOP, outward=True)
+        stream = MessageStream(SHOP, "lsp", outward=True)
         assert stream.feed(said) == b""
         with pytest.raises(BrokenFrame, match="ends within a message"):
             stream.close()
-    stream = MessageStream(SHOP, outward=True)
+    stream = MessageStream(SHOP, "lsp", outward=True)
     assert stream.feed(framed(b"{}")) == framed(b"{}")
     assert stream.close() == b""
 
