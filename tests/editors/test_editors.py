@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,9 +76,8 @@ def project(tmp_path: Path, containers: Containers) -> Project:
 
 def recipe(file: str) -> str:
     """Return what the page says for a file of the user's."""
-    found = re.search(
-        rf"`{re.escape(file)}`[^\n]*:\n\n```\w+\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL
-    )
+    block = rf"^`{re.escape(file)}`[^\n]*:\n\n```\w+\n(.*?)^```"
+    found = re.search(block, PAGE, re.MULTILINE | re.DOTALL)
     assert found, file
     return found[1]
 
@@ -149,3 +149,60 @@ def test_helix(project: Project) -> None:
     wait_until(project.is_renamed)
     child.send(":qa!\r")
     child.expect(pexpect.EOF)
+
+
+def test_sublime_text() -> None:
+    """Which is not here: the commands are those that the other editors run."""
+    clients = json.loads(recipe("LSP.sublime-settings"))["clients"]
+    others = tomllib.loads(recipe("~/.config/helix/languages.toml"))["language-server"]
+    assert {name: client["command"] for name, client in clients.items()} == {
+        name: [server["command"], *server["args"]] for name, server in others.items()
+    }
+
+
+def test_a_task_of_visual_studio_code(project: Project) -> None:
+    (task,) = json.loads(recipe(".vscode/tasks.json"))["tasks"]
+    done = subprocess.run(
+        [task["command"], *task["args"][:-1], str(project.folder)],
+        env=project.environ(),
+        cwd=project.folder,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    pattern = task["problemMatcher"]["pattern"]
+    found, *_ = re.finditer(pattern["regexp"], done.stdout, re.MULTILINE)
+    assert (project.folder / found[pattern["file"]]).samefile(project.folder / "shop.py")
+    assert (found[pattern["line"]], found[pattern["column"]]) == ("1", "8")
+    assert found[pattern["message"]].startswith("F401")
+
+
+@pytest.mark.parametrize("file", [".git/hooks/pre-commit", ".pre-commit-config.yaml"])
+def test_git_hooks(project: Project, file: str) -> None:
+    def git(*words: str) -> int:
+        identity = ("-c", "user.name=x", "-c", "user.email=x")
+        done = subprocess.run(
+            ["git", *identity, *words],
+            env=project.environ(),
+            cwd=project.folder,
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+        said.append(done.stdout + done.stderr)
+        return done.returncode
+
+    said: list[str] = []
+    git("init", "--quiet")
+    hook = project.folder / file
+    hook.write_text(recipe(file))
+    hook.chmod(0o755)
+    if not file.startswith(".git/"):
+        command = ["pre-commit", "install"]
+        subprocess.run(command, env=project.environ(), cwd=project.folder, check=True)
+    git("add", "shop.py", "stock.py")
+    assert git("commit", "--message", "x") == 1
+    assert "shop.py:1:8" in said[-1]
+    (project.folder / "shop.py").write_text("from stock import wanted\n\nwanted()\n")
+    git("add", "shop.py")
+    assert git("commit", "--message", "x") == 0, said
