@@ -48,6 +48,7 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--growth", action="store_true", help="measure the cost as work grows")
     parser.add_argument("--imports", action="store_true", help="report what a start imports")
     parser.add_argument("--transports", action="store_true", help="measure each way to an engine")
+    parser.add_argument("--mapping", action="store_true", help="measure what mapping paths costs")
     options = parser.parse_args(words)
     venv.make("dev")
     if Path(sys.prefix) != VENV:
@@ -62,6 +63,11 @@ def main(words: Sequence[str]) -> None:
         import transports  # noqa: PLC0415 # as above
 
         transports.main()
+        return
+    if options.mapping:
+        import mapping  # noqa: PLC0415 # as above
+
+        mapping.main()
         return
     try:
         with locked(SUITE), furnished(options.engine) as bench:

@@ -21,7 +21,7 @@ __all__ = ["Rewriter"]
 
 _BEFORE: Final = b" \t\n\r\v\f\0\"'`([{<>=:,;|"
 """What a path may follow."""
-_AFTER: Final = frozenset(b"/ \t\n\r\v\f\0\"'`()[]{}<>=:,;|?#\\\x1b")
+_AFTER: Final = b"/ \t\n\r\v\f\0\"'`()[]{}<>=:,;|?#\\\x1b"
 """What may follow a mount's own path: it goes on below it, or has ended."""
 _URI: Final = b"file://"
 
@@ -45,68 +45,85 @@ class Rewriter:
             self._quoted[uri_quoted(container).encode()] = uri_quoted(ours).encode()
         known = sorted({*self._plain, *self._quoted}, key=len, reverse=True)
         self._longest = max(map(len, known), default=0)
-        self._pattern = re.compile(b"|".join(map(re.escape, known))) if known else None
+        self._pattern = re.compile(b"|".join(map(self._alternative, known))) if known else None
         self._prefixes = {path[:size] for path in known for size in range(1, len(path) + 1)}
-        self._context = b""  # the last bytes that were taken, before the held ones
+        others = {*self._plain.values(), *self._quoted.values()}
+        # Three times as fast, where it says the same.
+        is_simple = len(others) == 1 and not others & {b""} and b"\\" not in min(others)
+        self._replacement = others.pop() if is_simple else self._other
+        self._context = b""  # stands for what was taken
         self._held = b""
 
     def feed(self, data: bytes) -> bytes:
         """Return what can be said of the stream so far, rewritten; the rest is held back."""
         if self._pattern is None:
             return data
-        data = self._held + data
-        end = len(data) - self._unclear(data)
+        data = self._context + self._held + data
+        start = end = len(data) - self._unclear(data)
+        # A path may have in it what another one may follow.
+        for match in self._pattern.finditer(data, max(0, start - self._longest)):
+            if match.start() < start:
+                end = max(end, match.end())
         return self._rewritten(data, end)
 
     def close(self) -> bytes:
         """Return what is held back, which is all that there will be."""
-        data, self._held = self._held, b""
-        return self._rewritten(data, len(data)) if data else b""
+        data = self._context + self._held
+        return self._rewritten(data, len(data)) if self._held else b""
+
+    def _alternative(self, path: bytes) -> bytes:
+        """Return the pattern of a path where one begins.
+
+        The path comes first: the expression's search is quick where it begins with plain text.
+        """
+        text, after = re.escape(path), re.escape(_AFTER)
+        begins = []
+        if path in self._plain:
+            begins.append(b"(?<![^%b]%b)" % (re.escape(_BEFORE), text))
+        if path in self._quoted:
+            begins.append(b"(?<=%b%b)" % (_URI, text))
+        return b"%b(?:%b)(?=[%b]|\\Z)" % (text, b"|".join(begins), after)
 
     def _unclear(self, data: bytes) -> int:
         """Return how many of the last bytes may still become a path."""
         for size in range(min(self._longest, len(data)), 0, -1):
-            if data[-size:] in self._prefixes and self._begins(data, len(data) - size) is not None:
-                return size
+            if data[-size:] in self._prefixes:
+                before = data[:-size][-len(_URI) :]
+                if before == _URI or before[-1:] in _BEFORE:
+                    return size
         return 0
 
-    def _begins(self, data: bytes, at: int) -> dict[bytes, bytes] | None:
-        """Return the paths that may begin at a place; None if none may."""
-        before = (self._context + data[max(0, at - len(_URI)) : at])[-len(_URI) :]
-        if before == _URI:
-            return self._quoted
-        if not before or before[-1] in _BEFORE:
-            return self._plain
-        return None
-
     def _rewritten(self, data: bytes, end: int) -> bytes:
-        """Rewrite what comes before ``end``, and hold the rest."""
-        pattern = self._pattern
-        assert pattern is not None  # noqa: S101 # nothing is held without one
-        done: list[bytes] = []
-        at = position = 0
-        while (match := pattern.search(data, position)) and (start := match.start()) < end:
-            path, other = self._found(data, start)
-            if path:
-                done += [data[at:start], other]
-                at = start + len(path)
-                if not other and data[at : at + 1] != b"/":
-                    done.append(b"/")  # this machine's root
-            position = max(at, start + 1)
-        end = max(end, at)  # a path may have in it what another one may follow
-        done.append(data[at:end])
-        self._context = (self._context + data[:end])[-len(_URI) :]
-        self._held = data[end:]
-        return b"".join(done)
+        """Rewrite what comes before ``end``, and hold the rest; what was said before is left out.
 
-    def _found(self, data: bytes, start: int) -> tuple[bytes, bytes]:
-        """Return the longest path that is at a place, and what it becomes; empty if none is."""
-        known = self._begins(data, start) or {}
-        for path in sorted(known, key=len, reverse=True):
-            after = data[start + len(path) : start + len(path) + 1]
-            if data.startswith(path, start) and (not after or after[0] in _AFTER):
-                return path, known[path]
-        return b"", b""
+        That the pattern does not see what comes after is right: a path that ends there is one, for
+        what is held back begins with a slash.
+        """
+        assert self._pattern is not None  # noqa: S101 # nothing is held without one
+        known = len(self._context)
+        done = self._pattern.sub(self._replacement, data[:end])[known:]
+        self._held = data[end:]
+        if end:
+            self._context = _context(data[max(0, end - len(_URI)) : end])
+        return done
+
+    def _other(self, match: re.Match[bytes]) -> bytes:
+        """Return what a path becomes."""
+        start = match.start()
+        is_uri = match.string[max(0, start - len(_URI)) : start] == _URI
+        other = (self._quoted if is_uri else self._plain)[match[0]]
+        if not other and match.string[match.end() : match.end() + 1] != b"/":
+            return b"/"  # this machine's root
+        return other
+
+
+def _context(last: bytes) -> bytes:
+    """Return what stands for all that came before, of which these bytes are the last.
+
+    No path begins in it; the byte before the last ones is there to say that they are not the first.
+    """
+    sizes = (size for size in range(len(_URI), 0, -1) if last.endswith(_URI[:size]))
+    return b"x" + last[-next(sizes, 1) :]
 
 
 def _encoded(path: str) -> bytes:

@@ -35,6 +35,10 @@ def rewritten(*parts: bytes, mounts: list[Mount] = MOUNTS) -> bytes:
         (b"\tat /app\n\tat /app/x\n", b"\tat /home/me/my shop\n\tat /home/me/my shop/x\n"),
         (b"/host/etc /host", b"/etc /"),
         (b"/a b/c", b"/home/odd/c"),
+        (
+            b"https://app/x xfile:///app file:/app",
+            b"https://app/x xfile:///home/me/my%20shop file:/home/me/my shop",
+        ),
         (b"\xff\xfe /app/\xff", b"\xff\xfe /home/me/my shop/\xff"),
     ],
 )
@@ -106,7 +110,8 @@ def test_it_does_not_matter_how_the_stream_is_cut(pieces: list[bytes], cuts: set
     said = b"".join(pieces)
     edges = sorted({0, len(said), *(cut for cut in cuts if cut < len(said))})
     parts = [said[start:end] for start, end in pairwise(edges)]
-    assert rewritten(*parts) == rewritten(said)
+    for mounts in (MOUNTS, [Mount("/shop", "/app")], [Mount("/a\\1", "/app")]):
+        assert rewritten(*parts, mounts=mounts) == rewritten(said, mounts=mounts)
 
 
 @given(PIECES)
