@@ -23,10 +23,13 @@ def is_null(fd: int) -> bool:
     """Whether ``fd`` is closed or /dev/null: there is nothing to attach."""
     try:
         status = os.fstat(fd)
+    except OSError:
+        return True
+    try:
         # Not pathlib: importing it takes 9 ms.
         null = os.stat(os.devnull)  # noqa: PTH116 # see above
     except OSError:
-        return True
+        return False  # a root file system may have none
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == null.st_rdev
 
 

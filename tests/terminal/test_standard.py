@@ -1,6 +1,9 @@
 """What the standard streams may be."""
 
 import os
+import pathlib
+
+import pytest
 
 from rind.terminal.standard import can_read, is_null
 
@@ -26,3 +29,14 @@ def test_what_can_be_read() -> None:
     os.close(reader)
     os.close(writer)
     assert not can_read(reader)
+
+
+def test_where_there_is_no_null_device(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    monkeypatch.setattr(os, "devnull", str(tmp_path / "none"))
+    reader, writer = os.pipe()
+    assert not is_null(reader)
+    os.close(reader)
+    assert is_null(reader)
+    os.close(writer)
