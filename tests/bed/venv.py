@@ -16,6 +16,7 @@ from bed.packages import Pack
 from bed.say import Trouble, run, step
 
 RIND = VENV / "bin" / "rind"
+_LOCK = ROOT / ".ci" / "lock.txt"
 _PIP = Pack("sid", ("python3-pip-whl",))  # the newest, which works with the newest Python
 # Only recommended by Debian's git, so a machine may have none; pip looks for them there.
 _CERTIFICATES = Pack("bookworm", ("ca-certificates",))
@@ -27,7 +28,9 @@ _INSTALLED = BED / "installed"  # says what was installed in it
 
 def make(extra: str = "") -> None:
     """Make it, with the project and one of its extras, unless that was done before."""
-    recipe = digest(str(ROOT), sys.version, (ROOT / "pyproject.toml").read_bytes())
+    recipe = digest(
+        str(ROOT), sys.version, (ROOT / "pyproject.toml").read_bytes(), _LOCK.read_bytes()
+    )
     if _installed() in {f"{recipe} {extra}".strip(), f"{recipe} dev"}:
         return  # the extra dev has all that there is
     wheels = None
@@ -52,6 +55,7 @@ def make(extra: str = "") -> None:
             run(
                 *(VENV / "bin" / "python", "-m", "pip", "install", "--editable"),
                 f".[{extra}]" if extra else ".",
+                *("--constraint", _LOCK),
                 env=environment(),
                 cwd=ROOT,
                 line_seen=count,

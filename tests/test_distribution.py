@@ -1,0 +1,84 @@
+"""What is published, installed as users do, and run far from the sources."""
+
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import TestContainer
+
+ROOT = Path(__file__).parents[1]
+PROGRAMS = Path(sys.executable).parent
+
+
+def run(*command: str | Path, cwd: Path, **env: str) -> str:
+    done = subprocess.run(
+        command, cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return the wheel, which was made from the sdist, and the sdist."""
+    folder = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "build", "--outdir", folder, cwd=ROOT)
+    (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    return wheel, sdist
+
+
+def test_what_is_in_them(built: tuple[Path, Path]) -> None:
+    wheel, sdist = built
+    with zipfile.ZipFile(wheel) as file:
+        names = file.namelist()
+    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "rind").rglob("*.py")}
+    assert {name for name in names if name.endswith(".py")} == modules
+    assert "rind/py.typed" in names
+    assert any(name.endswith(".data/data/share/man/man1/rind.1") for name in names)
+    with tarfile.open(sdist) as tar:
+        inside = {name.partition("/")[2] for name in tar.getnames()}
+    for name in ("README.md", "LICENSE", "CHANGELOG.md", "tests/run", ".ci/binary/launcher.c"):
+        assert name in inside
+    assert not [name for name in inside if name.startswith((".venv", ".bed", ".git/"))]
+
+
+@pytest.mark.newest_engine
+@pytest.mark.parametrize("tool", ["pip", "uv tool", "zipapp"])
+def test_it_runs_without_the_sources(
+    built: tuple[Path, Path], busybox: TestContainer, tmp_path: Path, tool: str
+) -> None:
+    wheel, _ = built
+    if tool == "pip":
+        run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
+        run(tmp_path / "venv/bin/python", "-m", "pip", "install", "-q", wheel, cwd=tmp_path)
+        program = tmp_path / "venv/bin/rind"
+        assert (tmp_path / "venv/share/man/man1/rind.1").exists()
+    elif tool == "uv tool":
+        places = {"UV_TOOL_DIR": str(tmp_path / "tools"), "UV_TOOL_BIN_DIR": str(tmp_path / "bin")}
+        python = ("--python", sys.executable)
+        run(PROGRAMS / "uv", "tool", "install", *python, wheel, cwd=tmp_path, **places)
+        program = tmp_path / "bin/rind"
+    else:
+        python = ("--python", sys.executable)
+        run(PROGRAMS / "uv", "pip", "install", *python, "--target", "all", wheel, cwd=tmp_path)
+        words = ("-m", "rind.cli.main:program", "-p", "/usr/bin/env python3", "-o", "rind.pyz")
+        run(sys.executable, "-m", "zipapp", "all", *words, cwd=tmp_path)
+        program = tmp_path / "rind.pyz"
+    env = busybox.environ(PATH=f"{PROGRAMS}:{os.environ['PATH']}")
+    said = run(program, "--container", busybox.name, "echo", "two  words", cwd=tmp_path, **env)
+    assert said == "two  words\n"
+    assert run(program, "--version", cwd=tmp_path).startswith("rind ")
+
+
+def test_the_lock_file_has_all_that_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    locked = (ROOT / ".ci" / "lock.txt").read_text()
+    names = {line.partition("==")[0] for line in locked.splitlines()}
+    assert {re.split(r"[^\w-]", one)[0].lower().replace("_", "-") for one in declared} <= names
