@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from struct import Struct
 from typing import IO, Final
 
 from rind.cli.prefix import Lines, prefixes, wants_colour
+from rind.cli.progress import Progress
 from rind.cli.supervisor import Supervisor
 from rind.engine.frames import STDERR, STDOUT
 from rind.errors import EngineError, RindError, StartError
@@ -20,7 +21,7 @@ from rind.terminal.tty import is_terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from rind.cli.supervisor import Start
     from rind.decide.plan import Command
@@ -64,9 +65,10 @@ class Fanout:
         env: our own environment.
         say: prints a line to the user.
         group: whether to print a command's output once it has ended, in one piece.
+        progress: whether to show on stderr, a terminal, how many have ended.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 # only an invocation calls it
         self,
         targets: Sequence[Target],
         kill_after: float,
@@ -74,6 +76,7 @@ class Fanout:
         say: Callable[[str], None],
         *,
         group: bool = False,
+        progress: bool = False,
     ) -> None:
         self._env = env
         self._say = say
@@ -84,7 +87,8 @@ class Fanout:
             Supervisor(name, kill_after, partial(self._tell, name)) for name in self._names
         ]
         # One for both streams, and for what we say: they may be one terminal.
-        self._writing = asyncio.Lock()
+        self._lock = asyncio.Lock()
+        self._progress = Progress(len(targets), shown=progress)
 
     async def run(self, command: Command) -> list[Outcome]:
         """Run a command in all; one that fails is told, and does not stop the others.
@@ -104,6 +108,7 @@ class Fanout:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                self._progress.stop()
 
     def left(self) -> list[str]:
         """Return the names of the containers in which something may be left running."""
@@ -111,6 +116,7 @@ class Fanout:
 
     def end(self, number: int, status: int) -> None:
         """End every command that still runs, as :meth:`Supervisor.end` does."""
+        self._progress.stop()
         for run in self._runs:
             run.end(number, status)
 
@@ -140,7 +146,21 @@ class Fanout:
             for sink in sinks.values():
                 sink.close()
 
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[None]:
+        """Be the only one that writes, and whole lines."""
+        async with self._lock:
+            self._progress.make_way()
+            yield
+            self._progress.begin()
+
     async def _run_one(self, run: Supervisor, start: Start, streams: _Streams) -> Outcome:
+        self._progress.begin()
+        outcome = await self._outcome(run, start, streams)
+        self._progress.count()
+        return outcome
+
+    async def _outcome(self, run: Supervisor, start: Start, streams: _Streams) -> Outcome:
         try:
             status = await run.run(start, partial(self._serve, streams))
         except RindError as exc:
@@ -158,7 +178,7 @@ class Fanout:
                     if self._group:
                         held.write(_HELD.pack(part[0], len(part[1])) + part[1])
                         continue
-                    async with self._writing:
+                    async with self._writing():
                         await _write(streams, *part)
             except EngineError:
                 await self._close(streams, held)
@@ -168,7 +188,7 @@ class Fanout:
 
     async def _close(self, streams: _Streams, held: IO[bytes]) -> None:
         """Print the output that was held back, and each stream's unfinished last line."""
-        async with self._writing:
+        async with self._writing():
             held.seek(0)
             while header := held.read(_HELD.size):
                 stream, size = _HELD.unpack(header)
@@ -177,7 +197,7 @@ class Fanout:
                 await sink.write(lines.close())
 
     async def _tell(self, name: str, text: str) -> None:
-        async with self._writing:
+        async with self._writing():
             self._say(f"{name}: {text}")
 
 

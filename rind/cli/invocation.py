@@ -153,9 +153,9 @@ class Invocation:
         if self._status is not None:
             return  # a signal came first
         self._status = ExitStatus.TIMED_OUT
+        self._end(signal.SIGTERM, self._status)
         if self._running is not None and self._can_tell():
             self._say(f"the command did not end within {self._options.timeout:g} s")
-        self._end(signal.SIGTERM, self._status)
 
     def _end(self, number: int, status: int) -> None:
         if self._running is not None:
@@ -329,8 +329,11 @@ class Invocation:
         from rind.cli.fanout import Fanout, overall, summary  # noqa: PLC0415 # one command needs none
 
         options = self._options
+        visible = is_terminal(STDERR_FD) and self._env.get("TERM") != "dumb"
         self._running = fanout = Fanout(
-            targets, options.kill_after, self._env, self._say, group=options.group
+            *(targets, options.kill_after, self._env, self._say),
+            group=options.group,
+            progress=visible and options.verbosity >= 0,
         )
         outcomes = await fanout.run(command)
         status = overall(outcomes, self._status)

@@ -14,6 +14,7 @@ import pexpect
 import pytest
 from conftest import RIND, TIMEOUT, Containers, TestContainer, ended, one_line, wait_until
 from processes import IN_CONTAINER, MIB, MOST_MEMORY, is_leashed, resident, sleepers
+from screen import Screen
 
 from rind.cli.fanout import Outcome, overall, summary
 
@@ -172,6 +173,27 @@ def test_no_colour(fleet: Fleet, env: dict[str, str]) -> None:
     status, said = on_a_terminal(fleet, "echo plain", **env)
     assert b"\x1b" not in said
     assert (status, said.count(b"  | plain\r\n")) == (0, 3)
+
+
+@pytest.mark.newest_engine
+def test_how_many_have_ended_is_shown_meanwhile(launch: Launch) -> None:
+    first, second = launch("1", "2")
+    first.inside("touch /tmp/first")
+    script = "test -e /tmp/first && exit; cat /tmp/fifo; echo x; cat /tmp/fifo"
+    second.inside("mkfifo /tmp/fifo")
+    screen = Screen(first.spawn("--all", "-c", script), 24, 80)
+
+    def shown(*expected: str) -> None:
+        screen.wait_for(lambda lines: [line for line in lines if line] == [*expected])
+
+    shown("rind: 1 of 2 have ended")
+    second.inside("echo >/tmp/fifo")
+    shown(f"{second.name}  |", f"{second.name}  | x", "rind: 1 of 2 have ended")
+    second.inside("echo -n >/tmp/fifo")
+    assert screen.last() == [f"{second.name}  |", f"{second.name}  | x"]
+    quiet = first.spawn("--all", "-q", "-c", "sleep 1.5")
+    quiet.expect(pexpect.EOF)
+    assert quiet.before == b""
 
 
 # --- exit statuses ---------------------------------------------------------------------------
