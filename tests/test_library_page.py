@@ -14,6 +14,8 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from conftest import TestEngine, wait_until
 from pygls.client import JsonRPCClient
+from reference import PAGE as PAGE_OF_NAMES
+from reference import reference
 from test_docs import README, execute_all
 
 PAGE = Path(__file__).parents[1].joinpath("rind", "docs", "library.md").read_text()
@@ -28,6 +30,11 @@ def program(heading: str) -> dict[str, Any]:
     names: dict[str, Any] = {}
     exec(code, names)  # the program
     return names
+
+
+def test_the_page_of_every_name_is_current() -> None:
+    """Else: python tests/reference.py."""
+    assert PAGE_OF_NAMES.read_text() == reference()
 
 
 @pytest.mark.usefixtures("shop")
