@@ -50,12 +50,12 @@ class _Findings:
 
     def ok(self, what: str) -> None:
         """Say that something is right."""
-        self._out(clean(f"ok    {what}"))
+        self._out(clean(f"ok {what}"))
 
     def fail(self, what: str, why: str, mend: str = "") -> None:
         """Say that something is not."""
         self.failed = True
-        self._out(clean(f"FAIL  {what}: {why}"))
+        self._out(clean(f"FAIL {what}: {why}"))
         if mend:
             self._out(f"      try: {clean(mend)}")
 
