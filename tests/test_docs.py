@@ -121,4 +121,4 @@ async def execute_all(page: str) -> int:
 
 @pytest.mark.usefixtures("shop")
 async def test_the_readme() -> None:
-    assert await execute_all(README) >= 5
+    assert await execute_all(README) >= 1
