@@ -257,3 +257,11 @@ def test_the_picture_is_what_the_program_shows(compose: Compose, engine: TestEng
 
 def has_prompts(count: int, lines: list[str]) -> bool:
     return sum(line.startswith("~/shop$") for line in lines) == count
+
+
+def test_what_is_said_of_security_has_its_tests() -> None:
+    page = (ROOT / "rind" / "docs" / "security.md").read_text()
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    named = re.findall(r"`(test_\w+)`", page)
+    assert len(named) > 15
+    assert [name for name in named if f"def {name}(" not in tests] == []
