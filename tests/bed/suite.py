@@ -16,6 +16,8 @@ of OpenSSH in RIND_TEST_SSH.
 
 They find Podmans in RIND_TEST_PODMANS, a list of the same with the image `busybox` alone.
 
+RIND_TEST_PROGRAM, set by the user, is the program that is tested in place of the installed one.
+
 RIND_TEST_DOCKER_HOST, set by the user, names one existing engine to use instead of private ones. It
 takes no root then.
 """

@@ -254,7 +254,7 @@ def test_version_and_help() -> None:
 
 def test_an_ordinary_run_loads_no_library_that_it_does_not_need(busybox: TestContainer) -> None:
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", RIND, "-T", "true"],
+        [sys.executable, "-X", "importtime", "-m", "rind", "-T", "true"],
         env=busybox.environ(),
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -412,7 +412,7 @@ def test_one_that_cannot_be_used_is_refused(containers: Containers) -> None:
 
 
 def test_a_run_on_a_terminal_that_needs_no_picker_does_not_load_it(busybox: TestContainer) -> None:
-    run = f"{shlex.quote(sys.executable)} -X importtime {shlex.quote(RIND)} true"
+    run = f"{shlex.quote(sys.executable)} -X importtime -m rind true"
     child = pexpect.spawn("sh", ["-c", run], env=busybox.environ(), timeout=TIMEOUT)
     child.expect(pexpect.EOF)
     assert b"rind.attach" in child.before
