@@ -69,11 +69,18 @@ def test_a_cache_that_is_not_only_ours_is_not_used(binary: Path, tmp_path: Path)
     cache, home = tmp_path / "cache", tmp_path / "home"
     (cache / "rind").mkdir(parents=True)
     (cache / "rind").chmod(0o777)
+    home.mkdir()
     env = {"XDG_CACHE_HOME": str(cache), "HOME": str(home)}
     done = subprocess.run([binary, "--version"], env=env, capture_output=True, check=True)
     assert done.stdout.startswith(b"rind ")
     assert list((cache / "rind").iterdir()) == []
     assert len(list((home / ".cache" / "rind").iterdir())) == 1
+
+
+def test_a_home_that_is_not_there_is_not_made(binary: Path, tmp_path: Path) -> None:
+    env = {"HOME": str(tmp_path / "none")}
+    subprocess.run([binary, "--version"], env=env, capture_output=True, check=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_many_first_starts_at_once(binary: Path, tmp_path: Path) -> None:

@@ -149,16 +149,17 @@ int main(int argc, char **argv) {
         fprintf(stderr, "rind: cannot read its own file %s: copy it again\n", called);
         return FAILED;
     }
-    char bases[4][LONGEST], own[32];
+    char bases[4][LONGEST] = {{0}}, own[32], folder[LONGEST];
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     snprintf(own, sizeof own, "/rind-%u", geteuid());
-    format(bases[0], cache && *cache == '/' ? cache : "", "/rind");
-    format(bases[1], home && *home == '/' ? home : "", "/.cache/rind");
+    if (cache && *cache == '/')
+        format(bases[0], cache, "/rind");
+    if (home && *home == '/' && access(home, F_OK) == 0) /* a home that is not there is not made */
+        format(bases[1], home, "/.cache/rind");
     format(bases[2], "/var/tmp", own);
     format(bases[3], "/tmp", own);
-    char folder[LONGEST];
     for (int i = 0; i < 4; i++) {
-        if (bases[i][0] != '/' || (i == 0 && !(cache && *cache == '/')) || (i == 1 && !(home && *home == '/')))
+        if (!bases[i][0])
             continue;
         if (furnish(self, &trailer, end - (off_t)trailer.size, bases[i], folder) == 0)
             execute(folder, called, argc, argv); /* which only returns where it may not */

@@ -20,6 +20,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -47,6 +48,7 @@ _RUNTIME = Pack(
     ),
 )
 _CLIENT = Pack("sid", ("docker-cli",))
+_BUSYBOX = Pack("bookworm", ("busybox-static",))
 _COMPOSE = Pack("sid", ("docker-compose",))
 DAEMONS = {
     "bookworm": Pack("bookworm", ("docker.io", "containerd", "tini")),  # 20.10
@@ -140,6 +142,8 @@ class Engine:
     suite: str
     certificates: Path | None = None
     """A folder of them (see `certificates.py`), to listen for TLS too."""
+    network: Path | None = None
+    """The network namespace that it enters, in place of one of its own."""
 
     @property
     def data(self) -> Path:
@@ -163,7 +167,7 @@ class Engine:
 
     def prepare(self) -> None:
         """Have its programs ready."""
-        for pack in (DAEMONS[self.suite], _RUNTIME, _CLIENT):
+        for pack in (DAEMONS[self.suite], _RUNTIME, _CLIENT, _BUSYBOX):
             pack.ready()
 
     def start(self, *, tied: bool = False) -> None:
@@ -233,13 +237,15 @@ class Engine:
             ),
             *(f"--tlskey={self.certificates}/server-key.pem", "--host=fd://"),
         )
+        up = f"{shlex.quote(str(_BUSYBOX.path / 'bin/busybox'))} ip link set lo up; "
         programs = [str(pack.path / "bin") for pack in (DAEMONS[self.suite], _RUNTIME)]
         path = os.pathsep.join([*programs, os.environ.get("PATH", os.defpath)])
         return [
             # A signal ignored here would be ignored in the containers too.
             *("env", "--default-signal"),
             *(("setpriv", "--pdeathsig", "TERM") if tied else ()),
-            *("unshare", "--mount", "--net", "sh", "-c", f'{_PRIVATE}{handed}exec "$@"', "sh"),
+            *(("nsenter", f"--net={self.network}") if self.network else ("unshare", "--net")),
+            *("unshare", "--mount", "sh", "-c", f'{_PRIVATE}{handed}{up}exec "$@"', "sh"),
             *("env", f"PATH={path}", f"LD_LIBRARY_PATH={_RUNTIME.path / 'lib'}"),
             *(f"TMPDIR={self.run_time}", "dockerd"),
             *(f"--config-file={self._configuration}", f"--pidfile={self.run_time / 'pid'}"),
@@ -267,6 +273,11 @@ class Engine:
             docker("rm", "--force", "--volumes", *containers)
         docker("network", "prune", "--force")
         docker("volume", "prune", "--force")
+
+    def network_namespace(self) -> Path:
+        """Return its network namespace, while it runs."""
+        pid = (self.run_time / "pid").read_text().strip()
+        return Path("/proc", pid, "ns", "net")
 
     def _end_processes(self) -> None:
         began = time.monotonic()

@@ -14,7 +14,8 @@ They find a busybox, whose shell is ash, in RIND_TEST_BUSYBOX, interactive shell
 and RIND_TEST_FISH, editors in RIND_TEST_NVIM, RIND_TEST_EMACS and RIND_TEST_HELIX, and the folder
 of OpenSSH in RIND_TEST_SSH.
 
-They find Podmans in RIND_TEST_PODMANS, a list of the same with the image `busybox` alone.
+They find Podmans in RIND_TEST_PODMANS, and a swarm's manager and worker in RIND_TEST_SWARM, lists
+of the same with the image `busybox` alone.
 
 RIND_TEST_PROGRAM, set by the user, is the program that is tested in place of the installed one.
 
@@ -38,8 +39,9 @@ from bed import editors, images, machine, shells, ssh, venv
 from bed.checkout import BED, ROOT, SUITE, VENV, locked, remove
 from bed.engines import DAEMONS, Docker, Engine, configuration, environment
 from bed.keeper import kept
-from bed.podman import PODMANS, Podman
+from bed.podman import PODMANS
 from bed.say import Trouble, run, say, step
+from bed.swarm import Swarm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 _EXISTING = "RIND_TEST_DOCKER_HOST"
 _ENGINES = "RIND_TEST_ENGINES"
 _PODMANS = "RIND_TEST_PODMANS"
+_SWARM = "RIND_TEST_SWARM"
 _PROGRAMS = {
     "RIND_TEST_BUSYBOX": images.busybox,
     "RIND_TEST_ZSH": shells.zsh,
@@ -124,14 +127,18 @@ def _run(words: Sequence[str]) -> list[str]:
         certificates = _certificates()
         engines = [Engine(suite, suite, certificates) for suite in DAEMONS]
     podmans = [] if existing else PODMANS
-    for engine in (*engines, *podmans):
+    swarms = [] if existing else [Swarm()]
+    for engine in (*engines, *podmans, *swarms):
         engine.prepare()
     with ExitStack() as stack:
         with step("starting engines"):
-            stack.enter_context(kept([*engines, *podmans]))
+            stack.enter_context(kept([*engines, *podmans, *swarms]))
         variables = {
             _ENGINES: json.dumps([_furnished(engine) for engine in engines]),
-            _PODMANS: json.dumps([_podman(podman) for podman in podmans]),
+            _PODMANS: json.dumps([_plain(podman.name, podman.host) for podman in podmans]),
+            _SWARM: json.dumps(
+                [_plain(name, host) for swarm in swarms for name, host in swarm.hosts().items()]
+            ),
         }
         variables |= {name: str(program()) for name, program in _PROGRAMS.items()}
         if not _passes("tests", "pytest", *words, **variables):
@@ -159,12 +166,12 @@ def _furnished(engine: Existing | Engine) -> dict[str, object]:
     }
 
 
-def _podman(podman: Podman) -> dict[str, object]:
-    """Have the smallest image ready; gives what a test must know."""
-    docker = Docker(podman.host)
+def _plain(name: str, host: str) -> dict[str, object]:
+    """Have the smallest image ready; gives what a test must know of an engine."""
+    docker = Docker(host)
     return {
-        "name": podman.name,
-        "host": podman.host,
+        "name": name,
+        "host": host,
         "images": {"busybox": images.IMAGES["busybox"].load(docker)},
         "docker": str(docker.program),
         "config": str(configuration()),
