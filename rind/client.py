@@ -16,6 +16,7 @@ from rind.decide.selection import (
     Wanted,
     fitting,
     require_running,
+    select,
 )
 from rind.engine.endpoint import resolve_endpoint
 from rind.engine.engine import REQUEST_TIMEOUT, Engine
@@ -23,13 +24,14 @@ from rind.errors import SelectionError, Unreachable
 from rind.execution.registry import Registry
 from rind.execution.tasks import persistent, shielded
 from rind.keywords import WantedFields, check_keywords
+from rind.nodes import Nodes
 from rind.reaper.tree import Trees
 from rind.resolve import find, find_all, is_elsewhere, list_up
 from rind.target import Target, limited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from types import TracebackType
 
     from rind.decide.selection import (
@@ -41,6 +43,9 @@ if TYPE_CHECKING:
 __all__ = ["Client", "client_at", "connect"]
 
 _log: Final = logging.getLogger(__name__)
+
+_LOOK_AGAIN: Final = 1.0
+"""Seconds after which a swarm is asked again for a task."""
 
 _FIT: Final = {"", "healthy"}
 """The health of a container that can be used: not checked, or good."""
@@ -62,7 +67,7 @@ def client_at(
         is_program: whether messages are for a program that uses the library.
     """
     caller = find_caller(environ, endpoint.url, is_program=is_program)
-    return Client(Engine(endpoint, timeout=timeout, may_ask=not is_program), caller)
+    return Client(Engine(endpoint, timeout=timeout, may_ask=not is_program), caller, environ)
 
 
 def connect(
@@ -100,9 +105,22 @@ class Client:
     Leaving its context ends the commands that are still in use, as leaving theirs would.
     """
 
-    def __init__(self, engine: Engine, caller: Caller) -> None:
+    def __init__(
+        self, engine: Engine, caller: Caller, environ: Mapping[str, str] | None = None
+    ) -> None:
         self.endpoint = engine.endpoint
         self.caller = caller
+        environ = os.environ if environ is None else environ
+        self._nodes = Nodes(
+            engine,
+            environ,
+            partial(
+                client_at,
+                environ=environ,
+                timeout=engine.timeout,
+                is_program=caller.is_program,
+            ),
+        )
         self._engine = engine
         self._trees = Trees(engine)
         self._registry = Registry()
@@ -140,6 +158,7 @@ class Client:
 
     async def _close(self) -> None:
         try:
+            await persistent(self._nodes.aclose)
             await persistent(self._registry.aclose)
             await persistent(self._trees.aclose)
         finally:
@@ -177,8 +196,58 @@ class Client:
         deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
         find_it = partial(find, self._engine, self.caller, wanted)
         async with limited(deadline, timed_out):
-            selected = await find_it()
+            try:
+                selected = await find_it()
+            except AmbiguousError:
+                raise
+            except SelectionError as exc:
+                return await self._find_in_swarm(wanted, exc)
         return self._target(selected, wanted, find_it if follow else None)
+
+    async def _find_in_swarm(self, wanted: Wanted, missing: SelectionError) -> Target:
+        """Find a task of the swarm; say what is missing here where there is none either."""
+        if wanted.container is not None:
+            raise missing
+        if tasks := await self._nodes.tasks(wanted):
+            selected = select(tasks, [], wanted, self.caller)
+            return await self.reach(selected.container, wanted.label, reason=selected.reason)
+        raise self._none_runs(wanted, missing)
+
+    def _none_runs(self, wanted: Wanted, missing: SelectionError) -> SelectionError:
+        """Return the error where neither a container here nor a task elsewhere fits."""
+        why = self._nodes.why_none(wanted)
+        return (
+            SelectionError(f"no running task of the swarm has {wanted}: {why}") if why else missing
+        )
+
+    async def reach(
+        self, container: Container, label: str = DEFAULT_LABEL, *, reason: str = "chosen"
+    ) -> Target:
+        """Do what :meth:`target` does, for a swarm's task too: on the engine of its node.
+
+            for container in await client.containers(service="web"):
+                print(await client.reach(container))
+
+        Raises:
+            SelectionError: nobody says where the engine is, or the task has gone.
+            EngineError: the engine there failed.
+        """
+        if not container.node:
+            return self.target(container, label, reason=reason)
+        client, container = await self._nodes.reach(container)
+        return client.target(require_running(container), label, reason=reason)
+
+    async def container(self, name: str) -> Container:
+        """Return the container of a name, an ID or a unique prefix of one, running or not.
+
+            print((await client.container(web.container.name)).state)
+
+        Raises:
+            SelectionError: there is none.
+            EngineError: the engine failed.
+        """
+        [found] = await list_up(self._engine, Wanted(container=name))
+        return found
 
     async def wait_for(
         self,
@@ -250,14 +319,15 @@ class Client:
         missing = "the engine has not said which containers run"
         limit = asyncio.timeout(seconds)
         try:
-            async with limit, self._engine.changes() as changes:
+            async with limit, self._engine.changes() as changes, _Next(changes) as changed:
                 while True:
                     targets, what = await _fit_for_use(find)
                     if not what:
                         return targets
                     missing = what
                     told(missing)
-                    await anext(changes)
+                    # A manager tells no events of the other nodes' containers.
+                    await changed.wait(None if self._nodes.swarm is None else _LOOK_AGAIN)
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -274,7 +344,9 @@ class Client:
         Raises:
             EngineError: the engine failed.
         """
-        return await list_up(self._engine, _asked(wanted, fields))
+        asked = _asked(wanted, fields)
+        local = await list_up(self._engine, asked)
+        return local if asked.container else await self._nodes.with_tasks(local, asked)
 
     async def versions(self) -> tuple[str, str]:
         """Return the engine's version, and that of the API that is spoken with it.
@@ -312,8 +384,28 @@ class Client:
             EngineError: the engine failed.
         """
         wanted = _asked(wanted, fields)
-        found = await find_all(self._engine, self.caller, wanted)
-        return [self._target(selected, wanted) for selected in found]
+        missing = SelectionError("")
+        here: dict[str, Target] = {}
+        try:
+            for selected in await find_all(self._engine, self.caller, wanted):
+                here[selected.container.id] = self._target(selected, wanted)
+        except SelectionError as exc:
+            if isinstance(exc, AmbiguousError) or wanted.container is not None:
+                raise
+            missing = exc
+        up = await self._nodes.with_tasks([target.container for target in here.values()], wanted)
+        if not up:
+            raise self._none_runs(wanted, missing)
+
+        async def reached(container: Container) -> Target:
+            if target := here.get(container.id):
+                target.container = container  # which may have the name of its node
+                return target
+            return await self.reach(
+                container, wanted.label, reason=f"one of {len(up)} with {wanted}"
+            )
+
+        return await asyncio.gather(*map(reached, sorted(up, key=lambda one: one.title)))
 
     async def running(self, labels: Sequence[str] = ()) -> list[Container]:
         """List the running containers that have all of ``labels``, each ``KEY`` or ``KEY=value``.
@@ -357,6 +449,30 @@ class Client:
         _log.debug("chose the container %s: %s", container.name, reason)
         where = self._trees, self._registry, container, wanted.label, self.caller
         return Target(*where, reason=reason, find_again=find_again)
+
+
+class _Next:
+    """Waits for the next of some events, for so long, and misses none."""
+
+    def __init__(self, events: AsyncIterator[None]) -> None:
+        self._events = events
+        self._next: asyncio.Future[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._next is not None:
+            self._next.cancel()
+            await asyncio.wait({self._next})
+
+    async def wait(self, seconds: float | None) -> None:
+        """Return after the next event, or after this time. What the iterator raises is raised."""
+        if self._next is None:
+            self._next = asyncio.ensure_future(anext(self._events))
+        if (await asyncio.wait({self._next}, timeout=seconds))[0]:
+            done, self._next = self._next, None
+            done.result()
 
 
 async def _fit_for_use(

@@ -17,17 +17,29 @@ if TYPE_CHECKING:
 __all__ = [
     "COMPOSE",
     "NO_DETACH_KEYS",
+    "STACK",
+    "SWARM",
     "Caller",
     "Container",
     "Defaults",
     "ExecConfig",
     "ExecState",
     "Mount",
+    "Node",
+    "Service",
+    "Swarm",
+    "Task",
     "is_path",
 ]
 
 COMPOSE: Final = "com.docker.compose"
 """The prefix of the labels that Compose puts on its containers (compose-go, labels.go)."""
+
+SWARM: Final = "com.docker.swarm"
+"""The prefix of the labels that a swarm puts on its tasks' containers (swarmkit, container.go)."""
+
+STACK: Final = "com.docker.stack.namespace"
+"""The label with the stack that a service belongs to (docker CLI, compose/convert)."""
 
 
 _INDEX: Final = re.compile("[1-9][0-9]{0,8}")
@@ -73,6 +85,7 @@ class Container:
         created: in seconds since 1970.
         mounts: the bind mounts.
         folder: the working directory of its Compose project; empty for none.
+        node: the host name of the swarm's node that it is on; empty where that is not asked for.
     """
 
     id: str
@@ -84,6 +97,7 @@ class Container:
     created: int = 0
     mounts: Sequence[Mount] = ()
     folder: str = ""
+    node: str = ""
 
     @property
     def health(self) -> str:
@@ -96,19 +110,87 @@ class Container:
 
     @property
     def service(self) -> str:
-        """Its Compose service; empty for none."""
-        return self.labels.get(f"{COMPOSE}.service", "")
+        """Its service, by its name in the Compose project or the stack; empty for none."""
+        name = self.labels.get(f"{SWARM}.service.name", "").removeprefix(f"{self.project}_")
+        return self.labels.get(f"{COMPOSE}.service", name)
 
     @property
     def project(self) -> str:
-        """Its Compose project; empty for none."""
-        return self.labels.get(f"{COMPOSE}.project", "")
+        """Its Compose project, or its stack; empty for none."""
+        return self.labels.get(f"{COMPOSE}.project", self.labels.get(STACK, ""))
 
     @property
     def index(self) -> str:
         """Its number among the replicas of its service, from 1; empty for none."""
-        number = self.labels.get(f"{COMPOSE}.container-number", "")
+        # A task is named service.slot.ID; that of a global service, service.node.ID.
+        slot = self.labels.get(f"{SWARM}.task.name", "").rpartition(".")[0].rpartition(".")[2]
+        number = self.labels.get(f"{COMPOSE}.container-number", slot)
         return number if _INDEX.fullmatch(number) else ""
+
+    @property
+    def title(self) -> str:
+        """What it is called among others: its name, or as ``web.2@node2`` that of a task."""
+        if not self.node:
+            return self.name
+        return ".".join(filter(None, [self.service, self.index])) + f"@{self.node}"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A machine of a swarm.
+
+    Attributes:
+        state: ready, down, unknown or disconnected.
+        host: how its engine is reached, by its label ``app.rind.host``; empty for unsaid.
+    """
+
+    id: str
+    hostname: str
+    state: str
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service of a swarm. Its name has the stack's before it, if it is of one."""
+
+    id: str
+    name: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One run of a service's container, on one node.
+
+    Attributes:
+        node_id: empty before it has one.
+        slot: its number among the replicas; 0 of a global service.
+        state: as ``running``; see SwarmKit's task model.
+        error: why it has failed; empty for no reason.
+        container_id: empty before it has one.
+        labels: those that the container has from the service.
+        changed: when its state has, as the engine writes a time; later is greater.
+    """
+
+    id: str
+    service_id: str
+    node_id: str
+    slot: int
+    state: str
+    error: str
+    container_id: str
+    labels: Mapping[str, str]
+    changed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Swarm:
+    """What a manager knows: of the nodes, of the services, each by its ID, and the tasks."""
+
+    nodes: Mapping[str, Node]
+    services: Mapping[str, Service]
+    tasks: Sequence[Task]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,11 @@ async def list_up(engine: Engine, wanted: Wanted) -> list[Container]:
     """
     if wanted.container is not None:
         return [await _named(engine, wanted.container)]
-    return await engine.containers(wanted.filters, up=True)
+    found = await engine.containers(wanted.filters, up=True)
+    if not found and wanted.swarm_filters:
+        found = await engine.containers(wanted.swarm_filters, up=True)
+        found = fitting(found, wanted)
+    return found
 
 
 async def find(engine: Engine, caller: Caller, wanted: Wanted) -> Selected:

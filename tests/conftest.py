@@ -181,6 +181,16 @@ def podmans() -> list[TestEngine]:
     ]
 
 
+@pytest.fixture(scope="session")
+def swarm() -> tuple[TestEngine, TestEngine]:
+    """Return a swarm's manager and its worker, which the manager's node labels lead to."""
+    described = json.loads(os.environ.get("RIND_TEST_SWARM", "[]"))
+    if not described:
+        pytest.skip("an existing engine is tested, which nobody may make a swarm of")
+    manager, worker = (TestEngine(**fields) for fields in described)
+    return manager, worker
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run every test that uses an engine on each of them; by each way where it takes one."""
     engines = _engines() if "engine" in metafunc.fixturenames else []

@@ -15,7 +15,7 @@ FLOORS = [
     {"execution"},
     {"resolve"},
     {"process", "attach", "keywords", "capture"},
-    {"signatures", "transfer"},
+    {"signatures", "transfer", "nodes"},
     {"target"},
     {"client"},
     {"early"},

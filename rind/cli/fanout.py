@@ -81,7 +81,7 @@ class Fanout:
         self._env = env
         self._say = say
         self._group = group
-        self._names = [target.container.name for target in targets]
+        self._names = [target.container.title for target in targets]
         self._targets = targets
         self._runs = [
             Supervisor(name, kill_after, partial(self._tell, name)) for name in self._names

@@ -268,7 +268,7 @@ class Invocation:
         return (
             []
             if picked is None
-            else [client.target(require_running(picked), options.label, reason="picked")]
+            else [await client.reach(require_running(picked), options.label, reason="picked")]
         )
 
     async def _wait(self, client: Client, asked: Wanted, seconds: float) -> list[Target]:

@@ -49,6 +49,7 @@ def _as_json(container: Container, label: str) -> dict[str, object]:
         "name": container.name,
         "service": container.service,
         "project": container.project,
+        "node": container.node or None,
         "index": int(container.index) if container.index else None,
         "image": container.image,
         "created": container.created,

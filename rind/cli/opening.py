@@ -11,7 +11,7 @@ from rind.cli.translate import asked_command, asked_endpoint, described, wanted
 from rind.decide.selection import AmbiguousError
 from rind.early import EarlyClient
 from rind.engine.docker_config import docker_setting
-from rind.errors import ExitStatus, RindError, StartError
+from rind.errors import ExitStatus, RindError, SelectionError, StartError
 from rind.quoting import quoted
 from rind.records import dataclass
 from rind.resolve import is_elsewhere, profile_of
@@ -87,6 +87,10 @@ def prepare(
         if can_ask(env):
             return None
         raise
+    except SelectionError:
+        if options.container is not None:
+            raise
+        return None  # it may be a swarm's task on another node
     container = selected.container
     mention_elsewhere(options, container, early.caller, say)
     profile = profile_of(container, options.label)

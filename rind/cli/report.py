@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HEADER", "age", "clean", "cut", "line", "row", "table"]
 
-HEADER: Final = ("NAME", "SERVICE", "PROJECT", "IMAGE", "AGE", "STATE", "PRE-STEP")
+HEADER: Final = ("NAME", "SERVICE", "PROJECT", "NODE", "IMAGE", "AGE", "STATE", "PRE-STEP")
 """Of a table of containers, see :func:`row`."""
 
 _SHORT_ID: Final = 12
@@ -67,8 +67,9 @@ def row(container: Container, label: str, now: float) -> tuple[str, ...]:
         container.name,
         container.service,
         container.project,
+        container.node,
         image,
-        age(now - container.created),
+        age(now - container.created) if container.created else "",
         "" if container.state == "running" else container.state,
         pre_step.partition("\n")[0],
     )

@@ -7,7 +7,7 @@ from itertools import combinations
 from rind.decide.profile import DEFAULT_LABEL
 from rind.decide.workdir import below, parts
 from rind.errors import SelectionError
-from rind.model import COMPOSE
+from rind.model import COMPOSE, STACK, SWARM
 from rind.quoting import quoted
 from rind.records import dataclass
 
@@ -62,6 +62,14 @@ class Wanted:
         found = [f"{COMPOSE}.{name}={value}" for name, value in asked.items() if value is not None]
         return found if self.service is not None else [self.label, *found]
 
+    @property
+    def swarm_filters(self) -> list[str]:
+        """The same for the tasks of a swarm on this engine; empty where that is no other."""
+        if self.service is None and self.project is None:
+            return []
+        label = f"{SWARM}.service.name" if self.service is not None else self.label
+        return [label, *([] if self.project is None else [f"{STACK}={self.project}"])]
+
     def __str__(self) -> str:
         """Describe it for the user, as in ``the label app.rind and the project shop``."""
         asked = {"service": self.service, "project": self.project, "index": self.index}
@@ -84,13 +92,23 @@ class AmbiguousError(SelectionError):
 
 
 def fitting(containers: Sequence[Container], wanted: Wanted) -> list[Container]:
-    """Return the containers of the wanted index; of these, those with the label, if any has it."""
+    """Return the containers of the wanted index; of these, those with the label, if any has it.
+
+    Of the wanted service and project too: a swarm's are not left by :attr:`Wanted.filters` alone.
+    """
     fit = [
         container
         for container in containers
         if wanted.index is None or container.index == str(wanted.index)
+        if wanted.project is None or container.project == wanted.project
+        if wanted.service is None or wanted.service in _service_names(container)
     ]
     return [container for container in fit if wanted.label in container.labels] or fit
+
+
+def _service_names(container: Container) -> set[str]:
+    """Return a service's name, and the one that a swarm has for it, with the stack's before it."""
+    return {container.service, container.labels.get(f"{SWARM}.service.name", "")}
 
 
 def nearest(containers: Sequence[Container], caller: Caller) -> list[Container]:

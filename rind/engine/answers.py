@@ -23,6 +23,10 @@ __all__ = [
     "MOST_BYTES",
     "NAME",
     "WrongAnswer",
+    "labels_in",
+    "listed",
+    "number_in",
+    "object_in",
     "read_api_version",
     "read_container_id",
     "read_containers",
@@ -35,6 +39,7 @@ __all__ = [
     "read_info",
     "read_processes",
     "read_version",
+    "text_in",
 ]
 
 if TYPE_CHECKING:
@@ -247,6 +252,31 @@ def _typed(value: object, kind: type[T], what: str) -> T:
 def _text(item: Mapping[str, object], field: str, default: str | None = None) -> str:
     value = item.get(field)
     return _typed(default if value is None else value, str, field)[:LONGEST_TEXT]
+
+
+def listed(data: bytes, what: str) -> list[dict[str, object]]:
+    """Return the objects of an answer that is a list of them, for this package."""
+    return [_typed(item, dict, what) for item in _typed(_parsed(data), list, what)]
+
+
+def object_in(item: Mapping[str, object], field: str) -> dict[str, object]:
+    """Return an object's object; an empty one where there is none."""
+    return _typed(item.get(field) or {}, dict, field)
+
+
+def text_in(item: Mapping[str, object], field: str, default: str | None = None) -> str:
+    """Return an object's text."""
+    return _text(item, field, default)
+
+
+def number_in(item: Mapping[str, object], field: str, most: int) -> int:
+    """Return an object's number, from 0 on; 0 where there is none."""
+    return _number(item.get(field) or 0, field, most)
+
+
+def labels_in(item: Mapping[str, object]) -> Mapping[str, str]:
+    """Return an object's labels."""
+    return _labels(item.get("Labels") or {})
 
 
 def _number(value: object, field: str, most: int) -> int:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rind.engine.endpoint import Endpoint
     from rind.engine.hijacked import HijackedStream
     from rind.engine.wire import Wire
-    from rind.model import Container, Defaults, EngineInfo, ExecConfig, ExecState
+    from rind.model import Container, Defaults, EngineInfo, ExecConfig, ExecState, Swarm
 
 __all__ = ["ERRORS", "REQUEST_TIMEOUT", "Engine", "accept"]
 
@@ -50,6 +50,10 @@ _CHANGES: Final = ["create", "start", "unpause", "health_status", "die", "rename
 
 ERRORS: Final = 400
 """From here on, an HTTP status is an error."""
+
+_NO_MANAGER: Final = {404, 406, 503}
+"""What a request about the swarm is answered with where there is none: by Podman, by moby before
+swarm was merged, and by moby (daemon/cluster, errNoSwarm and errNoManager)."""
 
 _CLOCKS_AGREE: Final = 2.0
 """Seconds by which the engine's clock seems to be another one: its answers have whole seconds."""
@@ -178,6 +182,23 @@ class Engine:
             info = answers.read_info(await self._get("info"))
             api = "{}.{}".format(*self.dialect.api_version)
             return replace(info, api=api, is_podman=self.dialect.is_podman)
+
+    async def swarm(self) -> Swarm | None:
+        """Return what the engine knows of its swarm, as a manager; None where it is none.
+
+        Raises:
+            Refused: the swarm has no quorum, as a rule (500).
+        """
+        from rind.engine.swarm_answers import read_swarm  # noqa: PLC0415 # rarely needed
+
+        with self.errors():
+            try:
+                nodes = await self._get("nodes")
+            except Refused as exc:
+                if exc.http_status in _NO_MANAGER:
+                    return None
+                raise
+            return read_swarm(nodes, await self._get("services"), await self._get("tasks"))
 
     async def events(
         self, container_id: str, names: Sequence[str], before: float, after: float

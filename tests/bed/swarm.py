@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bed import images
 from bed.checkout import remove
 from bed.engines import Docker, Engine
 

@@ -32,18 +32,18 @@ def container(name: str, pre_step: str = "", image: str = "shop:dev") -> Contain
 
 
 def test_a_row() -> None:
-    cells = ("shop-web-1", "web", "shop", "shop:dev", "3 hours", "", "source x")
+    cells = ("shop-web-1", "web", "shop", "", "shop:dev", "3 hours", "", "source x")
     assert row(container("shop-web-1", "\n source x \nmore"), KEY, NOW) == cells
     bare = Container("1", "one", "running", "", {})
-    assert row(bare, KEY, 30.0) == ("one", "", "", "", "30 seconds", "", "")
+    assert row(bare, KEY, 30.0) == ("one", "", "", "", "", "", "", "")
     image = "sha256:0123456789abcdef0123"
-    assert row(container("x", image=image), KEY, NOW)[3] == "0123456789ab"
+    assert row(container("x", image=image), KEY, NOW)[4] == "0123456789ab"
 
 
 def test_a_row_has_no_control_characters() -> None:
     cells = row(container("x", "\x1b[2J\x9b2Ja\tb\r", "i\x1b]0;t\x07"), KEY, NOW)
     assert "".join(cells).isprintable()
-    assert (cells[3], cells[6]) == ("i ]0;t", "[2J 2Ja b")
+    assert (cells[4], cells[7]) == ("i ]0;t", "[2J 2Ja b")
 
 
 ROWS = [row(container(f"shop-{name}"), KEY, NOW) for name in ("Web-1", "web-2", "db-1", "Ärger")]

@@ -1,0 +1,83 @@
+"""What a swarm manager's answers mean, as in :mod:`rind.engine.answers`. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from rind.engine.answers import NAME, WrongAnswer, labels_in, listed, number_in, object_in, text_in
+from rind.model import Node, Service, Swarm, Task
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Final
+
+__all__ = ["read_swarm"]
+
+_ID: Final = re.compile("[0-9a-z]{25}")
+_CONTAINER_ID: Final = re.compile("[0-9a-f]{64}")
+_HOST_LABEL: Final = "app.rind.host"
+_MOST_SLOTS: Final = 2**31
+
+
+def read_swarm(nodes: bytes, services: bytes, tasks: bytes) -> Swarm:
+    """Read ``GET /nodes``, ``GET /services`` and ``GET /tasks``.
+
+    Raises:
+        WrongAnswer: one of them is none that an engine gives.
+    """
+    found_nodes = [_node(item) for item in listed(nodes, "the nodes")]
+    found_services = [_service(item) for item in listed(services, "the services")]
+    return Swarm(
+        {node.id: node for node in found_nodes},
+        {service.id: service for service in found_services},
+        [_task(item) for item in listed(tasks, "the tasks")],
+    )
+
+
+def _node(item: Mapping[str, object]) -> Node:
+    labels = labels_in(object_in(item, "Spec"))
+    return Node(
+        _id(item, "ID"),
+        _hostname(text_in(object_in(item, "Description"), "Hostname", "")),
+        text_in(object_in(item, "Status"), "State", ""),
+        labels.get(_HOST_LABEL, ""),
+    )
+
+
+def _service(item: Mapping[str, object]) -> Service:
+    spec = object_in(item, "Spec")
+    name = text_in(spec, "Name")
+    if not re.fullmatch(NAME, name):
+        raise WrongAnswer("a service has no name")
+    return Service(_id(item, "ID"), name, labels_in(spec))
+
+
+def _task(item: Mapping[str, object]) -> Task:
+    status, spec = object_in(item, "Status"), object_in(item, "Spec")
+    container = text_in(object_in(status, "ContainerStatus"), "ContainerID", "")
+    if container and not _CONTAINER_ID.fullmatch(container):
+        raise WrongAnswer("a task's container has no ID")
+    return Task(
+        id=_id(item, "ID"),
+        service_id=_id(item, "ServiceID"),
+        node_id=text_in(item, "NodeID", ""),
+        slot=number_in(item, "Slot", _MOST_SLOTS),
+        state=text_in(status, "State", ""),
+        error=text_in(status, "Err", ""),
+        container_id=container,
+        labels=labels_in(object_in(spec, "ContainerSpec")),
+        changed=text_in(status, "Timestamp", ""),
+    )
+
+
+def _id(item: Mapping[str, object], field: str) -> str:
+    found = text_in(item, field)
+    if not _ID.fullmatch(found):
+        raise WrongAnswer("an ID is not 25 letters and digits")
+    return found
+
+
+def _hostname(name: str) -> str:
+    """Return a host name that can be printed and looked up; empty for another."""
+    return name if re.fullmatch(NAME, name) else ""

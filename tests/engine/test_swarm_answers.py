@@ -1,0 +1,85 @@
+import json
+from contextlib import suppress
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rind.engine.answers import WrongAnswer
+from rind.engine.swarm_answers import read_swarm
+from rind.model import Node, Service, Task
+
+ID = "aohp5pu9n62b981vo8x3ut6vf"
+NODE: dict[str, Any] = {
+    "ID": ID,
+    "Spec": {"Labels": {"app.rind.host": "ssh://me@two"}, "Role": "worker"},
+    "Description": {"Hostname": "two"},
+    "Status": {"State": "ready"},
+}
+SERVICE: dict[str, Any] = {"ID": ID, "Spec": {"Name": "shop_web", "Labels": {"a": "b"}}}
+TASK: dict[str, Any] = {
+    "ID": ID,
+    "ServiceID": ID,
+    "NodeID": ID,
+    "Slot": 2,
+    "Spec": {"ContainerSpec": {"Labels": {"app.rind": ""}}},
+    "Status": {
+        "State": "running",
+        "Timestamp": "2026-11-27T09:51:11Z",
+        "ContainerStatus": {"ContainerID": "0" * 64},
+    },
+}
+
+
+def read(node: object = NODE, service: object = SERVICE, task: object = TASK) -> tuple[Any, ...]:
+    parts = (json.dumps([part]).encode() for part in (node, service, task))
+    swarm = read_swarm(*parts)
+    return swarm.nodes[ID], swarm.services[ID], swarm.tasks[0]
+
+
+def test_what_a_manager_says() -> None:
+    time = "2026-11-27T09:51:11Z"
+    assert read() == (
+        Node(ID, "two", "ready", "ssh://me@two"),
+        Service(ID, "shop_web", {"a": "b"}),
+        Task(ID, ID, ID, 2, "running", "", "0" * 64, {"app.rind": ""}, time),
+    )
+
+
+def test_a_task_without_a_node_or_a_container() -> None:
+    status = {"State": "pending", "Err": "no suitable node"}
+    _, _, task = read(task={"ID": ID, "ServiceID": ID, "Status": status})
+    assert (task.node_id, task.slot, task.container_id) == ("", 0, "")
+    assert (task.state, task.error) == ("pending", "no suitable node")
+
+
+@pytest.mark.parametrize("name", ["-oProxyCommand=x", "a b", "", "x\n"])
+def test_a_host_name_that_is_none(name: str) -> None:
+    node, _, _ = read(node={**NODE, "Description": {"Hostname": name}})
+    assert node.hostname == ""
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"task": {**TASK, "ID": "x"}},
+        {"task": {**TASK, "Slot": -1}},
+        {"task": {**TASK, "Status": {"ContainerStatus": {"ContainerID": "../x"}}}},
+        {"service": {"ID": ID, "Spec": {"Name": "a\x1bb"}}},
+        {"node": {**NODE, "Status": "ready"}},
+        {"node": 7},
+    ],
+)
+def test_a_wrong_answer(wrong: dict[str, object]) -> None:
+    with pytest.raises(WrongAnswer):
+        read(**wrong)
+
+
+@given(st.recursive(st.none() | st.text() | st.integers(), st.lists), st.sampled_from([*TASK]))
+def test_any_value_is_read_or_wrong(value: object, field: str) -> None:
+    task = deepcopy(TASK)
+    task[field] = value
+    with suppress(WrongAnswer):
+        read(task=task)
