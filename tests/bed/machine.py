@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bed.packages import is_debian
 
-_PROGRAMS = ("mount", "setpriv", "sh", "unshare")  # of packages that every Debian has
+_PROGRAMS = ("mount", "nsenter", "setpriv", "sh", "unshare")  # of packages that every Debian has
 
 
 def lacking() -> str:
