@@ -33,6 +33,17 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return wheel, sdist
 
 
+@pytest.fixture(scope="module")
+def offline(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Return the options with which packages come from a folder that has all that is needed.
+
+    pip has filled it: how to reach an index here is said to it alone.
+    """
+    folder = tmp_path_factory.mktemp("packages")
+    run(sys.executable, "-m", "pip", "download", "-q", "-d", folder, built[0], cwd=folder)
+    return ["--no-index", "--find-links", str(folder)]
+
+
 def test_what_is_in_them(built: tuple[Path, Path]) -> None:
     wheel, sdist = built
     with zipfile.ZipFile(wheel) as file:
@@ -51,22 +62,36 @@ def test_what_is_in_them(built: tuple[Path, Path]) -> None:
 @pytest.mark.newest_engine
 @pytest.mark.parametrize("tool", ["pip", "uv tool", "zipapp"])
 def test_it_runs_without_the_sources(
-    built: tuple[Path, Path], busybox: TestContainer, tmp_path: Path, tool: str
+    built: tuple[Path, Path],
+    offline: list[str],
+    busybox: TestContainer,
+    tmp_path: Path,
+    tool: str,
 ) -> None:
     wheel, _ = built
     if tool == "pip":
         run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
-        run(tmp_path / "venv/bin/python", "-m", "pip", "install", "-q", wheel, cwd=tmp_path)
+        run(tmp_path / "venv/bin/python", "-m", "pip", "install", *offline, wheel, cwd=tmp_path)
         program = tmp_path / "venv/bin/rind"
         assert (tmp_path / "venv/share/man/man1/rind.1").exists()
     elif tool == "uv tool":
         places = {"UV_TOOL_DIR": str(tmp_path / "tools"), "UV_TOOL_BIN_DIR": str(tmp_path / "bin")}
         python = ("--python", sys.executable)
-        run(PROGRAMS / "uv", "tool", "install", *python, wheel, cwd=tmp_path, **places)
+        run(PROGRAMS / "uv", "tool", "install", *python, *offline, wheel, cwd=tmp_path, **places)
         program = tmp_path / "bin/rind"
     else:
         python = ("--python", sys.executable)
-        run(PROGRAMS / "uv", "pip", "install", *python, "--target", "all", wheel, cwd=tmp_path)
+        run(
+            PROGRAMS / "uv",
+            "pip",
+            "install",
+            *python,
+            *offline,
+            "--target",
+            "all",
+            wheel,
+            cwd=tmp_path,
+        )
         words = ("-m", "rind.cli.main:program", "-p", "/usr/bin/env python3", "-o", "rind.pyz")
         run(sys.executable, "-m", "zipapp", "all", *words, cwd=tmp_path)
         program = tmp_path / "rind.pyz"
