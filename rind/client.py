@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import time
+from contextlib import suppress
 from functools import partial
 from typing import Final, Self, Unpack
 
@@ -13,6 +14,7 @@ from rind.caller import find_caller
 from rind.decide.profile import DEFAULT_LABEL
 from rind.decide.selection import (
     AmbiguousError,
+    Selected,
     Wanted,
     fitting,
     require_running,
@@ -23,6 +25,7 @@ from rind.engine.engine import REQUEST_TIMEOUT, Engine
 from rind.errors import SelectionError, Unreachable
 from rind.execution.registry import Registry
 from rind.execution.tasks import persistent, shielded
+from rind.health import until_fit
 from rind.keywords import WantedFields, check_keywords
 from rind.nodes import Nodes
 from rind.reaper.tree import Trees
@@ -31,12 +34,9 @@ from rind.target import Target, limited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from types import TracebackType
 
-    from rind.decide.selection import (
-        Selected,
-    )
     from rind.engine.endpoint import Endpoint
     from rind.model import Caller, Container, EngineInfo
 
@@ -46,9 +46,6 @@ _log: Final = logging.getLogger(__name__)
 
 _LOOK_AGAIN: Final = 1.0
 """Seconds after which a swarm is asked again for a task."""
-
-_FIT: Final = {"", "healthy"}
-"""The health of a container that can be used: not checked, or good."""
 
 
 def client_at(
@@ -158,11 +155,13 @@ class Client:
 
     async def _close(self) -> None:
         try:
-            await persistent(self._nodes.aclose)
             await persistent(self._registry.aclose)
             await persistent(self._trees.aclose)
         finally:
-            await self._engine.aclose()
+            try:
+                await persistent(self._nodes.aclose)
+            finally:
+                await self._engine.aclose()
 
     async def find(
         self,
@@ -205,20 +204,14 @@ class Client:
         return self._target(selected, wanted, find_it if follow else None)
 
     async def _find_in_swarm(self, wanted: Wanted, missing: SelectionError) -> Target:
-        """Find a task of the swarm; say what is missing here where there is none either."""
+        """Find a task of the swarm; where none fits either, say what is missing."""
         if wanted.container is not None:
             raise missing
-        if tasks := await self._nodes.tasks(wanted):
-            selected = select(tasks, [], wanted, self.caller)
-            return await self.reach(selected.container, wanted.label, reason=selected.reason)
-        raise self._none_runs(wanted, missing)
-
-    def _none_runs(self, wanted: Wanted, missing: SelectionError) -> SelectionError:
-        """Return the error where neither a container here nor a task elsewhere fits."""
-        why = self._nodes.why_none(wanted)
-        return (
-            SelectionError(f"no running task of the swarm has {wanted}: {why}") if why else missing
-        )
+        tasks = await self._nodes.tasks(wanted)
+        if not tasks:
+            raise self._nodes.none_runs(wanted) or missing
+        selected = select(tasks, [], wanted, self.caller)
+        return await self.reach(selected.container, wanted.label, reason=selected.reason)
 
     async def reach(
         self, container: Container, label: str = DEFAULT_LABEL, *, reason: str = "chosen"
@@ -232,10 +225,16 @@ class Client:
             SelectionError: nobody says where the engine is, or the task has gone.
             EngineError: the engine there failed.
         """
-        if not container.node:
-            return self.target(container, label, reason=reason)
-        client, container = await self._nodes.reach(container)
+        client = self
+        if container.node and not await self._has(container):
+            client, container = await self._nodes.reach(container)
         return client.target(require_running(container), label, reason=reason)
+
+    async def _has(self, task: Container) -> bool:
+        """Whether a task of the swarm is on our own engine."""
+        with suppress(SelectionError):
+            return bool(await self.container(task.id))
+        return False
 
     async def container(self, name: str) -> Container:
         """Return the container of a name, an ID or a unique prefix of one, running or not.
@@ -316,22 +315,11 @@ class Client:
         told: Callable[[str], None],
         seconds: float | None,
     ) -> list[Target]:
-        missing = "the engine has not said which containers run"
-        limit = asyncio.timeout(seconds)
-        try:
-            async with limit, self._engine.changes() as changes, _Next(changes) as changed:
-                while True:
-                    targets, what = await _fit_for_use(find)
-                    if not what:
-                        return targets
-                    missing = what
-                    told(missing)
-                    # A manager tells no events of the other nodes' containers.
-                    await changed.wait(None if self._nodes.swarm is None else _LOOK_AGAIN)
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise SelectionError(f"waited for {seconds:g} s: {missing}") from None
+        def look_again() -> float | None:
+            # A manager tells no events of the other nodes' containers.
+            return None if self._nodes.swarm is None else _LOOK_AGAIN
+
+        return await until_fit(self._engine.changes(), find, told, seconds, look_again)
 
     async def containers(
         self, wanted: Wanted | None = None, **fields: Unpack[WantedFields]
@@ -384,26 +372,25 @@ class Client:
             EngineError: the engine failed.
         """
         wanted = _asked(wanted, fields)
-        missing = SelectionError("")
-        here: dict[str, Target] = {}
+        here: list[Selected] = []
+        missing: SelectionError | None = None
         try:
-            for selected in await find_all(self._engine, self.caller, wanted):
-                here[selected.container.id] = self._target(selected, wanted)
+            here = await find_all(self._engine, self.caller, wanted)
         except SelectionError as exc:
             if isinstance(exc, AmbiguousError) or wanted.container is not None:
                 raise
             missing = exc
-        up = await self._nodes.with_tasks([target.container for target in here.values()], wanted)
-        if not up:
-            raise self._none_runs(wanted, missing)
+        up = await self._nodes.with_tasks([selected.container for selected in here], wanted)
+        if missing is not None and not up:
+            raise self._nodes.none_runs(wanted) or missing
+        own = {selected.container.id for selected in here}
+        alone = len(up) == len(here)
+        reason = here[0].reason if alone else f"one of {len(up)} with {wanted}"
 
         async def reached(container: Container) -> Target:
-            if target := here.get(container.id):
-                target.container = container  # which may have the name of its node
-                return target
-            return await self.reach(
-                container, wanted.label, reason=f"one of {len(up)} with {wanted}"
-            )
+            if container.id in own:
+                return self._target(Selected(container, reason), wanted)
+            return await self.reach(container, wanted.label, reason=reason)
 
         return await asyncio.gather(*map(reached, sorted(up, key=lambda one: one.title)))
 
@@ -449,47 +436,6 @@ class Client:
         _log.debug("chose the container %s: %s", container.name, reason)
         where = self._trees, self._registry, container, wanted.label, self.caller
         return Target(*where, reason=reason, find_again=find_again)
-
-
-class _Next:
-    """Waits for the next of some events, for so long, and misses none."""
-
-    def __init__(self, events: AsyncIterator[None]) -> None:
-        self._events = events
-        self._next: asyncio.Future[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._next is not None:
-            self._next.cancel()
-            await asyncio.wait({self._next})
-
-    async def wait(self, seconds: float | None) -> None:
-        """Return after the next event, or after this time. What the iterator raises is raised."""
-        if self._next is None:
-            self._next = asyncio.ensure_future(anext(self._events))
-        if (await asyncio.wait({self._next}, timeout=seconds))[0]:
-            done, self._next = self._next, None
-            done.result()
-
-
-async def _fit_for_use(
-    find: Callable[[], Awaitable[list[Target]]],
-) -> tuple[list[Target], str]:
-    """Return what is found, and what is missing for its use; empty for nothing."""
-    try:
-        targets = await find()
-    except AmbiguousError:
-        raise
-    except SelectionError as exc:
-        return [], str(exc)
-    for target in targets:
-        if target.container.health not in _FIT:
-            name, health = target.container.name, target.container.health
-            return [], f"the container {name} is not healthy ({health})"
-    return targets, ""
 
 
 def _asked(wanted: Wanted | None, fields: WantedFields) -> Wanted:

@@ -90,19 +90,23 @@ class Nodes(Generic[C]):
         ]
         return [*here, *tasks.values()]
 
-    def why_none(self, wanted: Wanted) -> str:
-        """Say what became of the last task that fits; empty if there is none."""
-        return "" if self.swarm is None else last_error(self.swarm, wanted)
+    def none_runs(self, wanted: Wanted) -> SelectionError | None:
+        """Return what became of the last task that fits; None if there is none."""
+        why = "" if self.swarm is None else last_error(self.swarm, wanted)
+        return SelectionError(f"no running task of the swarm has {wanted}: {why}") if why else None
 
     async def reach(self, task: Container) -> tuple[C, Container]:
         """Return a client of the engine that runs a task, and the task as that engine has it.
 
         Raises:
-            SelectionError: nobody says where the engine is, or the task has gone.
-            Unreachable: it does not answer.
+            SelectionError: it is no task of the swarm, nobody says where the engine is, or the
+                task has gone.
+            Unreachable: the engine does not answer.
         """
-        assert self.swarm is not None  # noqa: S101 # the task is from there
-        node = node_of(self.swarm, task)
+        swarm = self.swarm = self.swarm or await self._manager.swarm()
+        node = node_of(swarm, task) if swarm is not None else None
+        if node is None:
+            raise SelectionError(f"{task.title} is on no node of a swarm that is managed here")
         endpoint = self._endpoint(node)
         try:
             client = await self._client(endpoint)

@@ -17,6 +17,7 @@ FLOORS = [
     {"process", "attach", "keywords", "capture"},
     {"signatures", "transfer", "nodes"},
     {"target"},
+    {"health"},
     {"client"},
     {"early"},
     {"oneshot"},

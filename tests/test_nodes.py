@@ -6,8 +6,10 @@ import signal
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from conftest import RIND, TIMEOUT, TestEngine, one_line, wait_until
@@ -153,18 +155,28 @@ def test_several_elsewhere_are_named(services: Services) -> None:
     assert "--index 1" in one_line(done.stderr)
 
 
+@contextmanager
+def started(
+    service: TestService, *words: str, says: bytes = b"ready\n"
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a command in a service until it has said something."""
+    with subprocess.Popen(
+        [RIND, *words],
+        env=service.environ(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == says
+        yield process
+
+
 def test_a_signal_reaches_the_node(swarm: Pair, services: Services) -> None:
     _, worker = swarm
     service = services("--constraint", "node.role==worker", replicas=1)
     until_running(service, 1)
-    with subprocess.Popen(
-        [RIND, "-c", "echo ready; sleep 424243"],
-        env=service.environ(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-    ) as process:
-        assert process.stdout
-        assert process.stdout.readline() == b"ready\n"
+    with started(service, "-c", "echo ready; sleep 424243") as process:
         process.send_signal(signal.SIGTERM)
         assert process.wait(TIMEOUT) == -signal.SIGTERM
     container = worker.cli("ps", "--quiet", "--filter", f"label={service.label}")
@@ -174,18 +186,10 @@ def test_a_signal_reaches_the_node(swarm: Pair, services: Services) -> None:
 def test_a_task_that_is_moved_meanwhile_is_told(services: Services) -> None:
     service = services("--constraint", "node.role==worker", replicas=1)
     until_running(service, 1)
-    with subprocess.Popen(
-        [RIND, "-c", "echo ready; sleep 1000"],
-        env=service.environ(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
-        assert process.stdout
-        assert process.stderr
-        assert process.stdout.readline() == b"ready\n"
+    with started(service, "-c", "echo ready; sleep 1000") as process:
         service.update("--force")
         assert process.wait(TIMEOUT) == 137
+        assert process.stderr
         said = one_line(process.stderr.read())
         assert said.startswith(f"the command was killed with its container: {service.stack}_web.1.")
 
@@ -251,13 +255,30 @@ async def test_the_library(swarm: Pair, spread: TestService) -> None:
 
 def test_waiting_for_a_task_elsewhere(services: Services) -> None:
     service = services("--constraint", "node.role==worker", replicas=0)
-    with subprocess.Popen(
-        [RIND, "--wait", "echo", "x"],
-        env=service.environ(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-    ) as process:
-        service.update("--replicas", "1")
-        assert process.stdout
-        assert process.stdout.read() == b"x\n"
+    Thread(target=service.update, args=["--replicas", "1"]).start()
+    with started(service, "--wait", "echo", "x", says=b"x\n") as process:
         assert process.wait(TIMEOUT) == 0
+
+
+async def test_a_task_that_is_here_needs_no_way_to_its_node(
+    swarm: Pair, spread: TestService
+) -> None:
+    manager, worker = swarm
+    own = manager.cli("info", "--format", "{{.Swarm.NodeID}}")
+    manager.cli("node", "update", "--label-rm", "app.rind.host", own)
+    try:
+        async with rind.connect(manager.host) as client:
+            for task in await client.containers(label=spread.label):
+                target = await client.reach(task, spread.label)
+                assert (await target.run(["true"])).returncode == 0
+            found = await client.containers(label=spread.label)
+        async with rind.connect(worker.host) as client:
+            [task] = [one for one in found if not one.image]
+            assert (await client.reach(task)).container.id == task.id  # it is here, for the worker
+            [other] = [one for one in found if one.image]
+            with pytest.raises(
+                rind.SelectionError, match="no node of a swarm that is managed here"
+            ):
+                await client.reach(other)
+    finally:
+        manager.cli("node", "update", "--label-add", f"app.rind.host={manager.host}", own)

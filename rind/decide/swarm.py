@@ -28,9 +28,9 @@ def tasks_up(swarm: Swarm, wanted: Wanted) -> list[Container]:
     ]
 
 
-def node_of(swarm: Swarm, container: Container) -> Node:
-    """Return the node that a task of the swarm is on."""
-    return swarm.nodes[container.labels[f"{SWARM}.node.id"]]
+def node_of(swarm: Swarm, container: Container) -> Node | None:
+    """Return the node that a task of the swarm is on; None for what is no task of it."""
+    return swarm.nodes.get(container.labels.get(f"{SWARM}.node.id", ""))
 
 
 def last_error(swarm: Swarm, wanted: Wanted) -> str:

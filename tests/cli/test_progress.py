@@ -8,6 +8,8 @@ import pytest
 from rind.cli import progress
 from rind.cli.progress import Progress
 
+ERASE = b"\r\x1b[K"
+
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
@@ -17,27 +19,33 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return said
 
 
+async def until_quiet() -> None:
+    """Return once a timer has come that was set after all others."""
+    over = asyncio.Event()
+    asyncio.get_running_loop().call_later(0, over.set)
+    await over.wait()
+
+
 async def test_it_comes_and_goes(written: list[bytes]) -> None:
     shown = Progress(3, shown=True)
     shown.begin()
-    await asyncio.sleep(0.01)
+    await until_quiet()
     shown.count()
     shown.make_way()
     shown.make_way()
-    erase = b"\r\x1b[K"
-    said = [erase + b"rind: %d of 3 have ended" % number for number in (0, 1)]
-    assert written == [*said, erase]
+    said = [ERASE + b"rind: %d of 3 have ended" % number for number in (0, 1)]
+    assert written == [*said, ERASE]
     shown.begin()
     shown.stop()
     shown.begin()
-    await asyncio.sleep(0.01)
-    assert written == [*said, erase]
+    await until_quiet()
+    assert written == [*said, ERASE]
 
 
 async def test_it_is_not_shown_unless_asked_for(written: list[bytes]) -> None:
     hidden = Progress(3, shown=False)
     hidden.begin()
-    await asyncio.sleep(0.01)
+    await until_quiet()
     hidden.count()
     hidden.stop()
     assert written == []
