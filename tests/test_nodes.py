@@ -1,5 +1,6 @@
 """A swarm's tasks, on whichever node they run; the swarm is real, of two engines."""
 
+import fcntl
 import json
 import os
 import signal
@@ -54,8 +55,13 @@ Services = Callable[..., TestService]
 
 
 @pytest.fixture
-def services(swarm: Pair) -> Iterator[Services]:
-    """Return a function that starts a service, and waits for its tasks to run."""
+def alone() -> None:
+    """Keep the tests of other workers from the swarm meanwhile: what they need is changed."""
+
+
+@pytest.fixture
+def services(swarm: Pair, request: pytest.FixtureRequest) -> Iterator[Services]:
+    """Return a function that starts a service."""
     manager, _ = swarm
     made: list[str] = []
 
@@ -74,9 +80,11 @@ def services(swarm: Pair) -> Iterator[Services]:
         )
         return TestService(manager, stack, label)
 
-    yield make
-    if made:
-        manager.cli("service", "rm", *made)
+    with Path(manager.config, "swarm.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if "alone" in request.fixturenames else fcntl.LOCK_SH)
+        yield make
+        if made:
+            manager.cli("service", "rm", *made)
 
 
 def until_running(service: TestService, count: int) -> None:
@@ -214,6 +222,7 @@ def test_a_worker_knows_no_tasks_but_its_own(swarm: Pair, services: Services) ->
     assert f"no container on {worker.host} has the label" in one_line(done.stderr)
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_node_whose_engine_nobody_names(swarm: Pair, services: Services, tmp_path: Path) -> None:
     manager, worker = swarm
     service = services("--constraint", "node.role==worker", replicas=1)
@@ -260,6 +269,7 @@ def test_waiting_for_a_task_elsewhere(services: Services) -> None:
         assert process.wait(TIMEOUT) == 0
 
 
+@pytest.mark.usefixtures("alone")
 async def test_a_task_that_is_here_needs_no_way_to_its_node(
     swarm: Pair, spread: TestService
 ) -> None:
