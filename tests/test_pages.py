@@ -11,15 +11,12 @@ from pathlib import Path
 import pexpect
 import pytest
 from conftest import RIND, TIMEOUT, Containers, TestContainer, TestEngine
+from console import assert_says, blocks, examples
 from picture import drawn
 from screen import Screen
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-
-
-def blocks(kind: str, page: str = README) -> list[str]:
-    return re.findall(rf"^```{kind}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
 
 
 class Compose:
@@ -92,7 +89,7 @@ def test_labels_as_compose_writes_them(
 def test_the_examples(
     compose: Compose, engine: TestEngine, containers: Containers, page: str
 ) -> None:
-    first, *_ = blocks("yaml")
+    first, *_ = blocks("yaml", README)
     (service,) = re.findall("image: an_image\n", first)
     in_place = f"image: {engine.images['django']}\n    init: true\n    network_mode: none\n"
     compose.up(first.replace(service, in_place))
@@ -101,33 +98,6 @@ def test_the_examples(
     assert len(found) > 4
     for command, expected in found:
         assert_says(command, expected, {"DOCKER_HOST": engine.host, "HOME": "/nonexistent"})
-
-
-def examples(text: str) -> list[tuple[str, str]]:
-    """Return the commands of a text's console blocks, each with what it says."""
-    return [
-        (command, expected)
-        for block in blocks("console", text)
-        for command, expected in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
-    ]
-
-
-def assert_says(
-    command: str, expected: str, env: dict[str, str], folder: Path | None = None
-) -> None:
-    done = subprocess.run(
-        ["bash", "-c", command],
-        env={"PATH": f"{Path(RIND).parent}:{os.environ['PATH']}", **env},
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=TIMEOUT,
-    )
-    pattern = re.escape(expected.rstrip("\n")).replace("…", ".*")
-    assert re.fullmatch(pattern, done.stdout.rstrip("\n")), (command, done.stdout)
 
 
 STAND_INS = {

@@ -13,6 +13,7 @@ from pathlib import Path
 import pexpect
 import pytest
 from conftest import RIND, TIMEOUT, Containers, TestContainer, wait_until
+from console import assert_says, examples
 from screen import Screen
 
 pytestmark = pytest.mark.newest_engine
@@ -149,6 +150,19 @@ def test_helix(project: Project) -> None:
     wait_until(project.is_renamed)
     child.send(":qa!\r")
     child.expect(pexpect.EOF)
+
+
+def test_the_examples(project: Project) -> None:
+    (project.folder / "x.py").write_text("import os\n")
+    for file in ("shop.py", "stock.py"):
+        (project.folder / file).unlink()
+    (project.home / "bin" / "shims").mkdir(parents=True)
+    env = project.environ(RUFF_NO_CACHE="true", DIR=str(project.folder))
+    found = examples(PAGE.replace("/home/me/shop", str(project.folder)))
+    assert len(found) == 3
+    for command, expected in found:
+        quoted = command.replace(str(project.folder), '"$DIR"', 1)
+        assert_says(quoted, expected, env, project.home)
 
 
 def test_sublime_text() -> None:
