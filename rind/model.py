@@ -25,10 +25,6 @@ __all__ = [
     "ExecConfig",
     "ExecState",
     "Mount",
-    "Node",
-    "Service",
-    "Swarm",
-    "Task",
     "is_path",
 ]
 
@@ -133,64 +129,6 @@ class Container:
         if not self.node:
             return self.name
         return ".".join(filter(None, [self.service, self.index])) + f"@{self.node}"
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A machine of a swarm.
-
-    Attributes:
-        state: ready, down, unknown or disconnected.
-        host: how its engine is reached, by its label ``app.rind.host``; empty for unsaid.
-    """
-
-    id: str
-    hostname: str
-    state: str
-    host: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """A service of a swarm. Its name has the stack's before it, if it is of one."""
-
-    id: str
-    name: str
-    labels: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One run of a service's container, on one node.
-
-    Attributes:
-        node_id: empty before it has one.
-        slot: its number among the replicas; 0 of a global service.
-        state: as ``running``; see SwarmKit's task model.
-        error: why it has failed; empty for no reason.
-        container_id: empty before it has one.
-        labels: those that the container has from the service.
-        changed: when its state has, as the engine writes a time; later is greater.
-    """
-
-    id: str
-    service_id: str
-    node_id: str
-    slot: int
-    state: str
-    error: str
-    container_id: str
-    labels: Mapping[str, str]
-    changed: str
-
-
-@dataclass(frozen=True, slots=True)
-class Swarm:
-    """What a manager knows: of the nodes, of the services, each by its ID, and the tasks."""
-
-    nodes: Mapping[str, Node]
-    services: Mapping[str, Service]
-    tasks: Sequence[Task]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

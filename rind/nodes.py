@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from rind.decide.selection import Wanted
     from rind.engine.endpoint import Endpoint
     from rind.engine.engine import Engine
-    from rind.model import Container, Node, Swarm
+    from rind.model import Container
+    from rind.swarm_model import Node, Swarm
 
 __all__ = ["Nodes"]
 

@@ -63,7 +63,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Options:
     options.map_paths = True if env.get("RIND_MAP_PATHS") else None
     given: dict[str, Option] = {}
     while words and words[0].startswith("-") and words[0] != "-":
-        rest = [*words]
+        left = len(words)
         word = words.pop(0)
         if word == "--":
             break
@@ -75,7 +75,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Options:
             given[option.long] = option
             given.pop(_UNDONE.get(option.long, ""), None)
         if taken[0].long != "--shim":
-            options.typed += rest[: len(rest) - len(words)]
+            options.typed += argv[len(argv) - left : len(argv) - len(words)]
     options.command = words
     _check(options, given)
     if not options.container:

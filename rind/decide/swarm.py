@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rind.decide.selection import Wanted
-    from rind.model import Node, Swarm, Task
+    from rind.swarm_model import Node, Swarm, Task
 
 __all__ = ["last_error", "node_of", "tasks_up"]
 

@@ -25,7 +25,7 @@ __all__ = [
     "WrongAnswer",
     "labels_in",
     "listed",
-    "number_in",
+    "number",
     "object_in",
     "read_api_version",
     "read_container_id",
@@ -106,7 +106,7 @@ def read_defaults(data: bytes, *, without: str = "") -> Defaults:
     variables = _typed(config.get("Env") or [], list, "Env")
     own = [_typed(variable, str, "Env") for variable in variables if variable != without]
     names = {variable.partition("=")[0] for variable in own}
-    return Defaults(frozenset(names), _text(config, "WorkingDir", ""))
+    return Defaults(frozenset(names), text_in(config, "WorkingDir", ""))
 
 
 def read_processes(data: bytes) -> list[tuple[int, int]]:
@@ -117,7 +117,7 @@ def read_processes(data: bytes) -> list[tuple[int, int]]:
 
 def read_version(data: bytes) -> str:
     """Read the engine's version in ``GET /version``."""
-    return _text(_object(data, "the version"), "Version")
+    return text_in(_object(data, "the version"), "Version")
 
 
 def read_info(data: bytes) -> EngineInfo:
@@ -125,9 +125,9 @@ def read_info(data: bytes) -> EngineInfo:
     info = _object(data, "the engine")
     options = _typed(info.get("SecurityOptions") or [], list, "SecurityOptions")
     return EngineInfo(
-        version=_text(info, "ServerVersion"),
-        os=_text(info, "OSType", "linux"),
-        cgroups=_text(info, "CgroupVersion", ""),
+        version=text_in(info, "ServerVersion"),
+        os=text_in(info, "OSType", "linux"),
+        cgroups=text_in(info, "CgroupVersion", ""),
         is_rootless="name=rootless" in options,
     )
 
@@ -135,7 +135,7 @@ def read_info(data: bytes) -> EngineInfo:
 def read_event_actions(data: bytes) -> list[str]:
     """Read the names of the events in ``GET /events``: one JSON object a line."""
     lines = data.splitlines()
-    return [_text(_object(line, "an event"), "Action") for line in lines if line.strip()]
+    return [text_in(_object(line, "an event"), "Action") for line in lines if line.strip()]
 
 
 def read_date(header: str) -> float | None:
@@ -157,18 +157,18 @@ def read_exec_state(data: bytes) -> ExecState:
     """Read ``GET /exec/{id}/json``."""
     state = _object(data, "the exec instance")
     running = _typed(state.get("Running"), bool, "Running")
-    code, pid = state.get("ExitCode"), _number(state.get("Pid"), "Pid", MOST_PID)
+    code, pid = state.get("ExitCode"), number(state.get("Pid"), "Pid", MOST_PID)
     # Podman's way to say that it has ended; its ExitCode is 0 from the beginning, and its Pid then.
     ended = state.get("CanRemove") is True
     if running or code is None or (code == pid == 0 and not ended):
         return ExecState(running, None, pid)
-    return ExecState(running, _number(code, "ExitCode", 255), pid, is_forgotten=ended and pid == 0)
+    return ExecState(running, number(code, "ExitCode", 255), pid, is_forgotten=ended and pid == 0)
 
 
 def read_error(data: bytes) -> str:
     """Return an error's message, whatever it is."""
     try:
-        message = _text(_object(data, "the error"), "message")
+        message = text_in(_object(data, "the error"), "message")
     except WrongAnswer:
         message = data[: 4 * LONGEST_TEXT].decode(errors="replace")
     return message.strip()[:LONGEST_TEXT]
@@ -176,18 +176,18 @@ def read_error(data: bytes) -> str:
 
 def _container(item: object) -> Container:
     item = _typed(item, dict, "a container")
-    labels = _labels(item.get("Labels") or {})
+    labels = labels_in(item)
     folder = labels.get(f"{COMPOSE}.project.working_dir", "")
     container_id = _id(item)
     mounts = _typed(item.get("Mounts") or [], list, "Mounts")
     return Container(
         id=container_id,
         name=_name(item.get("Names") or [], container_id),
-        state=_text(item, "State"),
-        status=_text(item, "Status", ""),
+        state=text_in(item, "State"),
+        status=text_in(item, "Status", ""),
         labels=labels,
-        image=_text(item, "Image", ""),
-        created=_number(item.get("Created", 0), "Created", 2**63),
+        image=text_in(item, "Image", ""),
+        created=number(item.get("Created", 0), "Created", 2**63),
         mounts=[found for mount in mounts if (found := _bind_mount(mount)) is not None],
         folder=folder if is_path(folder) else "",
     )
@@ -200,8 +200,9 @@ def _process(row: object) -> tuple[int, int]:
     raise WrongAnswer("a process has no number")
 
 
-def _labels(labels: object) -> Mapping[str, str]:
-    found = _typed(labels, dict, "Labels")
+def labels_in(item: Mapping[str, object]) -> Mapping[str, str]:
+    """Return an object's labels."""
+    found = object_in(item, "Labels")
     return {label: _typed(value, str, "a label") for label, value in found.items()}
 
 
@@ -249,13 +250,14 @@ def _typed(value: object, kind: type[T], what: str) -> T:
     return value
 
 
-def _text(item: Mapping[str, object], field: str, default: str | None = None) -> str:
+def text_in(item: Mapping[str, object], field: str, default: str | None = None) -> str:
+    """Return an object's text, cut to what is displayed."""
     value = item.get(field)
     return _typed(default if value is None else value, str, field)[:LONGEST_TEXT]
 
 
 def listed(data: bytes, what: str) -> list[dict[str, object]]:
-    """Return the objects of an answer that is a list of them, for this package."""
+    """Return the objects of an answer that is a list of them."""
     return [_typed(item, dict, what) for item in _typed(_parsed(data), list, what)]
 
 
@@ -264,22 +266,8 @@ def object_in(item: Mapping[str, object], field: str) -> dict[str, object]:
     return _typed(item.get(field) or {}, dict, field)
 
 
-def text_in(item: Mapping[str, object], field: str, default: str | None = None) -> str:
-    """Return an object's text."""
-    return _text(item, field, default)
-
-
-def number_in(item: Mapping[str, object], field: str, most: int) -> int:
-    """Return an object's number, from 0 on; 0 where there is none."""
-    return _number(item.get(field) or 0, field, most)
-
-
-def labels_in(item: Mapping[str, object]) -> Mapping[str, str]:
-    """Return an object's labels."""
-    return _labels(item.get("Labels") or {})
-
-
-def _number(value: object, field: str, most: int) -> int:
+def number(value: object, field: str, most: int) -> int:
+    """Return a number of an object's, which is from 0 to ``most``."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
         raise WrongAnswer(f"{field} is out of its range")
     return value

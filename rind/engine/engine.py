@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from rind.engine.endpoint import Endpoint
     from rind.engine.hijacked import HijackedStream
     from rind.engine.wire import Wire
-    from rind.model import Container, Defaults, EngineInfo, ExecConfig, ExecState, Swarm
+    from rind.model import Container, Defaults, EngineInfo, ExecConfig, ExecState
+    from rind.swarm_model import Swarm
 
 __all__ = ["ERRORS", "REQUEST_TIMEOUT", "Engine", "accept"]
 

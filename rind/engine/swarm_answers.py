@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from rind.engine.answers import NAME, WrongAnswer, labels_in, listed, number_in, object_in, text_in
-from rind.model import Node, Service, Swarm, Task
+from rind.engine.answers import NAME, WrongAnswer, labels_in, listed, number, object_in, text_in
+from rind.swarm_model import Node, Service, Swarm, Task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _task(item: Mapping[str, object]) -> Task:
         id=_id(item, "ID"),
         service_id=_id(item, "ServiceID"),
         node_id=text_in(item, "NodeID", ""),
-        slot=number_in(item, "Slot", _MOST_SLOTS),
+        slot=number(item.get("Slot") or 0, "Slot", _MOST_SLOTS),
         state=text_in(status, "State", ""),
         error=text_in(status, "Err", ""),
         container_id=container,

@@ -2,7 +2,8 @@ import pytest
 
 from rind.decide.selection import Wanted
 from rind.decide.swarm import last_error, node_of, tasks_up
-from rind.model import STACK, Node, Service, Swarm, Task
+from rind.model import STACK
+from rind.swarm_model import Node, Service, Swarm, Task
 
 NODES = {
     "n1": Node("n1", "one", "ready"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rind.engine.answers import WrongAnswer
 from rind.engine.swarm_answers import read_swarm
-from rind.model import Node, Service, Task
+from rind.swarm_model import Node, Service, Task
 
 ID = "aohp5pu9n62b981vo8x3ut6vf"
 NODE: dict[str, Any] = {
