@@ -19,6 +19,18 @@ def binary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+def test_what_is_lacking_is_one_line(tmp_path: Path) -> None:
+    build = ROOT / ".ci" / "binary" / "build.py"
+    for words, said in (
+        (("-I", "-S", build, tmp_path / "rind"), "has no Rind to build from"),
+        ((build, tmp_path / "none" / "rind"), f"there is no folder {tmp_path}/none to write"),
+    ):
+        done = subprocess.run([sys.executable, *words], capture_output=True, check=False)
+        assert done.returncode == 1
+        assert done.stderr.count(b"\n") == 1
+        assert said in done.stderr.decode()
+
+
 def chrooted(root: Path, *words: str, stdin: bytes = b"", **env: str) -> tuple[int, bytes, bytes]:
     """Run a program in a root file system that has nothing else."""
     chroot = shutil.which("chroot")

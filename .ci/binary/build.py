@@ -57,10 +57,30 @@ def main() -> None:
     """Do what the command line says."""
     if len(sys.argv) != 2:  # noqa: PLR2004 # itself and the file
         sys.exit(__doc__)
+    file = Path(sys.argv[1])
+    if why := lacking(file):
+        sys.exit(f".ci/binary/build.py: {why}")
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder, "tree")
-        gather(tree)
-        build(tree, Path(folder), Path(sys.argv[1]))
+        try:
+            gather(tree)
+            build(tree, Path(folder), file)
+        except subprocess.CalledProcessError as exc:
+            sys.exit(f".ci/binary/build.py: {exc.cmd[0]} failed, as it says above")
+
+
+def lacking(file: Path) -> str:
+    """Return what is lacking, and what to do; empty for nothing."""
+    if not is_installed("rind"):
+        return (
+            f"{sys.executable} has no Rind to build from: run it in an environment that has, "
+            "as after: python3 -m venv v && v/bin/pip install ."
+        )
+    if missing := [program for program in ("gcc", "ldd", "strip") if not shutil.which(program)]:
+        return (
+            f"no {' and no '.join(missing)} here; on Debian: apt install gcc libc6-dev zlib1g-dev"
+        )
+    return "" if file.parent.is_dir() else f"there is no folder {file.parent} to write {file} into"
 
 
 def gather(tree: Path) -> None:
