@@ -70,7 +70,8 @@ def _named(shim: str, common: Sequence[str], target: Path) -> tuple[str, str]:
         return name, ""
     asked = parse([*common, *own], {})
     if asked.action != "run" or asked.script is not None:
-        raise UsageError(f"a shim runs the command that it is named after, so it takes no {shim!r}")
+        would = shlex.join([*common, *own])
+        raise UsageError(f"the shim {name} must run a command by its name, but would have: {would}")
     command = asked.command or [name]
     words = [str(target), *asked.typed, "--", *command]
     return name, f'#!/bin/sh\n{_MARK}exec {shlex.join(words)} "$@"\n'
