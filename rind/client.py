@@ -30,7 +30,7 @@ from rind.keywords import WantedFields, check_keywords
 from rind.nodes import Nodes
 from rind.reaper.tree import Trees
 from rind.resolve import find, find_all, is_elsewhere, list_up
-from rind.target import Target, limited
+from rind.target import Target, following, limited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def client_at(
     *,
     timeout: float = REQUEST_TIMEOUT,
     is_program: bool = False,
+    may_ask: bool = True,
 ) -> Client:
     """Return a client of the engine at an endpoint.
 
@@ -62,9 +63,10 @@ def client_at(
         environ: as :func:`connect` has it.
         timeout: the same.
         is_program: whether messages are for a program that uses the library.
+        may_ask: whether ssh may ask the user for something.
     """
     caller = find_caller(environ, endpoint.url, is_program=is_program)
-    return Client(Engine(endpoint, timeout=timeout, may_ask=not is_program), caller, environ)
+    return Client(Engine(endpoint, timeout=timeout, may_ask=may_ask), caller, environ)
 
 
 def connect(
@@ -93,7 +95,7 @@ def connect(
     """
     environ = os.environ if environ is None else environ
     endpoint = resolve_endpoint(environ, host=host, context=context, prefix="")
-    return client_at(endpoint, environ, timeout=timeout, is_program=True)
+    return client_at(endpoint, environ, timeout=timeout, is_program=True, may_ask=False)
 
 
 class Client:
@@ -116,6 +118,7 @@ class Client:
                 environ=environ,
                 timeout=engine.timeout,
                 is_program=caller.is_program,
+                may_ask=engine.may_ask,
             ),
         )
         self._engine = engine
@@ -193,25 +196,23 @@ class Client:
             return Unreachable(f"{self.endpoint.url} has not answered within {timeout:g} s")
 
         deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
-        find_it = partial(find, self._engine, self.caller, wanted)
         async with limited(deadline, timed_out):
-            try:
-                selected = await find_it()
-            except AmbiguousError:
-                raise
-            except SelectionError as exc:
-                return await self._find_in_swarm(wanted, exc)
-        return self._target(selected, wanted, find_it if follow else None)
+            found = await self._find(wanted)
+        return following(found, partial(self._find, wanted)) if follow else found
 
-    async def _find_in_swarm(self, wanted: Wanted, missing: SelectionError) -> Target:
-        """Find a task of the swarm; where none fits either, say what is missing."""
-        if wanted.container is not None:
-            raise missing
-        tasks = await self._nodes.tasks(wanted)
-        if not tasks:
-            raise self._nodes.none_runs(wanted) or missing
-        selected = select(tasks, [], wanted, self.caller)
-        return await self.reach(selected.container, wanted.label, reason=selected.reason)
+    async def _find(self, wanted: Wanted) -> Target:
+        """Find the one container here, and only if none fits a task of the swarm."""
+        try:
+            return self._target(await find(self._engine, self.caller, wanted), wanted)
+        except AmbiguousError as several:
+            if not any(one.is_task for one in several.candidates):
+                raise
+            fit = await self._nodes.with_tasks(several.candidates, wanted)
+        except SelectionError as missing:
+            fit = await self._nodes.in_place_of(missing, wanted)
+        selected = select(fit, [], wanted, self.caller)
+        reason = selected.reason if wanted.container is None else "named"
+        return await self.reach(selected.container, wanted.label, reason=reason)
 
     async def reach(
         self, container: Container, label: str = DEFAULT_LABEL, *, reason: str = "chosen"
@@ -305,6 +306,8 @@ class Client:
             for container in fitting(await self.containers(asked), asked):
                 if container.state == "restarting":
                     require_running(container)
+            if starting := self._nodes.starting(asked):
+                raise SelectionError(f"{starting[0].title} is {starting[0].state}")
             return await self.find_all(asked)
 
         return await self._wait(find, told, timeout)
@@ -373,16 +376,15 @@ class Client:
         """
         wanted = _asked(wanted, fields)
         here: list[Selected] = []
-        missing: SelectionError | None = None
         try:
             here = await find_all(self._engine, self.caller, wanted)
-        except SelectionError as exc:
-            if isinstance(exc, AmbiguousError) or wanted.container is not None:
-                raise
-            missing = exc
-        up = await self._nodes.with_tasks([selected.container for selected in here], wanted)
-        if missing is not None and not up:
-            raise self._nodes.none_runs(wanted) or missing
+            up = [selected.container for selected in here]
+            if wanted.container is None:
+                up = await self._nodes.with_tasks(up, wanted)
+        except AmbiguousError:
+            raise
+        except SelectionError as missing:
+            up = await self._nodes.in_place_of(missing, wanted)
         own = {selected.container.id for selected in here}
         alone = len(up) == len(here)
         reason = here[0].reason if alone else f"one of {len(up)} with {wanted}"
@@ -426,16 +428,10 @@ class Client:
         """
         return is_elsewhere(container, self.caller)
 
-    def _target(
-        self,
-        selected: Selected,
-        wanted: Wanted,
-        find_again: Callable[[], Awaitable[Selected]] | None = None,
-    ) -> Target:
+    def _target(self, selected: Selected, wanted: Wanted) -> Target:
         container, reason = selected.container, selected.reason
         _log.debug("chose the container %s: %s", container.name, reason)
-        where = self._trees, self._registry, container, wanted.label, self.caller
-        return Target(*where, reason=reason, find_again=find_again)
+        return self.target(container, wanted.label, reason=reason)
 
 
 def _asked(wanted: Wanted | None, fields: WantedFields) -> Wanted:

@@ -7,11 +7,14 @@ what is as slow.
 
 from __future__ import annotations
 
+from functools import partial
+
 from rind.caller import find_caller
 from rind.engine.engine import Engine
 from rind.engine.sockets import SocketCarrier
 from rind.engine.transport import dialer_for
 from rind.engine.wire import BlockingWire, finish
+from rind.errors import EngineError
 from rind.execution.begin import Begun, create, new_cookie, start_detached
 from rind.resolve import find, settle
 
@@ -46,7 +49,7 @@ class EarlyClient:
     ) -> None:
         self.caller = find_caller(environ, endpoint.url)
         self._carrier = SocketCarrier(dialer_for(endpoint, BlockingWire, may_ask=may_ask))
-        self._engine = Engine(endpoint, self._carrier)
+        self._engine = Engine(endpoint, self._carrier, may_ask=may_ask)
         finish(self._engine.__aenter__())
 
     @property
@@ -66,6 +69,20 @@ class EarlyClient:
         """
         up = finish(self._engine.containers(labels, up=True))
         return [container for container in up if container.state == "running"]
+
+    def tasks(self, wanted: Wanted) -> list[Container]:
+        """List the running tasks that could be wanted of the swarm that the engine manages.
+
+        None where it manages none, or cannot say it.
+        """
+        from rind.decide.swarm import has_wanted, tasks_up  # noqa: PLC0415 # rarely needed
+        from rind.engine.manager import NoManager, ask_manager  # noqa: PLC0415 # as above
+
+        try:
+            asking = ask_manager(self._engine, partial(has_wanted, wanted=wanted))
+            return tasks_up(finish(asking), wanted)
+        except (NoManager, EngineError):
+            return []
 
     def settle(self, command: Command, container: Container, profile: Profile) -> ExecConfig:
         """Settle what is to be executed: as :func:`rind.resolve.settle`."""
@@ -100,4 +117,6 @@ class EarlyClient:
         from rind.engine.loop_wire import LoopWire  # noqa: PLC0415 # as above
 
         carrier = SocketCarrier(self._carrier.dialer.using(LoopWire))
-        return Client(Engine(self.endpoint, carrier, self._engine.dialect), self.caller)
+        may_ask = self._engine.may_ask
+        engine = Engine(self.endpoint, carrier, self._engine.dialect, may_ask=may_ask)
+        return Client(engine, self.caller)

@@ -72,7 +72,7 @@ class WantedFields(TypedDict, total=False):
     container: str | None
     service: str | None
     project: str | None
-    index: int | None
+    index: int | str | None
 
 
 class AnywhereOptions(RunOptions, WantedFields, total=False):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMPOSE",
+    "INDEX",
+    "NAME",
     "NO_DETACH_KEYS",
     "STACK",
     "SWARM",
@@ -38,8 +40,13 @@ STACK: Final = "com.docker.stack.namespace"
 """The label with the stack that a service belongs to (docker CLI, compose/convert)."""
 
 
-_INDEX: Final = re.compile("[1-9][0-9]{0,8}")
+INDEX: Final = re.compile("[1-9][0-9]{0,8}")
 """A replica's number, as ``--index`` takes it."""
+
+NAME: Final = "[a-zA-Z0-9][a-zA-Z0-9_.-]*"
+"""moby's names.RestrictedNamePattern, of containers and more; IDs are hexadecimal."""
+
+_NODE_ID: Final = re.compile("[0-9a-z]{25}")
 
 MOST_PATH: Final = 4096
 """Bytes: Linux's PATH_MAX."""
@@ -117,18 +124,34 @@ class Container:
 
     @property
     def index(self) -> str:
-        """Its number among the replicas of its service, from 1; empty for none."""
-        # A task is named service.slot.ID; that of a global service, service.node.ID.
-        slot = self.labels.get(f"{SWARM}.task.name", "").rpartition(".")[0].rpartition(".")[2]
-        number = self.labels.get(f"{COMPOSE}.container-number", slot)
-        return number if _INDEX.fullmatch(number) else ""
+        """Which replica of its service it is: a number from 1 on; empty for none.
+
+        For the task of a swarm's global service, the host name of its node, or where that is not
+        known its ID.
+        """
+        of_task, of_node = self._slot, self.labels.get(f"{SWARM}.node.id", "")
+        if of_task and of_task == of_node and _NODE_ID.fullmatch(of_node):
+            return self.node or of_node
+        number = self.labels.get(f"{COMPOSE}.container-number", of_task)
+        return number if INDEX.fullmatch(number) else ""
+
+    @property
+    def _slot(self) -> str:
+        """A task is named service.slot.ID; that of a global service, service.node.ID."""
+        return self.labels.get(f"{SWARM}.task.name", "").rpartition(".")[0].rpartition(".")[2]
+
+    @property
+    def is_task(self) -> bool:
+        """Whether a swarm has made it."""
+        return f"{SWARM}.task.name" in self.labels
 
     @property
     def title(self) -> str:
         """What it is called among others: its name, or as ``web.2@node2`` that of a task."""
         if not self.node:
             return self.name
-        return ".".join(filter(None, [self.service, self.index])) + f"@{self.node}"
+        slot = self.index if INDEX.fullmatch(self.index) else ""
+        return ".".join(filter(None, [self.service, slot])) + f"@{self.node}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +243,7 @@ class EngineInfo:
         os: of its containers, as ``linux``.
         cgroups: the version of its control groups, as ``2``; empty if it does not say.
         is_rootless: whether it says that it runs without root.
+        node_id: the ID of the swarm's node that it is; empty for none.
     """
 
     version: str
@@ -228,6 +252,7 @@ class EngineInfo:
     os: str = "linux"
     cgroups: str = ""
     is_rootless: bool = False
+    node_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

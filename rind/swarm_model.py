@@ -28,11 +28,18 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service of a swarm. Its name has the stack's before it, if it is of one."""
+    """A service of a swarm.
+
+    Attributes:
+        name: the stack's is before it, if it is of one.
+        labels: its own.
+        container_labels: those that its containers get.
+    """
 
     id: str
     name: str
     labels: Mapping[str, str]
+    container_labels: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Swarm:
-    """What a manager knows: of the nodes, of the services, each by its ID, and the tasks."""
+    """What a manager knows of some services: the nodes and these, each by its ID, and the tasks."""
 
     nodes: Mapping[str, Node]
     services: Mapping[str, Service]

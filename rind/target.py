@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from functools import cached_property, partial
-from http import HTTPStatus
 from typing import Any, Literal, Unpack
 
 from rind.caller import localized
 from rind.capture import Capture, captured_streams, source_of
 from rind.decide.path_map import PathMap
 from rind.decide.plan import Command, words
-from rind.errors import ContainerGone, Refused, TimedOut
+from rind.errors import ContainerGone, Refused, TimedOut, Unreachable
 from rind.execution.begin import start_detached
 from rind.execution.exec import KILL_AFTER
 from rind.execution.start import open_exec
@@ -24,7 +23,7 @@ from rind.process import Process
 from rind.resolve import profile_of, settle
 from rind.signatures import as_open_process, as_run
 
-__all__ = ["Target", "limited"]
+__all__ = ["Target", "following", "limited"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from rind.capture import CompletedProcess, OnOutput
     from rind.decide.plan import Words
     from rind.decide.profile import Profile
-    from rind.decide.selection import Selected
+    from rind.engine.endpoint import Endpoint
     from rind.errors import RindError
     from rind.execution.begin import Begun
     from rind.execution.exec import Exec
@@ -84,7 +83,6 @@ class Target:
         caller: Caller,
         *,
         reason: str = "chosen",
-        find_again: Callable[[], Awaitable[Selected]] | None = None,
     ) -> None:
         self.container = container
         self.reason = reason
@@ -93,7 +91,15 @@ class Target:
         self._trees = trees
         self._registry = registry
         self._caller = caller
-        self._find_again = find_again
+        self._find_again: Callable[[], Awaitable[Target]] | None = None
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the container's engine is: of a swarm's task, that of its node.
+
+        print(web.endpoint.url)
+        """
+        return self._engine.endpoint
 
     @cached_property
     def profile(self) -> Profile:
@@ -149,15 +155,13 @@ class Target:
         """Find the container anew, if it is followed and runs no more."""
         if self._find_again is None:
             return
-        try:
+        # The node of a swarm's task may be down.
+        with suppress(Refused, Unreachable):
             if (await self.refresh()).state == "running":
                 return
-        except Refused as exc:
-            if exc.http_status != HTTPStatus.NOT_FOUND:
-                raise
-        selected = await self._find_again()
-        self.container, self.reason = selected.container, selected.reason
+        found = await self._find_again()
         self.__dict__.pop("profile", None)  # it is of the labels that it had
+        self.__dict__.update(vars(found), _find_again=self._find_again)
 
     async def start(self, command: Command, size: tuple[int, int] | None = None) -> Exec:
         """Start a command, to be read from and written to, or given to :func:`attach_terminal`.
@@ -447,3 +451,9 @@ class Target:
             EngineError: the engine failed.
         """
         return await self._engine.container(self.container.id)
+
+
+def following(target: Target, find_again: Callable[[], Awaitable[Target]]) -> Target:
+    """Let a target find its container anew before a command, if that runs no more."""
+    target._find_again = find_again  # noqa: SLF001 # of this module
+    return target

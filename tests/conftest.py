@@ -181,14 +181,28 @@ def podmans() -> list[TestEngine]:
     ]
 
 
-@pytest.fixture(scope="session")
-def swarm() -> tuple[TestEngine, TestEngine]:
-    """Return a swarm's manager and its worker, which the manager's node labels lead to."""
+def _swarm() -> list[TestEngine]:
     described = json.loads(os.environ.get("RIND_TEST_SWARM", "[]"))
     if not described:
         pytest.skip("an existing engine is tested, which nobody may make a swarm of")
-    manager, worker = (TestEngine(**fields) for fields in described)
-    return manager, worker
+    return [TestEngine(**fields) for fields in described]
+
+
+@pytest.fixture(scope="session")
+def swarm() -> list[TestEngine]:
+    """Return the nodes of a swarm, the manager first; its node labels lead to all of them."""
+    return [engine for engine in _swarm() if engine.name.startswith("node")]
+
+
+@pytest.fixture
+def leaderless() -> Iterator["Containers"]:
+    """Return a function that starts containers on a swarm's manager, the other one of which died.
+
+    That there is no quorum, it knows half a minute later.
+    """
+    [engine] = (engine for engine in _swarm() if engine.name == "leaderless")
+    with _containers(engine) as make:
+        yield make
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -23,18 +23,19 @@ from rind.cli.option_table import SHELLS
 from rind.cli.parser import LONG, MissingValue, parse
 from rind.cli.shell_words import FISH, common, inserts, quoted, split
 from rind.cli.variables import environment
+from rind.decide.selection import AmbiguousError, Wanted, fitting, service_names
 from rind.engine.docker_config import context_names
 from rind.engine.frames import STDOUT
-from rind.errors import RindError
-from rind.model import COMPOSE
+from rind.errors import RindError, SelectionError
 from rind.records import dataclass, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Final
 
     from rind.cli.options import Candidates, Options
+    from rind.decide.plan import Command
     from rind.early import EarlyClient
     from rind.execution.exec import Exec
     from rind.model import Container
@@ -255,11 +256,11 @@ _LOCAL: Final[Mapping[str, Callable[[str, Mapping[str, str]], Sequence[str]]]] =
 
 # --- candidates from the engine ---------------------------------------------------------------
 
-_TRAITS: Final[Mapping[str, Callable[[Container], str]]] = {
-    "containers": lambda container: container.name,
-    "indexes": lambda container: container.index,
-    "projects": lambda container: container.project,
-    "services": lambda container: container.service,
+_TRAITS: Final[Mapping[str, Callable[[Container], Iterable[str]]]] = {
+    "containers": lambda container: [container.name],
+    "indexes": lambda container: [container.index],
+    "projects": lambda container: [container.project],
+    "services": service_names,
 }
 
 # $1 is what to list, $2 what it begins with. NULs separate, since a name may have newlines. The
@@ -302,13 +303,14 @@ def _ask(gap: Gap, env: Mapping[str, str]) -> list[str]:
 
 def _traits(early: EarlyClient, gap: Gap) -> list[str]:
     """Return the names of the containers that fit the options before this one."""
-    given = {"service": gap.options.service, "project": gap.options.project}
-    labels = [
-        f"{COMPOSE}.{name}={value}"
-        for name, value in given.items()
-        if value is not None and gap.kind not in {"containers", f"{name}s"}
-    ]
-    return list(filter(None, map(_TRAITS[gap.kind], early.running(labels))))
+    options = gap.options
+    wanted = Wanted(
+        label="",
+        service=options.service if gap.kind in {"projects", "indexes"} else None,
+        project=options.project if gap.kind in {"services", "indexes"} else None,
+    )
+    found = [*fitting(early.running(), wanted), *early.tasks(wanted)]
+    return [trait for one in found for trait in _TRAITS[gap.kind](one) if trait]
 
 
 def _list(early: EarlyClient, gap: Gap, env: Mapping[str, str]) -> list[str]:
@@ -328,7 +330,12 @@ def _list(early: EarlyClient, gap: Gap, env: Mapping[str, str]) -> list[str]:
         pre_step=options.pre_step,
         stdin=False,
     )
-    container = early.find(wanted(options)).container
+    try:
+        container = early.find(wanted(options)).container
+    except AmbiguousError:
+        return []
+    except SelectionError:
+        return _list_in_swarm(early, wanted(options), command)
     config = early.settle(command, container, profile_of(container, options.label))
     begun = early.start(*early.create(container, config), tty=False, size=None)
     import asyncio  # noqa: PLC0415 # while the engine starts it
@@ -336,6 +343,17 @@ def _list(early: EarlyClient, gap: Gap, env: Mapping[str, str]) -> list[str]:
     async def read() -> list[str]:
         async with asyncio.timeout(ASK_LIMIT), early.client() as client:
             return await _read(await client.target(container).execute(config, begun=begun))
+
+    return asyncio.run(read())
+
+
+def _list_in_swarm(early: EarlyClient, wanted: Wanted, command: Command) -> list[str]:
+    """Ask the container where it is a swarm's task on another node."""
+    import asyncio  # noqa: PLC0415 # rarely needed
+
+    async def read() -> list[str]:
+        async with asyncio.timeout(ASK_LIMIT), early.client() as client:
+            return await _read(await (await client.find(wanted)).start(command))
 
     return asyncio.run(read())
 

@@ -1,10 +1,10 @@
 """--explain: what would be run, where and why."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from rind.cli.options import Options
 from rind.cli.report import clean
-from rind.cli.translate import described, wanted
+from rind.cli.translate import described, docker_words, wanted
 from rind.cli.variables import environment
 from rind.client import Client
 from rind.decide.plan import Command
@@ -34,8 +34,11 @@ async def explain(
     """
     asked = wanted(options)
     targets = await client.find_all(asked) if options.all else [await client.find(asked)]
-    out(f"engine:    {clean(f'{client.endpoint.url} (from {client.endpoint.source})')}")
+    said = None
     for target in targets:
+        if target.endpoint != said:
+            said = target.endpoint
+            out(f"engine:    {clean(f'{said.url} (from {said.source})')}")
         config = await target.plan(command)
         name = target.container.name
         pre_step = target.profile.pre_step if options.pre_step else None
@@ -50,21 +53,23 @@ async def explain(
         }
         for field, value in lines.items():
             out(f"{field + ':':10} {clean(value)}")
-        out(docker_exec(options, config, env, name))
+        docker = docker_words(options, client.endpoint, target.endpoint)
+        out(docker_exec(docker, options, config, env, name))
 
 
 def docker_exec(
-    options: Options, config: ExecConfig, env: Mapping[str, str], container: str
+    docker: Sequence[str],
+    options: Options,
+    config: ExecConfig,
+    env: Mapping[str, str],
+    container: str,
 ) -> str:
     """Return the line for this shell that does the same with docker's own command.
 
     A variable that we have too goes by its name, and an environment file by its own: what they
     hold may be a secret.
     """
-    words = ["docker"]
-    for option, value in (("--host", options.host), ("--context", options.context)):
-        words += [option, value] if value is not None else []
-    words.append("exec")
+    words = [*docker, "exec"]
     flags = {
         "--detach": options.detach,
         "--interactive": config.stdin,

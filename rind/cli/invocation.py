@@ -20,7 +20,7 @@ from rind.cli.opening import (
 )
 from rind.cli.signals import left_running
 from rind.cli.supervisor import Supervisor
-from rind.cli.translate import asked_command, asked_endpoint, wanted
+from rind.cli.translate import asked_command, asked_endpoint, docker_words, wanted
 from rind.client import client_at
 from rind.decide.selection import AmbiguousError, Selected, require_running
 from rind.errors import ExitStatus, RindError, StartError
@@ -90,6 +90,8 @@ class Invocation:
         self._patience: asyncio.TimerHandle | None = None
         self._running: Supervisor | Fanout | None = None
         self._go_on: Callable[[], Awaitable[int]] | None = None
+        # How docker's own command begins for the engine.
+        self._docker: Sequence[str] = ()
         # The status after a signal or the time limit; a command's own may take precedence.
         self._status: int | None = None
 
@@ -190,7 +192,7 @@ class Invocation:
                 return _INTERRUPTED
             if options.verbosity > 0:
                 found = [Selected(target.container, target.reason) for target in targets]
-                announce(options, client.endpoint.url, found, targets[0].profile, self._say)
+                announce(options, targets[0].endpoint.url, found, targets[0].profile, self._say)
             if options.all:
                 return await self._run_all(targets, command)
             if options.detach:
@@ -201,12 +203,14 @@ class Invocation:
             name = targets[0].container.name
             self._running = supervisor = Supervisor(name, options.kill_after, self._tell)
             start = partial(targets[0].execute, config, size)
+            self._docker = docker_words(options, client.endpoint, targets[0].endpoint)
             return await self._supervise(supervisor, client, start, config, detach_keys)
 
     async def _serve_begun(self, supervisor: Supervisor, prepared: Prepared, begun: Begun) -> int:
         async with prepared.early.client() as client:
             target = client.target(prepared.selected.container, self._options.label)
             start = partial(target.execute, prepared.config, prepared.size, begun)
+            self._docker = docker_words(self._options, client.endpoint, target.endpoint)
             keys = prepared.detach_keys
             return await self._supervise(supervisor, client, start, prepared.config, keys)
 
@@ -315,7 +319,7 @@ class Invocation:
             return exc.exit_status
         if status is None:
             if options.verbosity >= 0:
-                top = f"docker top {quoted(supervisor.name)}"
+                top = " ".join(map(quoted, [*self._docker, "top", supervisor.name]))
                 self._say(f"detached: the command runs on; find it with: {top}")
             return 0
         return status

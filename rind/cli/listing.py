@@ -9,7 +9,7 @@ from rind.cli.report import HEADER, row, table
 from rind.cli.translate import wanted
 from rind.client import Client
 from rind.errors import SelectionError
-from rind.model import Container
+from rind.model import INDEX, Container
 
 __all__ = ["show_list"]
 
@@ -50,10 +50,14 @@ def _as_json(container: Container, label: str) -> dict[str, object]:
         "service": container.service,
         "project": container.project,
         "node": container.node or None,
-        "index": int(container.index) if container.index else None,
+        "index": _as_number(container.index) or None,
         "image": container.image,
         "created": container.created,
         "state": container.state,
         "status": container.status,
         "pre_step": container.labels.get(label),
     }
+
+
+def _as_number(index: str) -> int | str:
+    return int(index) if INDEX.fullmatch(index) else index

@@ -83,13 +83,11 @@ def prepare(
     early = EarlyClient(endpoint, env)
     try:
         selected = early.find(wanted(options))
-    except AmbiguousError:
-        if can_ask(env):
+    except AmbiguousError as several:
+        if can_ask(env) or any(one.is_task for one in several.candidates):
             return None
         raise
     except SelectionError:
-        if options.container is not None:
-            raise
         return None  # it may be a swarm's task on another node
     container = selected.container
     mention_elsewhere(options, container, early.caller, say)

@@ -11,6 +11,7 @@ import re
 from rind.cli.options import Option
 from rind.cli.variables import checked_variable
 from rind.errors import UsageError
+from rind.model import INDEX, NAME
 from rind.terminal.detach_keys import parse_keys
 
 TYPE_CHECKING = False
@@ -60,9 +61,14 @@ def _shell(options: Options, value: str) -> None:
 
 
 def _index(options: Options, value: str) -> None:
-    if not re.fullmatch("[1-9][0-9]{0,8}", value):
-        raise UsageError(f"--index needs a number from 1 on, but got {value!r}")
-    options.index = int(value)
+    if INDEX.fullmatch(value):
+        options.index = int(value)
+    elif value.isdigit() or not re.fullmatch(NAME, value):
+        raise UsageError(
+            f"--index needs a number from 1 on, or the name of a swarm's node, but got {value!r}"
+        )
+    else:
+        options.index = value
 
 
 def _duration(name: str) -> Reader:
@@ -124,7 +130,7 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         Option(
             "-s, --service",
             _not_empty("service"),
-            "of this Compose service, labelled or not (RIND_SERVICE)",
+            "of this service of Compose or a swarm, labelled or not (RIND_SERVICE)",
             metavar="NAME",
             completes="services",
             excludes=("--container",),
@@ -132,7 +138,7 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         Option(
             "-p, --project",
             _not_empty("project"),
-            "of this Compose project (RIND_PROJECT)",
+            "of this Compose project, or stack of a swarm (RIND_PROJECT)",
             metavar="NAME",
             completes="projects",
             excludes=("--container",),
@@ -140,7 +146,7 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         Option(
             "--index",
             _index,
-            "this replica of the service",
+            "this replica, or the one on this node of a swarm",
             metavar="N",
             completes="indexes",
             excludes=("--container",),

@@ -79,7 +79,7 @@ class Options:
     container: str | None = None
     service: str | None = None
     project: str | None = None
-    index: int | None = None
+    index: int | str | None = None
     all: bool = False
     group: bool = False
     label: str = DEFAULT_LABEL

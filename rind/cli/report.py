@@ -28,7 +28,7 @@ _UNITS: Final = (
 )
 
 _WIDEST: Final = 40
-"""Columns of the screen that one of a table's may have, unless it is the last."""
+"""Columns of the screen that one of a table's may have, unless it is the first or the last."""
 
 
 def clean(text: str) -> str:
@@ -85,8 +85,8 @@ def table(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
         width: what no line may exceed.
     """
     columns = [[cut(cell, _WIDEST) for cell in column] for column in zip(*rows, strict=True)]
-    if columns:
-        columns[-1] = [row[-1] for row in rows]
+    if columns:  # a name is there to be copied
+        columns[0], columns[-1] = [row[0] for row in rows], [row[-1] for row in rows]
     columns = [column for column in columns if any(column[1:])]
     widths = [max(map(_width, column)) for column in columns]
     lines = []

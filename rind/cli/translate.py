@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rind.decide.profile import Profile
     from rind.engine.endpoint import Endpoint
 
-__all__ = ["asked_command", "asked_endpoint", "described", "wanted"]
+__all__ = ["asked_command", "asked_endpoint", "described", "docker_words", "wanted"]
 
 
 def wanted(options: Options) -> Wanted:
@@ -39,6 +39,24 @@ def asked_endpoint(options: Options, env: Mapping[str, str]) -> Endpoint:
         UsageError: as :func:`~rind.engine.endpoint.resolve_endpoint`.
     """
     return resolve_endpoint(env, host=options.host, context=options.context)
+
+
+def docker_words(options: Options, own: Endpoint, endpoint: Endpoint) -> list[str]:
+    """Return how a line of docker's own command begins, for an engine.
+
+    Args:
+        options: that asked for our own engine.
+        own: where that is.
+        endpoint: where the engine is, which may be that of a swarm's other node.
+    """
+    if endpoint == own:
+        given = {"--host": options.host, "--context": options.context}
+    elif endpoint.context:
+        given = {"--host": None, "--context": endpoint.context}
+    else:
+        given = {"--host": endpoint.url, "--context": None}
+    found = [word for name, value in given.items() if value for word in (name, value)]
+    return ["docker", *found]
 
 
 def asked_command(

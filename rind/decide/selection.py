@@ -27,6 +27,7 @@ __all__ = [
     "nearest",
     "require_running",
     "select",
+    "service_names",
     "stands_elsewhere",
 ]
 
@@ -46,14 +47,15 @@ class Wanted:
     Attributes:
         label: the key that it has; one that is asked for by its service need not have it.
         container: its name, its ID or a unique prefix of that; then nothing else matters.
-        service, project, index: as Compose knows it.
+        service, project: as Compose knows it, or a swarm.
+        index: the replica's number, or the node of a global service's task in a swarm.
     """
 
     label: str = DEFAULT_LABEL
     container: str | None = None
     service: str | None = None
     project: str | None = None
-    index: int | None = None
+    index: int | str | None = None
 
     @property
     def filters(self) -> list[str]:
@@ -101,12 +103,12 @@ def fitting(containers: Sequence[Container], wanted: Wanted) -> list[Container]:
         for container in containers
         if wanted.index is None or container.index == str(wanted.index)
         if wanted.project is None or container.project == wanted.project
-        if wanted.service is None or wanted.service in _service_names(container)
+        if wanted.service is None or wanted.service in service_names(container)
     ]
     return [container for container in fit if wanted.label in container.labels] or fit
 
 
-def _service_names(container: Container) -> set[str]:
+def service_names(container: Container) -> set[str]:
     """Return a service's name, and the one that a swarm has for it, with the stack's before it."""
     return {container.service, container.labels.get(f"{SWARM}.service.name", "")}
 

@@ -4,18 +4,34 @@ from __future__ import annotations
 
 from rind.decide.selection import fitting
 from rind.model import STACK, SWARM, Container
+from rind.quoting import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rind.decide.selection import Wanted
-    from rind.swarm_model import Node, Swarm, Task
+    from rind.swarm_model import Service, Swarm, Task
 
-__all__ = ["last_error", "node_of", "tasks_up"]
+__all__ = ["has_wanted", "is_name", "last_error", "node_id_of", "starting", "tasks_up"]
 
 _LOST = {"down", "disconnected"}
 """States of a node whose tasks only seem to run."""
+
+_STARTING = {"assigned", "accepted", "preparing", "ready", "starting"}
+"""States of a task that has a node, and does not run yet (SwarmKit, api/types.proto)."""
+
+
+def has_wanted(service: Service, wanted: Wanted) -> bool:
+    """Whether tasks of a service could be wanted; by no label where that is empty."""
+    if wanted.container is not None:
+        return wanted.container.rsplit(".", 2)[0] == service.name
+    stack = service.labels.get(STACK, "")
+    if wanted.project is not None and wanted.project != stack:
+        return False
+    if wanted.service is None:
+        return wanted.label in {"", *service.container_labels}
+    return wanted.service in {service.name, service.name.removeprefix(f"{stack}_")}
 
 
 def tasks_up(swarm: Swarm, wanted: Wanted) -> list[Container]:
@@ -28,19 +44,30 @@ def tasks_up(swarm: Swarm, wanted: Wanted) -> list[Container]:
     ]
 
 
-def node_of(swarm: Swarm, container: Container) -> Node | None:
-    """Return the node that a task of the swarm is on; None for what is no task of it."""
-    return swarm.nodes.get(container.labels.get(f"{SWARM}.node.id", ""))
+def starting(swarm: Swarm, wanted: Wanted) -> list[Container]:
+    """Return the tasks that fit and will run as soon as their nodes have started them."""
+    return [container for task, container in _fitting(swarm, wanted) if task.state in _STARTING]
+
+
+def is_name(name: str) -> bool:
+    """Whether a container that is named so can be a task."""
+    return name.count(".") > 1
+
+
+def node_id_of(container: Container) -> str:
+    """Return the ID of the node that a task is on; empty for what is none."""
+    return container.labels.get(f"{SWARM}.node.id", "")
 
 
 def last_error(swarm: Swarm, wanted: Wanted) -> str:
-    """Say why no task runs that fits: the last one's state and error; empty if there is none."""
-    found = sorted(_fitting(swarm, wanted), key=lambda pair: pair[0].changed)
+    """Say why no task runs that fits: what the last one failed of, or is; empty for no service."""
+    found = sorted(_fitting(swarm, wanted), key=lambda pair: (bool(pair[0].error), pair[0].changed))
     if not found:
-        return ""
+        names = sorted(quoted(service.name) for service in swarm.services.values())
+        return f"{names[0]} has no such task; see: docker service ps {names[0]}" if names else ""
     task, container = found[-1]
     node = swarm.nodes.get(task.node_id)
-    if node is not None and node.state in _LOST:
+    if not task.error and node is not None and node.state in _LOST:
         return f"{container.title}, but its node is {node.state}"
     why = f": {task.error}" if task.error else ""
     return f"{container.title or container.name} is {task.state}{why}"
@@ -51,7 +78,7 @@ def _fitting(swarm: Swarm, wanted: Wanted) -> Iterator[tuple[Task, Container]]:
         container.name: (task, container)
         for task in swarm.tasks
         if (container := _as_container(swarm, task)) is not None
-        if wanted.service is not None or wanted.label in container.labels
+        if wanted.container in {None, container.name}
     }
     for container in fitting([container for _, container in pairs.values()], wanted):
         yield pairs[container.name]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 
-from rind.model import COMPOSE, Container, Defaults, EngineInfo, ExecState, Mount, is_path
+from rind.model import COMPOSE, NAME, Container, Defaults, EngineInfo, ExecState, Mount, is_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MOST_BYTES",
-    "NAME",
     "WrongAnswer",
     "labels_in",
     "listed",
@@ -55,9 +54,6 @@ LONGEST_TEXT: Final = 1000
 """Characters kept of a text that is only displayed."""
 
 MOST_PID: Final = 2**31
-
-NAME: Final = "[a-zA-Z0-9][a-zA-Z0-9_.-]*"
-"""moby's names.RestrictedNamePattern; IDs are hexadecimal."""
 
 _ID: Final = re.compile("[0-9a-f]{64}")
 _PID: Final = re.compile("[0-9]{1,10}")
@@ -129,6 +125,7 @@ def read_info(data: bytes) -> EngineInfo:
         os=text_in(info, "OSType", "linux"),
         cgroups=text_in(info, "CgroupVersion", ""),
         is_rootless="name=rootless" in options,
+        node_id=text_in(object_in(info, "Swarm"), "NodeID", ""),
     )
 
 

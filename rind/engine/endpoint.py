@@ -31,11 +31,13 @@ class Endpoint:
             ``ssh://user@host:port/path``; it may be printed.
         source: what said so, for messages.
         tls: how to encrypt; None for not at all.
+        context: the docker context that it is of; empty for none.
     """
 
     url: str
     source: str
     tls: Tls | None = None
+    context: str = ""
 
     @property
     def is_plain(self) -> bool:
@@ -75,7 +77,7 @@ def resolve_endpoint(
     name, source = (context, f"{prefix}context") if context else current_context(env)
     if name and name != "default":
         found = read_context(env, name, source)
-        return _checked(found.host, f"the context {name}", found.tls)
+        return _checked(found.host, f"the context {name}", found.tls, name)
     if tls := wanted_tls(env):
         return _checked("tcp://localhost", "DOCKER_TLS_VERIFY", tls)
     return _default(env)
@@ -91,7 +93,7 @@ def _default(env: Mapping[str, str]) -> Endpoint:
     return Endpoint(DEFAULT_HOST, "the default")
 
 
-def _checked(address: str, source: str, tls: Tls | None) -> Endpoint:
+def _checked(address: str, source: str, tls: Tls | None, context: str = "") -> Endpoint:
     try:
         url = accepted(address, tls=tls is not None)
     except ValueError as exc:
@@ -103,4 +105,5 @@ def _checked(address: str, source: str, tls: Tls | None) -> Endpoint:
             "Rind speaks unix://, tcp:// and ssh://"
         )
     # As for docker, a socket of this machine is never encrypted.
-    return Endpoint(url, source, tls if url.startswith(("tcp:", "http:")) else None)
+    tls = tls if url.startswith(("tcp:", "http:")) else None
+    return Endpoint(url, source, tls, context)

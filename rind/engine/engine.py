@@ -20,6 +20,7 @@ from rind.engine.sockets import SocketCarrier, upgraded
 from rind.engine.translation import translated
 from rind.engine.transport import dialer_for
 from rind.errors import Broken, Refused
+from rind.model import NAME
 from rind.records import replace
 
 TYPE_CHECKING = False
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from rind.engine.hijacked import HijackedStream
     from rind.engine.wire import Wire
     from rind.model import Container, Defaults, EngineInfo, ExecConfig, ExecState
-    from rind.swarm_model import Swarm
 
 __all__ = ["ERRORS", "REQUEST_TIMEOUT", "Engine", "accept"]
 
@@ -52,9 +52,7 @@ _CHANGES: Final = ["create", "start", "unpause", "health_status", "die", "rename
 ERRORS: Final = 400
 """From here on, an HTTP status is an error."""
 
-_NO_MANAGER: Final = {404, 406, 503}
-"""What a request about the swarm is answered with where there is none: by Podman, by moby before
-swarm was merged, and by moby (daemon/cluster, errNoSwarm and errNoManager)."""
+_FULL_ID: Final = re.compile("[0-9a-f]{64}")
 
 _CLOCKS_AGREE: Final = 2.0
 """Seconds by which the engine's clock seems to be another one: its answers have whole seconds."""
@@ -78,7 +76,7 @@ class Engine:
 
     Attributes:
         dialect: how it is spoken with, once that is known.
-        timeout: as it was given.
+        timeout, may_ask: as they were given.
     """
 
     def __init__(
@@ -94,7 +92,7 @@ class Engine:
         self.dialect = dialect or Dialect()
         self._knows_dialect = dialect is not None
         self.timeout = timeout
-        self._may_ask = may_ask
+        self.may_ask = may_ask
         self._given = carrier
         self._carrier: Carrier | None = None
 
@@ -144,10 +142,12 @@ class Engine:
         Raises:
             Refused: there is none (404), or several share the prefix.
         """
-        if not re.fullmatch(answers.NAME, name):
+        if not re.fullmatch(NAME, name):
             raise Refused(404, f"No such container: {name}")
         with self.errors():
-            found = answers.read_container_id(await self._get(f"containers/{name}/json"))
+            found = name
+            if not _FULL_ID.fullmatch(name):
+                found = answers.read_container_id(await self.get(f"containers/{name}/json"))
             # Only the list has the status in words.
             listed = await self._list(all="1", filters=json.dumps({"id": [found]}))
             if not listed:  # removed in between
@@ -157,7 +157,7 @@ class Engine:
     async def defaults(self, container_id: str) -> Defaults:
         """Return a container's own variables and working directory."""
         with self.errors():
-            told = await self._get(f"containers/{container_id}/json")
+            told = await self.get(f"containers/{container_id}/json")
             return answers.read_defaults(told, without=self.dialect.given)
 
     async def processes(self, container_id: str) -> list[tuple[int, int]]:
@@ -170,36 +170,19 @@ class Engine:
         """
         with self.errors():
             path = f"containers/{container_id}/top"
-            return answers.read_processes(await self._get(path, ps_args=_ORDERED))
+            return answers.read_processes(await self.get(path, ps_args=_ORDERED))
 
     async def version(self) -> str:
         """Return the engine's own version, as ``28.5.2``."""
         with self.errors():
-            return answers.read_version(await self._get("version"))
+            return answers.read_version(await self.get("version"))
 
     async def info(self) -> EngineInfo:
         """Return what the engine says of itself."""
         with self.errors():
-            info = answers.read_info(await self._get("info"))
+            info = answers.read_info(await self.get("info"))
             api = "{}.{}".format(*self.dialect.api_version)
             return replace(info, api=api, is_podman=self.dialect.is_podman)
-
-    async def swarm(self) -> Swarm | None:
-        """Return what the engine knows of its swarm, as a manager; None where it is none.
-
-        Raises:
-            Refused: the swarm has no quorum, as a rule (500).
-        """
-        from rind.engine.swarm_answers import read_swarm  # noqa: PLC0415 # rarely needed
-
-        with self.errors():
-            try:
-                nodes = await self._get("nodes")
-            except Refused as exc:
-                if exc.http_status in _NO_MANAGER:
-                    return None
-                raise
-            return read_swarm(nodes, await self._get("services"), await self._get("tasks"))
 
     async def events(
         self, container_id: str, names: Sequence[str], before: float, after: float
@@ -220,7 +203,7 @@ class Engine:
             filters = {"type": ["container"], "container": [container_id], "event": list(names)}
             period = {"since": f"{now - before:.6f}", "until": f"{now + after:.6f}"}
             return answers.read_event_actions(
-                await self._get("events", filters=json.dumps(filters), **period)
+                await self.get("events", filters=json.dumps(filters), **period)
             )
 
     async def _now(self) -> float:
@@ -345,7 +328,7 @@ class Engine:
             Refused: the engine no longer knows it (404), minutes after its end.
         """
         with self.errors():
-            return answers.read_exec_state(await self._get(f"exec/{exec_id}/json"))
+            return answers.read_exec_state(await self.get(f"exec/{exec_id}/json"))
 
     def _own_carrier(self) -> Carrier:
         if self.endpoint.is_plain:
@@ -354,7 +337,7 @@ class Engine:
             return PooledCarrier(self.endpoint.url)
         from rind.engine.loop_wire import LoopWire  # noqa: PLC0415 # it needs asyncio
 
-        return SocketCarrier(dialer_for(self.endpoint, LoopWire, may_ask=self._may_ask))
+        return SocketCarrier(dialer_for(self.endpoint, LoopWire, may_ask=self.may_ask))
 
     @property
     def carrier(self) -> Carrier:
@@ -381,9 +364,10 @@ class Engine:
 
     async def _list(self, **params: str) -> list[Container]:
         with self.errors():
-            return answers.read_containers(await self._get("containers/json", **params))
+            return answers.read_containers(await self.get("containers/json", **params))
 
-    async def _get(self, path: str, **params: str) -> bytes:
+    async def get(self, path: str, **params: str) -> bytes:
+        """Return the body of the answer to a GET request, for this package."""
         asked = self.new_request("GET", path, params)
         return accept(await self.carrier.request(asked, self.timeout)).body
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 
-from rind.engine.answers import NAME, WrongAnswer, labels_in, listed, number, object_in, text_in
-from rind.swarm_model import Node, Service, Swarm, Task
+from rind.engine.answers import WrongAnswer, labels_in, listed, number, object_in, text_in
+from rind.model import NAME
+from rind.swarm_model import Node, Service, Task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Final
 
-__all__ = ["read_swarm"]
+__all__ = ["read_nodes", "read_services", "read_tasks"]
 
 _ID: Final = re.compile("[0-9a-z]{25}")
 _CONTAINER_ID: Final = re.compile("[0-9a-f]{64}")
@@ -20,19 +21,19 @@ _HOST_LABEL: Final = "app.rind.host"
 _MOST_SLOTS: Final = 2**31
 
 
-def read_swarm(nodes: bytes, services: bytes, tasks: bytes) -> Swarm:
-    """Read ``GET /nodes``, ``GET /services`` and ``GET /tasks``.
+def read_nodes(data: bytes) -> list[Node]:
+    """Read ``GET /nodes``."""
+    return [_node(item) for item in listed(data, "the nodes")]
 
-    Raises:
-        WrongAnswer: one of them is none that an engine gives.
-    """
-    found_nodes = [_node(item) for item in listed(nodes, "the nodes")]
-    found_services = [_service(item) for item in listed(services, "the services")]
-    return Swarm(
-        {node.id: node for node in found_nodes},
-        {service.id: service for service in found_services},
-        [_task(item) for item in listed(tasks, "the tasks")],
-    )
+
+def read_services(data: bytes) -> list[Service]:
+    """Read ``GET /services``."""
+    return [_service(item) for item in listed(data, "the services")]
+
+
+def read_tasks(data: bytes) -> list[Task]:
+    """Read ``GET /tasks``."""
+    return [_task(item) for item in listed(data, "the tasks")]
 
 
 def _node(item: Mapping[str, object]) -> Node:
@@ -50,7 +51,8 @@ def _service(item: Mapping[str, object]) -> Service:
     name = text_in(spec, "Name")
     if not re.fullmatch(NAME, name):
         raise WrongAnswer("a service has no name")
-    return Service(_id(item, "ID"), name, labels_in(spec))
+    template = object_in(object_in(spec, "TaskTemplate"), "ContainerSpec")
+    return Service(_id(item, "ID"), name, labels_in(spec), labels_in(template))
 
 
 def _task(item: Mapping[str, object]) -> Task:

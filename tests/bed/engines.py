@@ -66,6 +66,9 @@ _PRIVATE = "".join(
     for directory in ("/opt", "/run")
     if not ROOT.is_relative_to(directory)
 )
+_daemons: list[subprocess.Popen[bytes]] = []
+"""All that were started: Python warns where one of them outlives what it has for it."""
+
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -144,6 +147,8 @@ class Engine:
     """A folder of them (see `certificates.py`), to listen for TLS too."""
     network: Path | None = None
     """The network namespace that it enters, in place of one of its own."""
+    host_name: str = ""
+    """In place of the machine's."""
 
     @property
     def data(self) -> Path:
@@ -196,6 +201,7 @@ class Engine:
                 start_new_session=True,
                 pass_fds=listeners,
             )
+        _daemons.append(daemon)
         if why := why_not_up(daemon, self.socket, log, self.name):
             self.stop()
             raise Trouble(why)
@@ -238,6 +244,8 @@ class Engine:
             *(f"--tlskey={self.certificates}/server-key.pem", "--host=fd://"),
         )
         up = f"{shlex.quote(str(_BUSYBOX.path / 'bin/busybox'))} ip link set lo up; "
+        if self.host_name:
+            up += f"echo {self.host_name} >/proc/sys/kernel/hostname; "
         programs = [str(pack.path / "bin") for pack in (DAEMONS[self.suite], _RUNTIME)]
         path = os.pathsep.join([*programs, os.environ.get("PATH", os.defpath)])
         return [
@@ -245,7 +253,8 @@ class Engine:
             *("env", "--default-signal"),
             *(("setpriv", "--pdeathsig", "TERM") if tied else ()),
             *(("nsenter", f"--net={self.network}") if self.network else ("unshare", "--net")),
-            *("unshare", "--mount", "sh", "-c", f'{_PRIVATE}{handed}{up}exec "$@"', "sh"),
+            *("unshare", "--mount", *(["--uts"] if self.host_name else [])),
+            *("sh", "-c", f'{_PRIVATE}{handed}{up}exec "$@"', "sh"),
             *("env", f"PATH={path}", f"LD_LIBRARY_PATH={_RUNTIME.path / 'lib'}"),
             *(f"TMPDIR={self.run_time}", "dockerd"),
             *(f"--config-file={self._configuration}", f"--pidfile={self.run_time / 'pid'}"),
@@ -265,6 +274,14 @@ class Engine:
             for directory, _, _ in os.walk(parent, topdown=False):
                 _remove_cgroup(Path(directory))
         remove(self.run_time)
+
+    def kill(self) -> None:
+        """End it and its containers at once, as a power failure would."""
+        while ours := [pid for pid, _ in self._processes()]:
+            for pid in ours:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.02)
 
     def clear(self) -> None:
         """Remove all its containers, networks and volumes, but no image."""

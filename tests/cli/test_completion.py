@@ -91,7 +91,7 @@ def test_the_environments_defaults_count() -> None:
     assert decide([], env) == decide([""], env)
 
 
-@pytest.mark.parametrize("line", ["--no-such x", "--shell a/b x", "--tty=x y", "--index x -s w"])
+@pytest.mark.parametrize("line", ["--no-such x", "--shell a/b x", "--tty=x y", "--index 0 -s w"])
 def test_after_a_mistake_there_is_nothing_to_complete(line: str) -> None:
     with pytest.raises(UsageError):
         decide(line.split(), {})

@@ -72,7 +72,8 @@ def test_explain_of_all_and_of_an_index(containers: Containers) -> None:
     ["plain", "two words", "it's", "a\nb", "\x1b[2J", "é\n", "a\\n\tb", "=ls", "~", "a\udcff"],
 )
 def test_a_pasted_word_is_the_word(word: str) -> None:
-    line = docker_exec(Options(), ExecConfig(argv=["printf", "%s", word], stdin=False), {}, "web")
+    config = ExecConfig(argv=["printf", "%s", word], stdin=False)
+    line = docker_exec(["docker"], Options(), config, {}, "web")
     assert line.isprintable()
     assert line.startswith("docker exec web printf %s ")
     script = line.replace("docker exec web ", "", 1)

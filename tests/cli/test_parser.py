@@ -83,7 +83,8 @@ def test_the_options_as_they_were_typed() -> None:
         (["-at"], "--all cannot be combined with --tty"),
         (["--group", "ls"], "--group is only for --all"),
         (["-ad"], "--all cannot be combined with --detach"),
-        (["--index", "0"], "--index needs a number from 1 on, but got '0'"),
+        (["--index", "0"], "--index needs a number from 1 on, or the name of a swarm's node, but"),
+        (["--index", "-1"], "--index needs a number from 1 on, or the name of a swarm's node, but"),
         (["--shell", "bin/sh"], "--shell needs an absolute path of the container, or a name"),
         (["--shell", ""], "--shell needs an absolute path of the container, or a name"),
         (["--timeout", "1m30"], "--timeout needs a duration"),
@@ -158,6 +159,7 @@ def test_defaults_from_the_environment() -> None:
     # What is typed is meant, whatever the environment says.
     assert parsed(["-s", "web"], env) == Options(service="web", project="p")
     assert parsed(["--index", "2"], env) == Options(service="s", project="p", index=2)
+    assert parsed(["--index", "node2"], {}).index == "node2"
     assert parsed(["--all"], env) == Options(all=True, service="s", project="p")
     assert parsed(["--container", "x"], env) == Options(container="x")
 

@@ -69,6 +69,7 @@ def test_a_tables_columns_are_aligned_as_they_are_seen() -> None:
     rows = [("A", "EMPTY", "C", "D"), ("漢字", "", "c", "dd"), ("abc", "", "", "d" * 60)]
     assert table(rows) == ["A     C  D", "漢字  c  dd", f"abc      {'d' * 60}"]
     assert table(rows, 12) == ["A     C  D", "漢字  c  dd", "abc      dd…"]
-    assert table([("A", "B"), ("a" * 50, "b")])[1] == f"{'a' * 39}…  b"
+    wide = ("a" * 50, "b" * 50, "c")
+    assert table([("A", "B", "C"), wide])[1] == f"{'a' * 50}  {'b' * 39}…  c"
     assert table([("A", "B")]) == []
     assert table([]) == []

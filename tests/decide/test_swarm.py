@@ -1,78 +1,116 @@
 import pytest
 
 from rind.decide.selection import Wanted
-from rind.decide.swarm import last_error, node_of, tasks_up
-from rind.model import STACK
+from rind.decide.swarm import has_wanted, is_name, last_error, node_id_of, starting, tasks_up
+from rind.model import STACK, Container
 from rind.swarm_model import Node, Service, Swarm, Task
 
+ONE, TWO, THREE = ("1" * 25, "2" * 25, "3" * 25)
 NODES = {
-    "n1": Node("n1", "one", "ready"),
-    "n2": Node("n2", "two", "ready", "ssh://me@two"),
-    "n3": Node("n3", "three", "down"),
+    ONE: Node(ONE, "one", "ready"),
+    TWO: Node(TWO, "two", "ready", "ssh://me@two"),
+    THREE: Node(THREE, "three", "down"),
 }
-SERVICES = {
-    "s1": Service("s1", "shop_web", {STACK: "shop"}),
-    "s2": Service("s2", "db", {}),
-    "s3": Service("s3", "agent", {}),
-}
+WEB = Service("web", "shop_web", {STACK: "shop"}, {"app.rind": ""})
+DB = Service("db", "db", {}, {})
+AGENT = Service("agent", "agent", {}, {})
 
 
-def task(number: int, service: str, node: str, slot: int, how: str = "running") -> Task:
+def task(number: int, service: Service, node: str, slot: int, how: str = "running") -> Task:
     state, _, error = how.partition(": ")
-    labels = {"app.rind": ""} if service == "s1" else {}
     container = f"{number:064x}"
     changed = f"2026-11-27T10:00:{number:02}Z"
-    return Task(f"t{number}", service, node, slot, state, error, container, labels, changed)
+    labels = service.container_labels
+    return Task(f"t{number}", service.id, node, slot, state, error, container, labels, changed)
 
 
-SWARM = Swarm(
-    NODES,
-    SERVICES,
-    [
-        task(1, "s1", "n1", 1),
-        task(2, "s1", "n2", 2),
-        task(3, "s1", "n3", 3),
-        task(4, "s1", "n1", 4, "failed: exit 1"),
-        task(5, "s2", "n1", 1, "rejected: No such image: x"),
-        task(6, "s3", "n1", 0),
-        task(7, "s3", "n2", 0),
-        task(8, "gone", "n1", 1),
-    ],
-)
+def swarm(*services: Service) -> Swarm:
+    tasks = [
+        task(1, WEB, ONE, 1),
+        task(2, WEB, TWO, 2),
+        task(3, WEB, THREE, 3),
+        task(4, WEB, ONE, 4, "failed: exit 1"),
+        task(5, WEB, ONE, 4, "preparing"),
+        task(6, DB, ONE, 1, "rejected: No such image: x"),
+        task(7, AGENT, ONE, 0),
+        task(8, AGENT, TWO, 0),
+    ]
+    ids = {service.id for service in services}
+    found = [one for one in tasks if one.service_id in ids]
+    return Swarm(NODES, {service.id: service for service in services}, found)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "titles"),
+    ("wanted", "services"),
     [
-        (Wanted(), ["web.1@one", "web.2@two"]),
-        (Wanted(service="web"), ["web.1@one", "web.2@two"]),
-        (Wanted(service="shop_web", project="shop"), ["web.1@one", "web.2@two"]),
+        (Wanted(), [WEB]),
+        (Wanted(service="web"), [WEB]),
+        (Wanted(service="shop_web", project="shop"), [WEB]),
         (Wanted(service="web", project="other"), []),
-        (Wanted(project="shop", index=2), ["web.2@two"]),
-        (Wanted(service="agent"), ["agent@one", "agent@two"]),
-        (Wanted(service="db"), []),
+        (Wanted(project="shop"), [WEB]),
+        (Wanted(service="agent"), [AGENT]),
         (Wanted(label="other"), []),
+        (Wanted(container="shop_web.2.t2"), [WEB]),
+        (Wanted(container="shop_web"), [WEB]),  # which no container of it is named
     ],
 )
-def test_tasks_that_fit(wanted: Wanted, titles: list[str]) -> None:
-    assert [container.title for container in tasks_up(SWARM, wanted)] == titles
+def test_the_services_that_could_be_wanted(wanted: Wanted, services: list[Service]) -> None:
+    assert [one for one in (WEB, DB, AGENT) if has_wanted(one, wanted)] == services
+
+
+@pytest.mark.parametrize(
+    ("wanted", "service", "titles"),
+    [
+        (Wanted(), WEB, ["web.1@one", "web.2@two"]),
+        (Wanted(project="shop", index=2), WEB, ["web.2@two"]),
+        (Wanted(container="shop_web.2.t2"), WEB, ["web.2@two"]),
+        (Wanted(container="shop_web.2.t3"), WEB, []),
+        (Wanted(service="agent"), AGENT, ["agent@one", "agent@two"]),
+        (Wanted(service="agent", index="two"), AGENT, ["agent@two"]),
+        (Wanted(service="agent", index=2), AGENT, []),
+        (Wanted(service="db"), DB, []),
+    ],
+)
+def test_tasks_that_fit(wanted: Wanted, service: Service, titles: list[str]) -> None:
+    assert [container.title for container in tasks_up(swarm(service), wanted)] == titles
 
 
 def test_a_task_is_named_as_its_container_is() -> None:
-    _, second = tasks_up(SWARM, Wanted(service="web"))
+    _, second = tasks_up(swarm(WEB), Wanted(service="web"))
     assert second.name == "shop_web.2.t2"
     assert (second.service, second.project, second.index) == ("web", "shop", "2")
-    assert node_of(SWARM, second) is NODES["n2"]
+    assert node_id_of(second) == TWO
+    assert second.is_task
+    assert is_name(second.name)
+
+
+def test_a_node_is_the_index_of_a_global_services_task() -> None:
+    """By its ID where nobody has asked for its name; a hostile label is none."""
+    name = f"agent.{ONE}.t7"
+    labels = {"com.docker.swarm.task.name": name, "com.docker.swarm.node.id": ONE}
+    assert Container("", name, "running", "", labels).index == ONE
+    assert Container("", name, "running", "", labels, node="one").index == "one"
+    odd = {"com.docker.swarm.task.name": "a.\x1b.t", "com.docker.swarm.node.id": "\x1b"}
+    assert Container("", "a", "running", "", odd, node="one").index == ""
+
+
+def test_what_will_run_soon() -> None:
+    assert [container.title for container in starting(swarm(WEB), Wanted())] == ["web.4@one"]
+    assert starting(swarm(WEB), Wanted(index=2)) == []
 
 
 @pytest.mark.parametrize(
-    ("wanted", "said"),
+    ("wanted", "service", "said"),
     [
-        (Wanted(service="db"), "db.1@one is rejected: No such image: x"),
-        (Wanted(service="web", index=3), "web.3@three, but its node is down"),
-        (Wanted(service="web", index=4), "web.4@one is failed: exit 1"),
-        (Wanted(service="nope"), ""),
+        (Wanted(service="db"), DB, "db.1@one is rejected: No such image: x"),
+        (Wanted(service="web", index=3), WEB, "web.3@three, but its node is down"),
+        (Wanted(service="web", index=4), WEB, "web.4@one is failed: exit 1"),
+        (
+            Wanted(service="web", index=5),
+            WEB,
+            "shop_web has no such task; see: docker service ps shop_web",
+        ),
     ],
 )
-def test_why_none_runs(wanted: Wanted, said: str) -> None:
-    assert last_error(SWARM, wanted) == said
+def test_why_none_runs(wanted: Wanted, service: Service, said: str) -> None:
+    assert last_error(swarm(service), wanted) == said

@@ -78,10 +78,10 @@ def test_tls_of_a_context(config: Path) -> None:
     # What the variables say is not for a context.
     env = {"DOCKER_CONFIG": str(config), "DOCKER_TLS_VERIFY": "1"}
     write(Host="tcp://host")
-    assert resolve_endpoint(env) == Endpoint("tcp://host:2375", "the context a")
+    assert resolve_endpoint(env) == Endpoint("tcp://host:2375", "the context a", context="a")
     write(Host="tcp://host", SkipTLSVerify=True)
-    unsafe = Endpoint("tcp://host:2376", "the context a", Tls(None, None, None, verify=False))
-    assert resolve_endpoint(env) == unsafe
+    unsafe = Tls(None, None, None, verify=False)
+    assert resolve_endpoint(env) == Endpoint("tcp://host:2376", "the context a", unsafe, "a")
     write(Host="tcp://host", SkipTLSVerify=False)
     folder = config / "contexts/tls" / hashlib.sha256(b"a").hexdigest() / "docker"
     folder.mkdir(parents=True)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rind.engine.answers import WrongAnswer
-from rind.engine.swarm_answers import read_swarm
+from rind.engine.swarm_answers import read_nodes, read_services, read_tasks
 from rind.swarm_model import Node, Service, Task
 
 ID = "aohp5pu9n62b981vo8x3ut6vf"
@@ -18,7 +18,14 @@ NODE: dict[str, Any] = {
     "Description": {"Hostname": "two"},
     "Status": {"State": "ready"},
 }
-SERVICE: dict[str, Any] = {"ID": ID, "Spec": {"Name": "shop_web", "Labels": {"a": "b"}}}
+SERVICE: dict[str, Any] = {
+    "ID": ID,
+    "Spec": {
+        "Name": "shop_web",
+        "Labels": {"a": "b"},
+        "TaskTemplate": {"ContainerSpec": {"Labels": {"app.rind": "x"}}},
+    },
+}
 TASK: dict[str, Any] = {
     "ID": ID,
     "ServiceID": ID,
@@ -34,16 +41,15 @@ TASK: dict[str, Any] = {
 
 
 def read(node: object = NODE, service: object = SERVICE, task: object = TASK) -> tuple[Any, ...]:
-    parts = (json.dumps([part]).encode() for part in (node, service, task))
-    swarm = read_swarm(*parts)
-    return swarm.nodes[ID], swarm.services[ID], swarm.tasks[0]
+    readers = (read_nodes, node), (read_services, service), (read_tasks, task)
+    return tuple(read(json.dumps([part]).encode())[0] for read, part in readers)
 
 
 def test_what_a_manager_says() -> None:
     time = "2026-11-27T09:51:11Z"
     assert read() == (
         Node(ID, "two", "ready", "ssh://me@two"),
-        Service(ID, "shop_web", {"a": "b"}),
+        Service(ID, "shop_web", {"a": "b"}, {"app.rind": "x"}),
         Task(ID, ID, ID, 2, "running", "", "0" * 64, {"app.rind": ""}, time),
     )
 

@@ -1,0 +1,86 @@
+"""What is asked of a manager; the swarms are real."""
+
+import json
+
+import pytest
+from conftest import TestEngine, podmans
+
+from rind.engine.carrier import Answer, Request
+from rind.engine.dialect import Dialect
+from rind.engine.endpoint import Endpoint
+from rind.engine.engine import Engine
+from rind.engine.manager import NoManager, ask_manager
+from rind.engine.pooled import PooledCarrier
+from rind.errors import Refused
+from rind.swarm_model import Service
+
+
+def every(_: Service) -> bool:
+    return True
+
+
+class Recorded(PooledCarrier):
+    """Notes what is asked for."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.paths: list[str] = []
+
+    async def request(self, asked: Request, within: float) -> Answer:
+        self.paths.append(asked.path.rpartition("/")[2])
+        return await super().request(asked, within)
+
+
+async def test_tasks_are_asked_for_only_of_services_that_fit(swarm: list[TestEngine]) -> None:
+    manager, *_ = swarm
+    name = "rind-test-manager"
+    image = manager.images["busybox"]
+    manager.cli("service", "create", "--detach", "--no-resolve-image", "--name", name, image)
+    try:
+        carrier = Recorded(manager.host)
+        async with Engine(Endpoint(manager.host, "the test"), carrier) as engine:
+            found = await ask_manager(engine, lambda _: False)
+            assert (found.services, carrier.paths) == ({}, ["_ping", "services"])
+            found = await ask_manager(engine, lambda service: service.name == name)
+    finally:
+        manager.cli("service", "rm", name)
+    assert carrier.paths[2:] == ["services", "nodes", "tasks"]
+    assert [service.name for service in found.services.values()] == [name]
+    assert {node.hostname for node in found.nodes.values()} == {"node1", "node2", "node3"}
+    assert {task.service_id for task in found.tasks} <= {*found.services}
+
+
+async def test_a_worker_is_no_manager(swarm: list[TestEngine]) -> None:
+    async with Engine(Endpoint(swarm[1].host, "the test")) as engine:
+        with pytest.raises(NoManager) as caught:
+            await ask_manager(engine, every)
+    assert caught.value.is_worker
+
+
+async def test_an_engine_without_a_swarm(engine: TestEngine) -> None:
+    async with Engine(Endpoint(engine.host, "the test")) as client:
+        with pytest.raises(NoManager) as caught:
+            await ask_manager(client, every)
+    assert not caught.value.is_worker
+
+
+@pytest.mark.parametrize("podman", podmans(), ids=lambda podman: podman.name)
+async def test_podman_has_no_swarm(podman: TestEngine) -> None:
+    async with Engine(Endpoint(podman.host, "the test")) as client:
+        with pytest.raises(NoManager):
+            await ask_manager(client, every)
+
+
+class Locked(PooledCarrier):
+    """Answers as a manager that was restarted, and waits for its key (moby, errSwarmLocked)."""
+
+    async def request(self, _asked: Request, _within: float) -> Answer:
+        said = "Swarm is encrypted and needs to be unlocked before it can be used."
+        return Answer(503, body=json.dumps({"message": said}).encode())
+
+
+async def test_a_locked_swarm_is_one() -> None:
+    where = Endpoint("unix:///nowhere", "the test")
+    async with Engine(where, Locked(where.url), Dialect()) as client:
+        with pytest.raises(Refused, match="needs to be unlocked"):
+            await ask_manager(client, every)
