@@ -47,6 +47,7 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--rounds", type=int, help="of each question; default: its own")
     parser.add_argument("--growth", action="store_true", help="measure the cost as work grows")
     parser.add_argument("--imports", action="store_true", help="report what a start imports")
+    parser.add_argument("--swarm", action="store_true", help="measure a swarm's other nodes")
     parser.add_argument("--transports", action="store_true", help="measure each way to an engine")
     parser.add_argument("--mapping", action="store_true", help="measure what mapping paths costs")
     options = parser.parse_args(words)
@@ -58,6 +59,11 @@ def main(words: Sequence[str]) -> None:
         from imports import report  # noqa: PLC0415 # only then
 
         print(report())
+        return
+    if options.swarm:
+        import nodes  # noqa: PLC0415 # as above
+
+        nodes.main()
         return
     if options.transports:
         import transports  # noqa: PLC0415 # as above
