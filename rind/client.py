@@ -18,8 +18,8 @@ from rind.decide.selection import (
     Wanted,
     fitting,
     require_running,
-    select,
 )
+from rind.elsewhere import Elsewhere, chosen
 from rind.engine.endpoint import resolve_endpoint
 from rind.engine.engine import REQUEST_TIMEOUT, Engine
 from rind.errors import SelectionError, Unreachable
@@ -110,9 +110,9 @@ class Client:
         self.endpoint = engine.endpoint
         self.caller = caller
         environ = os.environ if environ is None else environ
+        self._elsewhere = Elsewhere(engine, environ)
         self._nodes = Nodes(
-            engine,
-            environ,
+            self._elsewhere,
             partial(
                 client_at,
                 environ=environ,
@@ -207,12 +207,11 @@ class Client:
         except AmbiguousError as several:
             if not any(one.is_task for one in several.candidates):
                 raise
-            fit = await self._nodes.with_tasks(several.candidates, wanted)
+            fit = await self._elsewhere.with_tasks(several.candidates, wanted)
         except SelectionError as missing:
-            fit = await self._nodes.in_place_of(missing, wanted)
-        selected = select(fit, [], wanted, self.caller)
-        reason = selected.reason if wanted.container is None else "named"
-        return await self.reach(selected.container, wanted.label, reason=reason)
+            fit = await self._elsewhere.in_place_of(missing, wanted)
+        selected = chosen(fit, wanted, self.caller)
+        return await self.reach(selected.container, wanted.label, reason=selected.reason)
 
     async def reach(
         self, container: Container, label: str = DEFAULT_LABEL, *, reason: str = "chosen"
@@ -306,7 +305,7 @@ class Client:
             for container in fitting(await self.containers(asked), asked):
                 if container.state == "restarting":
                     require_running(container)
-            if starting := self._nodes.starting(asked):
+            if starting := self._elsewhere.starting(asked):
                 raise SelectionError(f"{starting[0].title} is {starting[0].state}")
             return await self.find_all(asked)
 
@@ -320,7 +319,7 @@ class Client:
     ) -> list[Target]:
         def look_again() -> float | None:
             # A manager tells no events of the other nodes' containers.
-            return None if self._nodes.swarm is None else _LOOK_AGAIN
+            return None if self._elsewhere.swarm is None else _LOOK_AGAIN
 
         return await until_fit(self._engine.changes(), find, told, seconds, look_again)
 
@@ -337,7 +336,7 @@ class Client:
         """
         asked = _asked(wanted, fields)
         local = await list_up(self._engine, asked)
-        return local if asked.container else await self._nodes.with_tasks(local, asked)
+        return local if asked.container else await self._elsewhere.with_tasks(local, asked)
 
     async def versions(self) -> tuple[str, str]:
         """Return the engine's version, and that of the API that is spoken with it.
@@ -380,11 +379,11 @@ class Client:
             here = await find_all(self._engine, self.caller, wanted)
             up = [selected.container for selected in here]
             if wanted.container is None:
-                up = await self._nodes.with_tasks(up, wanted)
+                up = await self._elsewhere.with_tasks(up, wanted)
         except AmbiguousError:
             raise
         except SelectionError as missing:
-            up = await self._nodes.in_place_of(missing, wanted)
+            up = await self._elsewhere.in_place_of(missing, wanted)
         own = {selected.container.id for selected in here}
         alone = len(up) == len(here)
         reason = here[0].reason if alone else f"one of {len(up)} with {wanted}"

@@ -7,15 +7,18 @@ what is as slow.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 from rind.caller import find_caller
+from rind.decide.selection import AmbiguousError, require_running
 from rind.engine.engine import Engine
 from rind.engine.sockets import SocketCarrier
 from rind.engine.transport import dialer_for
 from rind.engine.wire import BlockingWire, finish
-from rind.errors import EngineError
+from rind.errors import EngineError, Refused, SelectionError
 from rind.execution.begin import Begun, create, new_cookie, start_detached
+from rind.records import replace
 from rind.resolve import find, settle
 
 TYPE_CHECKING = False
@@ -48,6 +51,7 @@ class EarlyClient:
         self, endpoint: Endpoint, environ: Mapping[str, str], *, may_ask: bool = True
     ) -> None:
         self.caller = find_caller(environ, endpoint.url)
+        self._environ = environ
         self._carrier = SocketCarrier(dialer_for(endpoint, BlockingWire, may_ask=may_ask))
         self._engine = Engine(endpoint, self._carrier, may_ask=may_ask)
         finish(self._engine.__aenter__())
@@ -57,9 +61,35 @@ class EarlyClient:
         """Where the engine is."""
         return self._engine.endpoint
 
-    def find(self, wanted: Wanted) -> Selected:
-        """Find the one container to run in: as :func:`rind.resolve.find`."""
-        return finish(find(self._engine, self.caller, wanted))
+    def find(self, wanted: Wanted) -> tuple[EarlyClient, Selected]:
+        """Find the one container to run in: as :func:`rind.resolve.find`, or elsewhere in a swarm.
+
+        Returns:
+            The client of the engine that it is on, too.
+        """
+        try:
+            return self, finish(find(self._engine, self.caller, wanted))
+        except AmbiguousError:
+            raise
+        except SelectionError as missing:
+            return self._find_elsewhere(wanted, missing)
+
+    def _find_elsewhere(
+        self, wanted: Wanted, missing: SelectionError
+    ) -> tuple[EarlyClient, Selected]:
+        from rind.elsewhere import Elsewhere, at_node, chosen, seen_there  # noqa: PLC0415 # rare
+
+        swarm = Elsewhere(self._engine, self._environ)
+        selected = chosen(finish(swarm.in_place_of(missing, wanted)), wanted, self.caller)
+        task = selected.container
+        with suppress(Refused):
+            here = finish(self._engine.container(task.id))
+            return self, replace(selected, container=require_running(here))
+        node, endpoint = finish(swarm.way(task))
+        with at_node(node, task):
+            there = EarlyClient(endpoint, self._environ, may_ask=self._engine.may_ask)
+            found = finish(seen_there(there._engine, task, node, endpoint))
+        return there, replace(selected, container=require_running(found))
 
     def running(self, labels: Sequence[str] = ()) -> list[Container]:
         """List the running containers that have all of ``labels``: ``KEY`` or ``KEY=value``.

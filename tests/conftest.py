@@ -29,6 +29,8 @@ for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         _default = signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL
         signal.signal(_number, _default)
 
+pytest_plugins = ["services"]
+
 RIND = os.environ.get("RIND_TEST_PROGRAM") or str(Path(sys.executable).with_name("rind"))
 TIMEOUT = 60.0
 COMPOSE = """\

@@ -31,7 +31,9 @@ async def test_a_command_that_is_started_early_is_served_by_a_client(
     busybox: TestContainer,
 ) -> None:
     before = early(busybox)
-    container = before.find(Wanted(label=busybox.label)).container
+    at, selected = before.find(Wanted(label=busybox.label))
+    assert at is before
+    container = selected.container
     config = before.settle(Command(script="echo early; cat; exit 3"), container, Profile())
     exec_id, cookie = before.create(container, config)
     begun = before.start(exec_id, cookie, tty=False, size=None)

@@ -13,7 +13,7 @@ FLOORS = [
     {"decide", "engine", "terminal"},
     {"reaper", "caller"},
     {"execution"},
-    {"resolve"},
+    {"resolve", "elsewhere"},
     {"process", "attach", "keywords", "capture"},
     {"signatures", "transfer", "nodes"},
     {"target"},

@@ -1,145 +1,21 @@
-"""A swarm's tasks, on whichever node they run; the swarm is real, of three engines."""
+"""What is done in a swarm's tasks, on whichever node they run; the swarm is real."""
 
-import fcntl
 import json
 import os
 import re
 import signal
 import subprocess
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
 import pexpect
 import pytest
-from bed.swarm import Swarm
-from conftest import RIND, TIMEOUT, Containers, TestEngine, one_line, wait_until
+from conftest import TIMEOUT, wait_until
+from services import Nodes, Services, TestService, is_running, labelled, on, running, slots, started
 
 import rind
-
-Nodes = list[TestEngine]
-
-
-@dataclass(frozen=True)
-class TestService:
-    """A service of a stack, whose label is its own."""
-
-    __test__ = False
-
-    manager: TestEngine
-    stack: str
-    label: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.stack}_web"
-
-    def environ(self, **more: str) -> dict[str, str]:
-        env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONWARNINGS": "error"}
-        return {**env, "DOCKER_HOST": self.manager.host, "RIND_LABEL": self.label, **more}
-
-    def rind(
-        self, *words: str, stdin: bytes | None = None, **env: str
-    ) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            [RIND, *words],
-            env=self.environ(**env),
-            input=stdin,
-            stdin=None if stdin is not None else subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            timeout=TIMEOUT,
-        )
-
-    def refused(self, *words: str, host: str = "") -> str:
-        """Return what is said where nothing could be run."""
-        done = self.rind(*words, DOCKER_HOST=host or self.manager.host)
-        assert (done.returncode, done.stdout) == (125, b"")
-        return one_line(done.stderr)
-
-    def printed(self, *words: str) -> str:
-        done = self.rind(*words)
-        assert (done.returncode, done.stderr) == (0, b"")
-        return done.stdout.decode()
-
-    def spawn(self, *words: str) -> "pexpect.spawn[bytes]":
-        """Run rind on a terminal."""
-        env = self.environ(TERM="xterm")
-        return pexpect.spawn(RIND, [*words], env=env, timeout=TIMEOUT, dimensions=(24, 120))
-
-    def update(self, *words: str) -> None:
-        self.manager.cli("service", "update", "--detach", *words, self.name)
-
-    def states(self) -> list[str]:
-        """Return the states of its tasks, the past ones too."""
-        ids = self.manager.cli("service", "ps", "--quiet", "--no-trunc", self.name).split()
-        state = ("inspect", "--format", "{{.Status.State}}")
-        return self.manager.cli(*state, *ids).split() if ids else []
-
-
-Services = Callable[..., TestService]
-
-
-@pytest.fixture
-def alone() -> None:
-    """Keep the tests of other workers from the swarm meanwhile: what they need is changed."""
-
-
-@pytest.fixture
-def services(swarm: Nodes, request: pytest.FixtureRequest) -> Iterator[Services]:
-    """Return a function that starts a service."""
-    manager, *_ = swarm
-    made: list[str] = []
-
-    def make(
-        *words: str, replicas: int = 2, command: str = "sleep 100000", up: int | None = None
-    ) -> TestService:
-        stack = f"s{uuid.uuid4().hex[:8]}"
-        service = TestService(manager, stack, f"test.{stack}")
-        made.append(service.name)
-        namespace = f"com.docker.stack.namespace={stack}"
-        how = () if "global" in words else ("--replicas", str(replicas))
-        manager.cli(
-            *("service", "create", "--quiet", "--detach", "--name", service.name, *how),
-            *("--label", namespace, "--container-label", namespace),
-            *("--container-label", f"{service.label}=export STEP=done"),
-            *("--network", "host", "--no-resolve-image", "--stop-grace-period", "0s", *words),
-            *(manager.images["busybox"], *command.split()),
-        )
-        wanted = replicas if up is None else up
-        wait_until(lambda: service.states().count("running") == wanted)
-        return service
-
-    with Path(manager.config, "swarm.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX if "alone" in request.fixturenames else fcntl.LOCK_SH)
-        yield make
-        if made:
-            manager.cli("service", "rm", *made)
-
-
-@pytest.fixture
-def spread(services: Services) -> TestService:
-    """Return a service with three replicas, one on each node."""
-    return services("--replicas-max-per-node", "1", replicas=3)
-
-
-def on(node: str) -> tuple[str, str]:
-    """Return the words that make a service's tasks run on a node."""
-    return "--constraint", f"node.hostname=={node}"
-
-
-def slots(swarm: Nodes, service: TestService) -> dict[str, str]:
-    """Return the slots of a service's tasks, by their nodes' names."""
-    return {
-        engine.name: engine.cli(
-            *("ps", "--filter", f"label={service.label}"),
-            *("--format", '{{.Label "com.docker.swarm.task.name"}}'),
-        ).split(".")[1]
-        for engine in swarm
-    }
 
 
 def test_a_command_runs_where_the_task_is(swarm: Nodes, spread: TestService) -> None:
@@ -281,33 +157,6 @@ def test_services_and_replicas_are_completed(services: Services) -> None:
     assert "busybox" in offered(service, "-s", "web", "-p", service.stack, "--index", "1", "busyb")
 
 
-@contextmanager
-def started(
-    service: TestService, *words: str, says: bytes = b"ready\n"
-) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a command in a service until it has said something."""
-    with subprocess.Popen(
-        [RIND, *words],
-        env=service.environ(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
-        assert process.stdout
-        assert process.stdout.readline() == says
-        yield process
-
-
-def running(node: TestEngine, service: TestService) -> str:
-    """Return the containers of a service on a node."""
-    return node.cli("ps", "--quiet", "--filter", f"label={service.label}")
-
-
-def is_running(node: TestEngine, service: TestService, mark: str) -> bool:
-    """Whether a service's only container on a node has such a process."""
-    return mark in node.cli("top", running(node, service))
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_reaches_the_node(swarm: Nodes, services: Services, number: int) -> None:
     service = services(*on("node2"), replicas=1)
@@ -357,141 +206,6 @@ def test_waiting_for_all_waits_for_those_that_start(services: Services) -> None:
     wait_until(lambda: service.states() == ["starting"] * 3)
     said = service.refused("--all", "--wait=2", "true")
     assert re.fullmatch(r"waited for 2 s: web\.\d@node\d is starting", said)
-
-
-# --- what goes wrong --------------------------------------------------------------------------
-
-
-def test_a_task_that_is_moved_meanwhile_is_told(services: Services) -> None:
-    service = services(*on("node2"), replicas=1)
-    with started(service, "-c", "echo ready; sleep 1000") as process:
-        service.update("--force")
-        assert process.wait(TIMEOUT) == 137
-        assert process.stderr
-        said = one_line(process.stderr.read())
-        assert said.startswith(f"the command was killed with its container: {service.name}.1.")
-
-
-def test_what_cannot_run_says_why(services: Services) -> None:
-    service = services("--constraint", "node.labels.none==x", replicas=1, up=0)
-    wait_until(lambda: "no suitable node" in service.manager.cli("service", "ps", service.name))
-    said = service.refused("-s", "web", "-p", service.stack, "true")
-    assert said.startswith("no running task of the swarm has the service web and the project")
-    assert "is pending: no suitable node" in said
-
-
-def test_what_has_failed_says_why(services: Services) -> None:
-    """The task that waits for its turn after that has no error."""
-    service = services(*on("node2"), "--restart-delay", "60s", replicas=1, command="false", up=0)
-    wait_until(lambda: "failed" in service.states())
-    said = service.refused("true")
-    assert said.endswith("web.1@node2 is failed: task: non-zero exit (1)")
-
-
-def test_a_service_without_a_task(services: Services) -> None:
-    service = services(replicas=0)
-    said = service.refused("-s", "web", "-p", service.stack, "true")
-    assert said.endswith(f"{service.name} has no such task; see: docker service ps {service.name}")
-
-
-def test_a_worker_knows_no_tasks_but_its_own(swarm: Nodes, services: Services) -> None:
-    service = services(*on("node1"), replicas=1)
-    said = service.refused("true", host=swarm[1].host)
-    assert f"no container on {swarm[1].host} has the label" in said
-    assert said.endswith("a worker of its swarm: a manager knows what runs elsewhere")
-
-
-@contextmanager
-def labelled(manager: TestEngine, node: TestEngine, *words: str) -> Iterator[None]:
-    """Change a node's label, and put it right at the end."""
-    try:
-        manager.cli("node", "update", *words, node.name)
-        yield
-    finally:
-        put_right = f"app.rind.host={node.host}"
-        manager.cli("node", "update", "--label-add", put_right, node.name)
-
-
-@pytest.mark.usefixtures("alone")
-def test_a_node_whose_engine_nobody_names(swarm: Nodes, services: Services, tmp_path: Path) -> None:
-    manager, worker, _ = swarm
-    service = services(*on("node2"), replicas=1)
-    with labelled(manager, worker, "--label-rm", "app.rind.host"):
-        assert service.refused("true") == (
-            "web.1@node2 runs on the node node2; say how to reach the engine there with: "
-            "docker node update --label-add app.rind.host=ssh://USER@node2 node2"
-        )
-        env = {**os.environ, "DOCKER_CONFIG": str(tmp_path)}
-        context = ("context", "create", "node2", "--docker", f"host={worker.host}")
-        subprocess.run([worker.docker, *context], env=env, check=True, capture_output=True)
-        done = service.rind("echo", "x", DOCKER_CONFIG=str(tmp_path))
-        assert (done.returncode, done.stdout) == (0, b"x\n")
-        explained = service.rind("--explain", DOCKER_CONFIG=str(tmp_path)).stdout.decode()
-        assert explained.splitlines()[-1].startswith("docker --context node2 exec")
-
-
-@pytest.mark.usefixtures("alone")
-def test_a_node_whose_engine_is_elsewhere(swarm: Nodes, services: Services) -> None:
-    manager, worker, other = swarm
-    service = services(*on("node2"), replicas=1)
-    with labelled(manager, worker, "--label-add", "app.rind.host=unix:///nowhere"):
-        said = service.refused("true")
-        assert said.startswith("the node node2 of web.1@node2: ")
-    with labelled(manager, worker, "--label-add", f"app.rind.host={other.host}"):
-        said = service.refused("true")
-        assert said == (
-            f"web.1@node2 is not on {other.host}: that is another engine than the one of the "
-            "node node2; correct its label app.rind.host"
-        )
-    with labelled(manager, worker, "--label-add", "app.rind.host=gopher://x"):
-        assert "its label app.rind.host" in service.refused("true")
-
-
-def until_node_is(manager: TestEngine, node: TestEngine, state: str) -> None:
-    wait_until(
-        lambda: manager.cli("node", "inspect", "--format", "{{.Status.State}}", node.name) == state
-    )
-
-
-@pytest.mark.usefixtures("alone")
-def test_a_node_that_is_down(swarm: Nodes, services: Services) -> None:
-    manager, *_, node = swarm
-    service = services(*on("node3"), replicas=1)
-    try:
-        with started(service, "-c", "echo ready; sleep 1000") as process:
-            Swarm.kill_node(node.name)
-            assert process.wait(TIMEOUT) == 125
-            assert process.stderr
-            said = one_line(process.stderr.read())
-            assert said.startswith("the engine went away: the command may still be running in ")
-        until_node_is(manager, node, "down")
-        said = service.refused("true")
-        assert said.startswith("no running task of the swarm has the label")
-        assert "is pending: no suitable node" in said
-    finally:
-        Swarm.start_node(node.name)
-        until_node_is(manager, node, "ready")
-    wait_until(lambda: service.states().count("running") == 1)
-    assert service.printed("-c", "echo $STEP") == "done\n"
-
-
-def test_a_manager_without_a_quorum(leaderless: Containers) -> None:
-    """What is here can be used; but of a service, there may be more elsewhere."""
-    plain = leaderless("busybox", "export STEP=done")
-    wait_until(lambda: plain.engine.cli("node", "ls", "--quiet", check=False) == "")
-    for words in ([], ["--all"]):
-        done = plain.rind(*words, "-c", "echo $STEP")
-        assert (done.returncode, done.stderr) == (0, b"")
-    done = plain.rind("-s", "nobody", "true")
-    assert done.returncode == 125
-    said = one_line(done.stderr)
-    assert said.startswith(f"no container on {plain.engine.host} has the service nobody")
-    assert "; the swarm cannot be asked: The swarm does not have a leader." in said
-    task = leaderless("busybox", "", "--label", "com.docker.swarm.task.name=shop_web.1.x")
-    assert task.rind("true").returncode == 0
-    done = task.rind("--all", "true")
-    assert done.returncode == 125
-    assert "The swarm does not have a leader." in one_line(done.stderr)
 
 
 # --- the library ------------------------------------------------------------------------------

@@ -23,10 +23,10 @@ from rind.cli.option_table import SHELLS
 from rind.cli.parser import LONG, MissingValue, parse
 from rind.cli.shell_words import FISH, common, inserts, quoted, split
 from rind.cli.variables import environment
-from rind.decide.selection import AmbiguousError, Wanted, fitting, service_names
+from rind.decide.selection import Wanted, fitting, service_names
 from rind.engine.docker_config import context_names
 from rind.engine.frames import STDOUT
-from rind.errors import RindError, SelectionError
+from rind.errors import RindError
 from rind.records import dataclass, replace
 
 TYPE_CHECKING = False
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from typing import Final
 
     from rind.cli.options import Candidates, Options
-    from rind.decide.plan import Command
     from rind.early import EarlyClient
     from rind.execution.exec import Exec
     from rind.model import Container
@@ -330,12 +329,8 @@ def _list(early: EarlyClient, gap: Gap, env: Mapping[str, str]) -> list[str]:
         pre_step=options.pre_step,
         stdin=False,
     )
-    try:
-        container = early.find(wanted(options)).container
-    except AmbiguousError:
-        return []
-    except SelectionError:
-        return _list_in_swarm(early, wanted(options), command)
+    early, selected = early.find(wanted(options))
+    container = selected.container
     config = early.settle(command, container, profile_of(container, options.label))
     begun = early.start(*early.create(container, config), tty=False, size=None)
     import asyncio  # noqa: PLC0415 # while the engine starts it
@@ -343,17 +338,6 @@ def _list(early: EarlyClient, gap: Gap, env: Mapping[str, str]) -> list[str]:
     async def read() -> list[str]:
         async with asyncio.timeout(ASK_LIMIT), early.client() as client:
             return await _read(await client.target(container).execute(config, begun=begun))
-
-    return asyncio.run(read())
-
-
-def _list_in_swarm(early: EarlyClient, wanted: Wanted, command: Command) -> list[str]:
-    """Ask the container where it is a swarm's task on another node."""
-    import asyncio  # noqa: PLC0415 # rarely needed
-
-    async def read() -> list[str]:
-        async with asyncio.timeout(ASK_LIMIT), early.client() as client:
-            return await _read(await (await client.find(wanted)).start(command))
 
     return asyncio.run(read())
 

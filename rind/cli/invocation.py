@@ -210,7 +210,8 @@ class Invocation:
         async with prepared.early.client() as client:
             target = client.target(prepared.selected.container, self._options.label)
             start = partial(target.execute, prepared.config, prepared.size, begun)
-            self._docker = docker_words(self._options, client.endpoint, target.endpoint)
+            own = asked_endpoint(self._options, self._env)
+            self._docker = docker_words(self._options, own, target.endpoint)
             keys = prepared.detach_keys
             return await self._supervise(supervisor, client, start, prepared.config, keys)
 

@@ -11,7 +11,7 @@ from rind.cli.translate import asked_command, asked_endpoint, described, wanted
 from rind.decide.selection import AmbiguousError
 from rind.early import EarlyClient
 from rind.engine.docker_config import docker_setting
-from rind.errors import ExitStatus, RindError, SelectionError, StartError
+from rind.errors import ExitStatus, RindError, StartError
 from rind.quoting import quoted
 from rind.records import dataclass
 from rind.resolve import is_elsewhere, profile_of
@@ -82,19 +82,18 @@ def prepare(
     endpoint = asked_endpoint(options, env)
     early = EarlyClient(endpoint, env)
     try:
-        selected = early.find(wanted(options))
+        early, selected = early.find(wanted(options))
     except AmbiguousError as several:
+        # Of a swarm, more can be chosen than those that are here.
         if can_ask(env) or any(one.is_task for one in several.candidates):
             return None
         raise
-    except SelectionError:
-        return None  # it may be a swarm's task on another node
     container = selected.container
     mention_elsewhere(options, container, early.caller, say)
     profile = profile_of(container, options.label)
     config = early.settle(command, container, profile)
     if options.verbosity > 0:
-        announce(options, endpoint.url, [selected], profile, say)
+        announce(options, early.endpoint.url, [selected], profile, say)
     exec_id, cookie = "", ""
     try:
         if options.detach:

@@ -34,9 +34,11 @@ def test_what_is_prepared(busybox: TestContainer) -> None:
     assert prepared is not None
     assert prepared.exec_id == ""
     options.label = "rind.none"
-    assert prepare(options, {}, env, said) is None  # it may be in a swarm
-    options.container = "rind.none.too"
-    assert prepare(options, {}, env, said) is None  # the same
+    with pytest.raises(SelectionError, match="has the label rind.none"):
+        prepare(options, {}, env, said)
+    options.container = "rind-none"
+    with pytest.raises(SelectionError, match="No such container: rind-none"):
+        prepare(options, {}, env, said)
 
 
 def test_hints() -> None:

@@ -1,0 +1,131 @@
+"""How a swarm's tasks are not found, or lost; the swarms are real."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from bed.swarm import Swarm
+from conftest import TIMEOUT, Containers, TestEngine, one_line, wait_until
+from services import Nodes, Services, labelled, on, started
+
+
+def test_a_task_that_is_moved_meanwhile_is_told(services: Services) -> None:
+    service = services(*on("node2"), replicas=1)
+    with started(service, "-c", "echo ready; sleep 1000") as process:
+        service.update("--force")
+        assert process.wait(TIMEOUT) == 137
+        assert process.stderr
+        said = one_line(process.stderr.read())
+        assert said.startswith(f"the command was killed with its container: {service.name}.1.")
+
+
+def test_what_cannot_run_says_why(services: Services) -> None:
+    service = services("--constraint", "node.labels.none==x", replicas=1, up=0)
+    wait_until(lambda: "no suitable node" in service.manager.cli("service", "ps", service.name))
+    said = service.refused("-s", "web", "-p", service.stack, "true")
+    assert said.startswith("no running task of the swarm has the service web and the project")
+    assert "is pending: no suitable node" in said
+
+
+def test_what_has_failed_says_why(services: Services) -> None:
+    """The task that waits for its turn after that has no error."""
+    service = services(*on("node2"), "--restart-delay", "60s", replicas=1, command="false", up=0)
+    wait_until(lambda: "failed" in service.states())
+    said = service.refused("true")
+    assert said.endswith("web.1@node2 is failed: task: non-zero exit (1)")
+
+
+def test_a_service_without_a_task(services: Services) -> None:
+    service = services(replicas=0)
+    said = service.refused("-s", "web", "-p", service.stack, "true")
+    assert said.endswith(f"{service.name} has no such task; see: docker service ps {service.name}")
+
+
+def test_a_worker_knows_no_tasks_but_its_own(swarm: Nodes, services: Services) -> None:
+    service = services(*on("node1"), replicas=1)
+    said = service.refused("true", host=swarm[1].host)
+    assert f"no container on {swarm[1].host} has the label" in said
+    assert said.endswith("a worker of its swarm: a manager knows what runs elsewhere")
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_node_whose_engine_nobody_names(swarm: Nodes, services: Services, tmp_path: Path) -> None:
+    manager, worker, _ = swarm
+    service = services(*on("node2"), replicas=1)
+    with labelled(manager, worker, "--label-rm", "app.rind.host"):
+        assert service.refused("true") == (
+            "web.1@node2 runs on the node node2; say how to reach the engine there with: "
+            "docker node update --label-add app.rind.host=ssh://USER@node2 node2"
+        )
+        env = {**os.environ, "DOCKER_CONFIG": str(tmp_path)}
+        context = ("context", "create", "node2", "--docker", f"host={worker.host}")
+        subprocess.run([worker.docker, *context], env=env, check=True, capture_output=True)
+        done = service.rind("echo", "x", DOCKER_CONFIG=str(tmp_path))
+        assert (done.returncode, done.stdout) == (0, b"x\n")
+        explained = service.rind("--explain", DOCKER_CONFIG=str(tmp_path)).stdout.decode()
+        assert explained.splitlines()[-1].startswith("docker --context node2 exec")
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_node_whose_engine_is_elsewhere(swarm: Nodes, services: Services) -> None:
+    manager, worker, other = swarm
+    service = services(*on("node2"), replicas=1)
+    with labelled(manager, worker, "--label-add", "app.rind.host=unix:///nowhere"):
+        said = service.refused("true")
+        assert said.startswith("the node node2 of web.1@node2: ")
+    with labelled(manager, worker, "--label-add", f"app.rind.host={other.host}"):
+        said = service.refused("true")
+        assert said == (
+            f"web.1@node2 is not on {other.host}: that is another engine than the one of the "
+            "node node2; correct its label app.rind.host"
+        )
+    with labelled(manager, worker, "--label-add", "app.rind.host=gopher://x"):
+        assert "its label app.rind.host" in service.refused("true")
+
+
+def until_node_is(manager: TestEngine, node: TestEngine, state: str) -> None:
+    wait_until(
+        lambda: manager.cli("node", "inspect", "--format", "{{.Status.State}}", node.name) == state
+    )
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_node_that_is_down(swarm: Nodes, services: Services) -> None:
+    manager, *_, node = swarm
+    service = services(*on("node3"), replicas=1)
+    try:
+        with started(service, "-c", "echo ready; sleep 1000") as process:
+            Swarm.kill_node(node.name)
+            assert process.wait(TIMEOUT) == 125
+            assert process.stderr
+            said = one_line(process.stderr.read())
+            assert said.startswith("the engine went away: the command may still be running in ")
+        until_node_is(manager, node, "down")
+        said = service.refused("true")
+        assert said.startswith("no running task of the swarm has the label")
+        assert "is pending: no suitable node" in said
+    finally:
+        Swarm.start_node(node.name)
+        until_node_is(manager, node, "ready")
+    wait_until(lambda: service.states().count("running") == 1)
+    assert service.printed("-c", "echo $STEP") == "done\n"
+
+
+def test_a_manager_without_a_quorum(leaderless: Containers) -> None:
+    """What is here can be used; but of a service, there may be more elsewhere."""
+    plain = leaderless("busybox", "export STEP=done")
+    wait_until(lambda: plain.engine.cli("node", "ls", "--quiet", check=False) == "")
+    for words in ([], ["--all"]):
+        done = plain.rind(*words, "-c", "echo $STEP")
+        assert (done.returncode, done.stderr) == (0, b"")
+    done = plain.rind("-s", "nobody", "true")
+    assert done.returncode == 125
+    said = one_line(done.stderr)
+    assert said.startswith(f"no container on {plain.engine.host} has the service nobody")
+    assert "; the swarm cannot be asked: The swarm does not have a leader." in said
+    task = leaderless("busybox", "", "--label", "com.docker.swarm.task.name=shop_web.1.x")
+    assert task.rind("true").returncode == 0
+    done = task.rind("--all", "true")
+    assert done.returncode == 125
+    assert "The swarm does not have a leader." in one_line(done.stderr)
