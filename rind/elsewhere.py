@@ -172,11 +172,15 @@ async def seen_there(engine: Source, task: Container, node: Node, endpoint: Endp
         EngineError: the engine failed.
     """
     try:
-        return replace(await engine.container(task.id), node=task.node)
+        found = await engine.container(task.id)
     except (SelectionError, Refused):
         if (await engine.info()).node_id == node.id:
             what = f"the task {task.title} is no longer on its node: the swarm has moved it"
             raise SelectionError(f"{what}; try again") from None
+    else:
+        # A manager must not make us run something in any container that it knows the ID of.
+        if (found.name, node_id_of(found)) == (task.name, node.id):
+            return replace(found, node=task.node)
     raise SelectionError(
         f"{task.title} is not on {endpoint.url}: that is another engine than the one of the node "
         f"{node.hostname}; correct {endpoint.source}"

@@ -9,6 +9,12 @@ from bed.swarm import Swarm
 from conftest import TIMEOUT, Containers, TestEngine, one_line, wait_until
 from services import Nodes, Services, labelled, on, started
 
+import rind
+from rind.elsewhere import seen_there
+from rind.engine.endpoint import Endpoint
+from rind.model import Container, EngineInfo
+from rind.swarm_model import Node
+
 
 def test_a_task_that_is_moved_meanwhile_is_told(services: Services) -> None:
     service = services(*on("node2"), replicas=1)
@@ -129,3 +135,27 @@ def test_a_manager_without_a_quorum(leaderless: Containers) -> None:
     done = task.rind("--all", "true")
     assert done.returncode == 125
     assert "The swarm does not have a leader." in one_line(done.stderr)
+
+
+class Other:
+    """An engine that has a container of the ID that a manager tells, but no such task."""
+
+    def __init__(self, *labels: str) -> None:
+        self.labels = dict(label.split("=") for label in labels)
+
+    async def container(self, name: str) -> Container:
+        return Container(name, "shop_web.1.x", "running", "Up", self.labels)
+
+    async def info(self) -> EngineInfo:
+        return EngineInfo("28.5.2")
+
+
+async def test_a_manager_says_of_no_other_container_that_it_is_a_task() -> None:
+    node = Node("1" * 25, "node2", "ready")
+    label = f"com.docker.swarm.node.id={node.id}"
+    task = Container("0" * 64, "shop_web.1.x", "running", "", {}, node="node2")
+    where = Endpoint("unix:///x", "its label app.rind.host")
+    assert (await seen_there(Other(label), task, node, where)).node == "node2"
+    for other in (Other(), Other("com.docker.swarm.node.id=2")):
+        with pytest.raises(rind.SelectionError, match="is not on unix:///x: that is another"):
+            await seen_there(other, task, node, where)

@@ -8,12 +8,14 @@ import subprocess
 import uuid
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread
 
 import pexpect
 import pytest
 from conftest import TIMEOUT, wait_until
 from services import Nodes, Services, TestService, is_running, labelled, on, running, slots, started
+from ssh_server import serving
 
 import rind
 
@@ -180,6 +182,25 @@ def test_a_time_limit_holds_there(swarm: Nodes, services: Services) -> None:
     service = services(*on("node2"), replicas=1)
     assert service.rind("--timeout", "3", "sleep", "424243").returncode == 124
     assert not is_running(swarm[1], service, "424243")
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_node_behind_ssh(swarm: Nodes, services: Services) -> None:
+    manager, node, _ = swarm
+    service = services(*on(node.name), replicas=1)
+    with TemporaryDirectory(prefix="ssh") as folder, serving(Path(folder) / "s") as server:
+        way = f"app.rind.host={server.over(node.host)}"
+        path, run_time = server.environ["PATH"], server.environ["XDG_RUNTIME_DIR"]
+
+        def by_ssh(*words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+            return service.rind(*words, stdin=stdin, PATH=path, XDG_RUNTIME_DIR=run_time)
+
+        with labelled(manager, node, "--label-add", way):
+            done = by_ssh("-c", "cat; exit 7", stdin=b"\0\xff")
+            assert (done.returncode, done.stdout, done.stderr) == (7, b"\0\xff", b"")
+            done = by_ssh("--all", "echo", "x")
+            assert (done.returncode, done.stdout) == (0, b"web.1@node2  | x\n")
+        server.cut()
 
 
 def test_what_is_detached_runs_on_there(swarm: Nodes, services: Services) -> None:

@@ -8,7 +8,7 @@ from conftest import TestContainer
 from rind.cli.opening import can_ask, hint, hinted, prepare, wanted_keys, wants_hint
 from rind.cli.options import Options
 from rind.cli.parser import parse
-from rind.errors import StartError, UsageError
+from rind.errors import SelectionError, StartError, UsageError
 from rind.model import Container
 
 
@@ -34,7 +34,7 @@ def test_what_is_prepared(busybox: TestContainer) -> None:
     assert prepared is not None
     assert prepared.exec_id == ""
     options.label = "rind.none"
-    with pytest.raises(SelectionError, match="has the label rind.none"):
+    with pytest.raises(SelectionError, match=r"has the label rind\.none"):
         prepare(options, {}, env, said)
     options.container = "rind-none"
     with pytest.raises(SelectionError, match="No such container: rind-none"):
