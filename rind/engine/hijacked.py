@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from rind.engine.carrier import Connection
+from rind.engine.wire import tune
 from rind.errors import Broken
 from rind.readiness import hand_on, readable
 
@@ -52,8 +53,7 @@ class HijackedStream:
         sock = connection.sock
         sock.setblocking(False)
         if sock.family != socket.AF_UNIX:
-            # A key goes out at once. (tcp(7); to asyncio's transports, it is the default too)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            tune(sock)
         self._sock = sock
         self._early = connection.early
         self._tunnel = connection.tunnel

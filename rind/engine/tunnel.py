@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from rind.engine.carrier import Connection
 from rind.engine.tls import TlsError, TlsState
-from rind.engine.wire import READ_SIZE
+from rind.engine.wire import READ_SIZE, tune
 
 __all__ = ["tunnelled"]
 
@@ -20,7 +20,7 @@ __all__ = ["tunnelled"]
 def tunnelled(sock: socket.socket, state: TlsState, early: bytes) -> Connection:
     """Return a connection whose bytes go over ``sock`` encrypted; it owns that socket."""
     near, far = socket.socketpair()
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as a stream has it
+    tune(sock)
     return Connection(near, early, _Tunnel(far, sock, state))
 
 

@@ -73,10 +73,28 @@ if TYPE_CHECKING:
             """Return a lock among those who share what waits so."""
 
 
-__all__ = ["READ_SIZE", "BaseWire", "BlockingWire", "finish"]
+__all__ = ["READ_SIZE", "BaseWire", "BlockingWire", "finish", "tune"]
 
 READ_SIZE: Final = 64 * 1024
 """Bytes to receive at once."""
+
+
+_ALIVE: Final = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 3}
+"""Seconds of silence after which the other machine is asked whether it is there, those between two
+questions, and how many it may leave unanswered: as long as ssh waits, see :mod:`rind.engine.ssh`.
+"""
+
+
+def tune(sock: socket.socket) -> None:
+    """Let a command's stream over TCP send each key at once, and end if the engine's machine does.
+
+    Without the latter, a machine that has lost its power would be waited for without end (tcp(7)).
+    """
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _ALIVE.items():
+        if hasattr(socket, name):  # macOS has another name for the first
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def finish(work: Coroutine[Any, Any, T]) -> T:

@@ -222,9 +222,15 @@ async def test_a_connection_that_breaks_while_handing_on(
     broken.close()
 
 
-async def test_over_tcp_keys_go_out_at_once() -> None:
+KEEPALIVE = socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT
+
+
+async def test_over_tcp_keys_go_out_at_once_and_an_engine_that_is_off_is_noticed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         sock = socket.create_connection(server.getsockname())
         stream = HijackedStream(Connection(sock))
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        found = [sock.getsockopt(socket.IPPROTO_TCP, option) for option in KEEPALIVE]
+        assert found[0] + found[1] * found[2] == 80
         stream.close()
