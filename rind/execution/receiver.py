@@ -227,7 +227,10 @@ class Receiver:
                 if self.at_end:
                     self._parts.extend(self._held_back())
             except Broken as exc:
-                self._failure, self.at_end = exc, True
+                # What is no failure of the connection says enough.
+                lost = isinstance(exc.__cause__, OSError)
+                self._failure = self._inspector.lost(str(exc)) if lost else exc
+                self.at_end = True
 
     def _decoded(self, data: bytes) -> list[tuple[int, memoryview]]:
         if self._decoder is not None:

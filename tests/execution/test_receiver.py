@@ -1,6 +1,8 @@
 """Output from an engine that is scripted to the byte; what a slow reader needs is in test_load."""
 
 import asyncio
+import errno
+import re
 import socket
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, cast
@@ -10,7 +12,7 @@ import pytest
 from rind.engine.carrier import Connection
 from rind.engine.frames import STDERR, STDOUT, SYSTEM_ERROR
 from rind.engine.hijacked import HijackedStream
-from rind.errors import Broken, StartError
+from rind.errors import Broken, Lost, StartError
 from rind.execution.receiver import Receiver
 from rind.execution.tasks import Tasks
 from rind.model import ExecState
@@ -36,6 +38,9 @@ class Settled:
 
     async def until_root_ended(self, state: ExecState) -> bool:
         return state.pid == ENDS_SOON
+
+    def lost(self, what: str) -> Broken:
+        return Lost(what, "web")
 
 
 class Peer:
@@ -70,6 +75,29 @@ async def peer() -> AsyncIterator[Peer]:
 
 def frame(stream: int, payload: bytes) -> bytes:
     return bytes([stream, 0, 0, 0]) + len(payload).to_bytes(4, "big") + payload
+
+
+class Silent(socket.socket):
+    """A socket of a machine that has lost its power."""
+
+    def recv(self, *_: object) -> bytes:
+        raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+
+
+async def test_a_connection_that_fails_says_what_may_still_run() -> None:
+    ours, theirs = socket.socketpair()
+    stream = HijackedStream(Connection(Silent(fileno=ours.detach())))
+    tasks = Tasks()
+    inspector = cast("Inspector", Settled(STARTED))
+    receiver = Receiver(stream, inspector, tasks, tty=False, is_podman=False)
+    said = (
+        "the connection to the engine broke: [Errno 110] Connection timed out: "
+        "the command may still be running in web"
+    )
+    with theirs, pytest.raises(Lost, match=re.escape(said)):
+        await receiver.read()
+    await tasks.cancel()
+    stream.close()
 
 
 async def test_the_parts_in_their_order(peer: Peer) -> None:
