@@ -160,17 +160,26 @@ async def fault_proxy(
         if family == socket.AF_INET:
             url = "tcp://{}:{}".format(*server.getsockname())
 
-        async def accept() -> None:
-            while True:
-                connection, _ = await asyncio.get_running_loop().sock_accept(server)
-                tasks.add(asyncio.create_task(proxy.serve(connection)))
+        # sock_accept() loses a connection that comes as it is cancelled; so does a task its own
+        # that is cancelled before it has begun.
+        connections: list[socket.socket] = []
 
-        tasks.add(asyncio.create_task(accept()))
+        def accept() -> None:
+            with suppress(BlockingIOError):
+                connections.append(server.accept()[0])
+                connections[-1].setblocking(False)
+                tasks.add(asyncio.create_task(proxy.serve(connections[-1])))
+
+        loop = asyncio.get_running_loop()
+        loop.add_reader(server, accept)
         try:
             yield url, proxy
         finally:
+            loop.remove_reader(server)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            for connection in connections:
+                connection.close()
             if isinstance(address, str):
                 Path(address).unlink()
