@@ -94,7 +94,7 @@ class Elsewhere:
         except NoManager as exc:
             if not exc.is_worker:
                 raise missing from None
-            what = "this engine is a worker of its swarm: a manager knows what runs elsewhere"
+            what = "this engine is a worker of a swarm: only a manager knows the other nodes"
             raise SelectionError(f"{missing}; {what}") from None
         except Refused as exc:
             what = exc.text.rpartition(" desc = ")[2]  # of a gRPC error
@@ -123,7 +123,7 @@ class Elsewhere:
         """
         node = await self._node_of(task)
         if node.host:
-            prefix = "its label app.rind."
+            prefix = "the label app.rind."
             return node, resolve_endpoint(self._environ, host=node.host, prefix=prefix)
         if node.hostname not in {"", "default"} and node.hostname in context_names(self._environ):
             return node, resolve_endpoint(self._environ, context=node.hostname)

@@ -53,6 +53,8 @@ class Task:
         error: why it has failed; empty for no reason.
         container_id: empty before it has one.
         labels: those that the container has from the service.
+        image: its name, without a digest.
+        created: in seconds since 1970; 0 for unsaid.
         changed: when its state has, as the engine writes a time; later is greater.
     """
 
@@ -64,6 +66,8 @@ class Task:
     error: str
     container_id: str
     labels: Mapping[str, str]
+    image: str
+    created: int
     changed: str
 
 

@@ -31,7 +31,7 @@ def test_what_cannot_run_says_why(services: Services) -> None:
     wait_until(lambda: "no suitable node" in service.manager.cli("service", "ps", service.name))
     said = service.refused("-s", "web", "-p", service.stack, "true")
     assert said.startswith("no running task of the swarm has the service web and the project")
-    assert "is pending: no suitable node" in said
+    assert "has the state pending: no suitable node" in said
 
 
 def test_what_has_failed_says_why(services: Services) -> None:
@@ -39,7 +39,7 @@ def test_what_has_failed_says_why(services: Services) -> None:
     service = services(*on("node2"), "--restart-delay", "60s", replicas=1, command="false", up=0)
     wait_until(lambda: "failed" in service.states())
     said = service.refused("true")
-    assert said.endswith("web.1@node2 is failed: task: non-zero exit (1)")
+    assert said.endswith("web.1@node2 has the state failed: task: non-zero exit (1)")
 
 
 def test_a_service_without_a_task(services: Services) -> None:
@@ -52,7 +52,7 @@ def test_a_worker_knows_no_tasks_but_its_own(swarm: Nodes, services: Services) -
     service = services(*on("node1"), replicas=1)
     said = service.refused("true", host=swarm[1].host)
     assert f"no container on {swarm[1].host} has the label" in said
-    assert said.endswith("a worker of its swarm: a manager knows what runs elsewhere")
+    assert said.endswith("a worker of a swarm: only a manager knows the other nodes")
 
 
 @pytest.mark.usefixtures("alone")
@@ -84,10 +84,10 @@ def test_a_node_whose_engine_is_elsewhere(swarm: Nodes, services: Services) -> N
         said = service.refused("true")
         assert said == (
             f"web.1@node2 is not on {other.host}: that is another engine than the one of the "
-            "node node2; correct its label app.rind.host"
+            "node node2; correct the label app.rind.host"
         )
     with labelled(manager, worker, "--label-add", "app.rind.host=gopher://x"):
-        assert "its label app.rind.host" in service.refused("true")
+        assert "(from the label app.rind.host)" in service.refused("true")
 
 
 def until_node_is(manager: TestEngine, node: TestEngine, state: str) -> None:
@@ -110,7 +110,7 @@ def test_a_node_that_is_down(swarm: Nodes, services: Services) -> None:
         until_node_is(manager, node, "down")
         said = service.refused("true")
         assert said.startswith("no running task of the swarm has the label")
-        assert "is pending: no suitable node" in said
+        assert "has the state pending: no suitable node" in said
     finally:
         Swarm.start_node(node.name)
         until_node_is(manager, node, "ready")

@@ -138,7 +138,7 @@ def test_the_labels_there_say_how_commands_run(services: Services) -> None:
 def test_what_is_explained_can_be_pasted(swarm: Nodes, services: Services) -> None:
     service = services(*on("node2"), replicas=1)
     said = service.printed("--explain", "-c", "echo $STEP").splitlines()
-    assert said[0] == f"engine:    {swarm[1].host} (from its label app.rind.host)"
+    assert said[0] == f"engine:    {swarm[1].host} (from the label app.rind.host)"
     assert said[1].startswith(f"container: {service.name}.1.")
     path = f"{Path(swarm[0].docker).parent}:{os.environ['PATH']}"
     words = ["env", f"PATH={path}", "bash", "-c", said[-1]]

@@ -70,7 +70,7 @@ def last_error(swarm: Swarm, wanted: Wanted) -> str:
     if not task.error and node is not None and node.state in _LOST:
         return f"{container.title}, but its node is {node.state}"
     why = f": {task.error}" if task.error else ""
-    return f"{container.title or container.name} is {task.state}{why}"
+    return f"{container.title} has the state {task.state}{why}"
 
 
 def _fitting(swarm: Swarm, wanted: Wanted) -> Iterator[tuple[Task, Container]]:
@@ -100,4 +100,13 @@ def _as_container(swarm: Swarm, task: Task) -> Container | None:
     if STACK in service.labels:
         labels[STACK] = service.labels[STACK]
     hostname = (node.hostname or node.id) if node else ""
-    return Container(task.container_id, name, task.state, task.state, labels, node=hostname)
+    return Container(
+        task.container_id,
+        name,
+        task.state,
+        task.state,
+        labels,
+        image=task.image,
+        created=task.created,
+        node=hostname,
+    )

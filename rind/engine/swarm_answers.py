@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 from rind.engine.answers import WrongAnswer, labels_in, listed, number, object_in, text_in
 from rind.model import NAME
@@ -57,6 +58,7 @@ def _service(item: Mapping[str, object]) -> Service:
 
 def _task(item: Mapping[str, object]) -> Task:
     status, spec = object_in(item, "Status"), object_in(item, "Spec")
+    of_container = object_in(spec, "ContainerSpec")
     container = text_in(object_in(status, "ContainerStatus"), "ContainerID", "")
     if container and not _CONTAINER_ID.fullmatch(container):
         raise WrongAnswer("a task's container has no ID")
@@ -68,9 +70,19 @@ def _task(item: Mapping[str, object]) -> Task:
         state=text_in(status, "State", ""),
         error=text_in(status, "Err", ""),
         container_id=container,
-        labels=labels_in(object_in(spec, "ContainerSpec")),
+        labels=labels_in(of_container),
+        image=text_in(of_container, "Image", "").partition("@")[0],
+        created=_seconds(text_in(item, "CreatedAt", "")),
         changed=text_in(status, "Timestamp", ""),
     )
+
+
+def _seconds(time: str) -> int:
+    """Return a time of the engine's, of RFC 3339, in seconds since 1970; 0 for what is none."""
+    try:
+        return max(0, int(datetime.fromisoformat(time).timestamp()))
+    except (ValueError, OverflowError):
+        return 0
 
 
 def _id(item: Mapping[str, object], field: str) -> str:

@@ -21,7 +21,8 @@ def task(number: int, service: Service, node: str, slot: int, how: str = "runnin
     container = f"{number:064x}"
     changed = f"2026-11-27T10:00:{number:02}Z"
     labels = service.container_labels
-    return Task(f"t{number}", service.id, node, slot, state, error, container, labels, changed)
+    rest = container, labels, "web:1", 60, changed
+    return Task(f"t{number}", service.id, node, slot, state, error, *rest)
 
 
 def swarm(*services: Service) -> Swarm:
@@ -102,9 +103,9 @@ def test_what_will_run_soon() -> None:
 @pytest.mark.parametrize(
     ("wanted", "service", "said"),
     [
-        (Wanted(service="db"), DB, "db.1@one is rejected: No such image: x"),
+        (Wanted(service="db"), DB, "db.1@one has the state rejected: No such image: x"),
         (Wanted(service="web", index=3), WEB, "web.3@three, but its node is down"),
-        (Wanted(service="web", index=4), WEB, "web.4@one is failed: exit 1"),
+        (Wanted(service="web", index=4), WEB, "web.4@one has the state failed: exit 1"),
         (
             Wanted(service="web", index=5),
             WEB,

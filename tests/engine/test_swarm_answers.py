@@ -31,7 +31,8 @@ TASK: dict[str, Any] = {
     "ServiceID": ID,
     "NodeID": ID,
     "Slot": 2,
-    "Spec": {"ContainerSpec": {"Labels": {"app.rind": ""}}},
+    "Spec": {"ContainerSpec": {"Labels": {"app.rind": ""}, "Image": "web:1@sha256:00"}},
+    "CreatedAt": "1970-01-01T00:01:00.123456789Z",
     "Status": {
         "State": "running",
         "Timestamp": "2026-11-27T09:51:11Z",
@@ -50,7 +51,7 @@ def test_what_a_manager_says() -> None:
     assert read() == (
         Node(ID, "two", "ready", "ssh://me@two"),
         Service(ID, "shop_web", {"a": "b"}, {"app.rind": "x"}),
-        Task(ID, ID, ID, 2, "running", "", "0" * 64, {"app.rind": ""}, time),
+        Task(ID, ID, ID, 2, "running", "", "0" * 64, {"app.rind": ""}, "web:1", 60, time),
     )
 
 
@@ -59,6 +60,12 @@ def test_a_task_without_a_node_or_a_container() -> None:
     _, _, task = read(task={"ID": ID, "ServiceID": ID, "Status": status})
     assert (task.node_id, task.slot, task.container_id) == ("", 0, "")
     assert (task.state, task.error) == ("pending", "no suitable node")
+
+
+@pytest.mark.parametrize("time", ["", "x", "0001-01-01T00:00:00Z", "1960-01-01T00:00:00Z"])
+def test_a_time_that_is_none(time: str) -> None:
+    _, _, task = read(task={**TASK, "CreatedAt": time})
+    assert task.created == 0
 
 
 @pytest.mark.parametrize("name", ["-oProxyCommand=x", "a b", "", "x\n"])
