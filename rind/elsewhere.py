@@ -62,7 +62,7 @@ class Elsewhere:
         """Return local containers that fit, and the running tasks that do, wherever they are.
 
         Raises:
-            Refused: the swarm cannot be asked, and all that was found is of it.
+            Refused: the swarm cannot be asked, and nothing was found, or some of it is of a swarm.
         """
         try:
             self.swarm = await self._ask(wanted)
@@ -178,8 +178,8 @@ async def seen_there(engine: Source, task: Container, node: Node, endpoint: Endp
             what = f"the task {task.title} is no longer on its node: the swarm has moved it"
             raise SelectionError(f"{what}; try again") from None
     else:
-        # A manager must not make us run something in any container that it knows the ID of.
-        if (found.name, node_id_of(found)) == (task.name, node.id):
+        # A manager must not have us run something in any container that it knows the ID of.
+        if node_id_of(found) == node.id:
             return replace(found, node=task.node)
     raise SelectionError(
         f"{task.title} is not on {endpoint.url}: that is another engine than the one of the node "
