@@ -14,7 +14,7 @@ from rind.decide.swarm import has_wanted, is_name, last_error, node_id_of, start
 from rind.engine.docker_config import context_names
 from rind.engine.endpoint import resolve_endpoint
 from rind.engine.manager import NoManager, ask_manager
-from rind.errors import Refused, RindError, SelectionError, Unreachable
+from rind.errors import EngineError, Refused, RindError, SelectionError, Unreachable
 from rind.quoting import quoted
 from rind.records import replace
 
@@ -62,13 +62,13 @@ class Elsewhere:
         """Return local containers that fit, and the running tasks that do, wherever they are.
 
         Raises:
-            Refused: the swarm cannot be asked, and nothing was found, or some of it is of a swarm.
+            EngineError: the swarm cannot be asked, and nothing was found, or something of a swarm.
         """
         try:
             self.swarm = await self._ask(wanted)
         except NoManager:
             return [*local]
-        except Refused:
+        except EngineError:
             if local and not any(one.is_task for one in local):
                 return [*local]  # a swarm that is out of order is in nobody's way
             raise
