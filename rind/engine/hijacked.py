@@ -57,6 +57,7 @@ class HijackedStream:
         self._sock = sock
         self._early = connection.early
         self._tunnel = connection.tunnel
+        self._failure: OSError | None = None
         self._eof_sent = False
         self._reads = 0
         self._users = 0
@@ -103,8 +104,9 @@ class HijackedStream:
     def _receive(self) -> bytes:
         try:
             data = self._sock.recv(READ_SIZE)
-            if not data and self._tunnel is not None and self._tunnel.failure is not None:
-                raise self._tunnel.failure
+            failure = self._failure or (self._tunnel.failure if self._tunnel is not None else None)
+            if not data and failure is not None:
+                raise failure
         except BlockingIOError:
             raise
         except ConnectionResetError:
@@ -169,6 +171,12 @@ class HijackedStream:
         except OSError:
             # The other side is gone already: reading will say so.
             return
+
+    def give_up(self, failure: OSError) -> None:
+        """Let reads and writes fail so, those that are under way too."""
+        self._failure = failure
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close both ways at once. Idempotent. Reads and writes that are under way raise Broken."""

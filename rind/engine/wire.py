@@ -79,7 +79,11 @@ READ_SIZE: Final = 64 * 1024
 """Bytes to receive at once."""
 
 
-_ALIVE: Final = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 3}
+_ALIVE: Final = {
+    "TCP_KEEPIDLE" if hasattr(socket, "TCP_KEEPIDLE") else "TCP_KEEPALIVE": 20,  # as on macOS
+    "TCP_KEEPINTVL": 20,
+    "TCP_KEEPCNT": 3,
+}
 """Seconds of silence after which the other machine is asked whether it is there, those between two
 questions, and how many it may leave unanswered: as long as ssh waits, see :mod:`rind.engine.ssh`.
 """
@@ -93,7 +97,7 @@ def tune(sock: socket.socket) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _ALIVE.items():
-        if hasattr(socket, name):  # macOS has another name for the first
+        if hasattr(socket, name):
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 

@@ -154,9 +154,14 @@ class Exec:
             config=config,
         )
         registry.open.add(command)
-        command._tasks.spawn(tree.hold_leash())
+        command._tasks.spawn(command._hold_leash())
         command._tasks.spawn(command._receiver.save_the_rest())
         return command
+
+    async def _hold_leash(self) -> None:
+        await self._tree.hold_leash()
+        await self._tree.until_silence()
+        self._stream.give_up(TimeoutError("it does not answer any more"))
 
     async def read(self) -> tuple[int, bytes] | None:
         """Return the next part of the output, as ``(STDOUT or STDERR, bytes)``; None at its end.

@@ -128,9 +128,15 @@ class Receiver:
                 if not self._parts and not self.at_end:
                     await self._stream.hand_on(receive)
         except Broken as exc:
-            self._failure, self.at_end = exc, True
+            self._fail(exc)
         finally:
             self._reader_is_away.set()
+
+    def _fail(self, exc: Broken) -> None:
+        """End the output with an error, which says of a failed connection what may still run."""
+        lost = isinstance(exc.__cause__, OSError)
+        self._failure = self._inspector.lost(str(exc)) if lost else exc
+        self.at_end = True
 
     async def _fill(self) -> bool:
         """Have a part, and return whether there is one."""
@@ -227,10 +233,7 @@ class Receiver:
                 if self.at_end:
                     self._parts.extend(self._held_back())
             except Broken as exc:
-                # What is no failure of the connection says enough.
-                lost = isinstance(exc.__cause__, OSError)
-                self._failure = self._inspector.lost(str(exc)) if lost else exc
-                self.at_end = True
+                self._fail(exc)
 
     def _decoded(self, data: bytes) -> list[tuple[int, memoryview]]:
         if self._decoder is not None:

@@ -32,12 +32,18 @@ class Leash:
     """The leash in one container, for commands that run as one user.
 
     Started at the first hold, ended after the last release.
+
+    Attributes:
+        silence: set when the engine's machine does not answer any more. Nothing is sent to a leash
+            while a command runs, so its connection notices that before one does on which something
+            was sent, which the kernel sends again for a quarter of an hour (tcp(7), tcp_retries2).
     """
 
     def __init__(self, engine: Engine, container_id: str, user: str) -> None:
         self._engine = engine
         self._container_id = container_id
         self._user = user
+        self.silence = asyncio.Event()
         self._held: dict[str, str] = {}  # the lines that hold them, by cookie
         self._turn = asyncio.Lock()
         self._stream: HijackedStream | None = None
@@ -83,12 +89,22 @@ class Leash:
         config = replace(config, env=[f"{COOKIE}={self._cookie}", *config.env])
         self._exec_id = await self._engine.create_exec(self._container_id, config)
         self._stream = await self._engine.start_exec(self._exec_id, tty=False)
-        self._watch = asyncio.create_task(_until_gone(self._stream))
+        self.silence.clear()
+        self._watch = asyncio.create_task(self._until_gone(self._stream))
         await self._tell("".join(self._held.values()))
 
     async def _tell(self, lines: str) -> None:
         if self._stream is not None:
             await self._stream.write(lines.encode())
+
+    async def _until_gone(self, stream: HijackedStream) -> None:
+        """Return when the script has ended, or was never started."""
+        try:
+            while await stream.read():
+                pass
+        except Broken as exc:
+            if isinstance(exc.__cause__, TimeoutError):
+                self.silence.set()
 
     async def _end(self) -> None:
         """Close the script's stdin; trees that were not released are killed."""
@@ -118,10 +134,3 @@ class Leash:
         held = " ".join([self._cookie, *NOT_KNOWN])
         config = script_config(SIGNAL_SCRIPT, "9", user=self._user, held=held)
         await run_script(self._engine, self._container_id, config)
-
-
-async def _until_gone(stream: HijackedStream) -> None:
-    """Return when a script has ended, or was never started."""
-    with suppress(Broken):
-        while await stream.read():
-            pass

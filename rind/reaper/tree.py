@@ -216,6 +216,10 @@ class Tree:
         self._holding = asyncio.create_task(self._leash.hold(self.cookie, session))
         _log.debug("the leash takes exec %s", self.exec_id)
 
+    async def until_silence(self) -> None:
+        """Return when the leash has noticed that the engine's machine is off."""
+        await self._leash.silence.wait()
+
     async def release_leash(self) -> None:
         """Release the tree from the leash: what still runs lives on. Idempotent.
 

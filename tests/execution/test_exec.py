@@ -11,13 +11,13 @@ from conftest import TestContainer
 from rind.engine.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.engine.frames import STDERR, STDOUT
-from rind.errors import StartError
+from rind.errors import Broken, Lost, StartError
 from rind.execution.exec import Exec
 from rind.execution.receiver import Receiver
 from rind.execution.registry import Registry
 from rind.execution.start import open_exec
 from rind.model import ExecConfig
-from rind.reaper.tree import Trees
+from rind.reaper.tree import Tree, Trees
 
 Start = Callable[..., Awaitable[Exec]]
 
@@ -53,6 +53,20 @@ async def test_output_and_status(start: Start) -> None:
     assert await process.wait() == 6
     assert await process.wait() == 6
     assert await process.read() is None
+
+
+async def test_an_engine_that_the_leash_finds_silent_is_waited_for_no_more(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def at_once(_: Tree) -> None:
+        pass
+
+    monkeypatch.setattr(Tree, "until_silence", at_once)
+    process = await start("sleep", "1000")
+    with pytest.raises(Lost, match="broke: it does not answer any more: the command may"):
+        await process.read()
+    with pytest.raises(Broken):
+        await process.write(b"x")
 
 
 async def test_stdin_and_its_end(start: Start) -> None:

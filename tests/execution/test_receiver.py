@@ -84,7 +84,8 @@ class Silent(socket.socket):
         raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
 
 
-async def test_a_connection_that_fails_says_what_may_still_run() -> None:
+@pytest.mark.parametrize("later", [False, True], ids=["at first", "after output"])
+async def test_a_connection_that_fails_says_what_may_still_run(*, later: bool) -> None:
     ours, theirs = socket.socketpair()
     stream = HijackedStream(Connection(Silent(fileno=ours.detach())))
     tasks = Tasks()
@@ -94,8 +95,12 @@ async def test_a_connection_that_fails_says_what_may_still_run() -> None:
         "the connection to the engine broke: [Errno 110] Connection timed out: "
         "the command may still be running in web"
     )
-    with theirs, pytest.raises(Lost, match=re.escape(said)):
-        await receiver.read()
+    with theirs:
+        theirs.sendall(b"x")  # wakes who waits
+        if later:
+            await receiver.hand_on(lambda _: True)
+        with pytest.raises(Lost, match=re.escape(said)):
+            await receiver.read()
     await tasks.cancel()
     stream.close()
 

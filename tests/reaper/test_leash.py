@@ -1,18 +1,21 @@
 """One leash for many commands, on real engines; what it does to a tree is in test_scripts.py."""
 
 import asyncio
+import errno
 import re
+import socket
 import sys
 import uuid
 from collections.abc import Callable
 
 import pytest
-from conftest import Containers, TestContainer, wait_until
+from conftest import TIMEOUT, Containers, TestContainer, wait_until
 from processes import is_leashed, kill_all, sleepers
 
 import rind
 from rind.engine.endpoint import Endpoint
 from rind.engine.engine import Engine
+from rind.errors import Broken
 from rind.reaper.leash import Leash
 
 UNKNOWN = "-", "-"
@@ -108,6 +111,31 @@ async def test_one_that_was_killed_is_replaced(containers: Containers) -> None:
         await until(lambda: leashes(container) == 1)
         await leash._end()  # as when we die
     await until(lambda: [sleepers(container, mark) for mark in marks] == [0, 0])
+
+
+class Silent(socket.socket):
+    """A socket of a machine that has lost its power."""
+
+    def recv(self, *_: object) -> bytes:
+        raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+
+
+async def test_an_engine_that_is_off_is_noticed(
+    busybox: TestContainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
+        found = await engine.container(busybox.name)
+        leash = Leash(engine, found.id, "")
+        await leash.hold("0" * 32, UNKNOWN)
+        assert leash._stream is not None
+        sock = leash._stream._sock
+        with Silent(fileno=sock.detach()) as silent:
+            monkeypatch.setattr(leash._stream, "_sock", silent)
+            silent.shutdown(socket.SHUT_WR)  # the end of the leash's output wakes the reader
+            async with asyncio.timeout(TIMEOUT):
+                await leash.silence.wait()
+            with pytest.raises(Broken):
+                await leash.release("0" * 32)
 
 
 async def test_without_a_shell_there_is_none(distroless: TestContainer) -> None:
