@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Mapping
     from contextlib import AbstractAsyncContextManager
-    from typing import Protocol
+    from typing import Final, Protocol
 
     class Carrier(Protocol):
         """Carries requests, each within a number of seconds.
@@ -56,7 +56,9 @@ if TYPE_CHECKING:
             """End it at once. Idempotent."""
 
 
-__all__ = ["Answer", "Connection", "Disconnected", "Request", "check_body"]
+__all__ = ["NOT_OPEN", "Answer", "Connection", "Disconnected", "Request", "check_body"]
+
+NOT_OPEN: Final = "the engine is not open: it was closed, or never entered"
 
 
 class Disconnected(ConnectionError):

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 
 from rind.engine import answers
 from rind.engine.answers import WrongAnswer
-from rind.engine.carrier import Request
+from rind.engine.carrier import NOT_OPEN, Request
 from rind.engine.dialect import Dialect, read_dialect
 from rind.engine.sockets import SocketCarrier, upgraded
 from rind.engine.translation import translated
@@ -347,7 +347,7 @@ class Engine:
             RuntimeError: the engine is not open.
         """
         if self._carrier is None:
-            raise RuntimeError("the engine is not open: it was closed, or never entered")
+            raise RuntimeError(NOT_OPEN)
         return self._carrier
 
     async def _ping(self) -> None:

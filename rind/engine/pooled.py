@@ -25,7 +25,7 @@ except RuntimeError:
         del os.environ["HOME"]
 
 from rind.engine.answers import LONGEST_TEXT, WrongAnswer
-from rind.engine.carrier import Answer, Connection, Disconnected, check_body
+from rind.engine.carrier import NOT_OPEN, Answer, Connection, Disconnected, check_body
 from rind.engine.dial import places
 from rind.errors import Broken
 
@@ -123,19 +123,25 @@ class PooledCarrier:
             )
         # A plain bytes object of more than a megabyte is a warning to aiohttp.
         body = None if asked.body is None else BytesIO(json.dumps(asked.body).encode())
-        return await self._docker.session.request(
-            asked.method,
-            f"{self._base}/{asked.path}",
-            params=asked.params,
-            data=body if parts is None else parts,
-            headers={
-                "Accept-Encoding": "identity",
-                "Content-Type": "application/json" if parts is None else "application/x-tar",
-                **headers,
-            },
-            allow_redirects=False,
-            auto_decompress=False,
-        )
+        try:
+            return await self._docker.session.request(
+                asked.method,
+                f"{self._base}/{asked.path}",
+                params=asked.params,
+                data=body if parts is None else parts,
+                headers={
+                    "Accept-Encoding": "identity",
+                    "Content-Type": "application/json" if parts is None else "application/x-tar",
+                    **headers,
+                },
+                allow_redirects=False,
+                auto_decompress=False,
+            )
+        except (AssertionError, RuntimeError, aiohttp.ClientConnectionError) as exc:
+            # aiohttp says it in any of these ways, which depends on how far the request has come.
+            if self._connector.closed:
+                raise RuntimeError(NOT_OPEN) from exc
+            raise
 
 
 @contextmanager
