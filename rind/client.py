@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import time
-from contextlib import suppress
 from functools import partial
 from typing import Final, Self, Unpack
 
@@ -17,18 +16,20 @@ from rind.decide.selection import (
     Selected,
     Wanted,
     fitting,
+    in_order,
     require_running,
 )
-from rind.elsewhere import Elsewhere, chosen
+from rind.elsewhere import Elsewhere, at_node, chosen, seen_there
 from rind.engine.endpoint import resolve_endpoint
 from rind.engine.engine import REQUEST_TIMEOUT, Engine
-from rind.errors import SelectionError, Unreachable
+from rind.errors import Refused, SelectionError, Unreachable
 from rind.execution.registry import Registry
-from rind.execution.tasks import persistent, shielded
+from rind.execution.tasks import Tasks, persistent, shielded
 from rind.health import until_fit
 from rind.keywords import WantedFields, check_keywords
 from rind.nodes import Nodes
 from rind.reaper.tree import Trees
+from rind.records import replace
 from rind.resolve import find, find_all, is_elsewhere, list_up
 from rind.target import Target, following, limited
 
@@ -112,7 +113,6 @@ class Client:
         environ = os.environ if environ is None else environ
         self._elsewhere = Elsewhere(engine, environ)
         self._nodes = Nodes(
-            self._elsewhere,
             partial(
                 client_at,
                 environ=environ,
@@ -158,13 +158,14 @@ class Client:
 
     async def _close(self) -> None:
         try:
-            await persistent(self._registry.aclose)
+            await persistent(self._end_commands)
             await persistent(self._trees.aclose)
         finally:
-            try:
-                await persistent(self._nodes.aclose)
-            finally:
-                await self._engine.aclose()
+            await self._engine.aclose()
+
+    async def _end_commands(self) -> None:
+        """End those here, and those on other nodes, all at once."""
+        await asyncio.gather(self._registry.aclose(), self._nodes.aclose())
 
     async def find(
         self,
@@ -225,16 +226,18 @@ class Client:
             SelectionError: nobody says where the engine is, or the task has gone.
             EngineError: the engine there failed.
         """
-        client = self
-        if container.node and not await self._has(container):
-            client, container = await self._nodes.reach(container)
-        return client.target(require_running(container), label, reason=reason)
-
-    async def _has(self, task: Container) -> bool:
-        """Whether a task of the swarm is on our own engine."""
-        with suppress(SelectionError):
-            return bool(await self.container(task.id))
-        return False
+        if not container.node:
+            return self.target(require_running(container), label, reason=reason)
+        client: Client = self
+        try:
+            found = replace(await self._engine.container(container.id), node=container.node)
+        except Refused:
+            node, endpoint = await self._elsewhere.way(container)
+            with at_node(node, container):
+                client = await self._nodes.client(endpoint)
+                engine = client._engine  # noqa: SLF001 # of another one of ours
+                found = await seen_there(engine, container, node, endpoint)
+        return client.target(require_running(found), label, reason=reason)
 
     async def container(self, name: str) -> Container:
         """Return the container of a name, an ID or a unique prefix of one, running or not.
@@ -306,7 +309,7 @@ class Client:
                 if container.state == "restarting":
                     require_running(container)
             if starting := self._elsewhere.starting(asked):
-                raise SelectionError(f"{starting[0].title} is {starting[0].state}")
+                raise SelectionError(f"{starting[0].title} has the state {starting[0].status}")
             return await self.find_all(asked)
 
         return await self._wait(find, told, timeout)
@@ -319,9 +322,18 @@ class Client:
     ) -> list[Target]:
         def look_again() -> float | None:
             # A manager tells no events of the other nodes' containers.
-            return None if self._elsewhere.swarm is None else _LOOK_AGAIN
+            return _LOOK_AGAIN if self._elsewhere.is_managed else None
 
-        return await until_fit(self._engine.changes(), find, told, seconds, look_again)
+        async def find_by_now() -> list[Target]:
+            try:
+                return await find()
+            except Unreachable as exc:
+                if not self._elsewhere.is_managed:
+                    raise
+                # A swarm does not know at once of a node that is down.
+                raise SelectionError(str(exc)) from exc
+
+        return await until_fit(self._engine.changes(), find_by_now, told, seconds, look_again)
 
     async def containers(
         self, wanted: Wanted | None = None, **fields: Unpack[WantedFields]
@@ -331,12 +343,23 @@ class Client:
             for container in await client.containers(project="shop"):
                 print(container.name, container.state)
 
+        Of a swarm, those on other nodes too, if it can be asked: then each task's node is known.
+
         Raises:
+            SelectionError: there is no container of the wanted name.
             EngineError: the engine failed.
         """
         asked = _asked(wanted, fields)
-        local = await list_up(self._engine, asked)
-        return local if asked.container else await self._elsewhere.with_tasks(local, asked)
+        try:
+            local = await list_up(self._engine, asked)
+        except SelectionError as missing:
+            return await self._elsewhere.in_place_of(missing, asked)
+        if asked.container is not None:
+            return local
+        try:
+            return await self._elsewhere.with_tasks(local, asked)
+        except SelectionError:
+            return local
 
     async def versions(self) -> tuple[str, str]:
         """Return the engine's version, and that of the API that is spoken with it.
@@ -370,30 +393,39 @@ class Client:
             wanted: the conditions; or give its attributes as keywords.
 
         Raises:
-            SelectionError: none does.
+            SelectionError: none does; or some are of a swarm, and not all can be found or reached.
             EngineError: the engine failed.
         """
         wanted = _asked(wanted, fields)
         here: list[Selected] = []
         try:
             here = await find_all(self._engine, self.caller, wanted)
-            up = [selected.container for selected in here]
-            if wanted.container is None:
-                up = await self._elsewhere.with_tasks(up, wanted)
         except AmbiguousError:
             raise
         except SelectionError as missing:
             up = await self._elsewhere.in_place_of(missing, wanted)
+        else:
+            up = [selected.container for selected in here]
+            if wanted.container is None:
+                up = await self._elsewhere.with_tasks(up, wanted)
         own = {selected.container.id for selected in here}
-        alone = len(up) == len(here)
-        reason = here[0].reason if alone else f"one of {len(up)} with {wanted}"
+        reason = f"one of {len(up)} with {wanted}"
+        if len(up) == len(here):
+            reason = here[0].reason
+        elif wanted.container is not None:
+            reason = "named"
 
         async def reached(container: Container) -> Target:
             if container.id in own:
                 return self._target(Selected(container, reason), wanted)
             return await self.reach(container, wanted.label, reason=reason)
 
-        return await asyncio.gather(*map(reached, sorted(up, key=lambda one: one.title)))
+        tasks = Tasks()
+        try:
+            reaching = [tasks.spawn(reached(one)) for one in sorted(up, key=in_order)]
+            return await asyncio.gather(*reaching)
+        finally:
+            await tasks.cancel()  # after a failure, the others
 
     async def running(self, labels: Sequence[str] = ()) -> list[Container]:
         """List the running containers that have all of ``labels``, each ``KEY`` or ``KEY=value``.
@@ -411,10 +443,11 @@ class Client:
     ) -> Target:
         """Return what runs commands in ``container``, as the labels that begin so say.
 
-            for container in await client.containers():
-                print((await client.target(container).run(["cat", "/etc/hostname"])).stdout)
+            container = await client.container(web.container.name)
+            print((await client.target(container).run(["cat", "/etc/hostname"])).stdout)
 
-        A label that is unknown or invalid is told when a command is planned.
+        It must be on this client's engine; for a swarm's task, see :meth:`reach`. A label that is
+        unknown or invalid is told when a command is planned.
         """
         return Target(*(self._trees, self._registry, container, label, self.caller), reason=reason)
 

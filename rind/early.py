@@ -83,8 +83,8 @@ class EarlyClient:
         selected = chosen(finish(swarm.in_place_of(missing, wanted)), wanted, self.caller)
         task = selected.container
         with suppress(Refused):
-            here = finish(self._engine.container(task.id))
-            return self, replace(selected, container=require_running(here))
+            found = replace(finish(self._engine.container(task.id)), node=task.node)
+            return self, replace(selected, container=require_running(found))
         node, endpoint = finish(swarm.way(task))
         with at_node(node, task):
             there = EarlyClient(endpoint, self._environ, may_ask=self._engine.may_ask)
@@ -103,7 +103,7 @@ class EarlyClient:
     def tasks(self, wanted: Wanted) -> list[Container]:
         """List the running tasks that could be wanted of the swarm that the engine manages.
 
-        None where it manages none, or cannot say it.
+        Empty where it manages none, or cannot say it.
         """
         from rind.decide.swarm import has_wanted, tasks_up  # noqa: PLC0415 # rarely needed
         from rind.engine.manager import NoManager, ask_manager  # noqa: PLC0415 # as above
@@ -149,4 +149,4 @@ class EarlyClient:
         carrier = SocketCarrier(self._carrier.dialer.using(LoopWire))
         may_ask = self._engine.may_ask
         engine = Engine(self.endpoint, carrier, self._engine.dialect, may_ask=may_ask)
-        return Client(engine, self.caller)
+        return Client(engine, self.caller, self._environ)

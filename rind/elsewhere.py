@@ -8,37 +8,40 @@ from __future__ import annotations
 
 from contextlib import contextmanager, suppress
 from functools import partial
+from http import HTTPStatus
 
 from rind.decide.selection import Selected, Wanted, select
-from rind.decide.swarm import has_wanted, is_name, last_error, node_id_of, starting, tasks_up
+from rind.decide.swarm import (
+    has_wanted,
+    is_name,
+    last_error,
+    merged,
+    node_id_of,
+    starting,
+    tasks_up,
+)
 from rind.engine.docker_config import context_names
 from rind.engine.endpoint import resolve_endpoint
 from rind.engine.manager import NoManager, ask_manager
-from rind.errors import EngineError, Refused, RindError, SelectionError, Unreachable
+from rind.errors import EngineError, Refused, RindError, SelectionError, Unreachable, UsageError
 from rind.quoting import quoted
 from rind.records import replace
+from rind.swarm_model import Swarm
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from typing import Protocol
 
     from rind.engine.endpoint import Endpoint
     from rind.engine.engine import Engine
-    from rind.model import Caller, Container, EngineInfo
-    from rind.swarm_model import Node, Swarm
+    from rind.model import Caller, Container
+    from rind.swarm_model import Node
 
-    class Source(Protocol):
-        """What knows of an engine's containers: the engine, or a client of it."""
-
-        async def container(self, name: str) -> Container:
-            """Return a container by its ID."""
-
-        async def info(self) -> EngineInfo:
-            """Return what the engine says of itself."""
+__all__ = ["Elsewhere", "NoWayError", "at_node", "chosen", "seen_there"]
 
 
-__all__ = ["Elsewhere", "at_node", "chosen", "seen_there"]
+class NoWayError(SelectionError):
+    """Nobody says how to reach the engine of a node, or who does is wrong: no waiting mends it."""
 
 
 class Elsewhere:
@@ -49,11 +52,12 @@ class Elsewhere:
         environ: the variables that say where docker's contexts are.
 
     Attributes:
-        swarm: what the manager said last; None before it was asked, and where it is none.
+        is_managed: whether the engine is a manager; None before it was asked.
     """
 
     def __init__(self, manager: Engine, environ: Mapping[str, str]) -> None:
-        self.swarm: Swarm | None = None
+        self.is_managed: bool | None = None
+        self._swarm = Swarm({}, {}, [])
         self._manager = manager
         self._environ = environ
         self._nodes: dict[str, Node] = {}
@@ -62,21 +66,15 @@ class Elsewhere:
         """Return local containers that fit, and the running tasks that do, wherever they are.
 
         Raises:
-            EngineError: the swarm cannot be asked, and nothing was found, or something of a swarm.
+            SelectionError: some of what was found is a swarm's, which cannot be asked for the rest.
         """
         try:
-            self.swarm = await self._ask(wanted)
-        except NoManager:
-            return [*local]
-        except EngineError:
-            if local and not any(one.is_task for one in local):
+            self._swarm = await self._ask(wanted)
+        except (NoManager, EngineError) as exc:
+            if not any(one.is_task for one in local):
                 return [*local]  # a swarm that is out of order is in nobody's way
-            raise
-        tasks = {task.id: task for task in tasks_up(self.swarm, wanted)}
-        here = [
-            replace(one, node=tasks.pop(one.id).node) if one.id in tasks else one for one in local
-        ]
-        return [*here, *tasks.values()]
+            raise SelectionError(f"there may be more than what runs here: {_why(exc)}") from exc
+        return merged(local, self._swarm, wanted)
 
     async def in_place_of(self, missing: SelectionError, wanted: Wanted) -> list[Container]:
         """Return the running tasks that fit, where no container here does.
@@ -87,28 +85,29 @@ class Elsewhere:
         if wanted.container is not None and not is_name(wanted.container):
             raise missing
         try:
-            self.swarm = await self._ask(wanted)
-            if tasks := tasks_up(self.swarm, wanted):
+            self._swarm = await self._ask(wanted)
+            if tasks := tasks_up(self._swarm, wanted):
                 return tasks
             why = last_error(await self._ask(wanted, past=True), wanted)
-        except NoManager as exc:
-            if not exc.is_worker:
+        except (NoManager, EngineError) as exc:
+            if isinstance(exc, NoManager) and not exc.is_worker:
                 raise missing from None
-            what = "this engine is a worker of a swarm: only a manager knows the other nodes"
-            raise SelectionError(f"{missing}; {what}") from None
-        except Refused as exc:
-            what = exc.text.rpartition(" desc = ")[2]  # of a gRPC error
-            raise SelectionError(f"{missing}; the swarm cannot be asked: {what}") from exc
+            raise SelectionError(f"{missing}; {_why(exc)}") from exc
         if not why:
             raise missing
         raise SelectionError(f"no running task of the swarm has {wanted}: {why}")
 
     def starting(self, wanted: Wanted) -> list[Container]:
         """Return the tasks that fit and were about to run, when the manager was asked last."""
-        return [] if self.swarm is None else starting(self.swarm, wanted)
+        return starting(self._swarm, wanted)
 
     async def _ask(self, wanted: Wanted, *, past: bool = False) -> Swarm:
-        swarm = await ask_manager(self._manager, partial(has_wanted, wanted=wanted), past=past)
+        self.is_managed = True
+        try:
+            swarm = await ask_manager(self._manager, partial(has_wanted, wanted=wanted), past=past)
+        except NoManager:
+            self.is_managed = False
+            raise
         self._nodes.update(swarm.nodes)
         return swarm
 
@@ -118,17 +117,20 @@ class Elsewhere:
         The node's label says that, or else the docker context of its host name.
 
         Raises:
-            SelectionError: neither is there, or it is no task of the swarm.
-            UsageError: what is there is invalid.
+            NoWayError: neither is there, or it is invalid.
+            SelectionError: it is no task of the swarm.
         """
         node = await self._node_of(task)
-        if node.host:
-            prefix = "the label app.rind."
-            return node, resolve_endpoint(self._environ, host=node.host, prefix=prefix)
-        if node.hostname not in {"", "default"} and node.hostname in context_names(self._environ):
-            return node, resolve_endpoint(self._environ, context=node.hostname)
         name = quoted(node.hostname or node.id)
-        raise SelectionError(
+        try:
+            if node.host:
+                prefix = "the label app.rind."
+                return node, resolve_endpoint(self._environ, host=node.host, prefix=prefix)
+            if name != "default" and name in context_names(self._environ):
+                return node, resolve_endpoint(self._environ, context=name)
+        except UsageError as exc:
+            raise NoWayError(f"{task.title} runs on the node {name}: {exc}") from exc
+        raise NoWayError(
             f"{task.title} runs on the node {name}; say how to reach the engine there with: "
             f"docker node update --label-add app.rind.host=ssh://USER@{name} {name}"
         )
@@ -141,6 +143,14 @@ class Elsewhere:
         if number not in self._nodes:
             raise SelectionError(f"{task.title} is on no node of a swarm that is managed here")
         return self._nodes[number]
+
+
+def _why(exc: NoManager | EngineError) -> str:
+    """Say why a swarm cannot be asked."""
+    if isinstance(exc, NoManager):
+        return "this engine is a worker of a swarm: only a manager knows the other nodes"
+    said = exc.text if isinstance(exc, Refused) else str(exc)
+    return f"the swarm cannot be asked: {said.rpartition(' desc = ')[2]}"  # of a gRPC error
 
 
 def chosen(tasks: Sequence[Container], wanted: Wanted, caller: Caller) -> Selected:
@@ -164,16 +174,19 @@ def at_node(node: Node, task: Container) -> Iterator[None]:
         raise Unreachable(f"the node {node.hostname} of {task.title}: {exc}") from exc
 
 
-async def seen_there(engine: Source, task: Container, node: Node, endpoint: Endpoint) -> Container:
+async def seen_there(engine: Engine, task: Container, node: Node, endpoint: Endpoint) -> Container:
     """Return a task as the engine of its node has it.
 
     Raises:
-        SelectionError: the task has gone, or the engine is another one than the node's.
+        SelectionError: the task has gone.
+        NoWayError: the engine is another one than the node's.
         EngineError: the engine failed.
     """
     try:
         found = await engine.container(task.id)
-    except (SelectionError, Refused):
+    except Refused as exc:
+        if exc.http_status != HTTPStatus.NOT_FOUND:
+            raise
         if (await engine.info()).node_id == node.id:
             what = f"the task {task.title} is no longer on its node: the swarm has moved it"
             raise SelectionError(f"{what}; try again") from None
@@ -181,7 +194,7 @@ async def seen_there(engine: Source, task: Container, node: Node, endpoint: Endp
         # A manager must not have us run something in any container that it knows the ID of.
         if node_id_of(found) == node.id:
             return replace(found, node=task.node)
-    raise SelectionError(
+    raise NoWayError(
         f"{task.title} is not on {endpoint.url}: that is another engine than the one of the node "
         f"{node.hostname}; correct {endpoint.source}"
     )

@@ -6,6 +6,7 @@ import asyncio
 from typing import Final
 
 from rind.decide.selection import AmbiguousError
+from rind.elsewhere import NoWayError
 from rind.errors import SelectionError
 from rind.execution.tasks import Tasks
 
@@ -40,10 +41,11 @@ async def until_fit(
 
     Raises:
         AmbiguousError: several fit where one is wanted.
+        NoWayError: it runs on a node that cannot be reached as things are.
         SelectionError: the time is over; it says what was missing.
         EngineError: the engine failed.
     """
-    missing = "the engine has not said which containers run"
+    missing = "it is not known yet which containers run"
     limit = asyncio.timeout(seconds)
     waiting = Tasks()
     try:
@@ -78,7 +80,7 @@ async def _fit_for_use(
     """Return what is found, and what is missing for its use; empty for nothing."""
     try:
         targets = await find()
-    except AmbiguousError:
+    except (AmbiguousError, NoWayError):
         raise
     except SelectionError as exc:
         return [], str(exc)

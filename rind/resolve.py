@@ -9,7 +9,14 @@ from __future__ import annotations
 from rind.caller import aliases, localized
 from rind.decide.plan import needs_defaults, plan, wants_local_workdir, wants_mapping, words
 from rind.decide.profile import read_profile
-from rind.decide.selection import Selected, fitting, require_running, select, stands_elsewhere
+from rind.decide.selection import (
+    Selected,
+    fitting,
+    in_order,
+    require_running,
+    select,
+    stands_elsewhere,
+)
 from rind.errors import Refused, SelectionError
 from rind.model import COMPOSE
 from rind.records import replace
@@ -76,17 +83,19 @@ async def find_all(engine: Engine, caller: Caller, wanted: Wanted) -> list[Selec
     if not running or wanted.container is not None:
         return [await find(engine, caller, wanted)]
     reason = f"one of {len(running)} with {wanted}"
-    found = sorted(running, key=lambda container: container.name)
+    found = sorted(running, key=in_order)
     return [Selected(container, reason) for container in found]
 
 
 def is_elsewhere(container: Container, caller: Caller) -> bool:
     """Whether the caller stands in a Compose project's folder, and the container is of another's.
 
-    Standing nowhere in particular is not elsewhere.
+    So is a swarm's task. Standing nowhere in particular is not elsewhere.
     """
-    if caller.compose_folder is None or not container.folder:
+    if caller.compose_folder is None or not (container.folder or container.node):
         return False
+    if container.node:
+        return True
     return stands_elsewhere(localized([container], caller.cwd)[0], caller)
 
 

@@ -49,7 +49,7 @@ class Task:
     Attributes:
         node_id: empty before it has one.
         slot: its number among the replicas; 0 of a global service.
-        state: as ``running``; see SwarmKit's task model.
+        state, desired: as ``running``; see SwarmKit's task model.
         error: why it has failed; empty for no reason.
         container_id: empty before it has one.
         labels: those that the container has from the service.
@@ -63,6 +63,7 @@ class Task:
     node_id: str
     slot: int
     state: str
+    desired: str
     error: str
     container_id: str
     labels: Mapping[str, str]

@@ -58,10 +58,11 @@ class TestService:
         assert (done.returncode, done.stderr) == (0, b"")
         return done.stdout.decode()
 
-    def spawn(self, *words: str) -> "pexpect.spawn[bytes]":
+    def spawn(self, *words: str, cwd: Path | None = None) -> "pexpect.spawn[bytes]":
         """Run rind on a terminal."""
         env = self.environ(TERM="xterm")
-        return pexpect.spawn(RIND, [*words], env=env, timeout=TIMEOUT, dimensions=(24, 120))
+        size = (24, 120)
+        return pexpect.spawn(RIND, [*words], env=env, timeout=TIMEOUT, dimensions=size, cwd=cwd)
 
     def update(self, *words: str) -> None:
         self.manager.cli("service", "update", "--detach", *words, self.name)
@@ -94,7 +95,7 @@ def services(swarm: Nodes, request: pytest.FixtureRequest) -> Iterator[Services]
         service = TestService(manager, stack, f"test.{stack}")
         made.append(service.name)
         namespace = f"com.docker.stack.namespace={stack}"
-        how = () if "global" in words else ("--replicas", str(replicas))
+        how = () if {"global", "replicated-job"} & {*words} else ("--replicas", str(replicas))
         manager.cli(
             *("service", "create", "--quiet", "--detach", "--name", service.name, *how),
             *("--label", namespace, "--container-label", namespace),

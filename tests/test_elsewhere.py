@@ -1,8 +1,11 @@
 """How a swarm's tasks are not found, or lost; the swarms are real."""
 
+import json
 import os
+import re
 import subprocess
 from pathlib import Path
+from typing import cast
 
 import pytest
 from bed.swarm import Swarm
@@ -10,9 +13,16 @@ from conftest import TIMEOUT, Containers, TestEngine, one_line, wait_until
 from services import Nodes, Services, labelled, on, started
 
 import rind
-from rind.elsewhere import seen_there
+from rind.client import Client
+from rind.decide.selection import Wanted
+from rind.elsewhere import Elsewhere, seen_there
+from rind.engine.carrier import Answer, Request
+from rind.engine.dialect import Dialect
 from rind.engine.endpoint import Endpoint
-from rind.model import Container, EngineInfo
+from rind.engine.engine import Engine
+from rind.engine.pooled import PooledCarrier
+from rind.errors import Refused
+from rind.model import Caller, Container, EngineInfo
 from rind.swarm_model import Node
 
 
@@ -42,6 +52,15 @@ def test_what_has_failed_says_why(services: Services) -> None:
     assert said.endswith("web.1@node2 has the state failed: task: non-zero exit (1)")
 
 
+def test_a_task_that_has_ended_is_named(swarm: Nodes, services: Services) -> None:
+    service = services(*on("node2"), replicas=1)
+    name = swarm[1].cli("ps", "--filter", f"label={service.label}", "--format", "{{.Names}}")
+    service.update("--force")
+    wait_until(lambda: name not in swarm[1].cli("ps", "--format", "{{.Names}}"))
+    said = service.refused("--container", name, "true")
+    assert said.startswith(f"no running task of the swarm has the name {name}: web.1@node2 has")
+
+
 def test_a_service_without_a_task(services: Services) -> None:
     service = services(replicas=0)
     said = service.refused("-s", "web", "-p", service.stack, "true")
@@ -53,6 +72,18 @@ def test_a_worker_knows_no_tasks_but_its_own(swarm: Nodes, services: Services) -
     said = service.refused("true", host=swarm[1].host)
     assert f"no container on {swarm[1].host} has the label" in said
     assert said.endswith("a worker of a swarm: only a manager knows the other nodes")
+
+
+def test_a_worker_does_not_pass_its_own_tasks_for_all(swarm: Nodes, services: Services) -> None:
+    service = services("--replicas-max-per-node", "1", replicas=3)
+    said = service.refused("--all", "true", host=swarm[1].host)
+    assert said == (
+        "there may be more than what runs here: "
+        "this engine is a worker of a swarm: only a manager knows the other nodes"
+    )
+    done = service.rind("--list", DOCKER_HOST=swarm[1].host)
+    assert (done.returncode, done.stdout.count(service.stack.encode())) == (0, 2)
+    assert "only what runs here is known" in one_line(done.stderr)
 
 
 @pytest.mark.usefixtures("alone")
@@ -80,14 +111,19 @@ def test_a_node_whose_engine_is_elsewhere(swarm: Nodes, services: Services) -> N
     with labelled(manager, worker, "--label-add", "app.rind.host=unix:///nowhere"):
         said = service.refused("true")
         assert said.startswith("the node node2 of web.1@node2: ")
+        assert said in service.rind("--doctor").stdout.decode()
+        # That may be over soon.
+        assert service.refused("--wait=1", "true") == f"waited for 1 s: {said}"
     with labelled(manager, worker, "--label-add", f"app.rind.host={other.host}"):
-        said = service.refused("true")
+        said = service.refused("--wait", "true")
         assert said == (
             f"web.1@node2 is not on {other.host}: that is another engine than the one of the "
             "node node2; correct the label app.rind.host"
         )
     with labelled(manager, worker, "--label-add", "app.rind.host=gopher://x"):
-        assert "(from the label app.rind.host)" in service.refused("true")
+        said = service.refused("true")
+        assert said.startswith("web.1@node2 runs on the node node2: ")
+        assert "(from the label app.rind.host)" in said
 
 
 def until_node_is(manager: TestEngine, node: TestEngine, state: str) -> None:
@@ -138,24 +174,73 @@ def test_a_manager_without_a_quorum(leaderless: Containers) -> None:
 
 
 class Other:
-    """An engine that has a container of the ID that a manager tells, but no such task."""
+    """An engine that has a container of the ID that a manager tells, or refuses."""
 
-    def __init__(self, *labels: str) -> None:
+    def __init__(self, *labels: str, refuses: int = 0) -> None:
         self.labels = dict(label.split("=") for label in labels)
+        self.refuses = refuses
 
     async def container(self, name: str) -> Container:
+        if self.refuses:
+            raise Refused(self.refuses, "so")
         return Container(name, "shop_web.1.x", "running", "Up", self.labels)
 
     async def info(self) -> EngineInfo:
         return EngineInfo("28.5.2")
 
 
+NODE = Node("1" * 25, "node2", "ready")
+TASK = Container("0" * 64, "shop_web.1.x", "running", "", {}, node="node2")
+WHERE = Endpoint("unix:///x", "the label app.rind.host")
+
+
 async def test_a_manager_says_of_no_other_container_that_it_is_a_task() -> None:
-    node = Node("1" * 25, "node2", "ready")
-    label = f"com.docker.swarm.node.id={node.id}"
-    task = Container("0" * 64, "shop_web.1.x", "running", "", {}, node="node2")
-    where = Endpoint("unix:///x", "its label app.rind.host")
-    assert (await seen_there(Other(label), task, node, where)).node == "node2"
-    for other in (Other(), Other("com.docker.swarm.node.id=2")):
+    own = Other(f"com.docker.swarm.node.id={NODE.id}")
+    assert (await seen_there(cast("Engine", own), TASK, NODE, WHERE)).node == "node2"
+    for other in (Other(), Other("com.docker.swarm.node.id=2"), Other(refuses=404)):
         with pytest.raises(rind.SelectionError, match="is not on unix:///x: that is another"):
-            await seen_there(other, task, node, where)
+            await seen_there(cast("Engine", other), TASK, NODE, WHERE)
+    with pytest.raises(Refused, match="403"):
+        await seen_there(cast("Engine", Other(refuses=403)), TASK, NODE, WHERE)
+
+
+class Recorded(PooledCarrier):
+    """Notes what is asked for."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.paths: list[str] = []
+
+    async def request(self, asked: Request, within: float) -> Answer:
+        self.paths.append(asked.path)
+        return await super().request(asked, within)
+
+
+async def test_where_a_task_is_here_no_manager_is_asked(services: Services) -> None:
+    service = services(*on("node1"), replicas=1)
+    carrier = Recorded(service.manager.host)
+    engine = Engine(Endpoint(service.manager.host, "the test"), carrier)
+    async with Client(engine, Caller(cwd="/"), {}) as client:
+        await client.find(label=service.label)
+        assert not any(path.endswith("/services") for path in carrier.paths)
+        await client.find_all(label=service.label)
+        assert any(path.endswith("/services") for path in carrier.paths)
+
+
+class Leaderless(PooledCarrier):
+    """Answers as a manager that waits for another one to lead."""
+
+    async def request(self, _asked: Request, _within: float) -> Answer:
+        said = "rpc error: code = Unknown desc = The swarm does not have a leader."
+        return Answer(500, body=json.dumps({"message": said}).encode())
+
+
+async def test_a_manager_that_cannot_answer_is_one() -> None:
+    """So that --wait asks it again."""
+    async with Engine(WHERE, Leaderless(WHERE.url), Dialect()) as engine:
+        elsewhere = Elsewhere(engine, {})
+        missing = rind.SelectionError("there is none")
+        said = "there is none; the swarm cannot be asked: The swarm does not have a leader."
+        with pytest.raises(rind.SelectionError, match=re.escape(said)):
+            await elsewhere.in_place_of(missing, Wanted())
+        assert elsewhere.is_managed

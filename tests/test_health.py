@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from rind.elsewhere import NoWayError
 from rind.errors import Broken, SelectionError
 from rind.health import until_fit
 from rind.model import Container
@@ -75,6 +76,14 @@ async def test_it_looks_again_after_a_time_and_misses_no_event() -> None:
 
     await until_fit(events.subscription(), finds, lambda _: None, None, look_again)
     assert (finds.times, events.listeners) == (4, 0)
+
+
+async def test_what_no_waiting_mends_is_told_at_once() -> None:
+    async def find() -> list[Target]:
+        raise NoWayError("nobody says where it is")
+
+    with pytest.raises(NoWayError):
+        await until_fit(Events().subscription(), find, print, None, lambda: None)
 
 
 async def test_the_time_is_over() -> None:

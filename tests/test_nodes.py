@@ -1,5 +1,6 @@
 """What is done in a swarm's tasks, on whichever node they run; the swarm is real."""
 
+import asyncio
 import json
 import os
 import re
@@ -10,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
+from typing import Self
 
 import pexpect
 import pytest
@@ -18,6 +20,8 @@ from services import Nodes, Services, TestService, is_running, labelled, on, run
 from ssh_server import serving
 
 import rind
+from rind.engine.endpoint import Endpoint
+from rind.nodes import Nodes as ClientsOfNodes
 
 
 def test_a_command_runs_where_the_task_is(swarm: Nodes, spread: TestService) -> None:
@@ -36,6 +40,9 @@ def test_each_name_that_a_task_has(swarm: Nodes, spread: TestService) -> None:
     name = swarm[1].cli("ps", "--filter", f"label={spread.label}", "--format", "{{.Names}}")
     assert name in spread.printed("--list")
     assert spread.printed("--container", name, "-c", "echo $STEP") == "done\n"
+    assert spread.printed("--container", f"web.{slot}@node2", "-c", "echo $STEP") == "done\n"
+    number = swarm[1].cli("ps", "--quiet", "--filter", f"label={spread.label}")
+    assert spread.printed("--container", number, "-c", "echo $STEP") == "done\n"
     assert "No such container: web.1.x" in spread.refused("--container", "web.1.x", "true")
 
 
@@ -62,6 +69,7 @@ def test_a_global_services_task_is_its_nodes(swarm: Nodes, services: Services) -
     assert service.rind("--index", number, "true", DOCKER_HOST=node.host).returncode == 0
     listed = json.loads(service.printed("--list", "--json"))
     assert {one["index"] for one in listed} == {"node1", "node2", "node3"}
+    assert offered(service, "-s", service.name, "--index", "") == ["node1", "node2", "node3"]
     assert "the index node9" in service.refused("--index", "node9", "true")
 
 
@@ -72,6 +80,24 @@ def test_all_of_them(spread: TestService) -> None:
     assert [line.partition("@")[0] for line in said] == [f"web.{n}" for n in (1, 1, 2, 2, 3, 3)]
     assert sorted(nodes) == ["node1", "node1", "node2", "node2", "node3", "node3"]
     assert done.returncode == 0
+
+
+def test_all_of_them_are_announced_by_their_engines(swarm: Nodes, spread: TestService) -> None:
+    said = spread.rind("-v", "--all", "true").stderr.decode().splitlines()[0]
+    assert all(f" on {node.host}" in said for node in swarm)
+
+
+def test_a_job_has_tasks_too(services: Services) -> None:
+    job = services("--mode", "replicated-job", *on("node2"), up=1)
+    assert job.printed("-c", "echo $STEP") == "done\n"
+
+
+def test_in_another_projects_folder_a_task_is_mentioned(services: Services, tmp_path: Path) -> None:
+    service = services(*on("node2"), replicas=1)
+    (tmp_path / "compose.yaml").write_text("services: {}")
+    rind = service.spawn("-c", "echo $STEP", cwd=tmp_path)
+    rind.expect_exact(b"rind: running in web.1@node2, of the swarm\r\ndone\r\n")
+    rind.expect(pexpect.EOF)
 
 
 def test_the_list_has_their_nodes(spread: TestService) -> None:
@@ -180,7 +206,8 @@ def test_nothing_is_left_there_when_rind_is_killed(swarm: Nodes, services: Servi
 
 def test_a_time_limit_holds_there(swarm: Nodes, services: Services) -> None:
     service = services(*on("node2"), replicas=1)
-    assert service.rind("--timeout", "3", "sleep", "424243").returncode == 124
+    done = service.rind("--timeout", "5", "-c", "echo ready; sleep 424243")
+    assert (done.returncode, done.stdout) == (124, b"ready\n")
     assert not is_running(swarm[1], service, "424243")
 
 
@@ -225,8 +252,29 @@ def test_waiting_for_all_waits_for_those_that_start(services: Services) -> None:
     health = ("--health-cmd", "false", "--health-start-period", "1000s")
     service = services(*health, "--replicas-max-per-node", "1", replicas=3, up=0)
     wait_until(lambda: service.states() == ["starting"] * 3)
-    said = service.refused("--all", "--wait=2", "true")
-    assert re.fullmatch(r"waited for 2 s: web\.\d@node\d is starting", said)
+    said = service.refused("--all", "--wait=5", "true")
+    assert re.fullmatch(r"waited for 5 s: web\.\d@node\d has the state starting", said)
+
+
+def test_a_task_that_is_not_healthy_can_be_looked_at(services: Services) -> None:
+    """As a container here can be; --wait waits until it is."""
+    health = ("--health-cmd", "false", "--health-start-period", "1000s")
+    service = services(*health, *on("node2"), replicas=1, up=0)
+    wait_until(lambda: service.states() == ["starting"])
+    assert service.printed("-c", "echo $STEP") == "done\n"
+    said = service.refused("--wait=2", "true")
+    assert said.startswith(f"waited for 2 s: the container {service.name}.1.")
+    assert said.endswith("is not healthy (health: starting)")
+
+
+def test_waiting_for_all_waits_for_one_that_was_killed(swarm: Nodes, services: Services) -> None:
+    """The swarm lets it wait five seconds before it starts the next one."""
+    service = services("--constraint", "node.role==worker", replicas=2)
+    container, *_ = [*running(swarm[1], service).split(), *running(swarm[2], service).split()]
+    node = swarm[1] if container in running(swarm[1], service) else swarm[2]
+    node.cli("kill", container)
+    wait_until(lambda: "ready" in service.states())
+    assert service.printed("--all", "--wait", "echo", "x").count("| x\n") == 2
 
 
 # --- the library ------------------------------------------------------------------------------
@@ -252,7 +300,7 @@ async def test_the_library(swarm: Nodes, spread: TestService) -> None:
         assert [target.container.index for target in targets] == ["1", "2", "3"]
         assert [(await target.run(["true"])).returncode for target in targets] == [0, 0, 0]
         assert len(sockets()) > len(before)
-    assert sockets() == before
+    assert set(sockets()) <= set(before)
 
 
 async def test_a_target_follows_its_task_to_another_node(swarm: Nodes, services: Services) -> None:
@@ -279,6 +327,7 @@ async def test_a_task_that_is_here_needs_no_way_to_its_node(
             for task in await client.containers(label=spread.label):
                 target = await client.reach(task, spread.label)
                 assert (await target.run(["true"])).returncode == 0
+                assert target.container.status.startswith("Up")  # as the engine there has it
             found = {task.node: task for task in await client.containers(label=spread.label)}
         async with rind.connect(worker.host) as client:
             own = found["node2"]
@@ -287,3 +336,48 @@ async def test_a_task_that_is_here_needs_no_way_to_its_node(
                 rind.SelectionError, match="no node of a swarm that is managed here"
             ):
                 await client.reach(found["node1"])
+
+
+class Slow:
+    """A client that connects and closes only with others."""
+
+    def __init__(self, together: asyncio.Barrier) -> None:
+        self.together = together
+        self.connects = asyncio.Event()
+        self.is_open = False
+
+    async def __aenter__(self) -> Self:
+        self.connects.set()
+        await self.together.wait()
+        self.is_open = True
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.together.wait()
+        self.is_open = False
+
+
+async def test_nodes_are_connected_to_and_left_at_once() -> None:
+    together = asyncio.Barrier(3)
+    nodes: ClientsOfNodes[Slow] = ClientsOfNodes(lambda _: Slow(together))
+    ways = [Endpoint(f"unix:///{number}", "the test") for number in range(3)]
+    async with asyncio.timeout(TIMEOUT):
+        clients = await asyncio.gather(*map(nodes.client, ways))
+        assert [await nodes.client(way) for way in ways] == clients
+        await nodes.aclose()
+    assert not any(client.is_open for client in clients)
+
+
+async def test_what_connects_while_it_is_closed_is_closed_too() -> None:
+    together = asyncio.Barrier(2)
+    slow = Slow(together)
+    nodes: ClientsOfNodes[Slow] = ClientsOfNodes(lambda _: slow)
+    connecting = asyncio.create_task(nodes.client(Endpoint("unix:///x", "the test")))
+    async with asyncio.timeout(TIMEOUT):
+        await slow.connects.wait()
+        await nodes.aclose()
+        await together.wait()  # it connects,
+        await together.wait()  # and is left
+        with pytest.raises(RuntimeError, match="closed meanwhile"):
+            await connecting
+    assert not slow.is_open

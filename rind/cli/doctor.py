@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from rind.cli.options import Options
-from rind.cli.report import clean
+from rind.cli.report import clean, partial_note
 from rind.cli.translate import asked_endpoint, wanted
 from rind.client import Client, client_at
+from rind.decide.selection import fitting
 from rind.engine.endpoint import Endpoint
 from rind.errors import RindError, SelectionError, StartError, UsageError
 from rind.execution.stdio import DEVNULL
@@ -149,12 +150,22 @@ async def _examine_engine(client: Client, findings: _Findings) -> None:
 
 async def _examine_containers(client: Client, options: Options, findings: _Findings) -> None:
     asked = wanted(options)
-    found = await client.find_all(asked)
-    findings.ok(f"{len(found)} running with {asked}")
-    for container in await client.containers(asked):
+    up = fitting(await client.containers(asked), asked)
+    running = [container for container in up if container.state == "running"]
+    if not running:
+        await client.find_all(asked)  # it says why
+    findings.ok(f"{len(running)} running with {asked}")
+    if note := partial_note(up):
+        findings.fail("containers", note)
+    for container in up:
         if container.state != "running":
             _tell_state(container, findings)
-    for target in found:
+    for container in running:
+        try:
+            target = await client.reach(container, asked.label)
+        except RindError as exc:
+            findings.fail(container.title, str(exc))
+            continue
         try:
             await _examine(target, findings)
         except SelectionError as exc:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         Prepared,
     )
     from rind.cli.options import Options
-    from rind.cli.supervisor import Start
+    from rind.cli.supervisor import Serve, Start
     from rind.client import Client
     from rind.decide.plan import Command
     from rind.decide.selection import Wanted
@@ -90,8 +90,6 @@ class Invocation:
         self._patience: asyncio.TimerHandle | None = None
         self._running: Supervisor | Fanout | None = None
         self._go_on: Callable[[], Awaitable[int]] | None = None
-        # How docker's own command begins for the engine.
-        self._docker: Sequence[str] = ()
         # The status after a signal or the time limit; a command's own may take precedence.
         self._status: int | None = None
 
@@ -191,8 +189,11 @@ class Invocation:
             if not targets:
                 return _INTERRUPTED
             if options.verbosity > 0:
-                found = [Selected(target.container, target.reason) for target in targets]
-                announce(options, targets[0].endpoint.url, found, targets[0].profile, self._say)
+                found = [
+                    (Selected(target.container, target.reason), target.endpoint.url)
+                    for target in targets
+                ]
+                announce(options, found, targets[0].profile, self._say)
             if options.all:
                 return await self._run_all(targets, command)
             if options.detach:
@@ -203,17 +204,16 @@ class Invocation:
             name = targets[0].container.name
             self._running = supervisor = Supervisor(name, options.kill_after, self._tell)
             start = partial(targets[0].execute, config, size)
-            self._docker = docker_words(options, client.endpoint, targets[0].endpoint)
-            return await self._supervise(supervisor, client, start, config, detach_keys)
+            serve = partial(self._serve, config, detach_keys)
+            docker = docker_words(options, client.endpoint, targets[0].endpoint)
+            return await self._supervise(supervisor, client, start, serve, docker)
 
     async def _serve_begun(self, supervisor: Supervisor, prepared: Prepared, begun: Begun) -> int:
         async with prepared.early.client() as client:
             target = client.target(prepared.selected.container, self._options.label)
             start = partial(target.execute, prepared.config, prepared.size, begun)
-            own = asked_endpoint(self._options, self._env)
-            self._docker = docker_words(self._options, own, target.endpoint)
-            keys = prepared.detach_keys
-            return await self._supervise(supervisor, client, start, prepared.config, keys)
+            serve = partial(self._serve, prepared.config, prepared.detach_keys)
+            return await self._supervise(supervisor, client, start, serve, prepared.docker)
 
     async def _show(self, command: Command) -> int:
         """Carry out an action that runs no command."""
@@ -298,17 +298,10 @@ class Invocation:
         supervisor: Supervisor,
         client: Client,
         start: Start,
-        config: ExecConfig,
-        detach_keys: bytes,
+        serve: Serve,
+        docker: Sequence[str],
     ) -> int:
         options = self._options
-
-        async def serve(process: Exec) -> int | None:
-            status = await attach_terminal(process, stdin=config.stdin, detach_keys=detach_keys)
-            if status == _INTERRUPTED and process.tty and process.last_written == _CTRL_C:
-                self.signal, self.typed = self.signal or signal.SIGINT, not self.signal
-            return status
-
         try:
             status = await supervisor.run(start, serve)
         except StartError as exc:
@@ -320,9 +313,15 @@ class Invocation:
             return exc.exit_status
         if status is None:
             if options.verbosity >= 0:
-                top = " ".join(map(quoted, [*self._docker, "top", supervisor.name]))
+                top = " ".join(map(quoted, [*docker, "top", supervisor.name]))
                 self._say(f"detached: the command runs on; find it with: {top}")
             return 0
+        return status
+
+    async def _serve(self, config: ExecConfig, detach_keys: bytes, process: Exec) -> int | None:
+        status = await attach_terminal(process, stdin=config.stdin, detach_keys=detach_keys)
+        if status == _INTERRUPTED and process.tty and process.last_written == _CTRL_C:
+            self.signal, self.typed = self.signal or signal.SIGINT, not self.signal
         return status
 
     async def _up(self, client: Client) -> list[Container]:

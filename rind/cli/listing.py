@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable
 
 from rind.cli.options import Options
-from rind.cli.report import HEADER, row, table
+from rind.cli.report import HEADER, partial_note, row, table
 from rind.cli.translate import wanted
 from rind.client import Client
+from rind.decide.selection import in_order
 from rind.errors import SelectionError
 from rind.model import INDEX, Container
 
@@ -28,7 +29,9 @@ async def show_list(client: Client, options: Options, out: Print, say: Print) ->
     Raises:
         EngineError: the engine failed.
     """
-    found = sorted(await client.containers(wanted(options)), key=lambda container: container.name)
+    found = sorted(await client.containers(wanted(options)), key=in_order)
+    if note := partial_note(found):
+        say(note)
     if options.json:
         out(json.dumps([_as_json(container, options.label) for container in found], indent=2))
     elif not found:

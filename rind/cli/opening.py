@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from rind.cli.translate import asked_command, asked_endpoint, described, wanted
+from rind.cli.translate import asked_command, asked_endpoint, described, docker_words, wanted
 from rind.decide.selection import AmbiguousError
 from rind.early import EarlyClient
 from rind.engine.docker_config import docker_setting
@@ -51,6 +51,7 @@ class Prepared:
         exec_id, cookie: the created exec instance's; empty with ``--detach``, which has started it.
         size: the window size (rows, columns) that it begins with, with a TTY.
         detach_keys: the bytes that detach when typed; empty for none.
+        docker: how a line of docker's own command begins for the engine.
     """
 
     early: EarlyClient
@@ -60,6 +61,7 @@ class Prepared:
     cookie: str
     size: tuple[int, int] | None
     detach_keys: bytes
+    docker: Sequence[str]
 
 
 def prepare(
@@ -93,7 +95,7 @@ def prepare(
     profile = profile_of(container, options.label)
     config = early.settle(command, container, profile)
     if options.verbosity > 0:
-        announce(options, early.endpoint.url, [selected], profile, say)
+        announce(options, [(selected, early.endpoint.url)], profile, say)
     exec_id, cookie = "", ""
     try:
         if options.detach:
@@ -105,7 +107,8 @@ def prepare(
             exc, hint(options, _running(early) if wants_hint(exc, options) else [])
         ) from exc
     size = local_window_size() if config.tty else None
-    return Prepared(early, selected, config, exec_id, cookie, size, detach_keys)
+    docker = docker_words(options, endpoint, early.endpoint)
+    return Prepared(early, selected, config, exec_id, cookie, size, detach_keys, docker)
 
 
 def start(prepared: Prepared) -> Begun:
@@ -133,25 +136,28 @@ def wanted_keys(options: Options, env: Mapping[str, str]) -> bytes:
 
 def announce(
     options: Options,
-    url: str,
-    found: Sequence[Selected],
+    found: Sequence[tuple[Selected, str]],
     profile: Profile,
     say: Callable[[str], None],
 ) -> None:
-    """Say what is run, where and why there."""
-    names = ", ".join(selected.container.name for selected in found)
-    if len(found) == 1:
-        names += f" ({found[0].reason})"
-    say(f"in {names} on {url}: {described(options, profile)}")
+    """Say what is run, where, by containers and the URLs of their engines, and why there."""
+    names: dict[str, list[str]] = {}
+    for selected, url in found:
+        one = selected.container
+        name = f"{one.name} ({selected.reason})" if len(found) == 1 else one.title
+        names.setdefault(url, []).append(name)
+    places = "; ".join(f"{', '.join(there)} on {url}" for url, there in names.items())
+    say(f"in {places}: {described(options, profile)}")
 
 
 def mention_elsewhere(
     options: Options, container: Container, caller: Caller, say: Callable[[str], None]
 ) -> None:
-    """Mention the project if the user stands in the directory of another one."""
+    """Mention the project, or the swarm, if the user stands in the directory of another project."""
     loud = options.verbosity >= 0 and is_terminal(STDERR_FD)
     if loud and options.container is None and is_elsewhere(container, caller):
-        say(f"running in {container.name}, of the project in {container.folder}")
+        where = f"of the project in {container.folder}" if container.folder else "of the swarm"
+        say(f"running in {container.title}, {where}")
 
 
 def can_ask(env: Mapping[str, str]) -> bool:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from rind.model import Container
 
-__all__ = ["HEADER", "age", "clean", "cut", "line", "row", "table"]
+__all__ = ["HEADER", "age", "clean", "cut", "line", "partial_note", "row", "table"]
 
 HEADER: Final = ("NAME", "SERVICE", "PROJECT", "NODE", "IMAGE", "AGE", "STATE", "PRE-STEP")
 """Of a table of containers, see :func:`row`."""
@@ -74,6 +74,12 @@ def row(container: Container, label: str, now: float) -> tuple[str, ...]:
         pre_step.partition("\n")[0],
     )
     return tuple(map(clean, cells))
+
+
+def partial_note(containers: Sequence[Container]) -> str:
+    """Say that a swarm's other tasks are not known, if that is so; else empty."""
+    unknown = any(container.is_task and not container.node for container in containers)
+    return "some are a swarm's, of which only what runs here is known" if unknown else ""
 
 
 def table(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
 
 from rind.decide.profile import DEFAULT_LABEL
@@ -24,6 +25,7 @@ __all__ = [
     "Wanted",
     "choice",
     "fitting",
+    "in_order",
     "nearest",
     "require_running",
     "select",
@@ -74,6 +76,8 @@ class Wanted:
 
     def __str__(self) -> str:
         """Describe it for the user, as in ``the label app.rind and the project shop``."""
+        if self.container is not None:
+            return f"the name {self.container}"
         asked = {"service": self.service, "project": self.project, "index": self.index}
         parts = [f"the {name} {value}" for name, value in asked.items() if value is not None]
         return " and ".join(
@@ -106,6 +110,12 @@ def fitting(containers: Sequence[Container], wanted: Wanted) -> list[Container]:
         if wanted.service is None or wanted.service in service_names(container)
     ]
     return [container for container in fit if wanted.label in container.labels] or fit
+
+
+def in_order(container: Container) -> list[tuple[int, str]]:
+    """Return a key to sort containers with: by name, or title, numbers as numbers."""
+    parts = re.split("([0-9]{1,18})", container.title)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def service_names(container: Container) -> set[str]:
@@ -195,7 +205,7 @@ def _narrowed(
         if len(found) > 1:
             found = narrower(found) or found
             reason = f"{how}, of {total} with {wanted}"
-    return sorted(found, key=lambda container: container.name), reason
+    return sorted(found, key=in_order), reason
 
 
 def _none_is_up(
@@ -204,7 +214,7 @@ def _none_is_up(
     caller: Caller,
     neighbours: Sequence[Container],
 ) -> SelectionError:
-    stopped = sorted(fitting(down, wanted), key=lambda container: container.name)
+    stopped = sorted(fitting(down, wanted), key=in_order)
     if stopped:
         seen = "; ".join(
             f"{container.name} has it, but {_explain(container)}" for container in stopped
@@ -271,6 +281,8 @@ def _nearness(container: Container, cwd: str) -> int:
 
 def _explain(container: Container) -> str:
     mend = _MENDS.get(container.state, "start it with: docker start {name}")
+    if container.is_task and container.state != "paused":
+        mend = "the swarm starts another one"
     # Only "Exited (3) 5 minutes ago" says more than the state; "Up 5 minutes (Paused)" misleads.
     exited = container.state == "exited" and container.status
     seen = exited[:1].lower() + exited[1:] if exited else f"is {container.state}"

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import re
+
 from rind.decide.selection import fitting
 from rind.model import STACK, SWARM, Container
 from rind.quoting import quoted
+from rind.records import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rind.decide.selection import Wanted
     from rind.swarm_model import Service, Swarm, Task
 
-__all__ = ["has_wanted", "is_name", "last_error", "node_id_of", "starting", "tasks_up"]
+__all__ = ["has_wanted", "is_name", "last_error", "merged", "node_id_of", "starting", "tasks_up"]
 
 _LOST = {"down", "disconnected"}
 """States of a node whose tasks only seem to run."""
+
+_UP = {"running", "starting"}
+"""States of a task whose container, if it has one, is up; the latter is not healthy yet."""
+
+_ID = re.compile("[0-9a-f]{12,64}")
+"""A container's ID, or a part of it that docker shows."""
 
 _STARTING = {"assigned", "accepted", "preparing", "ready", "starting"}
 """States of a task that has a node, and does not run yet (SwarmKit, api/types.proto)."""
@@ -24,14 +33,16 @@ _STARTING = {"assigned", "accepted", "preparing", "ready", "starting"}
 
 def has_wanted(service: Service, wanted: Wanted) -> bool:
     """Whether tasks of a service could be wanted; by no label where that is empty."""
-    if wanted.container is not None:
-        return wanted.container.rsplit(".", 2)[0] == service.name
     stack = service.labels.get(STACK, "")
+    names = {service.name, service.name.removeprefix(f"{stack}_")}
+    if wanted.container is not None:
+        name = wanted.container.partition("@")[0].partition(".")[0]  # no service's has a dot
+        return name in names or _ID.fullmatch(wanted.container) is not None
     if wanted.project is not None and wanted.project != stack:
         return False
     if wanted.service is None:
         return wanted.label in {"", *service.container_labels}
-    return wanted.service in {service.name, service.name.removeprefix(f"{stack}_")}
+    return wanted.service in names
 
 
 def tasks_up(swarm: Swarm, wanted: Wanted) -> list[Container]:
@@ -39,9 +50,24 @@ def tasks_up(swarm: Swarm, wanted: Wanted) -> list[Container]:
     return [
         container
         for task, container in _fitting(swarm, wanted)
-        if task.state == "running" and task.container_id
+        if task.state in _UP and task.container_id
         if (node := swarm.nodes.get(task.node_id)) and node.state not in _LOST
     ]
+
+
+def merged(local: Sequence[Container], swarm: Swarm, wanted: Wanted) -> list[Container]:
+    """Return local containers and the tasks that fit, those that are both with their node.
+
+    Without those that the swarm is stopping.
+    """
+    tasks = {task.id: task for task in tasks_up(swarm, wanted)}
+    names = {service.name for service in swarm.services.values()}
+    here = [
+        replace(one, node=tasks.pop(one.id).node) if one.id in tasks else one
+        for one in local
+        if one.id in tasks or one.labels.get(f"{SWARM}.service.name") not in names
+    ]
+    return [*here, *tasks.values()]
 
 
 def starting(swarm: Swarm, wanted: Wanted) -> list[Container]:
@@ -50,8 +76,8 @@ def starting(swarm: Swarm, wanted: Wanted) -> list[Container]:
 
 
 def is_name(name: str) -> bool:
-    """Whether a container that is named so can be a task."""
-    return name.count(".") > 1
+    """Whether what names a container can be a task: by its name, its title or its ID."""
+    return name.count(".") > 1 or "@" in name or _ID.fullmatch(name) is not None
 
 
 def node_id_of(container: Container) -> str:
@@ -69,6 +95,8 @@ def last_error(swarm: Swarm, wanted: Wanted) -> str:
     node = swarm.nodes.get(task.node_id)
     if not task.error and node is not None and node.state in _LOST:
         return f"{container.title}, but its node is {node.state}"
+    if task.state in _UP and task.desired == "shutdown":
+        return f"{container.title} is being stopped"
     why = f": {task.error}" if task.error else ""
     return f"{container.title} has the state {task.state}{why}"
 
@@ -78,10 +106,15 @@ def _fitting(swarm: Swarm, wanted: Wanted) -> Iterator[tuple[Task, Container]]:
         container.name: (task, container)
         for task in swarm.tasks
         if (container := _as_container(swarm, task)) is not None
-        if wanted.container in {None, container.name}
+        if wanted.container is None or _is_named(container, wanted.container)
     }
     for container in fitting([container for _, container in pairs.values()], wanted):
         yield pairs[container.name]
+
+
+def _is_named(container: Container, name: str) -> bool:
+    by_id = _ID.fullmatch(name) is not None and container.id.startswith(name)
+    return by_id or name in {container.name, container.title}
 
 
 def _as_container(swarm: Swarm, task: Task) -> Container | None:
@@ -103,7 +136,7 @@ def _as_container(swarm: Swarm, task: Task) -> Container | None:
     return Container(
         task.container_id,
         name,
-        task.state,
+        "running" if task.state in _UP else task.state,
         task.state,
         labels,
         image=task.image,

@@ -68,6 +68,7 @@ def _task(item: Mapping[str, object]) -> Task:
         node_id=text_in(item, "NodeID", ""),
         slot=number(item.get("Slot") or 0, "Slot", _MOST_SLOTS),
         state=text_in(status, "State", ""),
+        desired=text_in(item, "DesiredState", ""),
         error=text_in(status, "Err", ""),
         container_id=container,
         labels=labels_in(of_container),

@@ -7,6 +7,7 @@ from rind.decide.selection import (
     AmbiguousError,
     Wanted,
     fitting,
+    in_order,
     nearest,
     require_running,
     select,
@@ -151,6 +152,12 @@ def test_an_index_that_no_option_takes_is_none(number: str) -> None:
     assert "choose one with --container p-a-1 (p-a-1), --index 2 (p-a-2)" in refusal(
         [odd, service("p", "a", 2)], []
     )
+
+
+def test_numbers_are_in_their_order() -> None:
+    names = ["p-a-10", "p-a-2", "p-a", "1", "b"]
+    found = sorted((Container("", name, "running", "", {}) for name in names), key=in_order)
+    assert [container.name for container in found] == ["1", "b", "p-a", "p-a-2", "p-a-10"]
 
 
 def test_service_project_and_index_narrow() -> None:

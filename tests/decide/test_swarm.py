@@ -1,8 +1,17 @@
 import pytest
 
 from rind.decide.selection import Wanted
-from rind.decide.swarm import has_wanted, is_name, last_error, node_id_of, starting, tasks_up
+from rind.decide.swarm import (
+    has_wanted,
+    is_name,
+    last_error,
+    merged,
+    node_id_of,
+    starting,
+    tasks_up,
+)
 from rind.model import STACK, Container
+from rind.records import replace
 from rind.swarm_model import Node, Service, Swarm, Task
 
 ONE, TWO, THREE = ("1" * 25, "2" * 25, "3" * 25)
@@ -13,6 +22,7 @@ NODES = {
 }
 WEB = Service("web", "shop_web", {STACK: "shop"}, {"app.rind": ""})
 DB = Service("db", "db", {}, {})
+STOPPING = 7
 AGENT = Service("agent", "agent", {}, {})
 
 
@@ -22,7 +32,8 @@ def task(number: int, service: Service, node: str, slot: int, how: str = "runnin
     changed = f"2026-11-27T10:00:{number:02}Z"
     labels = service.container_labels
     rest = container, labels, "web:1", 60, changed
-    return Task(f"t{number}", service.id, node, slot, state, error, *rest)
+    desired = "shutdown" if slot == STOPPING else "running"
+    return Task(f"t{number}", service.id, node, slot, state, desired, error, *rest)
 
 
 def swarm(*services: Service) -> Swarm:
@@ -33,6 +44,8 @@ def swarm(*services: Service) -> Swarm:
         task(4, WEB, ONE, 4, "failed: exit 1"),
         task(5, WEB, ONE, 4, "preparing"),
         task(6, DB, ONE, 1, "rejected: No such image: x"),
+        task(9, WEB, TWO, 6, "starting"),
+        task(10, WEB, TWO, STOPPING),
         task(7, AGENT, ONE, 0),
         task(8, AGENT, TWO, 0),
     ]
@@ -53,6 +66,8 @@ def swarm(*services: Service) -> Swarm:
         (Wanted(label="other"), []),
         (Wanted(container="shop_web.2.t2"), [WEB]),
         (Wanted(container="shop_web"), [WEB]),  # which no container of it is named
+        (Wanted(container="web.2@two"), [WEB]),
+        (Wanted(container="0" * 12), [WEB, DB, AGENT]),
     ],
 )
 def test_the_services_that_could_be_wanted(wanted: Wanted, services: list[Service]) -> None:
@@ -62,10 +77,14 @@ def test_the_services_that_could_be_wanted(wanted: Wanted, services: list[Servic
 @pytest.mark.parametrize(
     ("wanted", "service", "titles"),
     [
-        (Wanted(), WEB, ["web.1@one", "web.2@two"]),
+        (Wanted(), WEB, ["web.1@one", "web.2@two", "web.6@two", "web.7@two"]),
         (Wanted(project="shop", index=2), WEB, ["web.2@two"]),
         (Wanted(container="shop_web.2.t2"), WEB, ["web.2@two"]),
         (Wanted(container="shop_web.2.t3"), WEB, []),
+        (Wanted(container="web.2@two"), WEB, ["web.2@two"]),
+        (Wanted(container=f"{1:064x}"), WEB, ["web.1@one"]),
+        (Wanted(container="f" * 12), WEB, []),
+        (Wanted(index=6), WEB, ["web.6@two"]),
         (Wanted(service="agent"), AGENT, ["agent@one", "agent@two"]),
         (Wanted(service="agent", index="two"), AGENT, ["agent@two"]),
         (Wanted(service="agent", index=2), AGENT, []),
@@ -77,7 +96,7 @@ def test_tasks_that_fit(wanted: Wanted, service: Service, titles: list[str]) -> 
 
 
 def test_a_task_is_named_as_its_container_is() -> None:
-    _, second = tasks_up(swarm(WEB), Wanted(service="web"))
+    _, second, *_ = tasks_up(swarm(WEB), Wanted(service="web"))
     assert second.name == "shop_web.2.t2"
     assert (second.service, second.project, second.index) == ("web", "shop", "2")
     assert node_id_of(second) == TWO
@@ -95,8 +114,21 @@ def test_a_node_is_the_index_of_a_global_services_task() -> None:
     assert Container("", "a", "running", "", odd, node="one").index == ""
 
 
+def test_local_tasks_have_their_node_and_those_that_are_being_stopped_go() -> None:
+    known = swarm(WEB)
+    first, *others = tasks_up(known, Wanted())
+    here = replace(first, node="", status="Up")
+    stopped = replace(here, id="f" * 64)
+    compose = Container("c" * 64, "shop-web-1", "running", "Up", {"app.rind": ""})
+    found = merged([here, stopped, compose], known, Wanted())
+    assert found == [replace(here, node="one"), compose, *others]
+
+
 def test_what_will_run_soon() -> None:
-    assert [container.title for container in starting(swarm(WEB), Wanted())] == ["web.4@one"]
+    assert [container.title for container in starting(swarm(WEB), Wanted())] == [
+        "web.4@one",
+        "web.6@two",
+    ]
     assert starting(swarm(WEB), Wanted(index=2)) == []
 
 
@@ -106,6 +138,7 @@ def test_what_will_run_soon() -> None:
         (Wanted(service="db"), DB, "db.1@one has the state rejected: No such image: x"),
         (Wanted(service="web", index=3), WEB, "web.3@three, but its node is down"),
         (Wanted(service="web", index=4), WEB, "web.4@one has the state failed: exit 1"),
+        (Wanted(service="web", index=STOPPING), WEB, "web.7@two is being stopped"),
         (
             Wanted(service="web", index=5),
             WEB,

@@ -50,6 +50,31 @@ async def test_tasks_are_asked_for_only_of_services_that_fit(swarm: list[TestEng
     assert {task.service_id for task in found.tasks} <= {*found.services}
 
 
+class Forgetful(PooledCarrier):
+    """A manager of a service that is removed once it was listed (moby, convertTaskListFilters)."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.listed = 0
+
+    async def request(self, asked: Request, _within: float) -> Answer:
+        kind = asked.path.rpartition("/")[2]
+        self.listed += kind == "services"
+        spec = {"Name": "web"}
+        services = [{"ID": "0" * 25, "Spec": spec}] if self.listed == 1 else []
+        if kind == "tasks":
+            return Answer(404, body=b'{"message": "service not found"}')
+        return Answer(200, body=json.dumps(services if kind == "services" else []).encode())
+
+
+async def test_a_service_that_is_removed_meanwhile() -> None:
+    where = Endpoint("unix:///nowhere", "the test")
+    carrier = Forgetful(where.url)
+    async with Engine(where, carrier, Dialect()) as client:
+        assert (await ask_manager(client, every)).services == {}
+    assert carrier.listed == 2
+
+
 async def test_a_worker_is_no_manager(swarm: list[TestEngine]) -> None:
     async with Engine(Endpoint(swarm[1].host, "the test")) as engine:
         with pytest.raises(NoManager) as caught:

@@ -31,6 +31,7 @@ TASK: dict[str, Any] = {
     "ServiceID": ID,
     "NodeID": ID,
     "Slot": 2,
+    "DesiredState": "running",
     "Spec": {"ContainerSpec": {"Labels": {"app.rind": ""}, "Image": "web:1@sha256:00"}},
     "CreatedAt": "1970-01-01T00:01:00.123456789Z",
     "Status": {
@@ -51,7 +52,9 @@ def test_what_a_manager_says() -> None:
     assert read() == (
         Node(ID, "two", "ready", "ssh://me@two"),
         Service(ID, "shop_web", {"a": "b"}, {"app.rind": "x"}),
-        Task(ID, ID, ID, 2, "running", "", "0" * 64, {"app.rind": ""}, "web:1", 60, time),
+        Task(
+            ID, ID, ID, 2, "running", "running", "", "0" * 64, {"app.rind": ""}, "web:1", 60, time
+        ),
     )
 
 
