@@ -18,6 +18,7 @@ import logging
 import signal
 from contextlib import suppress
 from functools import cached_property
+from http import HTTPStatus
 from weakref import WeakValueDictionary
 
 from rind.errors import EngineError, LeftRunning, Refused, Unreachable
@@ -258,8 +259,23 @@ class Tree:
                 await asyncio.sleep(POLL)
             except TimeoutError as exc:
                 raise LeftRunning("the engine does not answer") from exc
+            except Refused as exc:
+                # A container is removed when all that ran in it has been killed.
+                if exc.http_status != HTTPStatus.NOT_FOUND or await self._container_is_there():
+                    raise LeftRunning(str(exc)) from exc
+                return Look(0, 0, has_root=False)
             except EngineError as exc:
                 raise LeftRunning(str(exc)) from exc
+
+    async def _container_is_there(self) -> bool:
+        """Whether the engine knows the container, or does not say so."""
+        try:
+            await self._engine.container(self._container_id)
+        except Refused as exc:
+            return exc.http_status != HTTPStatus.NOT_FOUND
+        except EngineError:
+            pass
+        return True
 
     async def _signal_from_inside(self, number: int) -> Look:
         session = self._session if self._session != NOT_KNOWN else await self._find_session()

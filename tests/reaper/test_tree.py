@@ -178,6 +178,16 @@ def test_a_container_that_goes_while_it_is_signalled(containers: Containers, how
     assert not said or one_line(said)
 
 
+async def test_of_a_container_that_was_removed_nothing_is_left(containers: Containers) -> None:
+    container = containers("busybox")
+    async with Engine(Endpoint(container.engine.host, "the test")) as engine:
+        found = await engine.container(container.name)
+        tree = Tree(Trees(engine), found.id, "", new_cookie())
+        assert await tree.signal(0) == 0
+        await asyncio.to_thread(container.engine.cli, "rm", "--force", container.name)
+        assert await tree.end(signals.SIGTERM, 10) is False
+
+
 async def test_an_engine_that_goes_while_the_tree_is_signalled(
     busybox: TestContainer, tmp_path: Path
 ) -> None:
