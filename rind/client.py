@@ -208,7 +208,10 @@ class Client:
         except AmbiguousError as several:
             if not any(one.is_task for one in several.candidates):
                 raise
-            fit = await self._elsewhere.with_tasks(several.candidates, wanted)
+            try:
+                fit = await self._elsewhere.with_tasks(several.candidates, wanted)
+            except SelectionError:  # there is no more to choose from
+                raise several from None
         except SelectionError as missing:
             fit = await self._elsewhere.in_place_of(missing, wanted)
         selected = chosen(fit, wanted, self.caller)

@@ -71,9 +71,11 @@ class Elsewhere:
         try:
             self._swarm = await self._ask(wanted)
         except (NoManager, EngineError) as exc:
-            if not any(one.is_task for one in local):
-                return [*local]  # a swarm that is out of order is in nobody's way
-            raise SelectionError(f"there may be more than what runs here: {_why(exc)}") from exc
+            is_there = not isinstance(exc, NoManager) or exc.is_worker
+            if is_there and any(one.is_task for one in local):
+                what = f"there may be more than what runs here: {_why(exc)}"
+                raise SelectionError(what) from exc
+            return [*local]  # a swarm that is out of order is in nobody's way
         return merged(local, self._swarm, wanted)
 
     async def in_place_of(self, missing: SelectionError, wanted: Wanted) -> list[Container]:

@@ -84,6 +84,10 @@ def test_a_worker_does_not_pass_its_own_tasks_for_all(swarm: Nodes, services: Se
     done = service.rind("--list", DOCKER_HOST=swarm[1].host)
     assert (done.returncode, done.stdout.count(service.stack.encode())) == (0, 2)
     assert "only what runs here is known" in one_line(done.stderr)
+    service.update("--replicas-max-per-node", "2", "--replicas", "6")
+    wait_until(lambda: service.states().count("running") == 6)
+    said = service.refused("true", host=swarm[1].host)
+    assert said.startswith("2 running containers have the label ")
 
 
 @pytest.mark.usefixtures("alone")
@@ -225,6 +229,12 @@ async def test_where_a_task_is_here_no_manager_is_asked(services: Services) -> N
         assert not any(path.endswith("/services") for path in carrier.paths)
         await client.find_all(label=service.label)
         assert any(path.endswith("/services") for path in carrier.paths)
+
+
+async def test_what_is_labelled_as_a_task_where_there_is_no_swarm(containers: Containers) -> None:
+    labels = ("--label", "com.docker.swarm.task.name=shop_web.1.x")
+    task = containers("busybox", "", *labels)
+    assert task.rind("--all", "echo", "x").stdout == f"{task.name}  | x\n".encode()
 
 
 class Leaderless(PooledCarrier):

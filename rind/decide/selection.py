@@ -36,6 +36,9 @@ __all__ = [
 _MOST_NAMED: Final = 5
 """Most containers that an error names, to stay on one readable line."""
 
+_NUMBER: Final = re.compile(r"(?<![^-_.])([0-9]{1,9})(?![^-_.@])")
+"""What is between two of a name's hyphens, underlines and dots, if it is a number."""
+
 _MENDS: Final = {
     "paused": "resume it with: docker unpause {name}",
     "restarting": "see why with: docker logs {name}",
@@ -113,9 +116,9 @@ def fitting(containers: Sequence[Container], wanted: Wanted) -> list[Container]:
 
 
 def in_order(container: Container) -> list[tuple[int, str]]:
-    """Return a key to sort containers with: by name, or title, numbers as numbers."""
-    parts = re.split("([0-9]{1,18})", container.title)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+    """Return a key to sort containers with: by name, or title, a replica's number as a number."""
+    parts = _NUMBER.split(container.title)
+    return [(int(part), "") if number % 2 else (-1, part) for number, part in enumerate(parts)]
 
 
 def service_names(container: Container) -> set[str]:

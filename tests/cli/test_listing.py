@@ -5,6 +5,13 @@ import uuid
 
 from conftest import Containers, TestContainer, lines, one_line
 
+from rind.decide.selection import in_order
+from rind.model import Container
+
+
+def named(name: str) -> Container:
+    return Container("", name, "running", "", {})
+
 
 def test_a_list_is_a_table_or_json(containers: Containers) -> None:
     label = f"test.{uuid.uuid4().hex}"
@@ -19,11 +26,12 @@ def test_a_list_is_a_table_or_json(containers: Containers) -> None:
     second.engine.cli("pause", second.name)
     header, *rows = lines(first, "--list")
     assert header.split() == ["NAME", "SERVICE", "IMAGE", "AGE", "STATE", "PRE-STEP"]
-    assert [row.split()[0] for row in rows] == sorted([first.name, second.name])
+    names = sorted([first.name, second.name], key=lambda name: in_order(named(name)))
+    assert [row.split()[0] for row in rows] == names
     assert sum("paused" in row for row in rows) == 1
     assert "\x1b" not in "".join(rows)
     found = json.loads("".join(lines(first, "-l", "--json")))
-    assert [entry["name"] for entry in found] == sorted([first.name, second.name])
+    assert [entry["name"] for entry in found] == names
     (described,) = [entry for entry in found if entry["name"] == first.name]
     assert described["service"] == "web"
     assert {entry["name"]: entry["index"] for entry in found} == {first.name: 3, second.name: None}

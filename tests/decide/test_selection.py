@@ -155,9 +155,9 @@ def test_an_index_that_no_option_takes_is_none(number: str) -> None:
 
 
 def test_numbers_are_in_their_order() -> None:
-    names = ["p-a-10", "p-a-2", "p-a", "1", "b"]
+    names = ["p-a-10", "p-a-2", "p-a", "b1f", "1", "b10f"]
     found = sorted((Container("", name, "running", "", {}) for name in names), key=in_order)
-    assert [container.name for container in found] == ["1", "b", "p-a", "p-a-2", "p-a-10"]
+    assert [container.name for container in found] == ["1", "b10f", *reversed(names[:4])]
 
 
 def test_service_project_and_index_narrow() -> None:
