@@ -40,7 +40,7 @@ _NUMBER: Final = re.compile(r"(?<![^-_.])([0-9]{1,9})(?![^-_.@])")
 """What is between two of a name's hyphens, underlines and dots, if it is a number."""
 
 _MENDS: Final = {
-    "paused": "resume it with: docker unpause {name}",
+    "paused": "resume it{where} with: docker unpause {name}",
     "restarting": "see why with: docker logs {name}",
 }
 
@@ -289,4 +289,5 @@ def _explain(container: Container) -> str:
     # Only "Exited (3) 5 minutes ago" says more than the state; "Up 5 minutes (Paused)" misleads.
     exited = container.state == "exited" and container.status
     seen = exited[:1].lower() + exited[1:] if exited else f"is {container.state}"
-    return f"{seen}; {mend.format(name=quoted(container.name))}"
+    where = f" on {container.node}" if container.node else ""
+    return f"{seen}; {mend.format(name=quoted(container.name), where=where)}"

@@ -239,6 +239,15 @@ def test_one_that_does_not_run(state: str, status: str, said: str) -> None:
     assert said in str(caught.value)
 
 
+def test_a_task_is_mended_on_its_node() -> None:
+    labels = {"com.docker.swarm.task.name": "web.1.x"}
+    task = replace(WEB, name="web.1.x", labels=labels, node="node2")
+    with pytest.raises(SelectionError, match=r"resume it on node2 with: docker unpause web\.1\.x"):
+        require_running(replace(task, state="paused"))
+    with pytest.raises(SelectionError, match="is exited; the swarm starts another one"):
+        require_running(replace(task, state="exited", status=""))
+
+
 def test_an_error_names_a_few_of_many() -> None:
     many = [replace(WEB, id=str(number), name=f"web-{number:02}") for number in range(65)]
     with pytest.raises(AmbiguousError) as caught:
