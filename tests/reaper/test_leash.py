@@ -4,6 +4,7 @@ import asyncio
 import errno
 import re
 import socket
+import subprocess
 import sys
 import uuid
 from collections.abc import Callable
@@ -57,6 +58,13 @@ async def test_one_serves_all_that_run_as_the_same_user(containers: Containers) 
 
 EMBEDDER = """
 import asyncio, sys, rind
+from rind.reaper.leash import Leash
+
+hold = Leash.hold
+
+async def hold_and_say(*words):
+    await hold(*words)
+    print("held", flush=True)
 
 async def main():
     host, container, *marks = sys.argv[1:]
@@ -68,6 +76,7 @@ async def main():
                 await process.wait()
 
         await target.run(["sh", "-c", f"sleep {marks[0]} >/dev/null 2>&1 & sleep 1.5"])
+        Leash.hold = hold_and_say
         await asyncio.gather(*map(one, marks))
 
 asyncio.run(main())
@@ -79,10 +88,12 @@ async def test_all_that_it_holds_end_with_the_one_who_holds_it(containers: Conta
     marks = [str(uuid.uuid4().int % 10**8 + 10**8) for _ in range(5)]
     host = container.engine.host
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", EMBEDDER, host, container.name, *marks
+        *(sys.executable, "-c", EMBEDDER, host, container.name, *marks), stdout=subprocess.PIPE
     )
-    await until(lambda: sum(sleepers(container, mark) for mark in marks) == 6)
-    await until(lambda: leashes(container) == 1)
+    assert process.stdout is not None
+    assert [await process.stdout.readline() for _ in marks] == [b"held\n"] * 5
+    assert sum(sleepers(container, mark) for mark in marks) == 6
+    assert leashes(container) == 1
     process.kill()
     await process.wait()
     # The first was started once more, by a command that left it running on purpose.
