@@ -1,5 +1,6 @@
 """How a swarm's tasks are not found, or lost; the swarms are real."""
 
+import asyncio
 import json
 import os
 import re
@@ -10,7 +11,7 @@ from typing import cast
 import pytest
 from bed.swarm import Swarm
 from conftest import TIMEOUT, Containers, TestEngine, one_line, wait_until
-from services import Nodes, Services, labelled, on, started
+from services import Nodes, Services, TestService, labelled, on, started
 
 import rind
 from rind.client import Client
@@ -128,6 +129,18 @@ def test_a_node_whose_engine_is_elsewhere(swarm: Nodes, services: Services) -> N
         said = service.refused("true")
         assert said.startswith("web.1@node2 runs on the node node2: ")
         assert "(from the label app.rind.host)" in said
+
+
+@pytest.mark.usefixtures("alone")
+async def test_a_failure_on_one_node_leaves_nothing_of_the_others(
+    swarm: Nodes, spread: TestService
+) -> None:
+    manager, *_, node = swarm
+    with labelled(manager, node, "--label-rm", "app.rind.host"):
+        async with rind.connect(manager.host) as client:
+            with pytest.raises(rind.SelectionError, match="runs on the node node3"):
+                await client.find_all(label=spread.label)
+            assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 def until_node_is(manager: TestEngine, node: TestEngine, state: str) -> None:
