@@ -8,7 +8,6 @@ what is as slow.
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import partial
 
 from rind.caller import find_caller
 from rind.decide.selection import AmbiguousError, require_running
@@ -16,7 +15,7 @@ from rind.engine.engine import Engine
 from rind.engine.sockets import SocketCarrier
 from rind.engine.transport import dialer_for
 from rind.engine.wire import BlockingWire, finish
-from rind.errors import EngineError, Refused, SelectionError
+from rind.errors import Refused, SelectionError
 from rind.execution.begin import Begun, create, new_cookie, start_detached
 from rind.records import replace
 from rind.resolve import find, settle
@@ -100,19 +99,14 @@ class EarlyClient:
         up = finish(self._engine.containers(labels, up=True))
         return [container for container in up if container.state == "running"]
 
-    def tasks(self, wanted: Wanted) -> list[Container]:
-        """List the running tasks that could be wanted of the swarm that the engine manages.
-
-        Empty where it manages none, or cannot say it.
-        """
-        from rind.decide.swarm import has_wanted, tasks_up  # noqa: PLC0415 # rarely needed
-        from rind.engine.manager import NoManager, ask_manager  # noqa: PLC0415 # as above
+    def with_tasks(self, local: Sequence[Container], wanted: Wanted) -> list[Container]:
+        """Return local containers that fit, and a swarm's running tasks that do, if any is told."""
+        from rind.elsewhere import Elsewhere  # noqa: PLC0415 # rarely needed
 
         try:
-            asking = ask_manager(self._engine, partial(has_wanted, wanted=wanted))
-            return tasks_up(finish(asking), wanted)
-        except (NoManager, EngineError):
-            return []
+            return finish(Elsewhere(self._engine, self._environ).with_tasks(local, wanted))
+        except SelectionError:
+            return [*local]
 
     def settle(self, command: Command, container: Container, profile: Profile) -> ExecConfig:
         """Settle what is to be executed: as :func:`rind.resolve.settle`."""

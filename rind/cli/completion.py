@@ -308,9 +308,8 @@ def _traits(early: EarlyClient, gap: Gap) -> list[str]:
         service=options.service if gap.kind in {"projects", "indexes"} else None,
         project=options.project if gap.kind in {"services", "indexes"} else None,
     )
-    here, tasks = fitting(early.running(), wanted), early.tasks(wanted)
-    found = {one.id: one for one in [*here, *tasks]}  # of a task, its node is known
-    return [trait for one in found.values() for trait in _TRAITS[gap.kind](one) if trait]
+    found = early.with_tasks(fitting(early.running(), wanted), wanted)
+    return [trait for one in found for trait in _TRAITS[gap.kind](one) if trait]
 
 
 def _list(early: EarlyClient, gap: Gap, env: Mapping[str, str]) -> list[str]:
