@@ -57,13 +57,17 @@ class FaultProxy:
     has_seen: asyncio.Event = field(default_factory=asyncio.Event)
     back: asyncio.Event = field(default_factory=asyncio.Event)
     relayed: int = 0
-    struck: bool = False
+    struck: asyncio.Event = field(default_factory=asyncio.Event)
     sockets: list[socket.socket] = field(default_factory=list)
 
     async def serve(self, ours: socket.socket) -> None:
         """Relay one connection."""
         loop = asyncio.get_running_loop()
-        if self.struck and self.fault in {Fault.GONE, Fault.RESTART} and not self.back.is_set():
+        if (
+            self.struck.is_set()
+            and self.fault in {Fault.GONE, Fault.RESTART}
+            and not self.back.is_set()
+        ):
             ours.close()
             return
         family, address = place_of(self.upstream)
@@ -80,7 +84,7 @@ class FaultProxy:
 
     @property
     def _restarting(self) -> bool:
-        return self.fault is Fault.RESTART and self.struck and not self.back.is_set()
+        return self.fault is Fault.RESTART and self.struck.is_set() and not self.back.is_set()
 
     async def _relay(
         self, source: socket.socket, sink: socket.socket, hold: asyncio.Event | None
@@ -103,9 +107,9 @@ class FaultProxy:
     async def _hand_on(self, data: bytes, sink: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         left = self.at - self.relayed
-        if self.fault is not Fault.NONE and not self.struck and left <= len(data):
+        if self.fault is not Fault.NONE and not self.struck.is_set() and left <= len(data):
             await loop.sock_sendall(sink, data[:left])
-            self.struck = True
+            self.struck.set()
             self._strike()
             return
         await loop.sock_sendall(sink, data)

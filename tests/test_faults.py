@@ -96,7 +96,9 @@ async def test_every_fault_ends_with_the_truth_or_a_clear_error(  # noqa: PLR091
                 # 126: see Inspector._doubt().
                 assert status in {3, 126}, point
                 assert tty or seen[STDOUT] in {SENT, b""}, point
-            assert proxy.struck or proxy.relayed <= point  # one run relays more than another
+            assert (
+                proxy.struck.is_set() or proxy.relayed <= point
+            )  # one run relays more than another
     assert len(told) > len(points) / 2
     assert {error.exit_status for error in told} == {125}
     assert not [error for error in told if "\n" in str(error)]
@@ -153,7 +155,7 @@ async def test_a_writer_whose_stream_breaks_has_not_ended_for_that(
                 await process.write(b"x\n")
                 while await process.read() is not None:
                     pass
-                assert proxy.struck
+                assert proxy.struck.is_set()
                 # That it runs on for longer is as much as can be known of most.
                 with suppress(TimeoutError, Broken):
                     async with asyncio.timeout(BOUND / 10):

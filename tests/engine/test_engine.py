@@ -69,7 +69,7 @@ async def test_a_kept_connection_that_has_failed_does_not_matter(
         container = await engine.container(busybox.name)
         proxy.at = proxy.relayed  # with the next request
         exec_id = await engine.create_exec(container.id, ExecConfig(argv=["true"]))
-        assert proxy.struck
+        assert proxy.struck.is_set()
         assert not (await engine.inspect_exec(exec_id)).running
 
 

@@ -238,8 +238,7 @@ async def test_what_outlives_a_restart_of_the_engine_is_ended(
         proxy.at = proxy.relayed + 1
         process.stdin.write(b"xx")
         async with asyncio.timeout(TIMEOUT):
-            while not proxy.struck:  # noqa: ASYNC110 # it has no event
-                await asyncio.sleep(0.02)
+            await proxy.struck.wait()
             asyncio.get_running_loop().call_later(0.5, proxy.back.set)
             said = await process.stderr.read()
             assert await process.wait() == 125
