@@ -322,13 +322,16 @@ async def test_a_fault_ends_with_the_truth_or_a_clear_error(
             proxy.fault, proxy.at = fault, point
 
         try:
-            status, _ = await run(configure)
+            status, proxy = await run(configure)
         except rind.RindError as exc:
             told.append(exc)
         else:
             # 126: see Inspector._doubt().
             assert status == 3 or (status == 126 and transport != "tls"), point
-    assert told  # on a slow machine, the first run was asked for more than the others
+            # One run relays more than another.
+            assert proxy.struck.is_set() or proxy.relayed <= point
+    # How many are told depends on what was asked for at these points; some requests are repeated.
+    assert len(told) > 1
     assert {error.exit_status for error in told} == {125}
     assert not [error for error in told if "\n" in str(error)]
 
