@@ -13,13 +13,11 @@ from rind.caller import find_caller
 from rind.decide.profile import DEFAULT_LABEL
 from rind.decide.selection import (
     AmbiguousError,
-    Selected,
+    NoContainerError,
     Wanted,
-    fitting,
-    in_order,
     require_running,
 )
-from rind.elsewhere import Elsewhere, at_node, chosen, seen_there
+from rind.elsewhere import Elsewhere, at_node, chosen, chosen_all, seen_there
 from rind.engine.endpoint import resolve_endpoint
 from rind.engine.engine import REQUEST_TIMEOUT, Engine
 from rind.errors import Refused, SelectionError, Unreachable
@@ -30,7 +28,7 @@ from rind.keywords import WantedFields, check_keywords
 from rind.nodes import Nodes
 from rind.reaper.tree import Trees
 from rind.records import replace
-from rind.resolve import find, find_all, is_elsewhere, list_up
+from rind.resolve import find, find_all, is_elsewhere, list_candidates, narrowed
 from rind.target import Target, following, limited
 
 TYPE_CHECKING = False
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from types import TracebackType
 
+    from rind.decide.selection import Selected
     from rind.engine.endpoint import Endpoint
     from rind.model import Caller, Container, EngineInfo
 
@@ -213,9 +212,14 @@ class Client:
             except SelectionError:  # there is no more to choose from
                 raise several from None
         except SelectionError as missing:
-            fit = await self._elsewhere.in_place_of(missing, wanted)
+            fit = await self._in_place_of(missing, wanted)
         selected = chosen(fit, wanted, self.caller)
         return await self.reach(selected.container, wanted.label, reason=selected.reason)
+
+    async def _in_place_of(self, missing: SelectionError, wanted: Wanted) -> list[Container]:
+        if isinstance(missing, NoContainerError) and missing.is_final:
+            raise missing
+        return await self._elsewhere.in_place_of(missing, wanted)
 
     async def reach(
         self, container: Container, label: str = DEFAULT_LABEL, *, reason: str = "chosen"
@@ -251,7 +255,7 @@ class Client:
             SelectionError: there is none.
             EngineError: the engine failed.
         """
-        [found] = await list_up(self._engine, Wanted(container=name))
+        [found] = await list_candidates(self._engine, self.caller, Wanted(container=name))
         return found
 
     async def wait_for(
@@ -308,7 +312,7 @@ class Client:
         asked = _asked(wanted, fields)
 
         async def find() -> list[Target]:
-            for container in fitting(await self.containers(asked), asked):
+            for container in (await narrowed(self._engine, self.caller, asked)).containers:
                 if container.state == "restarting":
                     require_running(container)
             if starting := self._elsewhere.starting(asked):
@@ -339,14 +343,24 @@ class Client:
         return await until_fit(self._engine.changes(), find_by_now, told, seconds, look_again)
 
     async def containers(
-        self, wanted: Wanted | None = None, **fields: Unpack[WantedFields]
+        self,
+        wanted: Wanted | None = None,
+        *,
+        stopped: bool = False,
+        **fields: Unpack[WantedFields],
     ) -> list[Container]:
         """List the containers that are up, paused ones too, and that could be wanted.
+
+        Wherever they are: the caller's place is of no account.
 
             for container in await client.containers(project="shop"):
                 print(container.name, container.state)
 
         Of a swarm, those on other nodes too, if it can be asked: then each task's node is known.
+
+        Args:
+            wanted: the conditions; or give its attributes as keywords.
+            stopped: whether to list those that are not up, too.
 
         Raises:
             SelectionError: there is no container of the wanted name.
@@ -354,7 +368,7 @@ class Client:
         """
         asked = _asked(wanted, fields)
         try:
-            local = await list_up(self._engine, asked)
+            local = await list_candidates(self._engine, self.caller, asked, up=not stopped)
         except SelectionError as missing:
             return await self._elsewhere.in_place_of(missing, asked)
         if asked.container is not None:
@@ -387,7 +401,10 @@ class Client:
     async def find_all(
         self, wanted: Wanted | None = None, **fields: Unpack[WantedFields]
     ) -> list[Target]:
-        """Find every running container that fits, by name, wherever we stand.
+        """Find every running container that fits, by name; never none.
+
+        In a place, as in a Compose project's folder, those are the place's; with
+        ``everywhere=True`` and in no place, all of the engine's, or of its swarm's.
 
             for target in await client.find_all(project="shop"):
                 print((await target.run(["cat", "/etc/hostname"])).stdout)
@@ -400,35 +417,34 @@ class Client:
             EngineError: the engine failed.
         """
         wanted = _asked(wanted, fields)
-        here: list[Selected] = []
-        try:
-            here = await find_all(self._engine, self.caller, wanted)
-        except AmbiguousError:
-            raise
-        except SelectionError as missing:
-            up = await self._elsewhere.in_place_of(missing, wanted)
-        else:
-            up = [selected.container for selected in here]
-            if wanted.container is None:
-                up = await self._elsewhere.with_tasks(up, wanted)
-        own = {selected.container.id for selected in here}
-        reason = f"one of {len(up)} with {wanted}"
-        if len(up) == len(here):
-            reason = here[0].reason
-        elif wanted.container is not None:
-            reason = "named"
+        own, found = await self._find_all(wanted)
 
-        async def reached(container: Container) -> Target:
-            if container.id in own:
-                return self._target(Selected(container, reason), wanted)
-            return await self.reach(container, wanted.label, reason=reason)
+        async def reached(selected: Selected) -> Target:
+            if selected.container.id in own:
+                return self._target(selected, wanted)
+            return await self.reach(selected.container, wanted.label, reason=selected.reason)
 
         tasks = Tasks()
         try:
-            reaching = [tasks.spawn(reached(one)) for one in sorted(up, key=in_order)]
-            return await asyncio.gather(*reaching)
+            return await asyncio.gather(*[tasks.spawn(reached(selected)) for selected in found])
         finally:
             await tasks.cancel()  # after a failure, the others
+
+    async def _find_all(self, wanted: Wanted) -> tuple[set[str], list[Selected]]:
+        """Find all that fit, by name, and the IDs of those that are on our engine."""
+        try:
+            here = await find_all(self._engine, self.caller, wanted)
+        except SelectionError as missing:
+            fit = await self._in_place_of(missing, wanted)
+            return set(), chosen_all(fit, wanted, self.caller)
+        own = {selected.container.id for selected in here}
+        if wanted.container is not None or here[0].is_final:
+            return own, here
+        fit = await self._elsewhere.with_tasks([one.container for one in here], wanted)
+        if not fit:
+            stopping = NoContainerError(f"the swarm is stopping all that have {wanted}")
+            fit = await self._elsewhere.in_place_of(stopping, wanted)
+        return own, chosen_all(fit, wanted, self.caller)
 
     async def running(self, labels: Sequence[str] = ()) -> list[Container]:
         """List the running containers that have all of ``labels``, each ``KEY`` or ``KEY=value``.

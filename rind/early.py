@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from rind.caller import find_caller
-from rind.decide.selection import AmbiguousError, require_running
+from rind.decide.selection import AmbiguousError, NoContainerError, require_running
 from rind.engine.engine import Engine
 from rind.engine.sockets import SocketCarrier
 from rind.engine.transport import dialer_for
@@ -71,6 +71,8 @@ class EarlyClient:
         except AmbiguousError:
             raise
         except SelectionError as missing:
+            if isinstance(missing, NoContainerError) and missing.is_final:
+                raise
             return self._find_elsewhere(wanted, missing)
 
     def _find_elsewhere(

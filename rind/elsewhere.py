@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from http import HTTPStatus
 
-from rind.decide.selection import Selected, Wanted, select
+from rind.decide.refusal import why_none
+from rind.decide.selection import Narrowed, Wanted, narrow, select, select_all
 from rind.decide.swarm import (
     has_wanted,
     is_name,
@@ -32,12 +33,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from rind.decide.selection import Selected
     from rind.engine.endpoint import Endpoint
     from rind.engine.engine import Engine
     from rind.model import Caller, Container
     from rind.swarm_model import Node
 
-__all__ = ["Elsewhere", "NoWayError", "at_node", "chosen", "seen_there"]
+__all__ = ["Elsewhere", "NoWayError", "at_node", "chosen", "chosen_all", "seen_there"]
 
 
 class NoWayError(SelectionError):
@@ -156,13 +158,32 @@ def _why(exc: NoManager | EngineError) -> str:
 
 
 def chosen(tasks: Sequence[Container], wanted: Wanted, caller: Caller) -> Selected:
-    """Choose one of the tasks that fit.
+    """Choose one of the tasks that fit, which run.
 
     Raises:
         AmbiguousError: several do.
+        NoContainerError: none does where the caller stands.
     """
-    selected = select(tasks, [], wanted, caller)
-    return selected if wanted.container is None else Selected(selected.container, "named")
+    left = Narrowed(tasks) if wanted.container is not None else narrow(tasks, wanted, caller)
+    selected = select(left, wanted, caller)
+    if selected is None:
+        raise why_none(left, wanted, caller, tasks)
+    return selected if wanted.container is None else replace(selected, reason="named")
+
+
+def chosen_all(tasks: Sequence[Container], wanted: Wanted, caller: Caller) -> list[Selected]:
+    """Choose all of the tasks that fit, by name; never none.
+
+    Raises:
+        NoContainerError: none does where the caller stands.
+    """
+    if wanted.container is not None:
+        return [chosen(tasks, wanted, caller)]
+    left = narrow(tasks, wanted, caller)
+    found = select_all(left, wanted)
+    if not found:
+        raise why_none(left, wanted, caller, tasks)
+    return found
 
 
 @contextmanager

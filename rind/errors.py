@@ -117,7 +117,7 @@ class StartError(RindError):
 
     @property
     def reason(self) -> str:
-        """Why, such as ``nope: not found in PATH``."""
+        """Why, such as ``nope: not found in the PATH of web``."""
         return str(self).partition(": ")[2]
 
 

@@ -73,6 +73,7 @@ class WantedFields(TypedDict, total=False):
     service: str | None
     project: str | None
     index: int | str | None
+    everywhere: bool
 
 
 class AnywhereOptions(RunOptions, WantedFields, total=False):

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     MessageProtocol = Literal["", "lsp", "dap"]
     """The language server protocol, and the debug adapter protocol."""
 
+    Checkout = Literal["", "ours", "another"]
+
 __all__ = [
     "COMPOSE",
+    "DEV_FOLDER",
     "INDEX",
     "NAME",
     "NO_DETACH_KEYS",
@@ -35,6 +38,9 @@ COMPOSE: Final = "com.docker.compose"
 
 SWARM: Final = "com.docker.swarm"
 """The prefix of the labels that a swarm puts on its tasks' containers (swarmkit, container.go)."""
+
+DEV_FOLDER: Final = "devcontainer.local_folder"
+"""The label with the folder that a dev container was started for (containers.dev)."""
 
 STACK: Final = "com.docker.stack.namespace"
 """The label with the stack that a service belongs to (docker CLI, compose/convert)."""
@@ -88,7 +94,11 @@ class Container:
         created: in seconds since 1970.
         mounts: the bind mounts.
         folder: the working directory of its Compose project; empty for none.
+        config_files: the files of that project.
+        local_folder: the folder that it is the dev container of; empty for none.
         node: the host name of the swarm's node that it is on; empty where that is not asked for.
+        checkout: whether its folders are in the caller's git checkout (``ours``) or in another one
+            of the same repository (``another``); empty for neither, and where nobody looked.
     """
 
     id: str
@@ -100,7 +110,21 @@ class Container:
     created: int = 0
     mounts: Sequence[Mount] = ()
     folder: str = ""
+    config_files: Sequence[str] = ()
+    local_folder: str = ""
     node: str = ""
+    checkout: Checkout = ""
+
+    @property
+    def folders(self) -> list[str]:
+        """The folders of the engine's machine that it is for."""
+        named = [folder for folder in (self.folder, self.local_folder) if folder]
+        return [*named, *(mount.source for mount in self.mounts)]
+
+    @property
+    def is_one_off(self) -> bool:
+        """Whether ``docker compose run`` made it."""
+        return self.labels.get(f"{COMPOSE}.oneoff") == "True"
 
     @property
     def health(self) -> str:
@@ -164,7 +188,11 @@ class Caller:
         uid, gid: its user and group.
         engine: the endpoint, for messages.
         compose_folder: the nearest directory, from ``cwd`` up, that has a Compose file.
+        dev_folder: the same for a dev container's configuration.
+        checkout: the root of the git checkout that has ``cwd``; else ``cwd``.
+        repository: the device and inode of that checkout's repository; None for none.
         project: the Compose project that its environment names; empty for none.
+        compose_file: the first of the Compose files that its environment names; empty for none.
         is_program: whether it is a program that uses the library, and is told keywords, no options.
     """
 
@@ -174,7 +202,11 @@ class Caller:
     gid: int = 0
     engine: str = ""
     compose_folder: str | None = None
+    dev_folder: str | None = None
+    checkout: str = ""
+    repository: tuple[int, int] | None = None
     project: str = ""
+    compose_file: str = ""
     is_program: bool = False
 
 

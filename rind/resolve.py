@@ -6,45 +6,61 @@ here needs an event loop: over a carrier that blocks, these coroutines never sus
 
 from __future__ import annotations
 
-from rind.caller import aliases, localized
+from rind.caller import aliases, localized, placed
 from rind.decide.plan import needs_defaults, plan, wants_local_workdir, wants_mapping, words
 from rind.decide.profile import read_profile
 from rind.decide.selection import (
     Selected,
     fitting,
-    in_order,
+    maps,
+    narrow,
     require_running,
     select,
+    select_all,
     stands_elsewhere,
 )
 from rind.errors import Refused, SelectionError
-from rind.model import COMPOSE
 from rind.records import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rind.decide.plan import Command
     from rind.decide.profile import Profile
-    from rind.decide.selection import Wanted
+    from rind.decide.selection import Narrowed, NoContainerError, Wanted
     from rind.engine.engine import Engine
     from rind.model import Caller, Container, ExecConfig
 
-__all__ = ["find", "find_all", "is_elsewhere", "list_up", "profile_of", "settle"]
+__all__ = [
+    "find",
+    "find_all",
+    "is_elsewhere",
+    "list_candidates",
+    "narrowed",
+    "profile_of",
+    "settle",
+]
 
 
-async def list_up(engine: Engine, wanted: Wanted) -> list[Container]:
-    """List the containers that are up, paused ones too, and that could be wanted.
+async def list_candidates(
+    engine: Engine, caller: Caller, wanted: Wanted, *, up: bool = False
+) -> list[Container]:
+    """List the containers that could be wanted, in any state.
+
+    Args:
+        engine: an open one.
+        caller: who is told where there is none of the wanted name.
+        wanted: the conditions.
+        up: whether to list only those that are up, paused ones too.
 
     Raises:
-        SelectionError: there is no container of the wanted name.
+        NoContainerError: there is no container of the wanted name.
         EngineError: the engine failed.
     """
     if wanted.container is not None:
-        return [await _named(engine, wanted.container)]
-    found = await engine.containers(wanted.filters, up=True)
+        return [await _named(engine, caller, wanted.container)]
+    found = await engine.containers(wanted.filters, up=up)
     if not found and wanted.swarm_filters:
-        found = await engine.containers(wanted.swarm_filters, up=True)
-        found = fitting(found, wanted)
+        found = fitting(await engine.containers(wanted.swarm_filters, up=up), wanted)
     return found
 
 
@@ -53,38 +69,60 @@ async def find(engine: Engine, caller: Caller, wanted: Wanted) -> Selected:
 
     Raises:
         AmbiguousError: several fit.
-        SelectionError: none does, or it is not running.
+        NoContainerError: none does, or none of them runs.
+        SelectionError: the named one is not running.
         EngineError: the engine failed.
     """
     if wanted.container is not None:
-        return Selected(require_running(await _named(engine, wanted.container)), "named")
-    up = fitting(await list_up(engine, wanted), wanted)
-    down: list[Container] = []
-    neighbours: list[Container] = []
-    if len(up) > 1:
-        up = localized(up, caller.cwd)
-    elif not up:
-        down = await engine.containers(wanted.filters, up=False)
-        if caller.compose_folder is not None:
-            neighbours = await engine.containers([f"{COMPOSE}.project"], up=True)
-            neighbours = localized(neighbours, caller.cwd)
-    return select(up, down, wanted, caller, neighbours)
+        named = await _named(engine, caller, wanted.container)
+        return Selected(require_running(named), "named")
+    left = await narrowed(engine, caller, wanted)
+    selected = select(left, wanted, caller)
+    if selected is None:
+        raise await _why_none(engine, left, wanted, caller)
+    return selected
 
 
 async def find_all(engine: Engine, caller: Caller, wanted: Wanted) -> list[Selected]:
-    """Find every running container that fits, by name, wherever the caller stands.
+    """Find every running container that the rule leaves, by name; never none.
 
     Raises:
-        SelectionError: none does.
+        NoContainerError: none is left, or none of them runs.
+        SelectionError: the named one is not running.
         EngineError: the engine failed.
     """
-    up = fitting(await list_up(engine, wanted), wanted)
-    running = [container for container in up if container.state == "running"]
-    if not running or wanted.container is not None:
+    if wanted.container is not None:
         return [await find(engine, caller, wanted)]
-    reason = f"one of {len(running)} with {wanted}"
-    found = sorted(running, key=in_order)
-    return [Selected(container, reason) for container in found]
+    left = await narrowed(engine, caller, wanted)
+    found = select_all(left, wanted)
+    if not found:
+        raise await _why_none(engine, left, wanted, caller)
+    return found
+
+
+async def narrowed(engine: Engine, caller: Caller, wanted: Wanted) -> Narrowed:
+    """Ask for the candidates, and narrow them by the rule.
+
+    Raises:
+        SelectionError: the command's paths are in several containers.
+        EngineError: the engine failed.
+    """
+    found = placed(await list_candidates(engine, caller, wanted), caller)
+    if wanted.paths:
+        found = [
+            replace(one, mounts=aliases(one.mounts, wanted.paths)) if maps(one, wanted) else one
+            for one in found
+        ]
+    return narrow(found, wanted, caller)
+
+
+async def _why_none(
+    engine: Engine, left: Narrowed, wanted: Wanted, caller: Caller
+) -> NoContainerError:
+    from rind.decide.refusal import why_none  # noqa: PLC0415 # only a refusal needs it
+
+    everything = placed(await engine.containers([]), caller) if not left.containers else []
+    return why_none(left, wanted, caller, everything)
 
 
 def is_elsewhere(container: Container, caller: Caller) -> bool:
@@ -132,9 +170,11 @@ async def settle(
     return plan(command, profile, container, caller, defaults)
 
 
-async def _named(engine: Engine, name: str) -> Container:
+async def _named(engine: Engine, caller: Caller, name: str) -> Container:
     try:
         return await engine.container(name)
     except Refused as exc:
-        text = f"{exc.text} on {engine.endpoint.url}; see: docker ps --all"
-        raise SelectionError(text) from exc
+        from rind.decide.refusal import no_such_container  # noqa: PLC0415 # as above
+
+        everything = await engine.containers([])
+        raise no_such_container(name, caller, everything, exc.text) from exc

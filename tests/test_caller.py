@@ -1,12 +1,14 @@
 """Which folders of this machine a container's are."""
 
 import os
+import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from rind.caller import localized
+from rind.caller import find_caller, localized, placed
 from rind.model import Container, Mount
 
 
@@ -58,3 +60,99 @@ def test_a_working_directory_that_is_gone(shop: Path) -> None:
     assert named(str(shop), Path("/nowhere/at/all")) == ("", str(shop))
     os.rmdir(shop / "src")  # noqa: PTH106 # for the next line
     assert named(str(shop), shop / "src") == ("", str(shop))
+
+
+# --- checkouts ------------------------------------------------------------------------------
+
+
+def side(folder: Path | str, cwd: Path, *, mount: bool = False) -> str:
+    """Return how the checkout of a container with this folder is to the caller's."""
+    container = Container("0" * 64, "web", "running", "", {})
+    mounts = [Mount(str(folder), "/x")] if mount else []
+    container = replace(container, folder="" if mount else str(folder), mounts=mounts)
+    before = Path.cwd()
+    os.chdir(cwd)
+    try:
+        (found,) = placed([container], find_caller({}, ""))
+    finally:
+        os.chdir(before)
+    return found.checkout
+
+
+@pytest.fixture
+def checkouts(tmp_path: Path) -> Path:
+    """Make a repository with a worktree beside it and one in it, and another repository."""
+
+    def git(*words: str) -> None:
+        who = ("-c", "user.name=x", "-c", "user.email=x@example.com")
+        subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    for name in ("shop", "blog"):
+        git("init", "--quiet", name)
+        git("-C", name, "commit", "--quiet", "--allow-empty", "--message", "x")
+    git("-C", "shop", "worktree", "add", "--quiet", "../beside")
+    git("-C", "shop", "worktree", "add", "--quiet", "--detach", ".trees/inside")
+    (tmp_path / "shop/docker").mkdir()
+    (tmp_path / "shop/src").mkdir()
+    (tmp_path / "link").symlink_to("shop")
+    return tmp_path
+
+
+def test_which_checkout_a_container_is_of(checkouts: Path) -> None:
+    shop, beside, inside = (
+        checkouts / "shop",
+        checkouts / "beside",
+        checkouts / "shop/.trees/inside",
+    )
+    for cwd in (shop, shop / "src"):
+        for ours in (shop, shop / "docker", checkouts / "link", checkouts / "link/docker"):
+            assert side(ours, cwd) == "ours"
+    assert side(shop / "docker", shop / "src", mount=True) == ""
+    for cwd, other in ((shop, beside), (beside, shop), (inside, shop), (shop, inside)):
+        assert side(other, cwd) == side(other, cwd, mount=True) == "another"
+    assert side(shop / "docker", inside) == side(checkouts / "link/src", beside) == "another"
+    for strange in (checkouts / "blog", checkouts, "/", "/nowhere"):
+        assert side(strange, shop) == ""
+    assert side(shop, checkouts / "blog") == ""
+
+
+def test_without_git_the_folder_below_is_ours(tmp_path: Path) -> None:
+    (tmp_path / "shop/docker/x").mkdir(parents=True)
+    assert side(tmp_path / "shop/docker", tmp_path / "shop") == "ours"
+    assert side(tmp_path / "shop/docker/x", tmp_path / "shop") == ""
+    assert side(tmp_path / "shop", tmp_path / "shop/docker") == ""
+    (tmp_path / "shop/docker/.git").mkdir()
+    assert side(tmp_path / "shop/docker", tmp_path / "shop") == ""
+
+
+def test_what_lies_in_the_place_of_git_is_not_waited_for(checkouts: Path) -> None:
+    blog = checkouts / "blog"
+    for content in (b"", b"gitdir: ", b"gitdir: \xff\x00/worktrees/", b"x" * 10**6):
+        odd = checkouts / f"odd{len(content)}"
+        odd.mkdir()
+        (odd / ".git").write_bytes(content)
+        assert side(odd, blog) == side(blog, odd) == ""
+    (checkouts / "pipe").mkdir()
+    os.mkfifo(checkouts / "pipe/.git")
+    assert side(checkouts / "pipe", blog) == side(blog, checkouts / "pipe") == ""
+
+
+def test_the_file_that_the_environment_names(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (shop / "docker").mkdir()
+    (shop / "docker/dev.yaml").touch()
+    monkeypatch.chdir(shop / "src")
+    for value, separator in (
+        ("docker/dev.yaml", ""),
+        ("docker/dev.yaml:more.yaml", ""),
+        ("docker/dev.yaml,more.yaml", ","),
+        ("../docker/dev.yaml", ""),
+        (str(shop / "docker/dev.yaml"), ":"),
+    ):
+        env = {"COMPOSE_FILE": value, "COMPOSE_PATH_SEPARATOR": separator}
+        assert find_caller(env, "").compose_file == str(shop / "docker/dev.yaml")
+    for value in ("", "-", "none.yaml", "\0"):
+        assert find_caller({"COMPOSE_FILE": value}, "").compose_file == ""
+    caller = find_caller({"COMPOSE_FILE": "docker/dev.yaml"}, "")
+    alias = str(shop.parent / "link/docker/dev.yaml")
+    container = Container("0" * 64, "web", "running", "", {}, config_files=["/x", alias])
+    assert placed([container], caller)[0].config_files == ["/x", caller.compose_file]

@@ -19,7 +19,7 @@ from conftest import RIND, TIMEOUT, Containers, TestContainer, TestEngine, one_l
 from processes import kill_all
 
 import rind
-from rind.caller import _compose_folder
+from rind.caller import _checkout, _folder_with
 from rind.engine.engine import Engine
 from rind.engine.hijacked import HijackedStream
 
@@ -57,15 +57,14 @@ class Projects:
     def name(self, folder: str) -> str:
         return f"{self.label}-{folder}".replace(".", "-").replace("/", "-")
 
+    def environ(self, **env: str) -> dict[str, str]:
+        where = {"DOCKER_HOST": self.engine.host, "RIND_LABEL": self.label}
+        return {"PATH": os.environ["PATH"], **where, **env}
+
     def rind(self, *args: str, cwd: Path, **env: str) -> "subprocess.CompletedProcess[bytes]":
         return subprocess.run(
             [RIND, *args],
-            env={
-                "PATH": os.environ["PATH"],
-                "DOCKER_HOST": self.engine.host,
-                "RIND_LABEL": self.label,
-                **env,
-            },
+            env=self.environ(**env),
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -78,8 +77,11 @@ class Projects:
         done = self.rind(*args, "cat", "/etc/hostname", cwd=cwd, **env)
         assert done.returncode == 0, done.stderr
         assert done.stderr == b""
-        hostname = done.stdout.decode().strip()
-        found: str = self.engine.cli("inspect", "--format", "{{.Name}}", hostname)
+        return self.named(done.stdout)
+
+    def named(self, hostname: bytes) -> str:
+        """Return the name of the container that has a host name."""
+        found = self.engine.cli("inspect", "--format", "{{.Name}}", hostname.decode().strip())
         return found.removeprefix("/")
 
 
@@ -97,7 +99,7 @@ def test_the_project_that_we_stand_in(projects: Projects, tmp_path: Path) -> Non
     assert projects.chosen(cwd=blog / "src") == f"{projects.name('blog')}-web-1"
     assert projects.chosen(cwd=tmp_path / "link" / "src") == f"{projects.name('shop')}-web-1"
     said = one_line(projects.rind("true", cwd=tmp_path).stderr)
-    assert said.startswith(f"2 running containers have the label {projects.label}: choose one")
+    assert said.startswith(f"2 running containers below {tmp_path} have the label")
     for name in ("shop", "blog"):
         option = f"--project {projects.name(name)}"
         assert option in said
@@ -141,13 +143,105 @@ def test_a_project_that_is_not_up(projects: Projects, tmp_path: Path) -> None:
     projects.engine.cli("compose", "stop", "--timeout", "0", cwd=shop)
     said = one_line(projects.rind("true", cwd=shop).stderr)
     name = f"{projects.name('shop')}-web-1"
-    assert said.startswith(f"no running container has the label {projects.label} ({name} has it, ")
+    assert said.startswith(
+        f"no running container for {shop} has the label {projects.label} ({name} has it, "
+    )
     assert said.endswith(f"start it with: docker start {name})")
     projects.engine.cli("compose", "down", cwd=shop)
     said = one_line(projects.rind("true", cwd=shop / "src").stderr)
     assert said.startswith(f"no container on {projects.engine.host} has the label")
     assert f"the project in {shop} is not up; start it with: docker compose up" in said
     assert "put it on one" in one_line(projects.rind("true", cwd=tmp_path).stderr)
+
+
+def test_of_two_checkouts_the_nearer_one_is_down(projects: Projects) -> None:
+    """Worktrees side by side, each with its own stack: no other's is taken in its place."""
+    near, far = projects.up("shop"), projects.up("shop2")
+    name = f"{projects.name('shop')}-web-1"
+    projects.engine.cli("compose", "stop", "--timeout", "0", cwd=near)
+
+    def refused(*words: str, **env: str) -> str:
+        done = projects.rind(*words, "-c", "echo wrong", cwd=near / "src", **env)
+        assert (done.returncode, done.stdout) == (125, b"")
+        return one_line(done.stderr)
+
+    assert f"docker start {name}" in refused()
+    assert f"docker start {name}" in refused("-T", "-s", "web")
+    assert f"docker start {name}" in refused("--all")
+    assert f"docker start {name}" in refused("--all", "-s", "web")
+    assert f"docker start {name}" in refused("--explain")
+    assert f"docker start {name}" in refused("--wait=.2s")
+    variable = {"COMPOSE_PROJECT_NAME": projects.name("shop")}
+    done = projects.rind("-c", "echo wrong", cwd=far, **variable)
+    assert f"docker start {name}" in one_line(done.stderr)
+    with subprocess.Popen(
+        [RIND, "--wait", "hostname"], cwd=near, env=projects.environ(), stdout=subprocess.PIPE
+    ) as waiting:
+        projects.engine.cli("compose", "start", cwd=near)
+        out, _ = waiting.communicate(timeout=TIMEOUT)
+    assert projects.named(out) == name
+    projects.engine.cli("compose", "down", "--timeout", "0", cwd=near)
+    option = f"--project {projects.name('shop2')}"
+    for words in ([], ["--all"], ["-s", "web"]):
+        assert f"choose another project's with {option} (" in refused(*words)
+    assert projects.chosen(*option.split(), cwd=near) == f"{projects.name('shop2')}-web-1"
+    done = projects.rind("--all=everywhere", "hostname", cwd=near)
+    assert done.stdout.decode().startswith(f"{projects.name('shop2')}-web-1  | ")
+
+
+def test_all_of_the_place(projects: Projects, tmp_path: Path) -> None:
+    shop, _ = projects.up("shop", scale=2), projects.up("shop2")
+
+    def ran(*words: str, cwd: Path) -> list[str]:
+        done = projects.rind(*words, "true", cwd=cwd)
+        assert (done.returncode, done.stdout) == (0, b"")
+        return done.stderr.decode().split()[1:2]
+
+    assert ran("--all", "-v", cwd=shop) == ran("-av", "-s", "web", cwd=shop) == ["in"]
+    counted = {"--all": b"2 containers", "--all=everywhere": b"3 containers"}
+    for option, text in counted.items():
+        assert text in projects.rind(option, "-v", "true", cwd=shop).stderr
+    assert b"3 containers" in projects.rind("-av", "true", cwd=tmp_path).stderr
+    assert b"takes no value but everywhere" in projects.rind("--all=x", "true", cwd=shop).stderr
+
+
+def test_a_one_off_is_in_nobodys_way(projects: Projects) -> None:
+    shop = projects.up("shop")
+    run = ("compose", "run", "--detach", "--name")
+    projects.engine.cli(*run, f"{projects.label}-once", "web", "sleep", "1000", cwd=shop)
+    try:
+        assert projects.chosen(cwd=shop) == f"{projects.name('shop')}-web-1"
+        assert projects.chosen("--container", f"{projects.label}-once", cwd=shop)
+        listed = projects.rind("--list", cwd=shop).stdout.decode().splitlines()
+        (once,) = [line for line in listed if "-once" in line]
+        (web,) = [line for line in listed if "-web-1" in line]
+        assert "one-off" in once
+        assert web.split()[1] == "*"
+        projects.engine.cli("compose", "rm", "--stop", "--force", "web", cwd=shop)
+        assert projects.chosen(cwd=shop) == f"{projects.label}-once"
+        assert b"docker compose run made it" in projects.rind("--all", "true", cwd=shop).stderr
+    finally:
+        projects.engine.cli("rm", "--force", f"{projects.label}-once")
+
+
+def test_the_file_that_the_environment_names(projects: Projects, tmp_path: Path) -> None:
+    folder = projects.up("shop/docker")
+    projects.up("blog")
+    name = f"{projects.name('shop/docker')}-web-1"
+    (tmp_path / "shop/app").mkdir()
+    variable = {"COMPOSE_FILE": "docker/compose.yaml:docker/more.yaml"}
+    assert projects.chosen(cwd=tmp_path / "shop/app", **variable) == name
+    assert projects.chosen(cwd=tmp_path, COMPOSE_FILE="shop/docker/compose.yaml") == name
+    separated = {"COMPOSE_FILE": "docker/compose.yaml,x", "COMPOSE_PATH_SEPARATOR": ","}
+    assert projects.chosen(cwd=tmp_path / "shop", **separated) == name
+    # Beside the folder of the file, and nowhere.
+    assert projects.chosen(cwd=tmp_path / "shop") == name
+    (tmp_path / "shop/.git").mkdir()
+    assert projects.chosen(cwd=tmp_path / "shop/app") == name
+    projects.engine.cli("compose", "stop", "--timeout", "0", cwd=folder)
+    assert projects.rind("true", cwd=tmp_path / "shop/app").returncode == 125
+    variable = {"COMPOSE_FILE": str(folder / "compose.yaml")}
+    assert projects.rind("true", cwd=tmp_path / "blog", **variable).returncode == 125
 
 
 def test_the_labels_say_how_to_run(containers: Containers) -> None:
@@ -327,9 +421,10 @@ def test_a_working_directory_of_the_worst_kind(
 def test_the_compose_file_above_a_working_directory_that_is_too_long(tmp_path: Path) -> None:
     (tmp_path / "compose.yaml").write_text("")
     here = str(tmp_path)
-    assert _compose_folder("/".join([here, *["x" * 200] * 40])) == here
-    assert _compose_folder(f"{here}/\udcff") == here
-    assert _compose_folder("") is None
+    (tmp_path / ".git").mkdir()
+    for cwd in ("/".join([here, *["x" * 200] * 40]), f"{here}/\udcff"):
+        assert _folder_with(["compose.yaml"], cwd) == _checkout(cwd)[0] == here
+    assert _folder_with(["compose.yaml"], "") is None
 
 
 def test_a_folder_that_a_label_names_wrongly(containers: Containers, tmp_path: Path) -> None:
@@ -412,4 +507,4 @@ async def test_what_it_does_can_be_seen(
     caplog.clear()
     with pytest.raises(rind.StartError) as caught:
         await rind.run(["nope"], host=busybox.engine.host, container=busybox.name)
-    assert caught.value.reason == "nope: not found in PATH"
+    assert caught.value.reason.startswith("nope: not found in the PATH of ")

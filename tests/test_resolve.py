@@ -16,7 +16,7 @@ from rind.engine.engine import Engine
 from rind.engine.sockets import SocketCarrier
 from rind.engine.wire import BlockingWire, finish
 from rind.errors import SelectionError
-from rind.resolve import find, find_all, is_elsewhere, list_up, profile_of, settle
+from rind.resolve import find, find_all, is_elsewhere, list_candidates, profile_of, settle
 
 
 def opened(container: TestContainer) -> Engine:
@@ -33,7 +33,7 @@ def test_nothing_waits_for_an_event_loop(busybox: TestContainer) -> None:
         assert [one.container for one in finish(find_all(engine, caller, wanted))] == [
             selected.container
         ]
-        assert finish(list_up(engine, wanted)) == [selected.container]
+        assert finish(list_candidates(engine, caller, wanted)) == [selected.container]
     assert not is_elsewhere(selected.container, caller)
     profile = profile_of(selected.container, busybox.label)
     command = Command(argv=["pwd"], env_defaults={"HOME": "/x", "LANG": "C"}, workdir="tmp")
@@ -44,7 +44,9 @@ def test_nothing_waits_for_an_event_loop(busybox: TestContainer) -> None:
 
 def test_what_is_not_there_is_told(busybox: TestContainer) -> None:
     engine, caller = opened(busybox), find_caller({}, busybox.engine.host)
-    with pytest.raises(SelectionError, match=r"No such container: none on unix:.*docker ps --all"):
+    with pytest.raises(
+        SelectionError, match=r"No such container: none on unix:.*: there (is|are) "
+    ):
         finish(find(engine, caller, Wanted(container="none")))
     with pytest.raises(SelectionError, match=r"has the label rind\.none"):
         finish(find(engine, caller, Wanted(label="rind.none")))

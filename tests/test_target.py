@@ -273,7 +273,7 @@ async def test_a_kill_of_ones_own_is_no_news(busybox: TestContainer) -> None:
 @pytest.mark.parametrize("pre_step", [None, ":"])
 @pytest.mark.parametrize(
     ("argv", "said"),
-    [(["nope"], "nope: not found in PATH"), (["/etc"], "/etc: permission denied")],
+    [(["nope"], "nope: not found in the PATH"), (["/etc"], "/etc: permission denied")],
 )
 async def test_a_command_that_cannot_start_is_the_same_error_after_a_pre_step(
     containers: Containers, pre_step: str | None, argv: list[str], said: str
@@ -281,7 +281,9 @@ async def test_a_command_that_cannot_start_is_the_same_error_after_a_pre_step(
     target = containers("busybox", pre_step)
     with pytest.raises(rind.StartError) as caught:
         await rind.run(argv, **target.where)
-    assert str(caught.value) == f"cannot start the command: {said}"
+    where = f" of {target.name}" if said.endswith("PATH") else ""
+    where += ", where no pre-step ran" if where and pre_step is None else ""
+    assert str(caught.value) == f"cannot start the command: {said}{where}"
     # A command may end with such a status as well.
     assert (await rind.run(["sh", "-c", "exit 127"], **target.where)).returncode == 127
 

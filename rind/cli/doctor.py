@@ -11,7 +11,7 @@ from rind.cli.options import Options
 from rind.cli.report import clean, partial_note
 from rind.cli.translate import asked_endpoint, wanted
 from rind.client import Client, client_at
-from rind.decide.selection import fitting
+from rind.decide.selection import AmbiguousError, fitting
 from rind.engine.endpoint import Endpoint
 from rind.errors import RindError, SelectionError, StartError, UsageError
 from rind.execution.stdio import DEVNULL
@@ -152,9 +152,15 @@ async def _examine_containers(client: Client, options: Options, findings: _Findi
     asked = wanted(options)
     up = fitting(await client.containers(asked), asked)
     running = [container for container in up if container.state == "running"]
-    if not running:
-        await client.find_all(asked)  # it says why
-    findings.ok(f"{len(running)} running with {asked}")
+    if running:
+        findings.ok(f"{len(running)} running with {asked}")
+    try:
+        target = await client.find(asked)
+        findings.ok(f"here: {target.container.name}, {target.reason}")
+    except AmbiguousError as exc:
+        findings.ok(f"here: {exc}")
+    except SelectionError as exc:
+        findings.fail("here", str(exc))
     if note := partial_note(up):
         findings.fail("containers", note)
     for container in up:

@@ -186,7 +186,7 @@ class Invocation:
         detach_keys = wanted_keys(options, env)
         async with client_at(asked_endpoint(options, env), env) as client:
             targets = await self._find(client)
-            if not targets:
+            if targets is None:
                 return _INTERRUPTED
             if options.verbosity > 0:
                 found = [
@@ -238,8 +238,8 @@ class Invocation:
                 await explain(client, options, command, env, out)
         return 0
 
-    async def _find(self, client: Client) -> Sequence[Target]:
-        """Return the containers to run in; none if the user leaves the picker.
+    async def _find(self, client: Client) -> Sequence[Target] | None:
+        """Return the containers to run in; None if the user leaves the picker.
 
         The time limit counts, except while waiting for the user or for ``--wait``, which has its
         own.
@@ -268,13 +268,11 @@ class Invocation:
             picked = await pick(candidates, options.label)
         except Interrupted:
             self.signal, self.typed = signal.SIGINT, True
-            return []
+            return None
         self._set_alarm()
-        return (
-            []
-            if picked is None
-            else [await client.reach(require_running(picked), options.label, reason="picked")]
-        )
+        if picked is None:
+            return None
+        return [await client.reach(require_running(picked), options.label, reason="picked")]
 
     async def _wait(self, client: Client, asked: Wanted, seconds: float) -> list[Target]:
         """Wait for the container, or for all, and say on a terminal what is missing."""

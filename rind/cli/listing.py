@@ -8,7 +8,7 @@ from rind.cli.options import Options
 from rind.cli.report import HEADER, partial_note, row, table
 from rind.cli.translate import wanted
 from rind.client import Client
-from rind.decide.selection import in_order
+from rind.decide.selection import fitting, in_order
 from rind.errors import SelectionError
 from rind.model import INDEX, Container
 
@@ -18,7 +18,7 @@ Print = Callable[[str], None]
 
 
 async def show_list(client: Client, options: Options, out: Print, say: Print) -> None:
-    """Print the containers that could be wanted; where there is none, say what to do.
+    """Print the containers that could be wanted, in any state; where there is none, what to do.
 
     Args:
         client: an open one.
@@ -29,27 +29,30 @@ async def show_list(client: Client, options: Options, out: Print, say: Print) ->
     Raises:
         EngineError: the engine failed.
     """
-    found = sorted(await client.containers(wanted(options)), key=in_order)
+    asked = wanted(options)
+    found = sorted(fitting(await client.containers(asked, stopped=True), asked), key=in_order)
     if note := partial_note(found):
         say(note)
-    if options.json:
-        out(json.dumps([_as_json(container, options.label) for container in found], indent=2))
-    elif not found:
-        try:
-            await client.find(wanted(options))
-        except SelectionError as exc:
+    here = ""
+    try:
+        here = (await client.find(asked)).container.id
+    except SelectionError as exc:
+        if options.verbosity > 0 or not (found or options.json):
             say(str(exc))
-    else:
+    if options.json:
+        rows = [_as_json(one, options.label, is_here=one.id == here) for one in found]
+        out(json.dumps(rows, indent=2))
+    elif found:
         now = time.time()
-        out(
-            "\n".join(table([HEADER, *(row(container, options.label, now) for container in found)]))
-        )
+        cells = [row(one, options.label, now, is_here=one.id == here) for one in found]
+        out("\n".join(table([HEADER, *cells])))
 
 
-def _as_json(container: Container, label: str) -> dict[str, object]:
+def _as_json(container: Container, label: str, *, is_here: bool) -> dict[str, object]:
     return {
         "id": container.id,
         "name": container.name,
+        "here": is_here,
         "service": container.service,
         "project": container.project,
         "node": container.node or None,
@@ -58,6 +61,8 @@ def _as_json(container: Container, label: str) -> dict[str, object]:
         "created": container.created,
         "state": container.state,
         "status": container.status,
+        "health": container.health or None,
+        "one_off": container.is_one_off,
         "pre_step": container.labels.get(label),
     }
 

@@ -98,6 +98,12 @@ def _detach_keys(options: Options, value: str) -> None:
     options.detach_keys = value
 
 
+def _all(options: Options, value: str) -> None:
+    if value not in {"", "everywhere"}:
+        raise UsageError(f"--all takes no value but everywhere, but got {value!r}")
+    options.all, options.everywhere = True, bool(value)
+
+
 def _wait(options: Options, value: str) -> None:
     _duration("wait")(options, value or f"{WAIT_DEFAULT:g}s")
 
@@ -111,14 +117,15 @@ _NO_MESSAGES: Final = ("--tty", "--detach", "--all", "--no-map-paths")
 
 
 OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
-    "Which container (default: the one with the label; of several, the nearest to you)": (
+    "Which container (default: the one with the label in the project where you are)": (
         Option(
             "-a, --all",
-            _set("all", value=True),
+            _all,
             (
-                "all that run and fit, wherever you are, at once; each line of output begins "
-                "with its container's name; no stdin, no TTY"
+                "all of the place that run, at once; each line of output begins with its "
+                "container's name; no stdin, no TTY; all on the engine with =everywhere"
             ),
+            metavar="[=everywhere]",
             excludes=("--tty", "--detach", "--container"),
         ),
         Option(
@@ -324,7 +331,7 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         Option(
             "-l, --list",
             _set("action", "list"),
-            "list the running containers with the label",
+            "list the containers with the label, and mark the one that a command runs in here",
         ),
         Option(
             "--json",

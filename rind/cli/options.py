@@ -63,6 +63,7 @@ class Options:
         script: the shell script of ``-c``; then ``command`` holds its arguments.
         env: ``NAME`` or ``NAME=value``, in order.
         all: whether to run it in every container that fits.
+        everywhere: whether the place does not matter then.
         group: whether their output is kept together.
         tty: None to decide by what stdin and stdout are.
         timeout, kill_after: in seconds.
@@ -81,6 +82,7 @@ class Options:
     project: str | None = None
     index: int | str | None = None
     all: bool = False
+    everywhere: bool = False
     group: bool = False
     label: str = DEFAULT_LABEL
     host: str | None = None

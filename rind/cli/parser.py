@@ -153,7 +153,7 @@ def _shorts(word: str, words: list[str], options: Options) -> list[Option]:
         if option is None:
             raise UsageError(_unknown(short))
         taken.append(option)
-        if option.metavar:
+        if option.metavar and not option.metavar.startswith("["):
             value = rest.removeprefix("=") if rest else _next(short, option, words)
             _read(option, value, options)
             return taken

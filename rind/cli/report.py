@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HEADER", "age", "clean", "cut", "line", "partial_note", "row", "table"]
 
-HEADER: Final = ("NAME", "SERVICE", "PROJECT", "NODE", "IMAGE", "AGE", "STATE", "PRE-STEP")
+HEADER: Final = ("NAME", "HERE", "SERVICE", "PROJECT", "NODE", "IMAGE", "AGE", "STATE", "PRE-STEP")
 """Of a table of containers, see :func:`row`."""
 
 _SHORT_ID: Final = 12
@@ -54,23 +54,25 @@ def age(seconds: float) -> str:
     return f"{whole} second{'' if whole == 1 else 's'}"
 
 
-def row(container: Container, label: str, now: float) -> tuple[str, ...]:
+def row(container: Container, label: str, now: float, *, is_here: bool = False) -> tuple[str, ...]:
     """Return a container's cells, clean. ``now`` is in seconds since 1970.
 
-    Of the states, only those that are in a command's way are said.
+    That it runs is not said. ``is_here`` marks the one that a command would run in.
     """
     image = container.image
     if image.startswith("sha256:"):
         image = image.removeprefix("sha256:")[:_SHORT_ID]
     pre_step = container.labels.get(label, "").strip()
+    state = ["" if container.state == "running" else container.state, container.health]
     cells = (
         container.name,
+        "*" if is_here else "",
         container.service,
         container.project,
         container.node,
         image,
         age(now - container.created) if container.created else "",
-        "" if container.state == "running" else container.state,
+        ", ".join(filter(None, [*state, "one-off" if container.is_one_off else ""])),
         pre_step.partition("\n")[0],
     )
     return tuple(map(clean, cells))

@@ -7,12 +7,13 @@ import shlex
 from rind.decide.plan import Command
 from rind.decide.selection import Wanted
 from rind.engine.endpoint import resolve_endpoint
+from rind.model import is_path
 from rind.terminal.standard import STDIN_FD, STDOUT_FD, can_read, is_null
 from rind.terminal.tty import handed_over, is_terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rind.cli.options import Options
     from rind.decide.profile import Profile
@@ -29,7 +30,21 @@ def wanted(options: Options) -> Wanted:
         service=options.service,
         project=options.project,
         index=options.index,
+        everywhere=options.everywhere,
+        paths=() if options.all else _paths(options.command),
+        map_paths=True if options.protocol else options.map_paths,
     )
+
+
+def _paths(words: Sequence[str]) -> tuple[str, ...]:
+    """Return the absolute paths among words, as :meth:`rind.decide.path_map.PathMap.word` does."""
+    found = []
+    for word in words:
+        value = word.partition("=")[2] if word.startswith("-") else word
+        value = value.removeprefix("file://")
+        if is_path(value):
+            found.append(value)
+    return tuple(found)
 
 
 def asked_endpoint(options: Options, env: Mapping[str, str]) -> Endpoint:

@@ -106,7 +106,7 @@ case $(LC_ALL=C type "$1" 2>/dev/null) in
   "$1 is a function"* | "$1 is a shell function"*) "$@" ;;
   *)
     if ! command -v -- "$1" >/dev/null; then
-      printf '{NOT_STARTED}%s: not found in PATH\n' "$1" >&2
+      printf '{NOT_STARTED}%s: not found in the PATH of RIND_NAME\n' "$1" >&2
       exit 127
     fi
     exec "$@"
@@ -141,7 +141,7 @@ def wrap(argv: Sequence[str], step: PreStep) -> list[str]:
     """
     if not _is_a_step(step.text):
         return _checked(argv)
-    return _checked([*_begun(step, _EXEC), *argv])
+    return _checked([*_begun(step, _EXEC.replace("RIND_NAME", _name(step))), *argv])
 
 
 def wrap_script(script: str, args: Sequence[str], step: PreStep) -> list[str]:
@@ -160,10 +160,13 @@ def wrap_script(script: str, args: Sequence[str], step: PreStep) -> list[str]:
 
 
 def _begun(step: PreStep, rest: str, between: str = "") -> list[str]:
-    # Of a name that is no container's, as an engine checks them, nothing must reach a shell.
-    name = re.sub(r"[^\w. -]", "?", step.container, flags=re.ASCII)
-    prelude = _PRELUDE.replace("RIND_NAME", name) + between
+    prelude = _PRELUDE.replace("RIND_NAME", _name(step)) + between
     return [step.shell, "-c", f'eval "$1"\n{rest}', "sh", prelude, step.workdir, step.text or ""]
+
+
+def _name(step: PreStep) -> str:
+    """Return the container's name; of what is none, as an engine checks them, nothing is left."""
+    return re.sub(r"[^\w. -]", "?", step.container, flags=re.ASCII)
 
 
 def _is_a_step(pre_step: str | None) -> TypeGuard[str]:

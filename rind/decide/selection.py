@@ -1,4 +1,24 @@
-"""Select the container, from the engine's list and where the caller stands. Pure."""
+"""Select the container, from the engine's list and where the caller stands. Pure.
+
+The one rule. A wrong guess empties somebody's database, and a refusal costs a line that says what
+to type; so a container is never taken in place of a nearer one that does not run.
+
+1. A container's or a project's name says which one; ``everywhere`` says that the place is of no
+   account. A service and an index only narrow what follows.
+2. Else the *place* decides, over the candidates in any state. It is, the first that there is:
+   the paths among the command's words, by the mounts that have them; the project of
+   ``COMPOSE_PROJECT_NAME``, or of ``COMPOSE_FILE``; the deepest project's folder or bind mount
+   that the caller stands in; a project's folder in the same checkout.
+3. In a place, one that runs is taken, or the run is refused.
+4. In no place, what belongs to another project's folder than the caller's, or to another checkout
+   of the same repository, is out of the question. Of the others, the only one that runs is taken.
+
+Containers that ``docker compose run`` made count where the place has nothing else.
+
+The steps are separate, for the second half costs requests: :func:`narrow` keeps what the rule
+leaves, :func:`select` and :func:`select_all` take what runs of it, and where nothing does,
+:mod:`rind.decide.refusal` says why.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +30,7 @@ from rind.decide.workdir import below, parts
 from rind.errors import SelectionError
 from rind.model import COMPOSE, STACK, SWARM
 from rind.quoting import quoted
-from rind.records import dataclass
+from rind.records import dataclass, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,19 +41,25 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AmbiguousError",
+    "Narrowed",
+    "NoContainerError",
     "Selected",
     "Wanted",
     "choice",
+    "explain_state",
     "fitting",
     "in_order",
-    "nearest",
+    "maps",
+    "narrow",
     "require_running",
     "select",
+    "select_all",
     "service_names",
+    "spelt",
     "stands_elsewhere",
 ]
 
-_MOST_NAMED: Final = 5
+MOST_NAMED: Final = 5
 """Most containers that an error names, to stay on one readable line."""
 
 _NUMBER: Final = re.compile(r"(?<![^-_.])([0-9]{1,9})(?![^-_.@])")
@@ -54,6 +80,10 @@ class Wanted:
         container: its name, its ID or a unique prefix of that; then nothing else matters.
         service, project: as Compose knows it, or a swarm.
         index: the replica's number, or the node of a global service's task in a swarm.
+        everywhere: whether it does not matter where the caller stands.
+        paths: absolute paths of this machine. Those that the container mounts choose it, where
+            paths are mapped.
+        map_paths: whether they are; None where the container's label says so.
     """
 
     label: str = DEFAULT_LABEL
@@ -61,6 +91,9 @@ class Wanted:
     service: str | None = None
     project: str | None = None
     index: int | str | None = None
+    everywhere: bool = False
+    paths: Sequence[str] = ()
+    map_paths: bool | None = None
 
     @property
     def filters(self) -> list[str]:
@@ -88,6 +121,18 @@ class Wanted:
         )
 
 
+class NoContainerError(SelectionError):
+    """No container fits, or none that does is running.
+
+    Attributes:
+        is_final: whether the place has decided so. Else a swarm's task may be taken.
+    """
+
+    def __init__(self, message: str, *, is_final: bool = False) -> None:
+        super().__init__(message)
+        self.is_final = is_final
+
+
 class AmbiguousError(SelectionError):
     """Several containers fit.
 
@@ -101,18 +146,17 @@ class AmbiguousError(SelectionError):
 
 
 def fitting(containers: Sequence[Container], wanted: Wanted) -> list[Container]:
-    """Return the containers of the wanted index; of these, those with the label, if any has it.
+    """Return the containers of the wanted index, service and project, wherever they are.
 
-    Of the wanted service and project too: a swarm's are not left by :attr:`Wanted.filters` alone.
+    A swarm's are not left by :attr:`Wanted.filters` alone.
     """
-    fit = [
+    return [
         container
         for container in containers
         if wanted.index is None or container.index == str(wanted.index)
         if wanted.project is None or container.project == wanted.project
         if wanted.service is None or wanted.service in service_names(container)
     ]
-    return [container for container in fit if wanted.label in container.labels] or fit
 
 
 def in_order(container: Container) -> list[tuple[int, str]]:
@@ -126,112 +170,183 @@ def service_names(container: Container) -> set[str]:
     return {container.service, container.labels.get(f"{SWARM}.service.name", "")}
 
 
-def nearest(containers: Sequence[Container], caller: Caller) -> list[Container]:
-    """Return those whose project or mount the caller stands in the deepest; all if in none.
+@dataclass(frozen=True, slots=True)
+class Narrowed:
+    """The candidates that the rule leaves.
 
-    The containers' folders must be named as the caller's is, see :mod:`rind.caller`.
+    Attributes:
+        containers: in any state, by name.
+        reason: why these, in words that complete ``it is``; empty where the place says nothing.
+        where: the place, in words that complete ``no running container``.
+        others: those that are out of the question, for they are of another project or checkout.
+        is_final: whether nothing elsewhere, as a swarm's task, may be taken in their place.
     """
-    nearness = {container.id: _nearness(container, caller.cwd) for container in containers}
-    most = max(nearness.values(), default=0)
-    return [container for container in containers if nearness[container.id] == most]
+
+    containers: Sequence[Container]
+    reason: str = ""
+    where: str = ""
+    others: Sequence[Container] = ()
+    is_final: bool = False
+
+    @property
+    def running(self) -> list[Container]:
+        """Those of the containers that run."""
+        return [container for container in self.containers if container.state == "running"]
 
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """A container that was chosen, and why, in words that complete ``it is``."""
+    """A container that was chosen.
+
+    Attributes:
+        reason: why, in words that complete ``it is``.
+        is_final: whether its place has decided, so that no task of a swarm is looked for.
+    """
 
     container: Container
     reason: str
+    is_final: bool = False
 
 
-def select(
-    up: Sequence[Container],
-    down: Sequence[Container],
-    wanted: Wanted,
-    caller: Caller,
-    neighbours: Sequence[Container] = (),
-) -> Selected:
-    """Choose one container among those that :attr:`Wanted.filters` left.
+def narrow(candidates: Sequence[Container], wanted: Wanted, caller: Caller) -> Narrowed:
+    """Return what the rule leaves of the candidates.
 
     Args:
-        up: those that the engine lists as up, paused ones included.
-        down: the others. Like what follows, they only serve the explanation, where none is up.
+        candidates: the containers that :attr:`Wanted.filters` left, in any state, with their
+            folders named as :func:`rind.caller.placed` does.
         wanted: the conditions.
         caller: where the caller stands.
-        neighbours: what is up of any Compose project.
 
     Raises:
-        AmbiguousError: several fit.
-        SelectionError: none is up, or the one that is cannot be used.
+        SelectionError: the paths are in several containers.
     """
-    found, reason = _narrowed(up, wanted, caller)
-    if len(found) == 1:
-        return Selected(require_running(found[0]), reason)
-    if found:
-        named = ", ".join(
-            f"{_spelt(choice(container, found), caller)} ({container.name})"
-            for container in found[:_MOST_NAMED]
-        )
-        if len(found) > _MOST_NAMED:
-            named += f", or one of {len(found) - _MOST_NAMED} more"
-            named += "" if caller.is_program else "; see: rind --list"
-        what = "running containers" if found[0].state == "running" else "containers"
-        raise AmbiguousError(f"{len(found)} {what} have {wanted}: choose one with {named}", found)
-    raise _none_is_up(down, wanted, caller, neighbours)
+    fit = fitting(candidates, wanted)
+    if wanted.project is not None or wanted.everywhere:
+        return Narrowed(_counting(fit, wanted))
+    found = _with_paths(fit, wanted) or _of_the_environment(fit, caller) or _here(fit, caller)
+    if found is None:
+        return _anywhere(fit, wanted, caller)
+    return replace(found, containers=_counting(found.containers, wanted))
 
 
-def _narrowed(
-    up: Sequence[Container], wanted: Wanted, caller: Caller
-) -> tuple[list[Container], str]:
-    """Return the best of the containers that fit, by name; where it is one, with the reason."""
+def select(narrowed: Narrowed, wanted: Wanted, caller: Caller) -> Selected | None:
+    """Choose the one container that runs; None where none does.
 
-    def of_project(containers: Sequence[Container]) -> list[Container]:
-        return [
-            container
-            for container in containers
-            if caller.project and container.project == caller.project
-        ]
-
-    def near(containers: Sequence[Container]) -> list[Container]:
-        return nearest(containers, caller)
-
-    def running(containers: Sequence[Container]) -> list[Container]:
-        return [container for container in containers if container.state == "running"]
-
-    found = fitting(up, wanted)
-    total, reason = len(found), f"the only one with {wanted}"
-    for how, narrower in (
-        ("of the project that COMPOSE_PROJECT_NAME names", of_project),
-        ("the nearest to the working directory", near),
-        ("the only one that is not paused", running),
-    ):
-        if len(found) > 1:
-            found = narrower(found) or found
-            reason = f"{how}, of {total} with {wanted}"
-    return sorted(found, key=in_order), reason
+    Raises:
+        AmbiguousError: several do.
+    """
+    running = narrowed.running
+    if len(running) > 1 and not wanted.everywhere:
+        running = _nearest(running, caller)
+    if not running:
+        return None
+    if len(running) == 1:
+        return Selected(running[0], _reason(narrowed, running, wanted), narrowed.is_final)
+    named = ", ".join(
+        f"{spelt(choice(container, running), caller)} ({container.name})"
+        for container in running[:MOST_NAMED]
+    )
+    if len(running) > MOST_NAMED:
+        named += f", or one of {len(running) - MOST_NAMED} more"
+        named += "" if caller.is_program else "; see: rind --list"
+    what = f"{len(running)} running containers{narrowed.where} have {wanted}"
+    raise AmbiguousError(f"{what}: choose one with {named}", running)
 
 
-def _none_is_up(
-    down: Sequence[Container],
-    wanted: Wanted,
-    caller: Caller,
-    neighbours: Sequence[Container],
-) -> SelectionError:
-    stopped = sorted(fitting(down, wanted), key=in_order)
-    if stopped:
-        seen = "; ".join(
-            f"{container.name} has it, but {_explain(container)}" for container in stopped
-        )
-        return SelectionError(f"no running container has {wanted} ({seen})")
-    folder = caller.compose_folder
-    if folder is not None and folder not in {container.folder for container in neighbours}:
-        mend = f"the project in {folder} is not up; start it with: docker compose up --detach"
-    elif wanted.service is None:
-        one = "container=" if caller.is_program else "--container NAME"
-        mend = f"put it on one (in a compose file, under labels:), or choose one with {one}"
+def select_all(narrowed: Narrowed, wanted: Wanted) -> list[Selected]:
+    """Choose all containers that run, by name, but for one-offs; empty where there is none."""
+    running = [container for container in narrowed.running if not container.is_one_off]
+    reason = _reason(narrowed, running, wanted)
+    return [Selected(container, reason, narrowed.is_final) for container in running]
+
+
+def _reason(narrowed: Narrowed, running: Sequence[Container], wanted: Wanted) -> str:
+    if narrowed.reason:
+        return narrowed.reason
+    if len(running) > 1:
+        return f"one of {len(running)} with {wanted}"
+    if len(narrowed.containers) == 1:
+        return f"the only one with {wanted}"
+    return f"the only one that runs, of {len(narrowed.containers)} with {wanted}"
+
+
+def _counting(containers: Sequence[Container], wanted: Wanted) -> list[Container]:
+    """Return by name those with the label, if any has it, and of these no one-offs, if others."""
+    kept = [one for one in containers if wanted.label in one.labels] or containers
+    return sorted([one for one in kept if not one.is_one_off] or kept, key=in_order)
+
+
+def _with_paths(containers: Sequence[Container], wanted: Wanted) -> Narrowed | None:
+    """Return the containers that mount the command's paths the deepest; None where none does."""
+    mapping = [container for container in containers if maps(container, wanted)]
+    holders: dict[str, list[Container]] = {}
+    for path in wanted.paths:
+        depths = {one.id: _depth([mount.source for mount in one.mounts], path) for one in mapping}
+        if found := _deepest(mapping, depths):
+            holders[path] = found
+    if not holders:
+        return None
+    ids = [{one.id for one in found} for found in holders.values()]
+    common = set.intersection(*ids)
+    (first, *_), *_ = holders.values()
+    for path, found in holders.items():
+        if not common and first.id not in {one.id for one in found}:
+            raise SelectionError(
+                f"the command's paths are in several containers: {first.name} has "
+                f"{next(iter(holders))}, and {found[0].name} has {path}: run it for each by itself"
+            )
+    kept = [container for container in containers if container.id in common]
+    path = next(iter(holders))
+    where = f"that mounts {path}"
+    return Narrowed(kept, f"the one {where}", f" {where}", is_final=True)
+
+
+def maps(container: Container, wanted: Wanted) -> bool:
+    """Whether paths are mapped in a container, as far as that is known before it is chosen."""
+    if wanted.map_paths is None:
+        return container.labels.get(f"{wanted.label}.map-paths") == "true"
+    return wanted.map_paths
+
+
+def _of_the_environment(containers: Sequence[Container], caller: Caller) -> Narrowed | None:
+    """Return those of the project that the environment names; None where it names none."""
+    if caller.project:
+        found = [one for one in containers if one.project == caller.project]
+        named = f"of the project {caller.project}, which COMPOSE_PROJECT_NAME names"
+    elif caller.compose_file:
+        found = [one for one in containers if caller.compose_file in one.config_files]
+        named = f"of the project of {caller.compose_file}, which COMPOSE_FILE names"
     else:
-        mend = "see: docker ps --all"
-    return SelectionError(f"no container on {caller.engine} has {wanted}: {mend}")
+        return None
+    others = [one for one in containers if one not in found]
+    return Narrowed(_nearest(found, caller), named, f" {named},", others)
+
+
+def _here(containers: Sequence[Container], caller: Caller) -> Narrowed | None:
+    """Return those whose folder the caller stands in; None where that is no container's."""
+    if found := _deepest(containers, {one.id: _nearness(one, caller) for one in containers}):
+        folder = max(_around(found[0], caller), key=len)
+        return Narrowed(found, f"the one for {folder}", f" for {folder}", is_final=True)
+    beside = [
+        container
+        for container in containers
+        if container.checkout == "ours" and not _is_of_another_project(container, caller)
+    ]
+    if not beside:
+        return None
+    where = f"{'of the checkout' if caller.repository else 'below'} {caller.checkout}"
+    return Narrowed(beside, f"the one {where}", f" {where}", is_final=True)
+
+
+def _anywhere(containers: Sequence[Container], wanted: Wanted, caller: Caller) -> Narrowed:
+    """Return those that are in no place; what is another place's is out of the question."""
+    others = [
+        container
+        for container in containers
+        if container.checkout == "another" or _is_of_another_project(container, caller)
+    ]
+    rest = [container for container in containers if container not in others]
+    return Narrowed(_counting(rest, wanted), others=_counting(others, wanted))
 
 
 def stands_elsewhere(container: Container, caller: Caller) -> bool:
@@ -240,7 +355,7 @@ def stands_elsewhere(container: Container, caller: Caller) -> bool:
         return False
     folder = caller.compose_folder
     other = bool(container.folder) and folder is not None and folder != container.folder
-    return other and not _nearness(container, caller.cwd)
+    return other and not _nearness(container, caller)
 
 
 def choice(container: Container, others: Sequence[Container]) -> dict[str, Any]:
@@ -254,7 +369,7 @@ def choice(container: Container, others: Sequence[Container]) -> dict[str, Any]:
     return {"container": container.name}
 
 
-def _spelt(fields: Mapping[str, Any], caller: Caller) -> str:
+def spelt(fields: Mapping[str, Any], caller: Caller) -> str:
     """Return a choice as the caller would write it."""
     if caller.is_program:
         return ", ".join(f"{name}={value!r}" for name, value in fields.items())
@@ -268,21 +383,12 @@ def require_running(container: Container) -> Container:
         SelectionError: it is paused, stopped or restarting.
     """
     if container.state != "running":
-        raise SelectionError(f"the container {container.name} {_explain(container)}")
+        raise SelectionError(f"the container {container.name} {explain_state(container)}")
     return container
 
 
-def _nearness(container: Container, cwd: str) -> int:
-    """Count the parts of the container's deepest folder that we are in; 0 for none."""
-    folders = [mount.source for mount in container.mounts]
-    if container.folder:
-        folders.append(container.folder)
-    # One more for the root directory, which is a folder too.
-    inside = [len(parts(folder)) + 1 for folder in folders if below(cwd, folder) is not None]
-    return max(inside, default=0)
-
-
-def _explain(container: Container) -> str:
+def explain_state(container: Container) -> str:
+    """Say why no command can be executed in a container, and what mends that."""
     mend = _MENDS.get(container.state, "start it with: docker start {name}")
     if container.is_task and container.state != "paused":
         mend = "the swarm starts another one"
@@ -291,3 +397,47 @@ def _explain(container: Container) -> str:
     seen = exited[:1].lower() + exited[1:] if exited else f"is {container.state}"
     where = f" on {container.node}" if container.node else ""
     return f"{seen}; {mend.format(name=quoted(container.name), where=where)}"
+
+
+def _is_of_another_project(container: Container, caller: Caller) -> bool:
+    """Whether its project's folder is another one than the caller's, and neither has the other."""
+    ours, theirs = caller.compose_folder, container.folder
+    if ours is None or not theirs:
+        return False
+    return below(ours, theirs) is None and below(theirs, ours) is None
+
+
+def _nearest(containers: Sequence[Container], caller: Caller) -> list[Container]:
+    """Return those whose folder the caller stands in the deepest; all if in none."""
+    depths = {one.id: _nearness(one, caller) for one in containers}
+    return _deepest(containers, depths) or list(containers)
+
+
+def _deepest(containers: Sequence[Container], depths: Mapping[str, int]) -> list[Container]:
+    """Return those that have the greatest depth, by their IDs; empty where that is 0."""
+    most = max(depths.values(), default=0)
+    return [container for container in containers if most and depths[container.id] == most]
+
+
+def _nearness(container: Container, caller: Caller) -> int:
+    return _depth(_around(container, caller), caller.cwd)
+
+
+def _around(container: Container, caller: Caller) -> list[str]:
+    """Return the container's folders that the caller stands in.
+
+    Not those that have the caller's whole checkout in them, where they are another checkout's.
+    """
+    return [
+        folder
+        for folder in container.folders
+        if below(caller.cwd, folder) is not None
+        if container.checkout != "another" or below(folder, caller.checkout) is not None
+    ]
+
+
+def _depth(folders: Sequence[str], path: str) -> int:
+    """Count the parts of the deepest of the folders that have a path in them; 0 for none."""
+    # One more for the root directory, which is a folder too.
+    inside = [len(parts(folder)) + 1 for folder in folders if below(path, folder) is not None]
+    return max(inside, default=0)

@@ -12,7 +12,17 @@ from __future__ import annotations
 import json
 import re
 
-from rind.model import COMPOSE, NAME, Container, Defaults, EngineInfo, ExecState, Mount, is_path
+from rind.model import (
+    COMPOSE,
+    DEV_FOLDER,
+    NAME,
+    Container,
+    Defaults,
+    EngineInfo,
+    ExecState,
+    Mount,
+    is_path,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +62,9 @@ MOST_VALUES: Final = 250_000
 
 LONGEST_TEXT: Final = 1000
 """Characters kept of a text that is only displayed."""
+
+MOST_FILES: Final = 16
+"""Files of a Compose project that are looked at."""
 
 MOST_PID: Final = 2**31
 
@@ -174,7 +187,7 @@ def read_error(data: bytes) -> str:
 def _container(item: object) -> Container:
     item = _typed(item, dict, "a container")
     labels = labels_in(item)
-    folder = labels.get(f"{COMPOSE}.project.working_dir", "")
+    files = labels.get(f"{COMPOSE}.project.config_files", "").split(",", MOST_FILES)
     container_id = _id(item)
     mounts = _typed(item.get("Mounts") or [], list, "Mounts")
     return Container(
@@ -186,8 +199,16 @@ def _container(item: object) -> Container:
         image=text_in(item, "Image", ""),
         created=number(item.get("Created", 0), "Created", 2**63),
         mounts=[found for mount in mounts if (found := _bind_mount(mount)) is not None],
-        folder=folder if is_path(folder) else "",
+        folder=_path(labels, f"{COMPOSE}.project.working_dir"),
+        config_files=[file for file in files if is_path(file)],
+        local_folder=_path(labels, DEV_FOLDER),
     )
+
+
+def _path(labels: Mapping[str, str], label: str) -> str:
+    """Return a label's absolute path; empty where it has none."""
+    path = labels.get(label, "")
+    return path if is_path(path) else ""
 
 
 def _process(row: object) -> tuple[int, int]:

@@ -63,11 +63,6 @@ class Dialect:
         return ["running", "paused"] if self.is_podman else ["running", "paused", "restarting"]
 
     @property
-    def down(self) -> list[str]:
-        """The states of all others."""
-        return ["created", "exited", "stopped" if self.is_podman else "dead"]
-
-    @property
     def given(self) -> str:
         """A variable that the engine gives to every container; empty for none."""
         return "TERM=xterm" if self.is_podman else ""

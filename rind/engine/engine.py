@@ -126,14 +126,14 @@ class Engine:
         if carrier is not None:
             await carrier.aclose()
 
-    async def containers(self, labels: Sequence[str], *, up: bool) -> list[Container]:
-        """List the containers with all of ``labels``: those that are up (paused too), or the rest.
+    async def containers(self, labels: Sequence[str], *, up: bool = False) -> list[Container]:
+        """List the containers with all of ``labels``, in any state.
 
         Args:
             labels: each ``KEY`` or ``KEY=value``.
-            up: which of the two.
+            up: whether to list only those that are up, paused ones too.
         """
-        filters = {"label": list(labels), "status": self.dialect.up if up else self.dialect.down}
+        filters = {"label": list(labels), **({"status": self.dialect.up} if up else {})}
         return await self._list(all="1", filters=json.dumps(filters))
 
     async def container(self, name: str) -> Container:

@@ -55,7 +55,7 @@ async def create(engine: Engine, container: Container, config: ExecConfig, cooki
     try:
         return await engine.create_exec(container.id, config)
     except Refused as exc:
-        raise start_failure(exc.text) from exc
+        raise start_failure(exc.text, container.name) from exc
 
 
 async def start_detached(engine: Engine, container: Container, config: ExecConfig) -> str:
@@ -69,5 +69,5 @@ async def start_detached(engine: Engine, container: Container, config: ExecConfi
         exec_id = await engine.create_exec(container.id, config)
         await engine.start_exec_detached(exec_id)
     except Refused as exc:
-        raise start_failure(exc.text) from exc
+        raise start_failure(exc.text, container.name) from exc
     return exec_id

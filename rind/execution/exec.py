@@ -311,7 +311,7 @@ class Exec:
             state = await self.poll()
             if not state.running and state.exit_code is not None:
                 if state.has_started is False:
-                    raise start_failure("")
+                    raise start_failure("", self._inspector.container.name)
                 if failure := told_failure(self._receiver.last_said, state.exit_code):
                     raise failure
                 await self._inspector.explain()

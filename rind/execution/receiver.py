@@ -298,7 +298,7 @@ class Receiver:
                 await self._receive()
             text = b"".join(part for _, part in self._parts)[:MOST_SAID].decode(errors="replace")
             if state.has_started is False or tells_failure(text):
-                raise start_failure(text)
+                raise start_failure(text, self._inspector.container.name)
         self._state = state
         self._started.set()
 

@@ -73,7 +73,7 @@ async def open_exec(  # noqa: PLR0913 # a start has as many sides
     try:
         opened = await _opened(asyncio.create_task(open_it()), registry, tree)
     except Refused as exc:
-        raise start_failure(exc.text) from exc
+        raise start_failure(exc.text, container.name) from exc
     _log.debug("started exec %s in %.3f s", exec_id, clock() - requested)
     opened.size = size
     if config.tty and size and not engine.dialect.takes_console_size:

@@ -29,6 +29,9 @@ _PODMANS: Final = re.compile(
 LONGEST: Final = 1000
 """Characters of its message that are repeated."""
 
+_ID: Final = re.compile(r"\b[0-9a-f]{64}\b")
+"""A container's ID, in what the engine says of one that is paused or restarting."""
+
 _NOT_FOUND: Final = re.compile(
     r"executable file not found|no such file or directory|not a directory", re.IGNORECASE
 )
@@ -37,7 +40,7 @@ _NOT_EXECUTABLE: Final = re.compile(
 )
 _WORD: Final = re.compile(r'exec: "(?P<word>.*?)": (?:stat .*: )?(?P<why>.*)', re.DOTALL)
 _WORDS: Final = {
-    "executable file not found in $PATH": "not found in PATH",
+    "executable file not found in $PATH": "not found in the PATH of {}, where no pre-step ran",
     "no such file or directory": "not found",
 }
 _FOLDER: Final = re.compile(
@@ -48,13 +51,14 @@ _AROUND: Final = re.compile(
 )
 
 
-def start_failure(text: str) -> StartError:
-    """Return the error for an engine's message that a command did not start.
+def start_failure(text: str, container: str = "the container") -> StartError:
+    """Return the error for an engine's message that a command did not start in a container.
 
     The exit code that comes with it is no help: 126 before Engine 28.0 and 127 from there on,
     whatever the reason.
     """
-    said = _NOISE.sub("", text.strip()).strip()[:LONGEST] or "the engine does not say why"
+    said = _ID.sub(container, _NOISE.sub("", text.strip()).strip()[:LONGEST])
+    said = said or "the engine does not say why"
     if _AROUND.search(said):
         status = ExitStatus.FAILED
     elif _NOT_FOUND.search(said):
@@ -63,7 +67,7 @@ def start_failure(text: str) -> StartError:
         status = ExitStatus.NOT_EXECUTABLE
     else:
         status = ExitStatus.FAILED
-    return StartError(f"cannot start the command: {_in_words(said)}", status)
+    return StartError(f"cannot start the command: {_in_words(said, container)}", status)
 
 
 def tells_failure(text: str) -> bool:
@@ -84,10 +88,11 @@ def told_failure(last_said: bytes, exit_code: int) -> StartError | None:
     )
 
 
-def _in_words(said: str) -> str:
+def _in_words(said: str, container: str) -> str:
     """Return a runtime's words about a program or a directory as a shell would put them."""
     if match := _WORD.fullmatch(said):
-        return f"{quoted(match['word'])}: {_WORDS.get(match['why'], match['why'])}"
+        why = _WORDS[match["why"]].format(container) if match["why"] in _WORDS else match["why"]
+        return f"{quoted(match['word'])}: {why}"
     if match := _FOLDER.fullmatch(said):
         folder, why = quoted(match["folder"]), match["why"]
         missing = why == "no such file or directory"

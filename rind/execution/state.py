@@ -47,6 +47,7 @@ class Inspector:
     """Inspects one exec instance until its state is settled.
 
     Attributes:
+        container: where it is.
         settled: the state of a command that has ended, or was never started.
         has_ended: is set once one that was started has ended.
         ending: how it was killed, with its container or for lack of memory; else None.
@@ -58,7 +59,7 @@ class Inspector:
         self.ending: Ending | None = None
         self._events: Collection[str] | None = None
         self._engine = engine
-        self._container = container
+        self.container = container
         self._exec_id = exec_id
         self._tree = tree
         self._clock = asyncio.get_running_loop().time
@@ -108,7 +109,7 @@ class Inspector:
 
     def lost(self, what: str) -> Broken:
         """Return the error for a command whose state is unknown."""
-        return Lost(what, self._container.name)
+        return Lost(what, self.container.name)
 
     async def _inspect(self) -> ExecState:
         try:
@@ -129,13 +130,13 @@ class Inspector:
     def _gone(self, how: Ending) -> ContainerGone:
         """Return the error for a command that was killed with its container, and remember how."""
         self.ending = how
-        return container_gone(self._container.name, how)
+        return container_gone(self.container.name, how)
 
     async def _container_end(self) -> Ending | None:
         """Return how the container has ended, by what is there now; None if it runs."""
         with suppress(EngineError):
             try:
-                container = await self._engine.container(self._container.id)
+                container = await self._engine.container(self.container.id)
             except Refused as exc:
                 return "removed" if exc.http_status == HTTPStatus.NOT_FOUND else None
             return None if container.state == "running" else "stopped"
@@ -143,7 +144,7 @@ class Inspector:
 
     async def _container_is_there(self) -> bool:
         try:
-            await self._engine.container(self._container.id)
+            await self._engine.container(self.container.id)
         except Refused as exc:
             return exc.http_status != HTTPStatus.NOT_FOUND
         except EngineError:
@@ -158,7 +159,7 @@ class Inspector:
             if self._tree.container_is_up():
                 after = _SOON
             with suppress(EngineError):
-                self._events = await self._engine.events(self._container.id, EVENTS, before, after)
+                self._events = await self._engine.events(self.container.id, EVENTS, before, after)
         return self._events
 
     async def _doubt(self) -> None:

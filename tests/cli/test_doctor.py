@@ -18,9 +18,10 @@ def test_a_healthy_setup_passes_the_doctor(
     assert f"engine {django.engine.name}" in said[2]
     assert said[3].startswith("ok containers of linux, cgroups v")
     assert f"1 running with the label {django.label}" in said[4]
-    assert said[5] == f"ok {django.name}: the shell /bin/sh"
-    assert said[6] == f"ok {django.name}: the pre-step 'source /venv/bin/activate'"
-    assert lines(distroless, "--doctor")[5].endswith("no shell, which nothing needs")
+    assert said[5] == f"ok here: {django.name}, the only one with the label {django.label}"
+    assert said[6] == f"ok {django.name}: the shell /bin/sh"
+    assert said[7] == f"ok {django.name}: the pre-step 'source /venv/bin/activate'"
+    assert lines(distroless, "--doctor")[6].endswith("no shell, which nothing needs")
 
 
 def test_the_doctor_misses_a_shell_where_one_is_needed(containers: Containers) -> None:
@@ -44,7 +45,7 @@ def test_the_doctor_finds_what_is_wrong(containers: Containers) -> None:
     assert f"      try: rind --container {target.name} --no-pre-step\n" in done.stdout.decode()
     none = target.rind("--doctor", "--label", "no.such")
     assert none.returncode == 1
-    assert none.stdout.splitlines()[-1].startswith(b"FAIL containers: no container on ")
+    assert none.stdout.splitlines()[-1].startswith(b"FAIL here: no container on ")
     nowhere = target.rind("--doctor", DOCKER_HOST="unix:///nowhere.sock")
     assert nowhere.returncode == 1
     assert b"there is no socket at unix:///nowhere.sock" in nowhere.stdout

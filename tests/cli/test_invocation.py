@@ -336,7 +336,8 @@ def test_another_projects_container_is_mentioned_on_a_terminal(
     (tmp_path / "ours").mkdir()
     (tmp_path / "ours" / "compose.yaml").touch()
     working_dir = f"com.docker.compose.project.working_dir={folder}"
-    target = containers("busybox", "", "--label", working_dir)
+    project = ("--label", "com.docker.compose.project=theirs")
+    target = containers("busybox", "", "--label", working_dir, *project)
     said = f"rind: running in {target.name}, of the project in {folder}\r\n".encode()
 
     def run(cwd: Path, *options: str) -> bytes:
@@ -350,8 +351,9 @@ def test_another_projects_container_is_mentioned_on_a_terminal(
         output: bytes = child.read()
         return output
 
-    assert run(tmp_path / "ours") == said + b"x\r\n"
-    for quiet in (run(tmp_path), run(folder), run(tmp_path / "ours", "-q")):
+    assert b"choose another project's with --project theirs" in run(tmp_path / "ours")
+    assert run(tmp_path / "ours", "-p", "theirs") == said + b"x\r\n"
+    for quiet in (run(tmp_path), run(folder), run(tmp_path / "ours", "-q", "-p", "theirs")):
         assert quiet == b"x\r\n"
 
 
@@ -426,7 +428,7 @@ def test_dockers_habit_gets_a_hint_after_a_pre_step_too(containers: Containers) 
     done = target.rind("-T", target.name, "ls")
     assert done.returncode == 127
     assert done.stderr.decode().splitlines() == [
-        f"rind: cannot start the command: {target.name}: not found in PATH",
+        f"rind: cannot start the command: {target.name}: not found in the PATH of {target.name}",
         f"rind: {target.name} is a container: rind --container {target.name} ls",
     ]
 

@@ -111,7 +111,7 @@ def test_mistakes(argv: list[str], said: str) -> None:
     [
         option.long
         for option in LONG.values()
-        if option.is_checked and option.metavar and option.long != "--wait"
+        if option.is_checked and option.metavar.strip("[]") == option.metavar != ""
     ],
 )
 def test_a_value_that_is_not_utf8(name: str) -> None:
@@ -119,6 +119,14 @@ def test_a_value_that_is_not_utf8(name: str) -> None:
         with pytest.raises(UsageError) as caught:
             parse(argv, {})
         assert str(caught.value) == rf"{name} needs text in UTF-8, but got '/a\udcff'"
+
+
+def test_a_value_that_may_be_left_out_is_no_word_of_its_own() -> None:
+    options = parse(["-aT", "everywhere"], {})
+    assert (options.all, options.everywhere, options.command) == (True, False, ["everywhere"])
+    assert parse(["--all=everywhere"], {}).everywhere
+    with pytest.raises(UsageError, match="--all takes no value but everywhere, but got 'x'"):
+        parse(["--all=x"], {})
 
 
 def test_a_value_that_is_not_utf8_is_cut_short() -> None:

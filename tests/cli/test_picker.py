@@ -32,18 +32,18 @@ def container(name: str, pre_step: str = "", image: str = "shop:dev") -> Contain
 
 
 def test_a_row() -> None:
-    cells = ("shop-web-1", "web", "shop", "", "shop:dev", "3 hours", "", "source x")
+    cells = ("shop-web-1", "", "web", "shop", "", "shop:dev", "3 hours", "", "source x")
     assert row(container("shop-web-1", "\n source x \nmore"), KEY, NOW) == cells
     bare = Container("1", "one", "running", "", {})
-    assert row(bare, KEY, 30.0) == ("one", "", "", "", "", "", "", "")
+    assert row(bare, KEY, 30.0) == ("one", "", "", "", "", "", "", "", "")
     image = "sha256:0123456789abcdef0123"
-    assert row(container("x", image=image), KEY, NOW)[4] == "0123456789ab"
+    assert row(container("x", image=image), KEY, NOW)[5] == "0123456789ab"
 
 
 def test_a_row_has_no_control_characters() -> None:
     cells = row(container("x", "\x1b[2J\x9b2Ja\tb\r", "i\x1b]0;t\x07"), KEY, NOW)
     assert "".join(cells).isprintable()
-    assert (cells[4], cells[7]) == ("i ]0;t", "[2J 2Ja b")
+    assert (cells[5], cells[8]) == ("i ]0;t", "[2J 2Ja b")
 
 
 ROWS = [row(container(f"shop-{name}"), KEY, NOW) for name in ("Web-1", "web-2", "db-1", "Ärger")]
@@ -398,16 +398,18 @@ def test_without_a_terminal_it_is_an_error(
     assert one_line(said).startswith("3 running containers have the label")
 
 
-def test_one_that_cannot_be_used_is_refused(containers: Containers) -> None:
+def test_one_that_is_paused_meanwhile_is_refused(containers: Containers) -> None:
     first = containers("busybox")
     second = containers("busybox", label=first.label)
-    first.engine.cli("pause", first.name, second.name)
     with on_screen(first, "rind true; echo status $?", columns=200) as screen:
         screen.wait_for(lambda lines: any(second.name in line for line in lines))
+        first.engine.cli("pause", second.name)
         screen.child.send(f"{second.name}\r")
-        lines = screen.last()
-    said = f"rind: the container {second.name} is paused; resume it with: docker unpause"
-    assert lines == [f"{said} {second.name}", "status 125"]
+        said, status = screen.last()
+    assert f"{second.name} is paused" in said
+    assert status == "status 125"
+    first.engine.cli("pause", first.name)
+    assert b"it, but is paused; resume it with: docker unpause" in first.rind("true").stderr
     first.engine.cli("unpause", first.name, second.name)
 
 

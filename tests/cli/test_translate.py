@@ -8,6 +8,16 @@ def test_wanted() -> None:
     options = parse(["-s", "web", "-p", "shop", "--index", "2", "--label", "x", "ls"], {})
     assert wanted(options) == Wanted(service="web", project="shop", index=2, label="x")
     assert wanted(parse(["--container", "web"], {})) == Wanted(container="web")
+    assert wanted(parse(["--all=everywhere"], {})) == Wanted(everywhere=True)
+
+
+def test_the_paths_among_the_words() -> None:
+    words = ["/a/x.py", "x", "--file=/b", "file:///c", "-o", "./d", "--uri=file:///e", "a=/f"]
+    assert wanted(parse(["--map-paths", *words], {})) == Wanted(
+        paths=("/a/x.py", "/b", "/c", "/e"), map_paths=True
+    )
+    assert wanted(parse(["--lsp", "/a"], {})) == Wanted(paths=("/a",), map_paths=True)
+    assert wanted(parse(["--all", "/a"], {})) == Wanted()
 
 
 def test_described() -> None:

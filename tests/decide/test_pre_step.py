@@ -358,7 +358,7 @@ def test_the_longest_word_passes(shell: list[str]) -> None:
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["nope-x"], "nope-x: not found in PATH"),
+        (["nope-x"], "nope-x: not found in the PATH of the container"),
         (["/nope"], "/nope: not found"),
         (["/etc"], "/etc: permission denied"),
         (["/etc/passwd"], "/etc/passwd: permission denied"),

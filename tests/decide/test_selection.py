@@ -3,14 +3,18 @@ from typing import Any
 
 import pytest
 
+from rind.decide.refusal import why_none
 from rind.decide.selection import (
     AmbiguousError,
+    NoContainerError,
+    Selected,
     Wanted,
     fitting,
     in_order,
-    nearest,
+    narrow,
     require_running,
     select,
+    select_all,
     stands_elsewhere,
 )
 from rind.errors import SelectionError
@@ -21,6 +25,7 @@ DB = replace(WEB, id="2" * 64, name="db")
 GONE = replace(WEB, state="exited", status="Exited (3) 5 minutes ago")
 NOWHERE = Caller(cwd="/elsewhere", engine="unix:///x")
 ANY = Wanted()
+A_PATH = Wanted(paths=["/b/x"], map_paths=True)
 
 
 def service(project: str, name: str, index: int = 1, **fields: Any) -> Container:
@@ -45,44 +50,206 @@ def at(folder: str, compose: str | None = None) -> Caller:
     return Caller(cwd=folder, engine="unix:///x", compose_folder=compose_folder)
 
 
-def test_the_project_that_the_environment_names_goes_first() -> None:
-    a, b, c = (service(name, "web", folder=f"/{name}") for name in "abc")
-    named = replace(at("/a"), project="b")
-    assert select([a, b, c], [], ANY, named).container is b
-    assert select([a, c], [], ANY, named).container is a
-    assert not stands_elsewhere(b, replace(at("/a", "/a"), project="b"))
-    assert stands_elsewhere(c, replace(at("/a", "/a"), project="b"))
+def gone(container: Container) -> Container:
+    return replace(container, state="exited", status="Exited (0) 2 minutes ago")
+
+
+def one_off(container: Container) -> Container:
+    labels = {**container.labels, "com.docker.compose.oneoff": "True"}
+    return replace(container, labels=labels, name=f"{container.name}-run")
+
+
+def find(
+    candidates: list[Container],
+    wanted: Wanted = ANY,
+    caller: Caller = NOWHERE,
+    more: list[Container] | None = None,
+) -> Selected:
+    """Do what the engine's answers are used for; ``more`` is on the engine, and no candidate."""
+    left = narrow(candidates, wanted, caller)
+    selected = select(left, wanted, caller)
+    if selected is None:
+        raise why_none(left, wanted, caller, [*candidates, *(more or [])])
+    return selected
+
+
+# --- the rule -------------------------------------------------------------------------------
+
+HOME = "/home/me"
+SHOP = service("shop", "web", folder=f"{HOME}/shop")
+SHOP_DB = service("shop", "db", folder=f"{HOME}/shop")
+SHOP2 = service("shop2", "web", folder=f"{HOME}/shop2")
+API = service("shop", "api", folder=f"{HOME}/shop", mounts=[Mount(f"{HOME}/shop/api", "/app")])
+TOOL = replace(WEB, name="tool", id="tool", mounts=[Mount(HOME, "/home")])
+OTHER = replace(service("blog", "web", folder="/srv/blog"), checkout="")
+IN_SHOP, IN_SHOP2 = at(f"{HOME}/shop/src", f"{HOME}/shop"), at(f"{HOME}/shop2", f"{HOME}/shop2")
+MOUNTED = service("a", "web", folder="/a", mounts=[Mount("/a", "/code")])
+MOUNTED_TOO = service("b", "web", folder="/b", mounts=[Mount("/b", "/code")])
+NESTED = replace(SHOP, checkout="another")
+IN_NESTED = Caller(cwd=f"{HOME}/shop/.trees/x/src", checkout=f"{HOME}/shop/.trees/x")
+BESIDE = service("shop", "web", folder=f"{HOME}/shop/docker", checkout="ours")
+FILE = f"{HOME}/shop/docker/dev.yaml"
+OF_FILE = replace(BESIDE, config_files=[FILE, "/x"])
+
+REFUSED, SEVERAL = "refused", "several"
+CASES: list[tuple[str, list[Container], Wanted, Caller, str | Container]] = [
+    # what they are, the candidates, what is wanted, where the caller stands, what is taken
+    ("nothing", [], ANY, NOWHERE, REFUSED),
+    ("the only one", [WEB], ANY, NOWHERE, WEB),
+    ("the only one that runs", [WEB, gone(DB)], ANY, NOWHERE, WEB),
+    ("two, nowhere", [WEB, DB], ANY, NOWHERE, SEVERAL),
+    ("of a project, nowhere", [SHOP], ANY, NOWHERE, SHOP),
+    ("all down", [gone(WEB), gone(DB)], ANY, NOWHERE, REFUSED),
+    # a place
+    ("the project's folder", [SHOP, SHOP2], ANY, IN_SHOP, SHOP),
+    ("of two checkouts, the own is down", [gone(SHOP), SHOP2], ANY, IN_SHOP, REFUSED),
+    ("the own is paused", [replace(SHOP, state="paused"), SHOP2], ANY, IN_SHOP, REFUSED),
+    ("the own is not there", [SHOP], ANY, IN_SHOP2, REFUSED),
+    ("a service of the other's", [gone(SHOP_DB), SHOP2], Wanted(service="db"), IN_SHOP, REFUSED),
+    ("a service alone", [SHOP2], Wanted(service="web"), IN_SHOP, REFUSED),
+    ("an index alone", [SHOP2], Wanted(index=1), IN_SHOP, REFUSED),
+    ("a leftover beside it", [gone(replace(SHOP, id="x")), SHOP, SHOP2], ANY, IN_SHOP, SHOP),
+    ("two services", [SHOP, SHOP_DB, SHOP2], ANY, IN_SHOP, SEVERAL),
+    ("one of them runs", [SHOP, gone(SHOP_DB), SHOP2], ANY, IN_SHOP, SHOP),
+    ("the deepest", [SHOP, API, TOOL], ANY, at(f"{HOME}/shop/api/x", f"{HOME}/shop"), API),
+    ("it is down", [SHOP, gone(API)], ANY, at(f"{HOME}/shop/api", f"{HOME}/shop"), REFUSED),
+    ("a mount alone", [TOOL, OTHER], ANY, at(f"{HOME}/notes"), TOOL),
+    ("that is down", [gone(TOOL), OTHER], ANY, at(f"{HOME}/notes"), REFUSED),
+    # another's
+    ("of another project", [OTHER], ANY, IN_SHOP, REFUSED),
+    ("of none", [WEB, OTHER], ANY, IN_SHOP, WEB),
+    ("of none, down", [gone(WEB), OTHER], ANY, IN_SHOP, REFUSED),
+    ("below ours", [BESIDE], ANY, IN_SHOP, BESIDE),
+    ("above ours", [SHOP], ANY, at(f"{HOME}/shop/x", f"{HOME}/shop/x"), SHOP),
+    # another checkout of the same repository
+    ("in its main one", [NESTED], ANY, IN_NESTED, REFUSED),
+    ("by its home", [replace(TOOL, checkout="")], ANY, IN_NESTED, TOOL),
+    ("beside it", [replace(SHOP, checkout="another")], ANY, at(f"{HOME}/s2"), REFUSED),
+    ("with a folder's stack", [BESIDE, OTHER], ANY, at(f"{HOME}/shop"), BESIDE),
+    ("that is down", [gone(BESIDE), OTHER], ANY, at(f"{HOME}/shop"), REFUSED),
+    # said
+    ("a project", [SHOP], Wanted(project="shop"), IN_SHOP2, SHOP),
+    ("a project with two", [SHOP, API], Wanted(project="shop"), IN_SHOP2, SEVERAL),
+    ("one is near", [SHOP, API], Wanted(project="shop"), at(f"{HOME}/shop/api"), API),
+    ("that is down", [SHOP, gone(API)], Wanted(project="shop"), at(f"{HOME}/shop/api"), SHOP),
+    ("everywhere", [SHOP2], Wanted(everywhere=True), IN_SHOP, SHOP2),
+    ("two everywhere", [SHOP, SHOP2], Wanted(everywhere=True), IN_SHOP, SEVERAL),
+    ("by variable", [SHOP, SHOP2], ANY, replace(IN_SHOP, project="shop2"), SHOP2),
+    ("down", [SHOP, gone(SHOP2)], ANY, replace(IN_SHOP, project="shop2"), REFUSED),
+    ("not there", [SHOP, WEB], ANY, replace(IN_SHOP, project="shop2"), REFUSED),
+    ("by file", [OF_FILE, OTHER], ANY, replace(NOWHERE, compose_file=FILE), OF_FILE),
+    ("not there", [OTHER], ANY, replace(NOWHERE, compose_file=FILE), REFUSED),
+    ("both", [OF_FILE], ANY, replace(IN_SHOP, compose_file=FILE, project="x"), REFUSED),
+    # one-offs
+    ("beside it", [SHOP, one_off(SHOP)], ANY, IN_SHOP, SHOP),
+    ("alone", [one_off(SHOP)], ANY, IN_SHOP, one_off(SHOP)),
+    ("it is down", [gone(SHOP), one_off(SHOP)], ANY, IN_SHOP, REFUSED),
+    ("a leftover", [gone(one_off(SHOP)), SHOP2], ANY, IN_SHOP, REFUSED),
+    ("nowhere", [one_off(SHOP), WEB], ANY, NOWHERE, WEB),
+    # paths
+    ("a path", [MOUNTED, MOUNTED_TOO], A_PATH, at("/a"), MOUNTED_TOO),
+    ("not mapped", [MOUNTED, MOUNTED_TOO], Wanted(paths=["/b/x"]), at("/a"), MOUNTED),
+    ("of none", [MOUNTED, TOOL], Wanted(paths=["/etc/x"], map_paths=True), at("/a"), MOUNTED),
+    ("down", [MOUNTED, gone(MOUNTED_TOO)], Wanted(paths=["/b"], map_paths=True), at("/a"), REFUSED),
+    ("two", [MOUNTED, MOUNTED_TOO], Wanted(paths=["/a", "/b"], map_paths=True), NOWHERE, REFUSED),
+]
+
+
+@pytest.mark.parametrize(
+    ("candidates", "wanted", "caller", "taken"),
+    [case[1:] for case in CASES],
+    ids=[f"{case[0]}, {number}" for number, case in enumerate(CASES)],
+)
+def test_the_rule(
+    candidates: list[Container], wanted: Wanted, caller: Caller, taken: str | Container
+) -> None:
+    for order in (candidates, candidates[::-1]):
+        try:
+            found: str | Container = find(order, wanted, caller).container
+        except AmbiguousError:
+            found = SEVERAL
+        except SelectionError:
+            found = REFUSED
+        assert found == taken
+
+
+ALL: list[tuple[list[Container], Wanted, Caller, list[Container]]] = [
+    ([WEB, DB], ANY, NOWHERE, [DB, WEB]),
+    ([SHOP, SHOP_DB, SHOP2, gone(API)], ANY, IN_SHOP, [SHOP_DB, SHOP]),
+    ([SHOP, SHOP2], Wanted(everywhere=True), IN_SHOP, [SHOP, SHOP2]),
+    ([SHOP, SHOP2], Wanted(project="shop2"), IN_SHOP, [SHOP2]),
+    ([SHOP, SHOP2], Wanted(service="web"), IN_SHOP, [SHOP]),
+    ([gone(SHOP), SHOP2], ANY, IN_SHOP, []),
+    ([SHOP2], ANY, IN_SHOP, []),
+    ([SHOP, one_off(SHOP)], ANY, NOWHERE, [SHOP]),
+    ([one_off(SHOP)], ANY, NOWHERE, []),
+    ([], ANY, NOWHERE, []),
+]
+
+
+@pytest.mark.parametrize(("candidates", "wanted", "caller", "taken"), ALL)
+def test_the_rule_for_all(
+    candidates: list[Container], wanted: Wanted, caller: Caller, taken: list[Container]
+) -> None:
+    found = select_all(narrow(candidates, wanted, caller), wanted)
+    assert [selected.container for selected in found] == taken
 
 
 def test_the_reason_is_told() -> None:
-    paused = replace(DB, state="paused")
-    here = service("shop", "web", folder="/home/me/shop")
-    there = service("blog", "web", folder="/home/me/blog")
-    assert select([WEB], [], ANY, NOWHERE).reason == "the only one with the label app.rind"
-    reason = select([WEB, paused], [], ANY, NOWHERE).reason
-    assert reason == "the only one that is not paused, of 2 with the label app.rind"
-    reason = select([here, there], [], ANY, at("/home/me/shop")).reason
-    assert reason == "the nearest to the working directory, of 2 with the label app.rind"
-    reason = select([here, there], [], ANY, replace(NOWHERE, project="blog")).reason
-    assert reason.startswith("of the project that COMPOSE_PROJECT_NAME names, of 2 with ")
+    def reason(*candidates: Container, wanted: Wanted = ANY, caller: Caller = NOWHERE) -> str:
+        return find([*candidates], wanted, caller).reason
+
+    assert reason(WEB) == "the only one with the label app.rind"
+    assert reason(WEB, gone(DB)) == "the only one that runs, of 2 with the label app.rind"
+    assert reason(SHOP, SHOP2, caller=IN_SHOP) == "the one for /home/me/shop"
+    beside = replace(at("/home/me/shop"), checkout="/home/me/shop")
+    assert reason(BESIDE, caller=beside) == "the one below /home/me/shop"
+    beside = replace(beside, repository=(1, 2))
+    assert reason(BESIDE, caller=beside) == "the one of the checkout /home/me/shop"
+    named = replace(NOWHERE, project="shop")
+    assert reason(SHOP, SHOP2, caller=named) == (
+        "of the project shop, which COMPOSE_PROJECT_NAME names"
+    )
+    named = replace(NOWHERE, compose_file=FILE)
+    assert reason(OF_FILE, caller=named) == f"of the project of {FILE}, which COMPOSE_FILE names"
+    assert reason(MOUNTED, MOUNTED_TOO, wanted=A_PATH) == "the one that mounts /b/x"
+    [first, second] = select_all(narrow([WEB, DB], ANY, NOWHERE), ANY)
+    assert first.reason == second.reason == "one of 2 with the label app.rind"
 
 
-def test_one_is_chosen() -> None:
-    assert select([WEB], [], ANY, NOWHERE).container is WEB
-    assert select([WEB], [GONE], ANY, NOWHERE).container is WEB
+def test_where_a_swarm_may_have_one() -> None:
+    def is_final(candidates: list[Container], caller: Caller) -> bool:
+        with pytest.raises(NoContainerError) as caught:
+            find(candidates, ANY, caller)
+        return caught.value.is_final
+
+    assert is_final([gone(SHOP)], IN_SHOP)
+    assert not is_final([gone(WEB)], NOWHERE)
+    assert not is_final([SHOP2], IN_SHOP)
+    assert not is_final([SHOP2], replace(NOWHERE, project="shop"))
 
 
-def refusal(
-    up: list[Container], down: list[Container], wanted: Wanted = ANY, caller: Caller = NOWHERE
-) -> str:
+def refusal(candidates: list[Container], wanted: Wanted = ANY, caller: Caller = NOWHERE) -> str:
     with pytest.raises(SelectionError) as caught:
-        select(up, down, wanted, caller)
+        find(candidates, wanted, caller)
     assert caught.value.exit_status == 125
     return str(caught.value)
 
 
+def test_a_service_needs_no_label_but_one_that_has_it_comes_first() -> None:
+    other, labelled = bare(service("p", "a")), service("q", "a")
+    assert find([other], Wanted(service="a")).container is other
+    assert find([other, labelled], Wanted(service="a")).container is labelled
+
+
+def test_the_environments_project_is_the_callers() -> None:
+    b, c = (service(name, "web", folder=f"/{name}") for name in "bc")
+    assert not stands_elsewhere(b, replace(at("/a", "/a"), project="b"))
+    assert stands_elsewhere(c, replace(at("/a", "/a"), project="b"))
+
+
 def test_several_are_named_with_what_chooses_each() -> None:
-    assert refusal([WEB, DB], []) == (
+    assert refusal([WEB, DB]) == (
         "2 running containers have the label app.rind: "
         "choose one with --container db (db), --container web (web)"
     )
@@ -109,7 +276,7 @@ def test_the_options_that_are_offered_choose(
     containers: list[Container], options: list[str]
 ) -> None:
     with pytest.raises(AmbiguousError) as caught:
-        select(containers, [], ANY, NOWHERE)
+        find(containers)
     assert list(caught.value.candidates) == sorted(containers, key=lambda it: it.name)
     for option in options:
         assert f"{option} (" in str(caught.value)
@@ -117,7 +284,7 @@ def test_the_options_that_are_offered_choose(
 
 def test_the_options_that_are_offered_can_be_pasted() -> None:
     containers = [service("p", name) for name in ("web $(touch x);1", "=ls", "~", "it's", "a")]
-    said = refusal(containers, [])
+    said = refusal(containers)
     for option in (
         "--service 'web $(touch x);1' (",
         "--service '=ls' (",
@@ -127,7 +294,7 @@ def test_the_options_that_are_offered_can_be_pasted() -> None:
     ):
         assert option in said
     named = [replace(WEB, id=name, name=name) for name in ("a b", "=c")]
-    assert "choose one with --container '=c' (=c), --container 'a b' (a b)" in refusal(named, [])
+    assert "choose one with --container '=c' (=c), --container 'a b' (a b)" in refusal(named)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +317,7 @@ def test_an_index_that_no_option_takes_is_none(number: str) -> None:
     odd = replace(odd, labels={**odd.labels, "com.docker.compose.container-number": number})
     assert odd.index == ""
     assert "choose one with --container p-a-1 (p-a-1), --index 2 (p-a-2)" in refusal(
-        [odd, service("p", "a", 2)], []
+        [odd, service("p", "a", 2)]
     )
 
 
@@ -170,25 +337,6 @@ def test_service_project_and_index_narrow() -> None:
     assert Wanted(project="p").filters == ["app.rind", "com.docker.compose.project=p"]
 
 
-def test_a_service_needs_no_label_but_one_that_has_it_comes_first() -> None:
-    other, labelled = bare(service("p", "a")), service("q", "a")
-    assert fitting([other], Wanted(service="a")) == [other]
-    assert fitting([other, labelled], Wanted(service="a")) == [labelled]
-
-
-def test_the_one_whose_project_or_mount_we_stand_in() -> None:
-    here = service("shop", "web", folder="/home/me/shop")
-    there = service("shop2", "web", folder="/home/me/shop2")
-    api = service(
-        "shop", "api", folder="/home/me/shop", mounts=[Mount("/home/me/shop/api", "/app")]
-    )
-    assert select([here, there], [], ANY, at("/home/me/shop/src/x")).container is here
-    assert select([here, there], [], ANY, at("/home/me/shop2")).container is there
-    assert select([here, there, api], [], ANY, at("/home/me/shop/api/src")).container is api
-    assert len(nearest([here, there, api], at("/home/me"))) == 3
-    assert nearest([here, there, api], at("/home/me/shop")) == [here, api]
-
-
 def test_standing_in_another_project() -> None:
     web = service("shop", "web", folder="/home/me/shop", mounts=[Mount("/srv/shared", "/app")])
     assert stands_elsewhere(web, at("/home/me/other/src", "/home/me/other"))
@@ -196,30 +344,6 @@ def test_standing_in_another_project() -> None:
     assert not stands_elsewhere(web, at("/srv/shared/x", "/srv/shared"))
     assert not stands_elsewhere(web, at("/home/me/other"))
     assert not stands_elsewhere(WEB, at("/home/me/other", "/home/me/other"))
-
-
-def test_a_stopped_one_is_named_with_how_to_start_it() -> None:
-    assert refusal([], [GONE]) == (
-        "no running container has the label app.rind "
-        "(web has it, but exited (3) 5 minutes ago; start it with: docker start web)"
-    )
-
-
-def test_none_says_what_to_do() -> None:
-    assert refusal([], []) == (
-        "no container on unix:///x has the label app.rind: put it on one "
-        "(in a compose file, under labels:), or choose one with --container NAME"
-    )
-    assert refusal([], [], Wanted(service="a", index=3)) == (
-        "no container on unix:///x has the service a and the index 3: see: docker ps --all"
-    )
-
-
-def test_a_project_that_is_not_up_is_named() -> None:
-    place = at("/home/me/shop/src", "/home/me/shop")
-    assert "the project in /home/me/shop is not up; start it" in refusal([], [], caller=place)
-    with pytest.raises(SelectionError, match="put it on one"):
-        select([], [], ANY, place, [bare(service("shop", "db", folder="/home/me/shop"))])
 
 
 @pytest.mark.parametrize(
@@ -251,7 +375,7 @@ def test_a_task_is_mended_on_its_node() -> None:
 def test_an_error_names_a_few_of_many() -> None:
     many = [replace(WEB, id=str(number), name=f"web-{number:02}") for number in range(65)]
     with pytest.raises(AmbiguousError) as caught:
-        select(many, [], ANY, NOWHERE)
+        find(many)
     assert len(caught.value.candidates) == 65
     assert len(str(caught.value)) < 300
     assert str(caught.value).endswith("(web-04), or one of 60 more; see: rind --list")

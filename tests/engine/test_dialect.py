@@ -10,7 +10,6 @@ def test_docker() -> None:
     assert not Dialect((1, 41)).takes_console_size
     assert Dialect((1, 42)).takes_console_size
     assert Dialect().up == ["running", "paused", "restarting"]
-    assert Dialect().down == ["created", "exited", "dead"]
     assert not Dialect().given
     with pytest.raises(WrongAnswer, match="no Api-Version"):
         read_dialect({})
@@ -21,5 +20,4 @@ def test_podman() -> None:
     assert podman == Dialect((1, 44), is_podman=True)
     assert not podman.takes_console_size
     assert podman.up == ["running", "paused"]
-    assert "dead" not in podman.down
     assert podman.given == "TERM=xterm"

@@ -162,7 +162,7 @@ async def test_a_status_that_may_be_a_failure_to_start(peer: Peer, *, started: b
         b'Error: runc: exec failed: exec: "x": executable file not found in $PATH: OCI runtime x\n'
     )
     peer.says(frame(STDERR, said) + frame(STDERR, NOISE % (b"read", b"read")))
-    with pytest.raises(StartError, match="x: not found in PATH"):
+    with pytest.raises(StartError, match="x: not found in the PATH of"):
         await receiver.read()
 
 

@@ -21,7 +21,11 @@ OLD_RUNC = "container_linux.go:380: starting container process caused"
 @pytest.mark.parametrize(
     ("text", "status", "said"),
     [
-        (RUNC.format('exec: "x": executable file not found in $PATH'), 127, "x: not found in PATH"),
+        (
+            RUNC.format('exec: "x": executable file not found in $PATH'),
+            127,
+            "x: not found in the PATH of web, where",
+        ),
         (RUNC.format('exec: "/x": stat /x: no such file or directory'), 127, "/x: not found"),
         (RUNC.format('exec: "/etc": permission denied'), 126, "/etc: permission denied"),
         (RUNC.format("exec /x: exec format error"), 126, "exec /x: exec format error"),
@@ -42,9 +46,9 @@ OLD_RUNC = "container_linux.go:380: starting container process caused"
                 'exec: "x": executable file not found in $PATH'
             ),
             127,
-            "x: not found in PATH",
+            "x: not found in the PATH of web, where no pre-step ran",
         ),
-        ("Container 123 is paused, unpause the container before exec", 125, "Container 123"),
+        (f"Container {'0f' * 32} is paused, unpause it before exec", 125, "Container web is"),
         ("something new", 125, "something new"),
         (
             PODMAN.format('exec: "x": executable file not found in $PATH', INVOKED),
@@ -63,7 +67,7 @@ OLD_RUNC = "container_linux.go:380: starting container process caused"
     ],
 )
 def test_start_failures_have_one_status_and_no_noise(text: str, status: int, said: str) -> None:
-    error = start_failure(text)
+    error = start_failure(text, "web")
     assert error.exit_status == status
     assert str(error).startswith(f"cannot start the command: {said}")
     assert "OCI" not in str(error)
