@@ -280,7 +280,7 @@ async def test_a_command_that_cannot_start_is_the_same_error_after_a_pre_step(
 ) -> None:
     target = containers("busybox", pre_step)
     with pytest.raises(rind.StartError) as caught:
-        await rind.run(argv, **target.where)
+        await rind.run(argv, label=target.label, **target.where)
     where = f" of {target.name}" if said.endswith("PATH") else ""
     where += ", where no pre-step ran" if where and pre_step is None else ""
     assert str(caught.value) == f"cannot start the command: {said}{where}"

@@ -16,7 +16,6 @@ from rind.cli.opening import (
     hinted,
     mention_elsewhere,
     wanted_keys,
-    wants_hint,
 )
 from rind.cli.signals import left_running
 from rind.cli.supervisor import Supervisor
@@ -303,7 +302,8 @@ class Invocation:
         try:
             status = await supervisor.run(start, serve)
         except StartError as exc:
-            what = hint(options, await self._up(client) if wants_hint(exc, options) else [])
+            up = await self._up(client) if exc.exit_status == ExitStatus.NOT_FOUND else []
+            what = hint(exc, options, lambda: up)
             if not exc.told:
                 raise hinted(exc, what) from exc
             if what:

@@ -6,13 +6,13 @@ Everything up to the start request is done before asyncio is loaded: see :mod:`r
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 
 from rind.cli.translate import asked_command, asked_endpoint, described, docker_words, wanted
 from rind.decide.selection import AmbiguousError
 from rind.early import EarlyClient
 from rind.engine.docker_config import docker_setting
 from rind.errors import ExitStatus, RindError, StartError
-from rind.quoting import quoted
 from rind.records import dataclass
 from rind.resolve import is_elsewhere, profile_of
 from rind.terminal.detach_keys import parse_keys
@@ -39,7 +39,6 @@ __all__ = [
     "prepare",
     "start",
     "wanted_keys",
-    "wants_hint",
 ]
 
 
@@ -103,9 +102,7 @@ def prepare(
         else:
             exec_id, cookie = early.create(container, config)
     except StartError as exc:
-        raise hinted(
-            exc, hint(options, _running(early) if wants_hint(exc, options) else [])
-        ) from exc
+        raise hinted(exc, hint(exc, options, partial(_running, early))) from exc
     size = local_window_size() if config.tty else None
     docker = docker_words(options, endpoint, early.endpoint)
     return Prepared(early, selected, config, exec_id, cookie, size, detach_keys, docker)
@@ -166,18 +163,21 @@ def can_ask(env: Mapping[str, str]) -> bool:
     return able and is_terminal(STDIN_FD) and is_terminal(STDERR_FD)
 
 
-def wants_hint(exc: StartError, options: Options) -> bool:
-    """Whether the first word, which is no program, may be a container, as docker exec takes it."""
-    return exc.exit_status == ExitStatus.NOT_FOUND and options.container is None
+def hint(exc: StartError, options: Options, running: Callable[[], Sequence[Container]]) -> str:
+    """Return what to type instead, where the command's first word is no program; else empty.
 
-
-def hint(options: Options, running: Sequence[Container]) -> str:
-    """Return a hint if the first word is a running container; else empty."""
-    first, *rest = options.command or [""]
-    if first not in {container.name for container in running}:
+    Args:
+        exc: why the command was not started. What its pre-step's shell has printed has a hint.
+        options: from the command line.
+        running: returns the running containers, one of which the first word may name.
+    """
+    if exc.exit_status != ExitStatus.NOT_FOUND:
         return ""
-    line = " ".join(map(quoted, ["rind", "--container", first, *rest]))
-    return f"{first} is a container: {line}"
+    from rind.cli.hints import hint_by_names, hint_by_words  # noqa: PLC0415 # only a mistake needs it
+
+    if by_words := hint_by_words(options):
+        return "" if exc.told else by_words
+    return hint_by_names(options, running()) if options.container is None else ""
 
 
 def hinted(exc: StartError, hint: str) -> StartError:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from rind.decide.plan import Command
+from rind.cli.parser import LONG
+from rind.decide.plan import BUILTINS, Command
 from rind.decide.selection import Wanted
 from rind.engine.endpoint import resolve_endpoint
 from rind.model import is_path
@@ -95,7 +96,19 @@ def asked_command(
         # On a TTY, what is not attached never ends.
         stdin=_attaches_stdin(options) and (not is_null(STDIN_FD) or (tty and can_read(STDIN_FD))),
         output=not options.detach,
+        hint=_hint(options),
     )
+
+
+def _hint(options: Options) -> str:
+    """Return the hint that the pre-step's shell prints, where the first word is no program."""
+    first = options.command[0] if options.command else ""
+    is_plain = first[:1] != "-" and not first.split()[1:]
+    if is_plain and first not in BUILTINS and f"--{first}" not in LONG:
+        return ""
+    from rind.cli.hints import hint_by_words  # noqa: PLC0415 # most words are programs
+
+    return hint_by_words(options)
 
 
 def described(options: Options, profile: Profile) -> str:

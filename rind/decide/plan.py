@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rind.model import Caller, Container, MessageProtocol
 
 __all__ = [
+    "BUILTINS",
     "Command",
     "Word",
     "Words",
@@ -50,7 +51,7 @@ _WORDS: Final = re.compile(r"[\w@%+:,./-]+( +[\w@%+=:,./-]+)*")
 """Text that means the same to every shell: words between spaces."""
 
 
-_BUILTINS: Final = frozenset(
+BUILTINS: Final = frozenset(
     [
         *(".", ":", "alias", "cd", "command", "eval", "exec", "exit", "export", "read", "set"),
         *("source", "trap", "type", "ulimit", "umask", "unalias", "unset", "wait"),
@@ -78,6 +79,7 @@ class Command:
             with a TTY, in the words only. Where no workdir is given, it is ``auto`` then.
         protocol: of a language server (``lsp``) or a debug adapter (``dap``), whose messages have
             the paths; it maps too. Empty for any other command.
+        hint: what to do instead, for the message that its first word is no program.
     """
 
     argv: Words = ()
@@ -94,6 +96,7 @@ class Command:
     output: bool = True
     map_paths: bool | None = None
     protocol: MessageProtocol = ""
+    hint: str = ""
 
 
 def plan(
@@ -136,6 +139,7 @@ def plan(
         container=container.name,
         # The caller's directory overrides the one that the pre-step changes to.
         workdir=workdir if command.workdir is not None else "",
+        hint=command.hint,
     )
     return ExecConfig(
         argv=_argv(command, profile, step),
@@ -179,7 +183,7 @@ def _argv(command: Command, profile: Profile, step: PreStep) -> list[str]:
     script, argv = command.script, words(command.argv)
     if script is None and not argv:
         # Words are executed as they are: a shell in between would be in the way of Ctrl-C.
-        if _WORDS.fullmatch(profile.command) and profile.command.split()[0] not in _BUILTINS:
+        if _WORDS.fullmatch(profile.command) and profile.command.split()[0] not in BUILTINS:
             argv = profile.command.split()
         else:
             script = profile.command or None

@@ -17,14 +17,15 @@ or quoted. The script must run in dash, busybox ash and bash, so:
   builtins, which must not hide a program of the container's (``rind echo``).
 * No variable of ours is left behind, and no function of ours is exported: the pre-step may have
   said ``set -a``.
-* All of this is a parameter too, which the first line evaluates: so a shell that names the line of
-  an error counts the user's own, from the second on. It is a line of its own, for the aliases of
-  the pre-step.
+* All of this is parameters too, which the first line evaluates: so a shell that names the line of
+  an error counts the user's own, of the pre-step, and from the second on of the script. It is a
+  line of its own, for the aliases of the pre-step.
 """
 
 from __future__ import annotations
 
 import re
+import shlex
 
 from rind.decide.profile import DEFAULT_SHELL
 from rind.errors import UsageError
@@ -43,12 +44,10 @@ NOT_STARTED: Final = "rind: cannot start the command: "
 MAX_WORD: Final = 128 * 1024 - 1
 """Bytes: Linux's MAX_ARG_STRLEN without the final NUL, the longest word that execve takes."""
 
-# $1 is the directory to be in after it, or empty, $2 is the pre-step. When this is done, the words
-# after these are $1… again.
 # The eval around our source is for busybox ash, which has its own and refuses to parse another.
 # What ends the shell in the pre-step, `exit 0` too, is told by the trap. It stays, for it may have
 # been replaced by the pre-step's own, but has nothing to tell after that.
-_PRELUDE: Final = r"""shift
+_DEFINITIONS: Final = r"""
 rind_exit() {
   echo "rind: the pre-step of RIND_NAME ended with $1; the command was not run" >&2
   [ "$1" != 0 ] || exit 125
@@ -57,39 +56,49 @@ rind_exit() {
 trap 'rind_exit "$?"' EXIT
 command -v source >/dev/null 2>&1 || eval 'source() {
   case $1 in
-    */*) ;;
+    */*) [ -r "$1" ] || { echo "source: cannot read $1" >&2; return 1; } ;;
     *) [ ! -f "./$1" ] || command -v -- "$1" >/dev/null || set -- "./$@" ;;
   esac
   local rind_file="$1"
   shift
   command . "$rind_file"
 }'
-rind_pre_step() { eval "shift
-$1"; }
-if [ "${BASH_VERSION-}" ]; then
-  eval 'rind_words=("$@"); set -- "$2"; eval "shift
-$1" >&2; set -- "$?" "${rind_words[@]}"; unset rind_words'
-else
-  rind_pre_step "$2" >&2
-  set -- "$?" "$@"
-fi
+"""
+
+# $1 and $2 are these two, $3 is the directory to be in after it, or empty, $4 is the pre-step. When
+# this is done, the words after these are $1… again. All up to the pre-step's text is on the first
+# line, as is what evaluates it: from there on, shells count the pre-step's own lines.
+_RUN: Final = r"""\
+rind_pre_step() { eval "shift; $1"; }; \
+if [ "${BASH_VERSION-}" ]; then \
+eval 'rind_words=("$@"); set -- "$4"; eval "shift; $1" >&2; \
+set -- "$?" "${rind_words[@]}"; unset rind_words'; \
+else rind_pre_step "$4" >&2; set -- "$?" "$@"; fi
 [ "$1" = 0 ] || exit "$1"
 case $- in
   *a*) set +a; rind_exit() { :; }; set -a ;;
   *) rind_exit() { :; } ;;
 esac
-[ -z "$2" ] || cd "$2" || exit 125
-shift 3
-"""
+[ -z "$4" ] || cd "$4" || exit 125
+shift 5
+""".replace("\\\n", "")
 
 # The pre-step's errexit and nounset are not the script's.
 _SCRIPT: Final = "set +eu\n"
+
+_IS_THERE: Final = rf"""command -v -- "$1" >/dev/null || {{
+      printf '{NOT_STARTED}%s: not found in the PATH of RIND_NAME%s\n' "$1" RIND_HINT >&2
+      exit 127
+    }}"""
 
 # bash's and ash's exec take options; dash's takes none, and would look for a program "--". What can
 # be seen to fail, we say ourselves, in the words of :mod:`rind.execution.start_failure`.
 _EXEC: Final = rf"""
 case $1 in
-  -*) if (exec --) 2>/dev/null; then exec -- "$@"; else exec "$@"; fi ;;
+  -*)
+    {_IS_THERE}
+    if (exec --) 2>/dev/null; then exec -- "$@"; else exec "$@"; fi
+    ;;
   "") ;;
   */*)
     if [ -d "$1" ] || {{ [ -e "$1" ] && ! [ -x "$1" ]; }}; then
@@ -104,11 +113,20 @@ case $1 in
 esac
 case $(LC_ALL=C type "$1" 2>/dev/null) in
   "$1 is a function"* | "$1 is a shell function"*) "$@" ;;
-  *)
-    if ! command -v -- "$1" >/dev/null; then
-      printf '{NOT_STARTED}%s: not found in the PATH of RIND_NAME\n' "$1" >&2
+  "$1 is a"*)
+    if ! (
+      set -f
+      IFS=:
+      for rind_folder in $PATH; do [ -x "${{rind_folder:-.}}/$1" ] && exit; done
+      exit 1
+    ); then
+      printf '{NOT_STARTED}%s: no program, but a part of the shell%s\n' "$1" RIND_HINT >&2
       exit 127
     fi
+    exec "$@"
+    ;;
+  *)
+    {_IS_THERE}
     exec "$@"
     ;;
 esac
@@ -124,12 +142,14 @@ class PreStep:
         shell: what runs it, a path or a program's name.
         container: the container's name, for messages.
         workdir: an absolute path to be in after it; empty for where it ends.
+        hint: what to do instead, where the command's first word is no program.
     """
 
     text: str | None = None
     shell: str = DEFAULT_SHELL
     container: str = "the container"
     workdir: str = ""
+    hint: str = ""
 
 
 def wrap(argv: Sequence[str], step: PreStep) -> list[str]:
@@ -141,7 +161,9 @@ def wrap(argv: Sequence[str], step: PreStep) -> list[str]:
     """
     if not _is_a_step(step.text):
         return _checked(argv)
-    return _checked([*_begun(step, _EXEC.replace("RIND_NAME", _name(step))), *argv])
+    hint = shlex.quote(f" ({step.hint})" if step.hint else "")
+    execute = _EXEC.replace("RIND_NAME", _name(step)).replace("RIND_HINT", hint)
+    return _checked([*_begun(step, execute), *argv])
 
 
 def wrap_script(script: str, args: Sequence[str], step: PreStep) -> list[str]:
@@ -160,8 +182,9 @@ def wrap_script(script: str, args: Sequence[str], step: PreStep) -> list[str]:
 
 
 def _begun(step: PreStep, rest: str, between: str = "") -> list[str]:
-    prelude = _PRELUDE.replace("RIND_NAME", _name(step)) + between
-    return [step.shell, "-c", f'eval "$1"\n{rest}', "sh", prelude, step.workdir, step.text or ""]
+    definitions = _DEFINITIONS.replace("RIND_NAME", _name(step))
+    evaluated = [definitions, _RUN + between, step.workdir, step.text or ""]
+    return [step.shell, "-c", f'eval "$1"; eval "$2"\n{rest}', "sh", *evaluated]
 
 
 def _name(step: PreStep) -> str:

@@ -5,7 +5,7 @@ import os
 import pytest
 from conftest import TestContainer
 
-from rind.cli.opening import can_ask, hint, hinted, prepare, wanted_keys, wants_hint
+from rind.cli.opening import can_ask, hint, hinted, prepare, wanted_keys
 from rind.cli.options import Options
 from rind.cli.parser import parse
 from rind.errors import SelectionError, StartError, UsageError
@@ -41,15 +41,16 @@ def test_what_is_prepared(busybox: TestContainer) -> None:
         prepare(options, {}, env, said)
 
 
-def test_hints() -> None:
+def test_a_hint_is_for_what_is_not_found() -> None:
     web = Container("0" * 64, "web", "running", "Up", {})
-    options = Options(command=["web", "ls", "a b"])
-    assert hint(options, [web]) == "web is a container: rind --container web ls 'a b'"
-    assert hint(options, []) == hint(Options(), [web]) == ""
+    options = Options(command=["web", "ls"])
     missing, other = StartError("no web", 127), StartError("no", 126)
-    assert wants_hint(missing, options)
-    assert not wants_hint(other, options)
-    assert not wants_hint(missing, Options(container="x"))
+    assert hint(missing, options, lambda: [web]) == "web is a container: rind --container web ls"
+    assert hint(missing, options, list) == hint(other, options, lambda: [web]) == ""
+    assert hint(missing, Options(command=["web"], container="x"), lambda: [web]) == ""
+    shell, printed = Options(command=["exit"]), StartError("no exit", 127, told=True)
+    assert hint(missing, shell, list).startswith("each rind ends with its command")
+    assert hint(printed, shell, list) == ""
     assert str(hinted(missing, "so")) == "no web (so)"
     assert hinted(other, "").exit_status == 126
 

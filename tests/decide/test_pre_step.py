@@ -358,7 +358,7 @@ def test_the_longest_word_passes(shell: list[str]) -> None:
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["nope-x"], "nope-x: not found in the PATH of the container"),
+        (["nope-x"], "nope-x: not found in the PATH of web"),
         (["/nope"], "/nope: not found"),
         (["/etc"], "/etc: permission denied"),
         (["/etc/passwd"], "/etc/passwd: permission denied"),
@@ -369,6 +369,33 @@ def test_what_cannot_be_executed_is_said_in_our_words(
 ) -> None:
     done = run(shell, wrap(argv, "set -eu"))
     assert done.stderr.decode() == f"rind: cannot start the command: {said}\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nope-x",
+        "\n\nnope-x",
+        "x=1\nnope-x\n:\nnope-y",
+        "f() {\nnope-x\n}\nf\nnope-y",
+        "set -u\n: $nope_x",
+        ":\n: $(\nnope-x)\nnope-y",
+    ],
+)
+def test_a_pre_steps_errors_have_its_own_line_numbers(shell: list[str], text: str) -> None:
+    def numbers(argv: list[str]) -> list[bytes]:
+        said = run(shell, argv).stderr.splitlines()
+        return [re.findall(rb"\d+", line)[0] for line in said if b"nope" in line]
+
+    own = numbers(["/bin/sh", "-c", text, "sh"])
+    assert numbers(wrap(["true"], text)) == own
+    assert own
+
+
+def test_a_file_that_source_cannot_read_is_named(shell: list[str]) -> None:
+    done = run(shell, wrap(["true"], "source /nope-x"))
+    assert done.returncode in {1, 2}
+    assert b"/nope-x" in done.stderr
 
 
 def test_a_scripts_errors_have_its_own_line_numbers(shell: list[str]) -> None:

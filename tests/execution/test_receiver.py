@@ -15,7 +15,7 @@ from rind.engine.hijacked import HijackedStream
 from rind.errors import Broken, Lost, StartError
 from rind.execution.receiver import Receiver
 from rind.execution.tasks import Tasks
-from rind.model import ExecState
+from rind.model import Container, ExecState
 
 if TYPE_CHECKING:
     from rind.execution.state import Inspector
@@ -32,6 +32,7 @@ class Settled:
 
     def __init__(self, state: ExecState) -> None:
         self._state = self.settled = state
+        self.container = Container("0" * 64, "web", "running", "", {})
 
     async def poll(self) -> ExecState:
         return self._state

@@ -1,0 +1,68 @@
+"""What to type instead, where the first word of a command is no program in the container. Pure.
+
+Habits of shells, of docker and of Rind's own options; a line of help costs nothing where the
+command cannot run anyway, and a program of such a name goes before.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from rind.cli.parser import LONG
+from rind.decide.plan import BUILTINS
+from rind.decide.selection import service_names
+from rind.quoting import quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Final
+
+    from rind.cli.options import Options
+    from rind.model import Container
+
+__all__ = ["hint_by_names", "hint_by_words"]
+
+
+_ONCE: Final = "it would only change a shell that ends at once: rind"
+
+_OF_SHELLS: Final[Mapping[str, Callable[[str], str]]] = {
+    "cd": lambda rest: f"{_ONCE} -w {rest or 'DIR'} COMMAND",
+    "exec": lambda rest: f"a service: rind -s {rest}; a container: rind --container {rest}",
+    "exit": lambda _: "each rind ends with its command; a shell to stay in is: rind",
+    "export": lambda rest: f"{_ONCE} -e {rest or 'A=1'} COMMAND",
+    "source": lambda rest: f"for one command: rind -c {quoted(f'. {rest} && COMMAND')}",
+}
+"""Hints by the first word; what they take is the rest of the line."""
+
+
+def hint_by_words(options: Options) -> str:
+    """Return a hint by the command's words alone; empty for none."""
+    if options.script is not None or not options.command:
+        return ""
+    first, *rest = options.command
+    words = first.split()
+    if first.startswith("-"):
+        return f"an option goes before the command, and before --: rind {quoted(first)}"
+    if f"--{first}" in LONG:
+        return f"the option is: rind --{first}"
+    if words[1:] and not first.startswith(("/", ".")):
+        several = " ".join(map(quoted, words))
+        return f"this word is one program's name: rind {several}, or: rind -c {quoted(first)}"
+    if first in _OF_SHELLS:
+        return _OF_SHELLS[first](" ".join(map(quoted, rest)))
+    script = quoted(shlex.join(options.command))
+    return f"it is a part of the shell: rind -c {script}" if first in BUILTINS else ""
+
+
+def hint_by_names(options: Options, running: Sequence[Container]) -> str:
+    """Return a hint if the first word is a running container, or its service; else empty."""
+    first, *rest = options.command or [""]
+    if first in {container.name for container in running}:
+        what, option = "container", "--container"
+    elif first and first in {name for container in running for name in service_names(container)}:
+        what, option = "service", "--service"
+    else:
+        return ""
+    line = " ".join(map(quoted, ["rind", option, first, *rest]))
+    return f"{first} is a {what}: {line}"

@@ -1,0 +1,67 @@
+"""What to type instead of what is no program; under real shells and on real engines."""
+
+import pytest
+from conftest import Containers, TestContainer, one_line
+
+from rind.cli.hints import hint_by_names, hint_by_words
+from rind.cli.options import Options
+from rind.cli.parser import parse
+from rind.model import Container
+
+WORDS = {
+    ("cd", "/tmp"): "it would only change a shell that ends at once: rind -w /tmp COMMAND",
+    ("exit",): "each rind ends with its command; a shell to stay in is: rind",
+    ("export", "A=1"): "it would only change a shell that ends at once: rind -e A=1 COMMAND",
+    ("exec", "web", "ls"): "a service: rind -s web ls; a container: rind --container web ls",
+    ("alias", "a=b c"): "it is a part of the shell: rind -c 'alias '\"'\"'a=b c'\"'\"''",
+    ("ls -la",): "this word is one program's name: rind ls -la, or: rind -c 'ls -la'",
+    ("list",): "the option is: rind --list",
+    ("doctor",): "the option is: rind --doctor",
+    ("-x",): "an option goes before the command, and before --: rind -x",
+}
+"""Of programs that no image has."""
+
+
+@pytest.mark.parametrize(("words", "hint"), WORDS.items())
+def test_a_hint_by_the_words(words: tuple[str, ...], hint: str) -> None:
+    assert hint_by_words(parse(["--", *words], {})) == hint
+
+
+@pytest.mark.parametrize("words", [["ls"], ["/a b/c"], ["./a b"], [], ["-c", "cd /"], [""]])
+def test_no_hint(words: list[str]) -> None:
+    assert hint_by_words(parse(words, {})) == ""
+
+
+def test_source_is_spelt_as_every_shell_has_it() -> None:
+    hint = hint_by_words(Options(command=["source", "x y"]))
+    assert hint.startswith("for one command: rind -c ")
+    assert ". " in hint
+
+
+def test_a_hint_by_the_names_of_containers_and_services() -> None:
+    labels = {"com.docker.compose.service": "db"}
+    web = Container("0" * 64, "web", "running", "Up", labels)
+    named = Options(command=["web", "ls", "a b"])
+    assert hint_by_names(named, [web]) == "web is a container: rind --container web ls 'a b'"
+    named = Options(command=["db", "psql"])
+    assert hint_by_names(named, [web]) == "db is a service: rind --service db psql"
+    assert hint_by_names(named, []) == hint_by_names(Options(), [web]) == ""
+
+
+def test_what_is_no_program_gets_one_line(busybox: TestContainer, containers: Containers) -> None:
+    for target in (busybox, containers("busybox", ":"), containers("django", ":")):
+        for words, hint in WORDS.items():
+            done = target.rind("-T", "--", *words)
+            assert done.returncode == 127
+            said = one_line(done.stderr)
+            assert said.startswith("cannot start the command: ")
+            assert said.endswith(f" ({hint})")
+
+
+def test_a_program_of_such_a_name_goes_before(containers: Containers) -> None:
+    target = containers("busybox", ":")
+    program = "#!/bin/sh\\necho mine\\n"
+    target.inside(f"printf '{program}' >/bin/list; cp /bin/list /bin/exit; chmod +x /bin/*")
+    for word in ("list", "exit"):
+        for pre_step in ([], ["--no-pre-step"]):
+            assert target.rind("-T", *pre_step, word).stdout == b"mine\n"
