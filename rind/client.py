@@ -312,6 +312,7 @@ class Client:
         asked = _asked(wanted, fields)
 
         async def find() -> list[Target]:
+            await self.containers(asked)  # for those that a swarm is starting
             for container in (await narrowed(self._engine, self.caller, asked)).containers:
                 if container.state == "restarting":
                     require_running(container)

@@ -7,9 +7,9 @@ from rind.cli.report import clean
 from rind.cli.translate import described, docker_words, wanted
 from rind.cli.variables import environment
 from rind.client import Client
+from rind.decide.by_hand import by_hand, pasted
 from rind.decide.plan import Command
 from rind.model import ExecConfig
-from rind.quoting import quoted
 
 __all__ = ["docker_exec", "explain"]
 
@@ -64,23 +64,21 @@ def docker_exec(
     env: Mapping[str, str],
     container: str,
 ) -> str:
-    """Return the line for this shell that does the same with docker's own command.
+    """Return what does the same with docker's own command, for this shell.
 
-    A variable that we have too goes by its name, and an environment file by its own: what they
-    hold may be a secret.
+    As a person would type it: the exact wrapper of the pre-step only where the user wants to see
+    it all. A variable that we have too goes by its name, and an environment file by its own: what
+    they hold may be a secret.
     """
     words = [*docker, "exec"]
-    flags = {
-        "--detach": options.detach,
-        "--interactive": config.stdin,
-        "--tty": config.tty,
-        "--privileged": config.privileged,
-    }
-    words += [flag for flag, given in flags.items() if given]
+    flags = {"d": options.detach, "i": config.stdin, "t": config.tty}
+    if together := "".join(flag for flag, given in flags.items() if given):
+        words.append(f"-{together}")
+    words += ["--privileged"] if config.privileged else []
     for option, value in (
         ("--detach-keys", options.detach_keys),
-        ("--user", config.user),
-        ("--workdir", config.workdir),
+        ("-u", config.user),
+        ("-w", config.workdir),
     ):
         words += [option, value] if value else []
     filed = environment(options.env_files, [], env)
@@ -89,5 +87,6 @@ def docker_exec(
     for variable in config.env:
         name, _, value = variable.partition("=")
         if filed.get(name) != value:
-            words += ["--env", name if env.get(name) == value else variable]
-    return " ".join(map(quoted, [*words, container, *config.argv]))
+            words += ["-e", name if env.get(name) == value else variable]
+    argv = config.argv if options.verbosity > 0 else by_hand(config.argv)
+    return " ".join(map(pasted, [*words, container, *argv]))

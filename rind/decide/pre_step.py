@@ -36,13 +36,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Final, TypeGuard
 
-__all__ = ["NOT_STARTED", "PreStep", "flaw", "wrap", "wrap_script"]
+__all__ = ["FIRST_LINE", "NOT_STARTED", "RUN", "PreStep", "flaw", "wrap", "wrap_script"]
 
 NOT_STARTED: Final = "rind: cannot start the command: "
 """How the line begins in which the wrapper says so, see :mod:`rind.execution.start_failure`."""
 
 MAX_WORD: Final = 128 * 1024 - 1
 """Bytes: Linux's MAX_ARG_STRLEN without the final NUL, the longest word that execve takes."""
+
+FIRST_LINE: Final = 'eval "$1"; eval "$2"\n'
+"""Of what the shell runs."""
 
 # The eval around our source is for busybox ash, which has its own and refuses to parse another.
 # What ends the shell in the pre-step, `exit 0` too, is told by the trap. It stays, for it may have
@@ -68,7 +71,7 @@ command -v source >/dev/null 2>&1 || eval 'source() {
 # $1 and $2 are these two, $3 is the directory to be in after it, or empty, $4 is the pre-step. When
 # this is done, the words after these are $1… again. All up to the pre-step's text is on the first
 # line, as is what evaluates it: from there on, shells count the pre-step's own lines.
-_RUN: Final = r"""\
+RUN: Final = r"""\
 rind_pre_step() { eval "shift; $1"; }; \
 if [ "${BASH_VERSION-}" ]; then \
 eval 'rind_words=("$@"); set -- "$4"; eval "shift; $1" >&2; \
@@ -183,8 +186,8 @@ def wrap_script(script: str, args: Sequence[str], step: PreStep) -> list[str]:
 
 def _begun(step: PreStep, rest: str, between: str = "") -> list[str]:
     definitions = _DEFINITIONS.replace("RIND_NAME", _name(step))
-    evaluated = [definitions, _RUN + between, step.workdir, step.text or ""]
-    return [step.shell, "-c", f'eval "$1"; eval "$2"\n{rest}', "sh", *evaluated]
+    evaluated = [definitions, RUN + between, step.workdir, step.text or ""]
+    return [step.shell, "-c", f"{FIRST_LINE}{rest}", "sh", *evaluated]
 
 
 def _name(step: PreStep) -> str:

@@ -35,6 +35,9 @@ _ALIKE: Final = 0.8
 """How much of a label must be right for it to be a misspelt one (difflib, ``ratio``)."""
 
 
+_SEE_ALL: Final = "; see: docker ps --all"
+
+
 def why_none(
     narrowed: Narrowed, wanted: Wanted, caller: Caller, everything: Sequence[Container]
 ) -> NoContainerError:
@@ -65,8 +68,10 @@ def no_such_container(
     if name in services:
         mend = f"{name} is a service: {spelt({'service': name}, caller)}"
     else:
-        mend = likely_names(name, [one.name for one in everything if one.state == "running"])
-    return NoContainerError(f"{said} on {caller.engine}: {mend or 'see: docker ps --all'}")
+        running = [one.name for one in everything if one.state == "running"]
+        near = get_close_matches(name, running, 1)
+        mend = likely_names(name, running) if near else ""
+    return NoContainerError(f"{said} on {caller.engine}" + (f": {mend}" if mend else _SEE_ALL))
 
 
 def likely_names_of(wanted: Wanted, everything: Sequence[Container], field: str) -> str:

@@ -11,6 +11,8 @@ from conftest import Containers, TestContainer, lines
 
 from rind.cli.explain import docker_exec
 from rind.cli.options import Options
+from rind.decide.by_hand import by_hand
+from rind.decide.pre_step import PreStep, wrap
 from rind.model import ExecConfig
 
 
@@ -46,8 +48,8 @@ def test_the_docker_line_has_what_was_asked_for_and_no_secret(
     assert "hunter2" not in said
     assert "sesame" not in said
     line = said.splitlines()[-1]
-    assert line.startswith("docker exec --detach --detach-keys ctrl-x ")
-    assert f" --env-file {file} --env TOKEN " in line
+    assert line.startswith("docker exec -d --detach-keys ctrl-x ")
+    assert f" --env-file {file} -e TOKEN " in line
     line = lines(busybox, "-H", busybox.engine.host, "--explain", "true")[-1]
     assert line.startswith(f"docker --host {busybox.engine.host} exec ")
 
@@ -69,13 +71,65 @@ def test_explain_of_all_and_of_an_index(containers: Containers) -> None:
 
 @pytest.mark.parametrize(
     "word",
-    ["plain", "two words", "it's", "a\nb", "\x1b[2J", "é\n", "a\\n\tb", "=ls", "~", "a\udcff"],
+    ["plain", "two  words", "it's", "a\nb", "\x1b[2J", "é\n", "a\\n\tb'", "=ls", "~", "a\udcff"],
 )
 def test_a_pasted_word_is_the_word(word: str) -> None:
     config = ExecConfig(argv=["printf", "%s", word], stdin=False)
     line = docker_exec(["docker"], Options(), config, {}, "web")
-    assert line.isprintable()
+    assert line.replace("\n", "").isprintable()
     assert line.startswith("docker exec web printf %s ")
     script = line.replace("docker exec web ", "", 1)
     done = subprocess.run(["bash", "-c", script], capture_output=True, check=True)
     assert done.stdout == os.fsencode(word)
+
+
+STEPS = [
+    "export A=1",
+    "source /tmp/step",
+    "source /tmp/step # for the library",
+    "cd /tmp; export A=1;",
+    "echo noise\nA='two\n  lines'\nexport A",
+    "false",
+    "exit 3",
+    ". /tmp/step && cd /var",
+    "if true; then source /tmp/step; fi",
+]
+"""Pre-steps, each of which a person would begin a script with."""
+
+
+@pytest.mark.newest_engine
+@pytest.mark.parametrize("image", ["busybox", "django"])
+def test_the_line_of_a_person_does_what_the_exact_one_does(
+    containers: Containers, image: str
+) -> None:
+    labels = [
+        word for number, step in enumerate(STEPS) for word in ("--label", f"t{number}={step}")
+    ]
+    target = containers(image, None, *labels)
+    target.inside("echo 'export A=\"of a file\"' >/tmp/step")
+    env = {"PATH": os.environ["PATH"], "DOCKER_HOST": target.engine.host}
+
+    def done(number: int, *words: str) -> tuple[int, set[bytes]]:
+        label = ("--label", f"t{number}", "--container", target.name)
+        said = target.rind("--explain", *label, *words).stdout.decode()
+        line = said[said.index("\ndocker exec ") + 1 :]
+        assert "\\0" not in line
+        assert "-v" in words or len(line) < 200
+        line = line.replace("docker exec", f"{target.engine.docker} exec", 1)
+        run = subprocess.run(["bash", "-c", line], env=env, capture_output=True, check=False)
+        ours = (b"_=", b"SHLVL=", b"OLDPWD=", b"PWD=")
+        kept = {line for line in run.stdout.splitlines() if not line.startswith(ours)}
+        return run.returncode, kept
+
+    for number in range(len(STEPS)):
+        for words in (["env"], ["-c", "echo $A; pwd; echo $1", "x"], ["-w", "/", "pwd"]):
+            assert done(number, *words) == done(number, "-v", *words)
+
+
+def test_a_source_that_no_dot_can_replace_is_left_to_the_exact_line() -> None:
+    exact = wrap(["ls"], PreStep(text="x=source; $x /tmp/y"))
+    assert by_hand(exact) == exact
+    assert by_hand(["ls", "-l"]) == ["ls", "-l"]
+    assert by_hand(wrap(["ls"], PreStep(text="source /venv/bin/activate"))) == [
+        *("sh", "-c", '. /venv/bin/activate && exec "$@"', "sh", "ls")
+    ]

@@ -1,0 +1,69 @@
+"""What a person would type for what :mod:`rind.decide.pre_step` makes of a command. Pure.
+
+The wrapper is long because it must be right for every pre-step, in every shell. For one that is
+known, a line does.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from rind.decide.pre_step import FIRST_LINE, RUN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final
+
+__all__ = ["by_hand", "pasted"]
+
+_PLAIN: Final = re.compile(r"[\w@%+=:,./~${}\" -]+( && [\w@%+=:,./~${}\" -]+)*")
+"""A pre-step that writes nothing and can stand before ``&&``."""
+
+_SOURCE: Final = re.compile(r"((?:\A|[;&|({\n]|\b(?:then|do|else)\b)\s*)source(?=[ \t]+[^\s;&|]*/)")
+"""A ``source`` that dash's ``.`` is as good as: where a command begins, with a path."""
+
+
+def by_hand(argv: Sequence[str]) -> list[str]:
+    """Return the words that do what a wrapped command does; the same for any other."""
+    words = [*argv]
+    if len(words) < len(("sh", "-c", "", "sh", "", "", "", "")) or not words[5].startswith(RUN):
+        return words
+    shell, option, text, name, _, run, workdir, pre_step, *rest = words
+    script = "" if run == RUN else text.removeprefix(FIRST_LINE)
+    step = _SOURCE.sub(r"\1.", pre_step.strip())
+    if re.search(r"\bsource\b", step):
+        return words
+    if not _PLAIN.fullmatch(step):
+        step = f"{{\n{step}\n}} >&2"
+    if workdir and re.search(r"\b(cd|pushd)\b", step):
+        step += f" && cd {shlex.quote(workdir)}"
+    if run == RUN:
+        text = f'{step} && exec "$@"'
+    else:
+        text = f"{step} || exit{chr(10) if chr(10) in step + script else '; '}{script}"
+    return ["sh" if shell == "/bin/sh" else shell, option, text, name, *rest]
+
+
+def pasted(word: str) -> str:
+    """Quote a word for bash and zsh, on as many lines as it has; what is not printable is escaped.
+
+    >>> pasted("a b")
+    "'a b'"
+    """
+    if not all(ch.isprintable() or ch == "\n" for ch in word):
+        return "$'" + "".join(map(_escaped, word)) + "'"
+    text = shlex.quote(word)
+    # zsh replaces =ls by the path of ls.
+    return f"'{text}'" if text.startswith("=") else text
+
+
+def _escaped(ch: str) -> str:
+    if ch in "\\'":
+        return f"\\{ch}"
+    if ch.isprintable() or ch == "\n":
+        return ch
+    of_a_byte = "\udc80" <= ch <= "\udcff"
+    data = ch.encode(errors="surrogateescape" if of_a_byte else "surrogatepass")
+    return "".join(f"\\{byte:03o}" for byte in data)
