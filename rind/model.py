@@ -292,9 +292,11 @@ class Defaults:
     """What a container gives to a command that asks for nothing else.
 
     Attributes:
-        variables: the names of its environment variables.
+        variables: its environment variables, by name.
         workdir: its working directory; empty for ``/``.
+        user: its user; empty for root.
     """
 
-    variables: frozenset[str] = frozenset()
+    variables: Mapping[str, str] = field(default_factory=dict)
     workdir: str = ""
+    user: str = ""

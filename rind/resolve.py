@@ -12,7 +12,9 @@ from rind.decide.profile import read_profile
 from rind.decide.selection import (
     Selected,
     fitting,
+    is_dev_container,
     maps,
+    may_be_a_dev_container,
     narrow,
     require_running,
     select,
@@ -20,6 +22,7 @@ from rind.decide.selection import (
     stands_elsewhere,
 )
 from rind.errors import Refused, SelectionError
+from rind.model import DEV_FOLDER
 from rind.records import replace
 
 TYPE_CHECKING = False
@@ -113,7 +116,13 @@ async def narrowed(engine: Engine, caller: Caller, wanted: Wanted) -> Narrowed:
             replace(one, mounts=aliases(one.mounts, wanted.paths)) if maps(one, wanted) else one
             for one in found
         ]
-    return narrow(found, wanted, caller)
+    left = narrow(found, wanted, caller)
+    if may_be_a_dev_container(left, wanted, caller):
+        known = {container.id for container in found}
+        others = placed(await engine.containers([DEV_FOLDER]), caller)
+        found += [one for one in others if one.id not in known and is_dev_container(one, caller)]
+        left = narrow(found, wanted, caller)
+    return left
 
 
 async def _why_none(
@@ -166,7 +175,7 @@ async def settle(
         argv = words(command.argv)
         paths = PathMap(aliases(container.mounts, argv))
         command = replace(command, argv=[paths.word(word) for word in argv])
-    defaults = await engine.defaults(container.id) if needs_defaults(command) else None
+    defaults = await engine.defaults(container.id) if needs_defaults(command, profile) else None
     return plan(command, profile, container, caller, defaults)
 
 

@@ -44,9 +44,7 @@ def test_nothing_waits_for_an_event_loop(busybox: TestContainer) -> None:
 
 def test_what_is_not_there_is_told(busybox: TestContainer) -> None:
     engine, caller = opened(busybox), find_caller({}, busybox.engine.host)
-    with pytest.raises(
-        SelectionError, match=r"No such container: none on unix:.*; see: docker ps"
-    ):
+    with pytest.raises(SelectionError, match=r"No such container: none on unix:.*; see: docker ps"):
         finish(find(engine, caller, Wanted(container="none")))
     with pytest.raises(SelectionError, match=r"has the label rind\.none"):
         finish(find(engine, caller, Wanted(label="rind.none")))

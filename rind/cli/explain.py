@@ -8,8 +8,10 @@ from rind.cli.translate import described, docker_words, wanted
 from rind.cli.variables import environment
 from rind.client import Client
 from rind.decide.by_hand import by_hand, pasted
+from rind.decide.dev_container import METADATA
 from rind.decide.plan import Command
 from rind.model import ExecConfig
+from rind.target import Target
 
 __all__ = ["docker_exec", "explain"]
 
@@ -46,15 +48,43 @@ async def explain(
             "container": f"{name} ({target.reason})",
             "command": described(options, target.profile),
             "pre-step": pre_step or "none",
-            "user": config.user or "the container's own",
-            "workdir": config.workdir or "the container's own",
-            "env": " ".join(variable.partition("=")[0] for variable in config.env) or "none",
+            "user": _from(target, options, "user", config.user),
+            "workdir": _from(target, options, "workdir", config.workdir),
+            "env": _variables(target, options, config) or "none",
             "tty": "yes" if config.tty else "no",
         }
         for field, value in lines.items():
             out(f"{field + ':':10} {clean(value)}")
         docker = docker_words(options, client.endpoint, target.endpoint)
         out(docker_exec(docker, options, config, env, name))
+
+
+def _from(target: Target, options: Options, field: str, value: str) -> str:
+    """Return a field's value, and where it comes from if that is no option."""
+    if not value:
+        return "the container's own"
+    label = f"{options.label}.{field}"
+    if getattr(options, field) is not None:
+        return value
+    if label in target.container.labels:
+        return f"{value} ({label})"
+    return f"{value} ({METADATA})" if getattr(target.profile, field) else value
+
+
+def _variables(target: Target, options: Options, config: ExecConfig) -> str:
+    """Return the names of the variables, by where they come from if that is no option."""
+    profile = target.profile
+    origins = {
+        **dict.fromkeys(profile.remote_env, f" ({METADATA})"),
+        **{name: f" ({options.label}.env.{name})" for name in profile.env},
+        **dict.fromkeys(profile.pass_env, f" ({options.label}.pass-env)"),
+        **dict.fromkeys((variable.partition("=")[0] for variable in options.env), ""),
+    }
+    found: dict[str, list[str]] = {}
+    for variable in config.env:
+        name = variable.partition("=")[0]
+        found.setdefault(origins.get(name, ""), []).append(name)
+    return ", ".join(" ".join(names) + origin for origin, names in found.items())
 
 
 def docker_exec(

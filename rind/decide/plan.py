@@ -121,7 +121,7 @@ def plan(
     """
     defaults = defaults or Defaults()
     passed = {name: caller.environ[name] for name in profile.pass_env if name in caller.environ}
-    env = {**profile.env, **passed, **command.env}
+    env = {**_remote_env(profile, caller, defaults), **profile.env, **passed, **command.env}
     lent = {
         name: value
         for name, value in command.env_defaults.items()
@@ -130,7 +130,7 @@ def plan(
     user = profile.user if command.user is None else command.user
     workdir = _workdir(command, profile)
     if workdir == _AUTO:
-        workdir = container_path(caller.cwd, container.mounts) or ""
+        workdir = container_path(caller.cwd, container.mounts) or profile.workspace
     elif workdir:
         workdir = joined(defaults.workdir, workdir)
     step = PreStep(
@@ -155,10 +155,11 @@ def plan(
     )
 
 
-def needs_defaults(command: Command) -> bool:
+def needs_defaults(command: Command, profile: Profile) -> bool:
     """Whether the plan depends on the container's own variables or working directory."""
     workdir = os.fspath(command.workdir or _AUTO)
-    return bool(command.env_defaults) or not (workdir == _AUTO or workdir.startswith("/"))
+    refers = any("${containerEnv:" in value for value in profile.remote_env.values())
+    return bool(command.env_defaults) or refers or not (workdir == _AUTO or workdir.startswith("/"))
 
 
 def wants_local_workdir(command: Command, profile: Profile) -> bool:
@@ -171,6 +172,18 @@ def wants_mapping(command: Command, profile: Profile) -> bool:
     if command.protocol:
         return True
     return profile.map_paths if command.map_paths is None else command.map_paths
+
+
+def _remote_env(profile: Profile, caller: Caller, defaults: Defaults) -> dict[str, str]:
+    """Return a dev container's variables, without references."""
+    if not profile.remote_env:
+        return {}
+    from rind.decide.dev_container import substituted  # noqa: PLC0415 # most are none
+
+    return {
+        name: substituted(value, caller.environ, defaults.variables)
+        for name, value in profile.remote_env.items()
+    }
 
 
 def _workdir(command: Command, profile: Profile) -> str:

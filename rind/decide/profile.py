@@ -12,6 +12,8 @@ With the default key, a container may have the labels
     app.rind.map-paths   "true" for our paths in the command and in its output
 
 A misspelt one would be passed over in silence, so an unknown one is an error.
+
+Of a dev container, what its own metadata say comes before (:mod:`rind.decide.dev_container`).
 """
 
 from __future__ import annotations
@@ -19,12 +21,13 @@ from __future__ import annotations
 import re
 
 from rind.errors import SelectionError
+from rind.model import DEV_FOLDER
 from rind.records import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Final
+    from typing import Any, Final
 
 __all__ = ["DEFAULT_LABEL", "DEFAULT_SHELL", "Profile", "read_profile"]
 
@@ -47,6 +50,8 @@ class Profile:
         env: variables by name.
         pass_env: names.
         map_paths: whether paths are mapped between this machine and the container.
+        remote_env: a dev container's variables, which may name others.
+        workspace: where a dev container has its folder, if no mount says so; empty for unknown.
     """
 
     pre_step: str | None = None
@@ -57,6 +62,8 @@ class Profile:
     env: Mapping[str, str] = field(default_factory=dict)
     pass_env: tuple[str, ...] = ()
     map_paths: bool = False
+    remote_env: Mapping[str, str] = field(default_factory=dict)
+    workspace: str = ""
 
 
 def read_profile(labels: Mapping[str, str], key: str = DEFAULT_LABEL) -> Profile:
@@ -76,15 +83,22 @@ def read_profile(labels: Mapping[str, str], key: str = DEFAULT_LABEL) -> Profile
             env[name.removeprefix("env.")] = value
         else:
             raise SelectionError(_unknown(name, prefix))
+    before: dict[str, Any] = {}
+    if DEV_FOLDER in labels:
+        from rind.decide.dev_container import read_metadata  # noqa: PLC0415 # most are none
+
+        before = read_metadata(labels)
     return Profile(
         pre_step=labels.get(key),
         shell=_shell(plain.get("shell", ""), f"{prefix}shell") or DEFAULT_SHELL,
-        user=plain.get("user", ""),
-        workdir=_workdir(plain.get("workdir", ""), f"{prefix}workdir"),
+        user=plain.get("user", before.get("user", "")),
+        workdir=_workdir(plain.get("workdir", before.get("workdir", "")), f"{prefix}workdir"),
         command=plain.get("command", ""),
         env=env,
         pass_env=_names(plain.get("pass-env", ""), f"{prefix}pass-env"),
         map_paths=_flag(plain.get("map-paths", ""), f"{prefix}map-paths"),
+        remote_env=before.get("remote_env", {}),
+        workspace=before.get("workspace", ""),
     )
 
 

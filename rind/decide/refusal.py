@@ -50,7 +50,8 @@ def why_none(
         everything: all containers of the engine, whatever their labels.
     """
     if narrowed.containers:
-        text = f"no running container{narrowed.where} has {wanted} ({_state_of(narrowed, caller)})"
+        state = _state_of(narrowed, wanted, caller)
+        text = f"no running container{narrowed.where} has {wanted} ({state})"
     elif narrowed.where or narrowed.others:
         where, mends = _of_the_place(narrowed, wanted, caller, everything)
         text = f"no container{where} has {wanted}: {'; or '.join(mends)}"
@@ -110,7 +111,7 @@ def mislabelled(containers: Sequence[Container], label: str) -> str:
     return ""
 
 
-def _state_of(narrowed: Narrowed, caller: Caller) -> str:
+def _state_of(narrowed: Narrowed, wanted: Wanted, caller: Caller) -> str:
     """Say what hinders the container that is likeliest to be wanted."""
     likeliest = min(
         narrowed.containers,
@@ -121,7 +122,9 @@ def _state_of(narrowed: Narrowed, caller: Caller) -> str:
         return f"{likeliest.name} has it, but docker compose run made it; choose it with {chosen}"
     more = len(narrowed.containers) - 1
     others = f"; nor does any of {more} more run" if more else ""
-    return f"{likeliest.name} has it, but {explain_state(likeliest)}{others}"
+    of_label = wanted.service is not None or wanted.label in likeliest.labels
+    what = "has it" if of_label else "is the dev container there"
+    return f"{likeliest.name} {what}, but {explain_state(likeliest)}{others}"
 
 
 def _of_the_place(

@@ -49,7 +49,9 @@ __all__ = [
     "explain_state",
     "fitting",
     "in_order",
+    "is_dev_container",
     "maps",
+    "may_be_a_dev_container",
     "narrow",
     "require_running",
     "select",
@@ -227,6 +229,25 @@ def narrow(candidates: Sequence[Container], wanted: Wanted, caller: Caller) -> N
     if found is None:
         return _anywhere(fit, wanted, caller)
     return replace(found, containers=_counting(found.containers, wanted))
+
+
+def may_be_a_dev_container(narrowed: Narrowed, wanted: Wanted, caller: Caller) -> bool:
+    """Whether a dev container without the label may be nearer than what is left.
+
+    Only of a folder with its configuration, so that no other run asks for dev containers.
+    """
+    named = (wanted.service, wanted.project, wanted.index, caller.project or None)
+    if caller.dev_folder is None or wanted.everywhere or wanted.label != DEFAULT_LABEL:
+        return False
+    if caller.compose_file or any(name is not None for name in named):
+        return False
+    near = [folder for one in narrowed.containers for folder in _around(one, caller)]
+    return all(below(folder, caller.dev_folder) is None for folder in near)
+
+
+def is_dev_container(container: Container, caller: Caller) -> bool:
+    """Whether it is the dev container of a folder that the caller stands in."""
+    return container.local_folder in _around(container, caller)
 
 
 def select(narrowed: Narrowed, wanted: Wanted, caller: Caller) -> Selected | None:

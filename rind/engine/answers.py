@@ -114,8 +114,8 @@ def read_defaults(data: bytes, *, without: str = "") -> Defaults:
     config = _typed(_object(data, "the container").get("Config"), dict, "Config")
     variables = _typed(config.get("Env") or [], list, "Env")
     own = [_typed(variable, str, "Env") for variable in variables if variable != without]
-    names = {variable.partition("=")[0] for variable in own}
-    return Defaults(frozenset(names), text_in(config, "WorkingDir", ""))
+    named = {name: value for name, _, value in (variable.partition("=") for variable in own)}
+    return Defaults(named, text_in(config, "WorkingDir", ""), text_in(config, "User", ""))
 
 
 def read_processes(data: bytes) -> list[tuple[int, int]]:

@@ -85,7 +85,7 @@ def test_workdir() -> None:
 def test_defaults_give_way_to_all_else() -> None:
     lent = {"TERM": "xterm", "LANG": "C", "LC_ALL": "C"}
     command = Command(argv=["x"], env={"TERM": "dumb"}, env_defaults=lent)
-    defaults = Defaults(variables=frozenset({"LANG"}))
+    defaults = Defaults(variables={"LANG": "C"})
     assert settle(command=command, defaults=defaults).env == ["TERM=dumb", "LC_ALL=C"]
 
 
@@ -95,7 +95,7 @@ def test_defaults_give_way_to_all_else() -> None:
 )
 def test_a_relative_directory_counts_from_the_containers(own: str, workdir: str, path: str) -> None:
     command = Command(workdir=workdir)
-    assert needs_defaults(command)
+    assert needs_defaults(command, Profile())
     assert settle(command=command, defaults=Defaults(workdir=own)).workdir == path
 
 

@@ -68,8 +68,8 @@ def test_what_need_not_be_there() -> None:
     (container,) = read_containers(said([bare]))
     assert (container.name, container.labels, container.mounts) == (ID[:12], {}, [])
     assert read_defaults(said({"Config": {"Env": None}})) == Defaults()
-    config = {"Env": ["A=1", "B"], "WorkingDir": "/app"}
-    assert read_defaults(said({"Config": config})) == Defaults(frozenset("AB"), "/app")
+    config = {"Env": ["A=1", "B"], "WorkingDir": "/app", "User": "me"}
+    assert read_defaults(said({"Config": config})) == Defaults({"A": "1", "B": ""}, "/app", "me")
 
 
 @pytest.mark.parametrize(
@@ -150,8 +150,8 @@ def test_whether_it_has_started() -> None:
 
 def test_a_variable_that_the_engine_gives() -> None:
     told = said({"Config": {"Env": ["TERM=xterm", "A=1"], "WorkingDir": ""}})
-    assert read_defaults(told, without="TERM=xterm").variables == {"A"}
-    assert read_defaults(told, without="TERM=vt100").variables == {"A", "TERM"}
+    assert read_defaults(told, without="TERM=xterm").variables.keys() == {"A"}
+    assert read_defaults(told, without="TERM=vt100").variables.keys() == {"A", "TERM"}
 
 
 @pytest.mark.parametrize("code", [256, -1, 2**31, 2**63, 1.5, "0", True, [], {}])

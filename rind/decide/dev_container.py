@@ -1,0 +1,91 @@
+"""A dev container's metadata as a profile: what VS Code and the devcontainer CLI go by. Pure.
+
+They label what they start: ``devcontainer.local_folder`` is the folder that it was started for, and
+``devcontainer.metadata`` a JSON list of what its image, its features and its devcontainer.json say
+(containers.dev, "reference implementation", image metadata). Of each property, the last entry that
+has it wins; of remoteEnv, each variable.
+
+What is not done here: their ``userEnvProbe``, which starts a login shell for each command.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from rind.errors import SelectionError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Final
+
+__all__ = ["METADATA", "read_metadata", "substituted"]
+
+METADATA: Final = "devcontainer.metadata"
+
+_REFERENCE: Final = re.compile(r"\$\{(localEnv|containerEnv|env):([^}:]+)(?::([^}]*))?\}")
+"""A variable of this machine, or of the container, with a default (json_reference, variables)."""
+
+
+def read_metadata(labels: Mapping[str, str]) -> dict[str, Any]:
+    """Read the fields of a :class:`~rind.decide.profile.Profile` that the metadata say.
+
+    Raises:
+        SelectionError: they are invalid.
+    """
+    text = labels.get(METADATA) or "[]"
+    try:
+        entries = json.loads(text)
+    except (ValueError, RecursionError):
+        raise SelectionError(f"the label {METADATA} is not JSON") from None
+    entries = [entries] if isinstance(entries, dict) else entries
+    if not isinstance(entries, list):
+        raise SelectionError(f"the label {METADATA} needs a list of objects")
+    found: dict[str, Any] = {}
+    env: dict[str, str | None] = {}
+    for entry in entries:
+        if not isinstance(entry, dict):
+            raise SelectionError(f"the label {METADATA} needs a list of objects")
+        for name in ("remoteUser", "containerUser", "workspaceFolder"):
+            if entry.get(name) is not None:
+                found[name] = _text(entry[name], name)
+        variables = entry.get("remoteEnv") or {}
+        if not isinstance(variables, dict):
+            raise SelectionError(f"the label {METADATA} needs an object for remoteEnv")
+        for name, value in variables.items():
+            env[name] = None if value is None else _text(value, f"remoteEnv.{name}")
+    folder = found.get("workspaceFolder", "")
+    return {
+        "user": found.get("remoteUser") or found.get("containerUser") or "",
+        "workdir": "auto",
+        "workspace": folder if folder.startswith("/") else "",
+        # None is for a variable that is not to be there, which no engine can do.
+        "remote_env": {name: value for name, value in env.items() if value is not None},
+    }
+
+
+def substituted(text: str, local: Mapping[str, str], container: Mapping[str, str]) -> str:
+    """Return a value of remoteEnv with what its references name; empty for what is nowhere.
+
+    Args:
+        text: the value.
+        local: this machine's variables.
+        container: the container's own.
+
+    >>> substituted("${containerEnv:PATH}:/x", {}, {"PATH": "/bin"})
+    '/bin:/x'
+    """
+
+    def value(match: re.Match[str]) -> str:
+        variables = container if match[1] == "containerEnv" else local
+        return variables.get(match[2], match[3] or "")
+
+    return _REFERENCE.sub(value, text)
+
+
+def _text(value: object, name: str) -> str:
+    if not isinstance(value, str):
+        kind = type(value).__name__
+        raise SelectionError(f"the label {METADATA} needs text for {name}, but has {kind}")
+    return value
