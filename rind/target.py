@@ -112,6 +112,18 @@ class Target:
         """
         return profile_of(self.container, self._label)
 
+    async def user(self) -> str:
+        """Return the user that commands run as, unless they say another one.
+
+            print(await web.user())
+
+        Raises:
+            SelectionError: a label is unknown, or its value is invalid.
+            EngineError: the engine failed.
+        """
+        own = self.profile.user or (await self._engine.defaults(self.container.id)).user
+        return own or "root"
+
     def map_path(self, path: str | os.PathLike[str]) -> str:
         """Return where the container has an absolute path of this machine; as it is if nowhere.
 

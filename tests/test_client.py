@@ -268,6 +268,69 @@ def test_the_labels_say_how_to_run(containers: Containers) -> None:
     )
 
 
+@pytest.mark.parametrize("image", ["busybox", "django"])
+@pytest.mark.parametrize("pre_step", [None, "export STEP=$HOME"])
+async def test_as_you(
+    containers: Containers,
+    monkeypatch: pytest.MonkeyPatch,
+    image: str,
+    pre_step: str | None,
+) -> None:
+    """A user whom the container does not know has a home directory and a name all the same."""
+    monkeypatch.setattr(os, "getuid", lambda: 4242)
+    monkeypatch.setattr(os, "getgid", lambda: 4243)
+    target = containers(image, pre_step)
+    script = "echo $USER $LOGNAME $HOME; : >$HOME/x && echo $(ls -dn $HOME)"
+
+    async def said(environ: dict[str, str], **more: Any) -> str:
+        async with rind.connect(target.engine.host, environ=environ) as client:
+            found = await client.find(container=target.name, label=target.label)
+            done = await found.run(["sh", "-c", script], user="host", text=True, **more)
+            assert isinstance(done.stdout, str)
+            return done.stdout
+
+    lines = (await said({"USER": "me"})).splitlines()
+    assert lines[0] == "me me /tmp/rind-me"
+    assert lines[1].startswith("drwx------ 2 4242 4243 ")
+    assert (await said({"USER": "it's/../x"})).startswith("it's?..?x it's?..?x /tmp/rind-it's?..?x")
+    assert (await said({})).startswith("4242 4242 /tmp/rind-4242\n")
+    # What somebody else may have put there is not taken.
+    target.inside("mkdir /tmp/rind-you; ln -s /tmp/rind-me /tmp/rind-her")
+    for name in ("you", "her"):
+        assert (await said({"USER": name})).startswith(f"{name} {name} /tmp\n")
+    # What is said wins, and a user whom it knows has a home.
+    assert (await said({}, env={"HOME": "/var/tmp"})).startswith("/var/tmp\n")
+    assert (await said({"USER": "me"}, pre_step=False)).startswith("/\n")
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    home = target.inside("grep ^app /etc/passwd | cut -d: -f6")
+    target.inside(f"chown app {home}")
+    assert (await said({"USER": "me"})).startswith(f"{home}\n")
+
+
+async def test_a_program_finds_its_home_as_you(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 4242)
+    target = containers("django", "source /venv/bin/activate")
+    program = "import getpass, os; print(getpass.getuser(), os.access(os.path.expanduser('~'), 2))"
+    async with rind.connect(target.engine.host, environ={"LOGNAME": "me"}) as client:
+        found = await client.find(container=target.name, label=target.label)
+        done = await found.run(["python", "-c", program], user="host", text=True)
+        assert done.stdout == "me True\n"
+
+
+async def test_without_a_shell_there_is_no_home(
+    distroless: TestContainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 4242)
+    async with rind.connect(distroless.engine.host) as client:
+        found = await client.find(container=distroless.name, label=distroless.label)
+        with pytest.raises(rind.StartError, match="/bin/sh: not found"):
+            await found.run(["/bin/sleep", "0"], user="host")
+        done = await found.run(["/bin/sleep", "0"], user="host", pre_step=False)
+        assert done.returncode == 0
+
+
 def test_another_shell(containers: Containers) -> None:
     key = f"test.{uuid.uuid4().hex}"
     target = containers("django", "words=(a b)", "--label", f"{key}.shell=/bin/bash", label=key)

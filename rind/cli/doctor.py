@@ -7,15 +7,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
+from rind.caller import localized
 from rind.cli.options import Options
 from rind.cli.report import clean, partial_note
 from rind.cli.translate import asked_endpoint, wanted
 from rind.client import Client, client_at
-from rind.decide.selection import AmbiguousError, fitting
+from rind.decide.selection import AmbiguousError, Wanted, fitting
 from rind.engine.endpoint import Endpoint
 from rind.errors import RindError, SelectionError, StartError, UsageError
 from rind.execution.stdio import DEVNULL
-from rind.model import Container
+from rind.model import Caller, Container
 from rind.quoting import quoted
 from rind.target import Target
 
@@ -52,6 +53,10 @@ class _Findings:
     def ok(self, what: str) -> None:
         """Say that something is right."""
         self._out(clean(f"ok {what}"))
+
+    def note(self, what: str) -> None:
+        """Say what is not wrong, but could be better."""
+        self._out(clean(f"note {what}"))
 
     def fail(self, what: str, why: str, mend: str = "") -> None:
         """Say that something is not."""
@@ -154,13 +159,7 @@ async def _examine_containers(client: Client, options: Options, findings: _Findi
     running = [container for container in up if container.state == "running"]
     if running:
         findings.ok(f"{len(running)} running with {asked}")
-    try:
-        target = await client.find(asked)
-        findings.ok(f"here: {target.container.name}, {target.reason}")
-    except AmbiguousError as exc:
-        findings.ok(f"here: {exc}")
-    except SelectionError as exc:
-        findings.fail("here", str(exc))
+    await _examine_place(client, asked, findings)
     if note := partial_note(up):
         findings.fail("containers", note)
     for container in up:
@@ -174,8 +173,21 @@ async def _examine_containers(client: Client, options: Options, findings: _Findi
             continue
         try:
             await _examine(target, findings)
+            if note := await _owner_note(target, client.caller):
+                findings.note(f"{container.name}: {note} {asked.label}.user: host")
         except SelectionError as exc:
             findings.fail("labels", str(exc))
+
+
+async def _examine_place(client: Client, asked: Wanted, findings: _Findings) -> None:
+    """Say which container a command runs in from here."""
+    try:
+        target = await client.find(asked)
+        findings.ok(f"here: {target.container.name}, {target.reason}")
+    except AmbiguousError as exc:
+        findings.ok(f"here: {exc}")
+    except SelectionError as exc:
+        findings.fail("here", str(exc))
 
 
 def _tell_state(container: Container, findings: _Findings) -> None:
@@ -212,6 +224,21 @@ async def _examine(target: Target, findings: _Findings) -> None:
             findings.fail(step, f"exit status {status} {said}", by_hand)
     except RindError as exc:
         findings.fail(step, str(exc), by_hand)
+
+
+async def _owner_note(target: Target, caller: Caller) -> str:
+    """Say that commands write files of root's into a folder of the user's; empty if not."""
+    mounts = localized([target.container], caller.cwd)[0].mounts
+    ours = [mount.source for mount in mounts if _owner(mount.source) == caller.uid != 0]
+    if ours and (await target.user()).partition(":")[0] in {"root", "0"}:
+        return f"commands run as root there, and {ours[0]} is yours; set"
+    return ""
+
+
+def _owner(path: str) -> int | None:
+    with suppress(OSError, ValueError):
+        return Path(path).stat().st_uid
+    return None
 
 
 async def _probe(target: Target, *, pre_step: bool) -> tuple[int, str]:

@@ -10,6 +10,7 @@ import shlex
 
 from rind.cli.parser import LONG
 from rind.decide.plan import BUILTINS
+from rind.decide.profile import DEFAULT_SHELL
 from rind.decide.selection import service_names
 from rind.quoting import quoted
 
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
     from typing import Final
 
     from rind.cli.options import Options
+    from rind.errors import StartError
     from rind.model import Container
 
-__all__ = ["hint_by_names", "hint_by_words"]
+__all__ = ["hint_by_names", "hint_by_words", "hint_of_shell"]
 
 
 _ONCE: Final = "it would only change a shell that ends at once: rind"
@@ -53,6 +55,15 @@ def hint_by_words(options: Options) -> str:
         return _OF_SHELLS[first](" ".join(map(quoted, rest)))
     script = quoted(shlex.join(options.command))
     return f"it is a part of the shell: rind -c {script}" if first in BUILTINS else ""
+
+
+def hint_of_shell(exc: StartError, options: Options) -> str:
+    """Return a hint if it is the shell of the pre-step that is not there; else empty."""
+    shell = options.shell or DEFAULT_SHELL
+    is_typed = options.script is not None or options.command[:1] in ([], [shell])
+    if is_typed or not exc.reason.startswith(f"{quoted(shell)}: not found"):
+        return ""
+    return "it would run the pre-step, or find a home for -u host; without: rind --no-pre-step"
 
 
 def hint_by_names(options: Options, running: Sequence[Container]) -> str:

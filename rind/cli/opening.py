@@ -173,8 +173,10 @@ def hint(exc: StartError, options: Options, running: Callable[[], Sequence[Conta
     """
     if exc.exit_status != ExitStatus.NOT_FOUND:
         return ""
-    from rind.cli.hints import hint_by_names, hint_by_words  # noqa: PLC0415 # only a mistake needs it
+    from rind.cli.hints import hint_by_names, hint_by_words, hint_of_shell  # noqa: PLC0415 # rare
 
+    if of_shell := hint_of_shell(exc, options):
+        return of_shell
     if by_words := hint_by_words(options):
         return "" if exc.told else by_words
     return hint_by_names(options, running()) if options.container is None else ""

@@ -30,7 +30,9 @@ def by_hand(argv: Sequence[str]) -> list[str]:
     words = [*argv]
     if len(words) < len(("sh", "-c", "", "sh", "", "", "", "")) or not words[5].startswith(RUN):
         return words
-    shell, option, text, name, _, run, workdir, pre_step, *rest = words
+    shell, option, text, name, definitions, run, workdir, pre_step, *rest = words
+    if "HOME=" in definitions:
+        return words  # no line of a person does that
     script = "" if run == RUN else text.removeprefix(FIRST_LINE)
     step = _SOURCE.sub(r"\1.", pre_step.strip())
     if re.search(r"\bsource\b", step):

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 
 _AUTO: Final = "auto"
+_HOST: Final = "host"
 
 _WORDS: Final = re.compile(r"[\w@%+:,./-]+( +[\w@%+=:,./-]+)*")
 """Text that means the same to every shell: words between spaces."""
@@ -140,6 +141,7 @@ def plan(
         # The caller's directory overrides the one that the pre-step changes to.
         workdir=workdir if command.workdir is not None else "",
         hint=command.hint,
+        login=_login(caller) if user == _HOST and command.pre_step and "HOME" not in env else "",
     )
     return ExecConfig(
         argv=_argv(command, profile, step),
@@ -147,7 +149,7 @@ def plan(
         stdin=command.stdin,
         output=command.output,
         env=[_variable(name, value) for name, value in {**env, **lent}.items()],
-        user=f"{caller.uid}:{caller.gid}" if user == "host" else user,
+        user=f"{caller.uid}:{caller.gid}" if user == _HOST else user,
         workdir=workdir,
         privileged=command.privileged,
         mapped=container.mounts if wants_mapping(command, profile) and not command.tty else (),
@@ -172,6 +174,12 @@ def wants_mapping(command: Command, profile: Profile) -> bool:
     if command.protocol:
         return True
     return profile.map_paths if command.map_paths is None else command.map_paths
+
+
+def _login(caller: Caller) -> str:
+    """Return the caller's name; empty for root, whom every container knows."""
+    names = (caller.environ.get(name) for name in ("LOGNAME", "USER"))
+    return next(filter(None, names), str(caller.uid)) if caller.uid else ""
 
 
 def _remote_env(profile: Profile, caller: Caller, defaults: Defaults) -> dict[str, str]:

@@ -34,7 +34,7 @@ from rind.records import dataclass
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Final, TypeGuard
+    from typing import Final
 
 __all__ = ["FIRST_LINE", "NOT_STARTED", "RUN", "PreStep", "flaw", "wrap", "wrap_script"]
 
@@ -66,6 +66,18 @@ command -v source >/dev/null 2>&1 || eval 'source() {
   shift
   command . "$rind_file"
 }'
+"""
+
+# Of a user whom the container does not know, the engine says that / is the home directory. Nothing
+# but what is certainly the user's is taken for one: /tmp is anybody's.
+_HOME: Final = r"""
+if ! [ -w "${HOME:-/}" ]; then
+  HOME=/tmp/rind-RIND_LOGIN
+  mkdir -m 700 "$HOME" 2>/dev/null
+  if [ -L "$HOME" ] || ! { [ -d "$HOME" ] && [ -O "$HOME" ]; }; then HOME=/tmp; fi
+  USER=${USER:-RIND_LOGIN} LOGNAME=${LOGNAME:-RIND_LOGIN}
+  export HOME USER LOGNAME
+fi
 """
 
 # $1 and $2 are these two, $3 is the directory to be in after it, or empty, $4 is the pre-step. When
@@ -146,6 +158,7 @@ class PreStep:
         container: the container's name, for messages.
         workdir: an absolute path to be in after it; empty for where it ends.
         hint: what to do instead, where the command's first word is no program.
+        login: the name of a user whom the container may not know; then it gets a home directory.
     """
 
     text: str | None = None
@@ -153,6 +166,7 @@ class PreStep:
     container: str = "the container"
     workdir: str = ""
     hint: str = ""
+    login: str = ""
 
 
 def wrap(argv: Sequence[str], step: PreStep) -> list[str]:
@@ -162,7 +176,7 @@ def wrap(argv: Sequence[str], step: PreStep) -> list[str]:
         UsageError: a word cannot be executed on any Linux, or the pre-step is incomplete in a
             way that shells pass over.
     """
-    if not _is_a_step(step.text):
+    if not _is_a_step(step):
         return _checked(argv)
     hint = shlex.quote(f" ({step.hint})" if step.hint else "")
     execute = _EXEC.replace("RIND_NAME", _name(step)).replace("RIND_HINT", hint)
@@ -177,7 +191,7 @@ def wrap_script(script: str, args: Sequence[str], step: PreStep) -> list[str]:
     Raises:
         UsageError: as :func:`wrap`.
     """
-    if not _is_a_step(step.text):
+    if not _is_a_step(step):
         # sh would take a first "-" or "+" for an option.
         text = f"\n{script}" if script[:1] in {"-", "+"} else script
         return _checked([step.shell, "-c", text, "sh", *args])
@@ -186,6 +200,8 @@ def wrap_script(script: str, args: Sequence[str], step: PreStep) -> list[str]:
 
 def _begun(step: PreStep, rest: str, between: str = "") -> list[str]:
     definitions = _DEFINITIONS.replace("RIND_NAME", _name(step))
+    if step.login:
+        definitions += _HOME.replace("RIND_LOGIN", shlex.quote(step.login.replace("/", "?")))
     evaluated = [definitions, RUN + between, step.workdir, step.text or ""]
     return [step.shell, "-c", f"{FIRST_LINE}{rest}", "sh", *evaluated]
 
@@ -195,10 +211,11 @@ def _name(step: PreStep) -> str:
     return re.sub(r"[^\w. -]", "?", step.container, flags=re.ASCII)
 
 
-def _is_a_step(pre_step: str | None) -> TypeGuard[str]:
-    if pre_step is None or not pre_step.strip():
-        return False
-    body = pre_step.rstrip("\n")
+def _is_a_step(step: PreStep) -> bool:
+    """Whether anything is to be done before the command."""
+    body = (step.text or "").rstrip("\n")
+    if not body.strip():
+        return bool(step.login)
     if (len(body) - len(body.rstrip("\\"))) % 2:
         raise UsageError("the pre-step (the label's value) is incomplete: it ends in a backslash")
     return True

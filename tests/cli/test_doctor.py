@@ -5,7 +5,11 @@ import subprocess
 import uuid
 from pathlib import Path
 
+import pytest
 from conftest import RIND, TIMEOUT, Containers, TestContainer, lines, wait_until
+
+from rind.cli.doctor import diagnose
+from rind.cli.parser import parse
 
 
 def test_a_healthy_setup_passes_the_doctor(
@@ -107,3 +111,25 @@ def test_the_doctor_examines_each_and_names_what_is_wrong(containers: Containers
     assert f"FAIL {paused.name}: it is paused\n      try: docker unpause {paused.name}\n" in said
     assert f"FAIL labels: {wrong.name}: unknown label {key}.usr" in said
     assert f"ok {right.name}: the pre-step 'true'" in said
+
+
+async def test_the_doctor_says_whose_files_commands_write(
+    containers: Containers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    os.chown(tmp_path / "mine", 4242, 4242)
+    (tmp_path / "theirs").mkdir()
+    volumes = ("--volume", f"{tmp_path}/theirs:/a", "--volume", f"{tmp_path}/mine:/b")
+    target = containers("busybox", "", *volumes)
+    monkeypatch.setattr(os, "getuid", lambda: 4242)
+
+    async def said(target: TestContainer) -> list[str]:
+        found: list[str] = []
+        options = parse(["--doctor", "--container", target.name], {})
+        assert await diagnose(options, {"DOCKER_HOST": target.engine.host}, found.append) == 0
+        return [line for line in found if line.startswith("note ")]
+
+    (note,) = await said(target)
+    assert note.startswith(f"note {target.name}: commands run as root there, and {tmp_path}/mine")
+    assert note.endswith(" is yours; set app.rind.user: host")
+    assert await said(containers("busybox", "", *volumes, "--user", "app")) == []

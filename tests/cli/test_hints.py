@@ -3,9 +3,10 @@
 import pytest
 from conftest import Containers, TestContainer, one_line
 
-from rind.cli.hints import hint_by_names, hint_by_words
+from rind.cli.hints import hint_by_names, hint_by_words, hint_of_shell
 from rind.cli.options import Options
 from rind.cli.parser import parse
+from rind.errors import StartError
 from rind.model import Container
 
 WORDS = {
@@ -30,6 +31,15 @@ def test_a_hint_by_the_words(words: tuple[str, ...], hint: str) -> None:
 @pytest.mark.parametrize("words", [["ls"], ["/a b/c"], ["./a b"], [], ["-c", "cd /"], [""]])
 def test_no_hint(words: list[str]) -> None:
     assert hint_by_words(parse(words, {})) == ""
+
+
+def test_a_shell_that_is_not_there_can_be_done_without() -> None:
+    missing = StartError("cannot start the command: /bin/sh: not found", 127)
+    assert hint_of_shell(missing, Options(command=["ls"])).endswith("rind --no-pre-step")
+    assert hint_of_shell(missing, Options(command=["/bin/sh"])) == ""
+    assert hint_of_shell(missing, Options()) == hint_of_shell(missing, Options(script="x")) == ""
+    other = StartError("cannot start the command: ls: not found in the PATH of web", 127)
+    assert hint_of_shell(other, Options(command=["ls"])) == ""
 
 
 def test_source_is_spelt_as_every_shell_has_it() -> None:
