@@ -24,6 +24,7 @@ from rind.decide.selection import (
 from rind.errors import Refused, SelectionError
 from rind.model import DEV_FOLDER
 from rind.records import replace
+from rind.within import as_seen_here
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ async def list_candidates(
     found = await engine.containers(wanted.filters, up=up)
     if not found and wanted.swarm_filters:
         found = fitting(await engine.containers(wanted.swarm_filters, up=up), wanted)
-    return found
+    return await as_seen_here(engine, found)
 
 
 async def find(engine: Engine, caller: Caller, wanted: Wanted) -> Selected:
@@ -119,7 +120,8 @@ async def narrowed(engine: Engine, caller: Caller, wanted: Wanted) -> Narrowed:
     left = narrow(found, wanted, caller)
     if may_be_a_dev_container(left, wanted, caller):
         known = {container.id for container in found}
-        others = placed(await engine.containers([DEV_FOLDER]), caller)
+        others = await as_seen_here(engine, await engine.containers([DEV_FOLDER]))
+        others = placed(others, caller)
         found += [one for one in others if one.id not in known and is_dev_container(one, caller)]
         left = narrow(found, wanted, caller)
     return left
@@ -130,7 +132,9 @@ async def _why_none(
 ) -> NoContainerError:
     from rind.decide.refusal import why_none  # noqa: PLC0415 # only a refusal needs it
 
-    everything = placed(await engine.containers([]), caller) if not left.containers else []
+    everything: list[Container] = []
+    if not left.containers:
+        everything = placed(await as_seen_here(engine, await engine.containers([])), caller)
     return why_none(left, wanted, caller, everything)
 
 
@@ -181,9 +185,10 @@ async def settle(
 
 async def _named(engine: Engine, caller: Caller, name: str) -> Container:
     try:
-        return await engine.container(name)
+        [found] = await as_seen_here(engine, [await engine.container(name)])
     except Refused as exc:
         from rind.decide.refusal import no_such_container  # noqa: PLC0415 # as above
 
         everything = await engine.containers([])
         raise no_such_container(name, caller, everything, exc.text) from exc
+    return found

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from rind.model import Mount
+from rind.records import replace
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import Final
 
-    from rind.model import Mount
+    from rind.model import Container
 
-__all__ = ["below", "container_path", "host_path", "joined", "parts"]
+__all__ = ["below", "container_path", "host_path", "joined", "parts", "seen_through"]
+
+_UNSEEN: Final = "/(host)"
+"""Before the name of a folder that no mount of ours has: no path begins so."""
 
 _DESKTOP: Final = (
     # Docker Desktop runs the engine in a virtual machine, and names this machine's files as that
@@ -73,3 +79,38 @@ def container_path(cwd: str, mounts: Iterable[Mount]) -> str | None:
         return None
     rest, target = min(found, key=lambda pair: len(pair[0]))
     return joined(target, *rest)
+
+
+def seen_through(container: Container, own: Sequence[Mount]) -> Container:
+    """Return a container with its folders as another one sees them, by that one's bind mounts.
+
+    What no mount has gets a name that is no path. A Compose project's folder may have been named
+    from within: then it is one that a mount leads to.
+    """
+    # Docker Desktop names a folder in one way in a mount, and in another in a label.
+    both = [*own, *(Mount(host_path(mount.source), mount.target) for mount in own)]
+
+    def inside(path: str) -> str:
+        """Return the name of a project's folder."""
+        seen = container_path(path, both) if path else ""
+        named_within = any(below(path, mount.target) is not None for mount in own)
+        return seen if seen is not None else path if named_within else _UNSEEN + path
+
+    def through(mount: Mount) -> list[Mount]:
+        """Return what of a mount is seen."""
+        seen = container_path(mount.source, own)
+        # Or the other way round, each of ours that it has as a whole.
+        parts_of_it = [
+            Mount(one.target, joined(mount.target, *rest))
+            for one in own
+            if (rest := below(one.source, mount.source))
+        ]
+        return [Mount(_UNSEEN + mount.source if seen is None else seen, mount.target), *parts_of_it]
+
+    return replace(
+        container,
+        mounts=[one for mount in container.mounts for one in through(mount)],
+        folder=inside(container.folder),
+        local_folder=inside(container.local_folder),
+        config_files=[inside(file) for file in container.config_files],
+    )

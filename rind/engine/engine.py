@@ -149,10 +149,15 @@ class Engine:
             if not _FULL_ID.fullmatch(name):
                 found = answers.read_container_id(await self.get(f"containers/{name}/json"))
             # Only the list has the status in words.
-            listed = await self._list(all="1", filters=json.dumps({"id": [found]}))
-            if not listed:  # removed in between
+            listed = await self.container_by_id(found)
+            if listed is None:  # removed in between
                 raise Refused(404, f"No such container: {name}")
-            return listed[0]
+            return listed
+
+    async def container_by_id(self, container_id: str) -> Container | None:
+        """Find a container by its ID, or a prefix of one; None where none or several have it."""
+        found = await self._list(all="1", filters=json.dumps({"id": [container_id]}))
+        return found[0] if len(found) == 1 else None
 
     async def defaults(self, container_id: str) -> Defaults:
         """Return a container's own variables and working directory."""

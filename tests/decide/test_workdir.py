@@ -1,7 +1,7 @@
 import pytest
 
-from rind.decide.workdir import container_path, host_path
-from rind.model import Mount, is_path
+from rind.decide.workdir import container_path, host_path, seen_through
+from rind.model import Container, Mount, is_path
 
 SHOP = Mount("/home/me/shop", "/app")
 
@@ -52,3 +52,39 @@ def test_a_source_as_this_machine_names_it(source: str, here: str) -> None:
 )
 def test_what_can_be_a_path(text: str, expected: bool) -> None:  # noqa: FBT001 # a case
     assert is_path(text) is expected
+
+
+OWN = [Mount("/home/me/shop", "/workspaces/shop"), Mount("/host_mnt/data", "/data")]
+
+
+@pytest.mark.parametrize(
+    ("source", "seen"),
+    [
+        ("/home/me/shop", [Mount("/workspaces/shop", "/code")]),
+        ("/home/me/shop/api", [Mount("/workspaces/shop/api", "/code")]),
+        ("/home/me", [Mount("/(host)/home/me", "/code"), Mount("/workspaces/shop", "/code/shop")]),
+        ("/workspaces/shop", [Mount("/(host)/workspaces/shop", "/code")]),
+        ("/srv", [Mount("/(host)/srv", "/code")]),
+    ],
+)
+def test_mounts_as_another_container_sees_them(source: str, seen: list[Mount]) -> None:
+    container = Container("0" * 64, "web", "running", "Up", {}, mounts=[Mount(source, "/code")])
+    assert seen_through(container, OWN).mounts == seen
+
+
+@pytest.mark.parametrize(
+    ("folder", "seen"),
+    [
+        ("/home/me/shop/docker", "/workspaces/shop/docker"),
+        ("/srv/blog", "/(host)/srv/blog"),
+        ("/data/x", "/data/x"),
+        ("/workspaces/shop", "/workspaces/shop"),
+        ("", ""),
+    ],
+)
+def test_folders_as_another_container_sees_them(folder: str, seen: str) -> None:
+    container = Container(
+        "0" * 64, "web", "running", "Up", {}, folder=folder, config_files=[folder]
+    )
+    found = seen_through(container, OWN)
+    assert (found.folder, found.config_files, found.local_folder) == (seen, [seen], "")

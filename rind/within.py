@@ -1,0 +1,64 @@
+"""Where Rind itself runs in a container of the engine, as in a dev container with its socket.
+
+Labels and mounts of other containers name the engine's host's folders then, which are not those
+that the caller stands in. What our own container mounts translates them; nothing else does, so
+that no folder is taken for another one that happens to have the same name.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+
+from rind.decide.workdir import seen_through
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final
+
+    from rind.engine.engine import Engine
+    from rind.model import Container
+
+__all__ = ["as_seen_here", "own_id"]
+
+_MOUNTS: Final = "/proc/self/mountinfo"
+_FILES: Final = {"/etc/hostname", "/etc/hosts", "/etc/resolv.conf"}
+"""What an engine mounts into each container, from a folder that has the container's ID as name."""
+
+_ID: Final = re.compile(r"/(?:containers|overlay-containers)/([0-9a-f]{64})/")
+"""Docker's folder, and Podman's."""
+
+_SHORT_ID: Final = re.compile("[0-9a-f]{12}")
+"""The host name that an engine gives to a container, unless it is told another."""
+
+
+async def as_seen_here(engine: Engine, containers: Sequence[Container]) -> list[Container]:
+    """Return containers with their folders as this process sees them.
+
+    The engine is asked only where this process is in a container, and a folder matters.
+
+    Raises:
+        EngineError: the engine failed.
+    """
+    mine = own_id() if any(container.folders for container in containers) else ""
+    own = await engine.container_by_id(mine) if mine else None
+    if own is None:
+        return [*containers]
+    return [seen_through(container, own.mounts) for container in containers]
+
+
+def own_id() -> str:
+    """Return the ID of the container that this process may be in; empty for none."""
+    try:
+        with open(_MOUNTS, encoding="utf-8", errors="replace") as mounts:  # noqa: PTH123 # importing pathlib takes 9 ms
+            for line in mounts:
+                if "containers/" in line:
+                    # proc_pid_mountinfo(5): number, parent, device, root, mount point ...
+                    _, _, _, root, point, *_ = line.split()
+                    if point in _FILES and (match := _ID.search(root)):
+                        return match[1]
+    except (OSError, ValueError):
+        return ""
+    name = socket.gethostname()
+    return name if _SHORT_ID.fullmatch(name) else ""
