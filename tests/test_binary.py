@@ -1,12 +1,16 @@
 """The self-contained program, where there is no Python and no library at all."""
 
+import fcntl
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
-from conftest import TIMEOUT, TestContainer
+from conftest import TIMEOUT, TestContainer, wait_until
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.newest_engine
@@ -60,7 +64,7 @@ def test_in_an_empty_root_over_tls(binary: Path, busybox: TestContainer, tmp_pat
         words = ["--container", busybox.name, "-c", "cat; echo x >&2; exit 7"]
         assert chrooted(tmp_path, *words, stdin=b"\0\xff\n", **env) == (7, b"\0\xff\n", b"x\n")
     (own,) = (tmp_path / "var/tmp").iterdir()
-    assert [path.name for path in own.iterdir() if path.name.startswith(".")] == []
+    assert len(list(own.iterdir())) == 1
     status, said, _ = chrooted(tmp_path, "--man")
     assert (status, said[:4]) == (0, b".TH ")
     status, said, _ = chrooted(tmp_path, "--completion", "bash")
@@ -89,6 +93,33 @@ def test_a_cache_that_is_not_only_ours_is_not_used(binary: Path, tmp_path: Path)
     assert len(list((home / ".cache" / "rind").iterdir())) == 1
 
 
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        "mkdir -p /home/me && chown 4242 /home/me",
+        "mkdir -p /home/me/.cache && chown 4242 /home/me",
+        "mkdir -p /home/me/.cache/rind && chown 4242 /home/me/.cache",
+        "mkdir -p /home/me && chmod 777 /home/me",
+        "mkdir -p /home/me /srv/me && chown 4242 /srv/me && ln -s /srv/me /home/me/.cache",
+        "mkdir -p /srv/me && chown 4242 /srv/me && mkdir /home && ln -s /srv/me /home/me",
+        "mkdir -p /home/me/.cache && chown 4242 /home",
+    ],
+)
+def test_a_cache_that_another_user_can_exchange_is_not_used(
+    binary: Path, tmp_path: Path, prepare: str
+) -> None:
+    """As with sudo -E: what that user puts there would run as root."""
+    shutil.copy2(binary, tmp_path / "rind")
+    local = prepare.replace(" /", f" {tmp_path}/")
+    subprocess.run(["sh", "-ec", local.replace(f"-s {tmp_path}", "-s ")], check=True)
+    (tmp_path / "var/tmp").mkdir(parents=True)
+    for name, folder in (("HOME", "/home/me"), ("XDG_CACHE_HOME", "/home/me/.cache")):
+        status, said, _ = chrooted(tmp_path, "--version", stdin=b"", **{name: folder})
+        assert (status, said[:5]) == (0, b"rind ")
+    (tree,) = (path.parent for path in tmp_path.rglob(".complete"))
+    assert tree.parent == tmp_path / "var/tmp/rind-0"
+
+
 def test_a_home_that_is_not_there_is_not_made(binary: Path, tmp_path: Path) -> None:
     env = {"HOME": str(tmp_path / "none")}
     subprocess.run([binary, "--version"], env=env, capture_output=True, check=True)
@@ -104,6 +135,117 @@ def test_many_first_starts_at_once(binary: Path, tmp_path: Path) -> None:
         assert process.communicate()[0].startswith(b"rind ")
         assert process.returncode == 0
     assert len(list((tmp_path / ".cache" / "rind").iterdir())) == 1
+
+
+def test_first_starts_with_one_process_number(binary: Path, tmp_path: Path) -> None:
+    """As in containers that share a cache."""
+    alike = ("unshare", "--pid", "--fork", "--kill-child")
+    started = [
+        subprocess.Popen(
+            [*alike, binary, "--version"], env={"HOME": str(tmp_path)}, stdout=subprocess.PIPE
+        )
+        for _ in range(6)
+    ]
+    for process in started:
+        assert process.communicate()[0].startswith(b"rind ")
+        assert process.returncode == 0
+    (tree,) = (tmp_path / ".cache" / "rind").iterdir()
+    # It is whole: what any command may import is there.
+    libraries = f"/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+    program = f"import sys; sys.path.append(sys.prefix + {libraries!r}); "
+    program += "import asyncio, aiodocker, prompt_toolkit, rind.attach"
+    python = (tree / "lib/ld.so", "--library-path", tree / "lib", tree / "bin/python3")
+    done = subprocess.run([*python, "-ISc", program], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def started(binary: Path, home: Path) -> bytes:
+    done = subprocess.run(
+        [binary, "--version"], env={"HOME": str(home)}, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    return done.stdout
+
+
+def test_a_tree_that_lacks_its_mark_is_made_anew(binary: Path, tmp_path: Path) -> None:
+    started(binary, tmp_path)
+    (tree,) = (tmp_path / ".cache/rind").iterdir()
+    (tree / ".complete").unlink()
+    (tree / "start.pyc").unlink()
+    assert started(binary, tmp_path).startswith(b"rind ")
+    assert [*(tmp_path / ".cache/rind").iterdir()] == [tree]
+    assert (tree / ".complete").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_an_interrupted_start_leaves_nothing(
+    binary: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    base = tmp_path / ".cache/rind"
+    with subprocess.Popen(
+        [binary, "--version"], env={"HOME": str(tmp_path)}, stdout=subprocess.PIPE
+    ) as process:
+        wait_until(lambda: any(base.glob(".unpacking-*/lib")))
+        process.send_signal(number)
+        assert process.communicate()[0] == b""
+    assert process.returncode == -number
+    assert [*base.iterdir()] == []
+
+
+def test_what_nobody_uses_is_swept(binary: Path, tmp_path: Path) -> None:
+    base = tmp_path / ".cache/rind"
+    with subprocess.Popen(
+        [binary, "--version"], env={"HOME": str(tmp_path)}, stdout=subprocess.DEVNULL
+    ) as process:
+        wait_until(lambda: any(base.glob(".unpacking-*/lib")))
+        process.kill()
+    (killed,) = base.iterdir()
+    for name in ("1.0-old", "1.1-used", "1.2-new", ".mine"):
+        (base / name).mkdir()
+        (base / name / ".complete").touch()
+    month = 31 * 24 * 3600
+    for path in (base / "1.0-old/.complete", base / "1.1-used/.complete", base / ".mine", killed):
+        os.utime(path, (time.time() - month,) * 2)
+    used = os.open(base / "1.1-used", os.O_RDONLY)
+    fcntl.flock(used, fcntl.LOCK_SH)
+    try:
+        started(binary, tmp_path)
+        found = {path.name for path in base.iterdir()}
+        assert {"1.1-used", "1.2-new", ".mine"} < found
+        assert len(found) == 4
+    finally:
+        os.close(used)
+
+
+def test_a_tree_is_held_while_it_runs(binary: Path, busybox: TestContainer, tmp_path: Path) -> None:
+    env = {"HOME": str(tmp_path), "DOCKER_HOST": busybox.engine.host}
+    with subprocess.Popen(
+        [binary, "-T", "--container", busybox.name, "sh", "-c", "echo; read x"],
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stdin
+        assert process.stdout.readline() == b"\n"
+        (tree,) = (tmp_path / ".cache/rind").iterdir()
+        held = os.open(tree, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        process.stdin.close()
+    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(held)
+
+
+def test_stdin_that_is_a_folder_and_a_wrong_encoding(binary: Path, tmp_path: Path) -> None:
+    folder = os.open(tmp_path, os.O_RDONLY)
+    env = {"HOME": str(tmp_path), "PYTHONIOENCODING": "bogus"}
+    done = subprocess.run([binary, "true"], env=env, stdin=folder, capture_output=True, check=False)
+    os.close(folder)
+    assert (done.returncode, done.stdout) == (125, b"")
+    assert done.stderr == b"rind: stdin is a folder, which cannot be read\n"
+    done = subprocess.run([binary, "--version"], env=env, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_file_that_was_cut_is_told(binary: Path, tmp_path: Path) -> None:

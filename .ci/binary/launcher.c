@@ -4,21 +4,30 @@
    file is a tar archive, compressed by gzip, and then the trailer. The archive has a Python with all
    that it needs, its C library and dynamic loader included; it goes to the user's cache directory,
    under a name that has its checksum, so that later starts find it there. */
+#define _DEFAULT_SOURCE
 #define _XOPEN_SOURCE 700
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #define FAILED 125 /* the exit status for what goes wrong before the command */
 #define LONGEST 4000
+#define COMPLETE "/.complete" /* the mark of a tree that nothing lacks */
+#define MINUTE 60
+#define DAY (24 * 3600)
 
 struct trailer {
     uint64_t size; /* of the archive, in bytes */
@@ -37,6 +46,51 @@ static int is_ours(const char *path) {
     struct stat found;
     return lstat(path, &found) == 0 && S_ISDIR(found.st_mode) && found.st_uid == geteuid() &&
            !(found.st_mode & 022);
+}
+
+/* Whether nobody but root and us can exchange what is at a path without symbolic links: everything
+   above it is root's or ours, and only they write there, or the sticky bit keeps each to his own.
+   Run as root with a user's HOME, a cache below it would be the user's to fill. */
+static int is_above_others(const char *path) {
+    char above[LONGEST];
+    format(above, path, "");
+    for (;;) {
+        char *slash = strrchr(above, '/');
+        if (!slash)
+            return 0;
+        slash[slash == above] = 0; /* the root keeps its name */
+        struct stat found;
+        int is_there = lstat(above, &found) == 0; /* what is not will be made by us */
+        if (is_there ? !S_ISDIR(found.st_mode) ||
+                           (found.st_uid != 0 && found.st_uid != geteuid()) ||
+                           (found.st_mode & 022 && !(found.st_mode & S_ISVTX))
+                     : errno != ENOENT)
+            return 0;
+        if (slash == above)
+            return 1;
+    }
+}
+
+/* Name a folder without symbolic links, with what of it is not there yet. */
+static int resolve(const char *path, char *resolved) {
+    char there[LONGEST], found[PATH_MAX];
+    format(there, path, "");
+    for (;;) {
+        if (realpath(there, found)) {
+            if (found[1] == 0)
+                found[0] = 0;
+            format(resolved, found, path + strlen(there));
+            return resolved[0] ? 0 : -1;
+        }
+        char *slash = strrchr(there, '/');
+        if (errno != ENOENT || !slash)
+            return -1;
+        if (slash == there) { /* the root is always there */
+            format(resolved, path, "");
+            return 0;
+        }
+        *slash = 0;
+    }
 }
 
 static int make_parents(char *path, mode_t mode) {
@@ -68,7 +122,13 @@ static int write_file(gzFile archive, const char *path, long size, mode_t mode) 
     return close(fd);
 }
 
-/* Unpack the regular files of a tar archive (POSIX ustar). */
+static volatile sig_atomic_t caught;
+
+static void catch(int number) {
+    caught = number;
+}
+
+/* Unpack the regular files of a tar archive (POSIX ustar), and then a mark that all are there. */
 static int unpack(int self, off_t start, const char *folder) {
     char header[512], path[LONGEST], name[260];
     int copy = dup(self);
@@ -76,7 +136,7 @@ static int unpack(int self, off_t start, const char *folder) {
         return -1;
     gzFile archive = gzdopen(copy, "rb");
     int done = archive ? 0 : -1;
-    while (!done && gzread(archive, header, 512) == 512 && header[0]) {
+    while (!done && !caught && gzread(archive, header, 512) == 512 && header[0]) {
         snprintf(name, sizeof name, "/%.155s%s%.100s", header + 345, header[345] ? "/" : "", header);
         format(path, folder, name);
         mode_t mode = strtol(header + 100, NULL, 8) & 0755;
@@ -86,8 +146,11 @@ static int unpack(int self, off_t start, const char *folder) {
     int saved = errno;
     if (archive)
         gzclose(archive);
-    errno = saved;
-    return done;
+    errno = caught ? EINTR : saved;
+    if (done || caught)
+        return -1;
+    format(path, folder, COMPLETE);
+    return close(open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
 }
 
 static int forget(const char *path, const struct stat *found, int kind, struct FTW *place) {
@@ -95,28 +158,128 @@ static int forget(const char *path, const struct stat *found, int kind, struct F
     return remove(path);
 }
 
-/* Have the archive's folder below another one; it is complete, or not there. */
-static int furnish(int self, const struct trailer *trailer, off_t start, const char *base, char *folder) {
-    char name[64], partial[LONGEST];
+static void discard(const char *path) {
+    int saved = errno;
+    nftw(path, forget, 16, FTW_DEPTH | FTW_PHYS);
+    errno = saved;
+}
+
+/* Open a folder, with a number that no standard stream has, kept at execution or not. */
+static int open_folder(const char *path, int duplicate) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    int high = fcntl(fd, duplicate, 10);
+    close(fd);
+    return high;
+}
+
+/* Hold a tree that is complete, for as long as we and what we execute run; -1 where it is not. */
+static int enter(const char *folder) {
+    char mark[LONGEST];
+    struct stat found, held;
+    format(mark, folder, COMPLETE);
+    int fd = open_folder(folder, F_DUPFD);
+    if (fd < 0)
+        return -1;
+    int locked = flock(fd, LOCK_SH | LOCK_NB);
+    if ((locked && errno == EWOULDBLOCK) || !is_ours(folder) || stat(mark, &found) ||
+        fstat(fd, &held) || lstat(folder, &found) || held.st_ino != found.st_ino) {
+        close(fd);
+        return -1;
+    }
+    if (stat(mark, &found) == 0 && found.st_mtime + DAY < time(NULL))
+        utimensat(AT_FDCWD, mark, NULL, 0); /* it is in use, see sweep() */
+    return fd;
+}
+
+/* Move a folder to a new name of ours, to be removed there. */
+static void set_aside(const char *folder, const char *base, char *aside) {
+    char place[LONGEST];
+    format(aside, base, "/.removing-XXXXXX");
+    if (!mkdtemp(aside))
+        aside[0] = 0;
+    format(place, aside, "/tree");
+    if (aside[0] && rename(folder, place) && rmdir(aside) == 0)
+        aside[0] = 0;
+}
+
+/* Remove what interrupted starts have left, and trees that nobody has used for a month. */
+static void sweep(const char *base, const char *kept) {
+    DIR *entries = opendir(base);
+    for (struct dirent *entry; entries && (entry = readdir(entries));) {
+        char path[LONGEST], mark[LONGEST], name[300], aside[LONGEST];
+        struct stat found;
+        snprintf(name, sizeof name, "/%s", entry->d_name);
+        format(path, base, name);
+        format(mark, path, COMPLETE);
+        int is_part = strncmp(name, "/.unpacking-", 12) == 0 || strncmp(name, "/.removing-", 11) == 0;
+        if ((name[1] == '.' && !is_part) || strcmp(path, kept) == 0 || !is_ours(path) ||
+            (stat(mark, &found) && lstat(path, &found)) ||
+            found.st_mtime + (is_part ? MINUTE : 30 * DAY) > time(NULL))
+            continue;
+        int fd = open_folder(path, F_DUPFD_CLOEXEC);
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+            set_aside(path, base, aside);
+            if (aside[0])
+                discard(aside);
+        }
+        close(fd);
+    }
+    if (entries)
+        closedir(entries);
+}
+
+/* Put a tree that was unpacked in the place of one that is not there, or lacks something. Only one
+   process at a time does that, so that none moves away what another has just put there. */
+static int install(const char *partial, const char *base, const char *folder) {
+    char aside[LONGEST] = {0};
+    int lock = open_folder(base, F_DUPFD_CLOEXEC);
+    int is_alone = lock >= 0 && flock(lock, LOCK_EX) == 0;
+    int held = enter(folder); /* another one may have been quicker */
+    if (held < 0 && is_alone && access(folder, F_OK) == 0)
+        set_aside(folder, base, aside);
+    if (held < 0 && rename(partial, folder) == 0)
+        held = enter(folder);
+    close(lock);
+    if (aside[0])
+        discard(aside);
+    return held;
+}
+
+/* Have the archive's tree below a base folder, and hold it; -1 where that cannot be. */
+static int furnish(int self, const struct trailer *trailer, off_t start, const char *place, char *folder) {
+    char name[64], base[LONGEST], partial[LONGEST];
+    if (resolve(place, base))
+        return -1;
+    errno = EPERM;
+    if (!is_above_others(base))
+        return -1;
     snprintf(name, sizeof name, "/%.47s", trailer->name);
     format(folder, base, name);
-    if (is_ours(folder))
-        return is_ours(base) ? 0 : -1;
+    int held = is_ours(base) ? enter(folder) : -1;
+    if (held >= 0)
+        return held;
     format(partial, base, "/");
     if (make_parents(partial, 0700))
         return -1;
-    if (!is_ours(base)) {
-        errno = EPERM;
+    errno = EPERM;
+    if (!is_ours(base) || !is_above_others(base))
         return -1;
+    format(partial, base, "/.unpacking-XXXXXX");
+    if (!mkdtemp(partial))
+        return -1;
+    int lock = open_folder(partial, F_DUPFD_CLOEXEC); /* tells sweep() that it is being made */
+    flock(lock, LOCK_EX | LOCK_NB);
+    if (unpack(self, start, partial) == 0) {
+        close(lock);
+        held = install(partial, base, folder);
+        sweep(base, folder);
+    } else {
+        close(lock);
     }
-    snprintf(name, sizeof name, "/.unpacking-%ld", (long)getpid());
-    format(partial, base, name);
-    if (unpack(self, start, partial) == 0 && rename(partial, folder) == 0)
-        return 0;
-    int saved = errno;
-    nftw(partial, forget, 16, FTW_DEPTH | FTW_PHYS);
-    errno = saved;
-    return is_ours(folder) ? 0 : -1; /* another process was quicker */
+    discard(partial); /* unless it was installed */
+    return held;
 }
 
 static void execute(const char *folder, const char *called, int argc, char **argv) {
@@ -149,6 +312,11 @@ int main(int argc, char **argv) {
         fprintf(stderr, "rind: cannot read its own file %s: copy it again\n", called);
         return FAILED;
     }
+    struct stat input;
+    if (fstat(0, &input) == 0 && S_ISDIR(input.st_mode)) { /* of which Python says so, with 1 */
+        fprintf(stderr, "rind: stdin is a folder, which cannot be read\n");
+        return FAILED;
+    }
     char bases[4][LONGEST] = {{0}}, own[32], folder[LONGEST];
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     snprintf(own, sizeof own, "/rind-%u", geteuid());
@@ -158,11 +326,26 @@ int main(int argc, char **argv) {
         format(bases[1], home, "/.cache/rind");
     format(bases[2], "/var/tmp", own);
     format(bases[3], "/tmp", own);
-    for (int i = 0; i < 4; i++) {
+    int numbers[] = {SIGHUP, SIGINT, SIGTERM}, held = -1;
+    struct sigaction ours = {.sa_handler = catch}, theirs[3];
+    for (int i = 0; i < 3; i++) /* what is ignored stays so */
+        if (sigaction(numbers[i], NULL, &theirs[i]) == 0 && theirs[i].sa_handler != SIG_IGN)
+            sigaction(numbers[i], &ours, NULL);
+    for (int i = 0; i < 4 && !caught; i++) {
         if (!bases[i][0])
             continue;
-        if (furnish(self, &trailer, end - (off_t)trailer.size, bases[i], folder) == 0)
+        held = furnish(self, &trailer, end - (off_t)trailer.size, bases[i], folder);
+        if (held < 0)
+            continue;
+        for (int k = 0; k < 3; k++)
+            sigaction(numbers[k], &theirs[k], NULL);
+        if (!caught)
             execute(folder, called, argc, argv); /* which only returns where it may not */
+        close(held);
+    }
+    if (caught) {
+        signal(caught, SIG_DFL);
+        raise(caught);
     }
     fprintf(stderr, "rind: cannot unpack itself, last into %s: %s; set XDG_CACHE_HOME to a folder that "
                     "can be written and executed from\n", bases[3], strerror(errno));

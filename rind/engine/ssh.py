@@ -255,6 +255,9 @@ def _path(url: str) -> str:
 
     uid = os.getuid()
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if runtime:
+        # Without symbolic links, which somebody might exchange.
+        runtime = os.path.realpath(runtime)
     for folder in ([f"{runtime}/rind"] if runtime else []) + [_FALLBACK.format(uid)]:
         path = f"{folder}/{sha256(url.encode()).hexdigest()[:24]}"
         if can_be_forwarded(path) and len(path) <= _LONGEST_PATH and _is_ours(folder, uid):
@@ -263,7 +266,22 @@ def _path(url: str) -> str:
 
 
 def _is_ours(folder: str, uid: int) -> bool:
-    """Make a folder unless it is there; return whether nobody else can do anything in it."""
+    """Make a folder unless it is there; return whether nobody else can do anything in it.
+
+    Nor exchange it, as the user whose XDG_RUNTIME_DIR ``sudo -E`` has kept could.
+    """
+    parent = os.path.dirname(folder)  # noqa: PTH120 # importing pathlib takes 9 ms
+    while True:
+        try:
+            above = os.lstat(parent)
+        except OSError:
+            return False
+        is_shared = above.st_mode & 0o022 and not above.st_mode & stat.S_ISVTX
+        if not stat.S_ISDIR(above.st_mode) or above.st_uid not in {0, uid} or is_shared:
+            return False
+        if parent == "/":
+            break
+        parent = os.path.dirname(parent)  # noqa: PTH120 # as above
     with suppress(OSError):
         os.mkdir(folder, 0o700)  # noqa: PTH102 # importing pathlib takes 9 ms
     try:

@@ -188,6 +188,31 @@ async def test_a_folder_that_is_not_only_ours(
             pass
 
 
+@pytest.mark.parametrize("fault", ["theirs", "below theirs", "open", "link"])
+async def test_a_folder_that_another_user_can_exchange(
+    server: SshServer, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """As with sudo -E: the sockets would lead to that user's engine."""
+    folder = Path(server.folder).parent / "r"  # a longer one would not be used anyway
+    home, runtime = folder / "u", folder / "u/r"
+    runtime.mkdir(parents=True)
+    if fault == "open":
+        runtime.chmod(0o777)
+    elif fault == "link":
+        os.chown(home, 4242, 4242)
+        (folder / "l").symlink_to(runtime)
+        runtime = folder / "l"
+    else:
+        os.chown(home if fault == "below theirs" else runtime, 4242, 4242)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    monkeypatch.setattr(ssh, "_FALLBACK", f"{folder}/f{{}}")
+    with pytest.raises(rind.Unreachable):
+        async with rind.connect(f"{server.url}/x"):
+            pass
+    assert not (runtime / "rind").exists()
+    assert (folder / f"f{os.getuid()}").exists()
+
+
 # --- nothing left behind ----------------------------------------------------------------------
 
 
