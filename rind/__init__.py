@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rind.decide.plan import Word as Word
     from rind.decide.profile import Profile as Profile
     from rind.decide.selection import AmbiguousError as AmbiguousError
+    from rind.decide.selection import NoContainerError as NoContainerError
     from rind.decide.selection import Wanted as Wanted
     from rind.errors import Broken as Broken
     from rind.errors import CommandError as CommandError
@@ -87,6 +88,7 @@ __all__ = [
     "LeftRunning",
     "LocalFile",
     "Lost",
+    "NoContainerError",
     "Process",
     "Profile",
     "Refused",
@@ -134,6 +136,7 @@ _HOMES = {
     "LeftRunning": "errors",
     "LocalFile": "execution.stdio",
     "Lost": "errors",
+    "NoContainerError": "decide.selection",
     "PIPE": "execution.stdio",
     "Process": "process",
     "Profile": "decide.profile",

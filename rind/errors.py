@@ -6,7 +6,8 @@ The tree:
     ├── UsageError          the command line, an environment file
     │   └── MissingValue    an option is the last word, but needs a value (rind.cli.parser)
     ├── SelectionError      no container, or one that is not running; an invalid label
-    │   └── AmbiguousError  several containers, and no reason to choose one (rind.decide.selection)
+    │   ├── AmbiguousError  several containers, and no reason to choose one (rind.decide.selection)
+    │   └── NoContainerError  none fits, or none that does is running (rind.decide.selection)
     ├── StartError          the engine could not start the command in the container
     ├── CommandError        a command did not end as was asked
     │   ├── CommandFailed   it was to succeed, and ended with another exit status than 0

@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from conftest import RIND, TIMEOUT, Containers, TestContainer, TestEngine, one_line
+from conftest import (
+    RIND,
+    TIMEOUT,
+    Containers,
+    TestContainer,
+    TestEngine,
+    one_line,
+    wait_until,
+)
 from processes import kill_all
 
 import rind
@@ -369,6 +377,29 @@ def test_a_running_one_goes_before_a_paused_one(containers: Containers) -> None:
     running = containers("busybox", "", label=key)
     paused.engine.cli("pause", paused.name)
     assert running.rind("hostname").returncode == 0
+
+
+async def test_nothing_found_is_an_error_of_its_own(busybox: TestContainer) -> None:
+    async with rind.connect(busybox.engine.host) as client:
+        for find in (client.find, client.find_all):
+            with pytest.raises(rind.NoContainerError, match=r"has the label rind\.none"):
+                await find(label="rind.none")
+        with pytest.raises(rind.NoContainerError, match="No such container: none"):
+            await client.find(container="none")
+        found = await client.find_all(label=busybox.label, everywhere=True)
+        assert [target.container.name for target in found] == [busybox.name]
+
+
+def test_a_crash_loop_is_told_by_its_name(containers: Containers) -> None:
+    target = containers("busybox", "", "--restart", "always", command=["false"])
+    state = ("inspect", "--format", "{{.State.Restarting}}", target.name)
+    wait_until(lambda: target.engine.cli(*state) == "true")
+    for words in ([], ["--container", target.name]):
+        done = target.rind(*words, "true")
+        said = one_line(done.stderr)
+        assert done.returncode == 125
+        assert target.name in said
+        assert not re.search("[0-9a-f]{64}", said)
 
 
 async def test_a_wanted_or_its_fields(busybox: TestContainer) -> None:

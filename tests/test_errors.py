@@ -20,6 +20,7 @@ WEB = Container("0" * 64, "web", "running", "", {})
         MissingValue("a", LONG["--env"]),
         rind.SelectionError("a"),
         rind.AmbiguousError("a", [WEB]),
+        rind.NoContainerError("a", is_final=True),
         rind.StartError("a", 127),
         rind.CommandFailed(["ls", "a b"], 3, stdout=b"out", container="web"),
         rind.TimedOut(["ls"], 1.5, stdout="out", stderr="err", container="web"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import _signal  # the public module takes 2 ms, in which Ctrl-C would be a traceback
 import os
-import signal
 import sys
 
 TYPE_CHECKING = False
@@ -20,8 +20,8 @@ def program() -> NoReturn:
     all output is written, and no child is left. If Python shows ResourceWarnings, it exits in full.
     """
     # Until there is something to clean up, Ctrl-C ends Rind as it ends any program: no traceback.
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     from rind.cli.program import main  # noqa: PLC0415 # an interrupt may come meanwhile
 
     status = main()
