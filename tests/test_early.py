@@ -54,7 +54,7 @@ def test_it_lists_and_detaches(busybox: TestContainer) -> None:
     (container,) = [one for one in before.running() if one.name == busybox.name]
     config = before.settle(Command(argv=["true"], stdin=False, output=False), container, Profile())
     assert len(before.detach(container, config)) == 64
-    with pytest.raises(StartError, match="No such container: 000"):
+    with pytest.raises(StartError, match=f"No such container: {container.name}"):
         before.create(replace(container, id="0" * 64), config)
 
 

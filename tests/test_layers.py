@@ -11,7 +11,7 @@ FLOORS = [
     {"errors", "quoting", "readiness", "records"},
     {"model", "swarm_model", "tarball"},
     {"decide", "engine", "terminal"},
-    {"reaper", "caller"},
+    {"reaper", "caller", "within"},
     {"execution"},
     {"resolve", "elsewhere"},
     {"process", "attach", "keywords", "capture"},

@@ -11,8 +11,6 @@ from conftest import Containers, TestContainer, lines
 
 from rind.cli.explain import docker_exec
 from rind.cli.options import Options
-from rind.decide.by_hand import by_hand
-from rind.decide.pre_step import PreStep, wrap
 from rind.model import ExecConfig
 
 
@@ -124,12 +122,3 @@ def test_the_line_of_a_person_does_what_the_exact_one_does(
     for number in range(len(STEPS)):
         for words in (["env"], ["-c", "echo $A; pwd; echo $1", "x"], ["-w", "/", "pwd"]):
             assert done(number, *words) == done(number, "-v", *words)
-
-
-def test_a_source_that_no_dot_can_replace_is_left_to_the_exact_line() -> None:
-    exact = wrap(["ls"], PreStep(text="x=source; $x /tmp/y"))
-    assert by_hand(exact) == exact
-    assert by_hand(["ls", "-l"]) == ["ls", "-l"]
-    assert by_hand(wrap(["ls"], PreStep(text="source /venv/bin/activate"))) == [
-        *("sh", "-c", '. /venv/bin/activate && exec "$@"', "sh", "ls")
-    ]
