@@ -52,12 +52,12 @@ async def list_candidates(
 
     Args:
         engine: an open one.
-        caller: who is told where there is none of the wanted name.
+        caller: for the message where no container has the wanted name.
         wanted: the conditions.
         up: whether to list only those that are up, paused ones too.
 
     Raises:
-        NoContainerError: there is no container of the wanted name.
+        NoContainerError: no container has the wanted name.
         EngineError: the engine failed.
     """
     if wanted.container is not None:

@@ -1,8 +1,8 @@
 """Where Rind itself runs in a container of the engine, as in a dev container with its socket.
 
-Labels and mounts of other containers name the engine's host's folders then, which are not those
-that the caller stands in. What our own container mounts translates them; nothing else does, so
-that no folder is taken for another one that happens to have the same name.
+The labels and mounts of other containers then name folders of the engine's host, and the caller
+stands in a folder of its own container. The bind mounts of that container translate between the
+two. A folder outside of them gets no name here, even if the container has one of the same name.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _ID: Final = re.compile(r"/(?:containers|overlay-containers)/([0-9a-f]{64})/")
 """Docker's folder, and Podman's."""
 
 _SHORT_ID: Final = re.compile("[0-9a-f]{12}")
-"""The host name that an engine gives to a container, unless it is told another."""
+"""The host name of a container that was not given another."""
 
 
 async def as_seen_here(engine: Engine, containers: Sequence[Container]) -> list[Container]:
     """Return containers with their folders as this process sees them.
 
-    The engine is asked only where this process is in a container, and a folder matters.
+    That takes one request, and only if this process runs in a container.
 
     Raises:
         EngineError: the engine failed.

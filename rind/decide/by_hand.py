@@ -49,7 +49,7 @@ def by_hand(argv: Sequence[str]) -> list[str]:
 
 
 def pasted(word: str) -> str:
-    """Quote a word for bash and zsh, on as many lines as it has; what is not printable is escaped.
+    """Quote a word for bash and zsh; its newlines stay, other unprintable characters are escaped.
 
     >>> pasted("a b")
     "'a b'"

@@ -1,11 +1,11 @@
 """A dev container's metadata as a profile: what VS Code and the devcontainer CLI go by. Pure.
 
-They label what they start: ``devcontainer.local_folder`` is the folder that it was started for, and
-``devcontainer.metadata`` a JSON list of what its image, its features and its devcontainer.json say
-(containers.dev, "reference implementation", image metadata). Of each property, the last entry that
-has it wins; of remoteEnv, each variable.
+Both put two labels on a container. ``devcontainer.local_folder`` is the folder that they started it
+for. ``devcontainer.metadata`` is a JSON list with an entry for the image, for each feature and for
+devcontainer.json (containers.dev, "reference implementation", image metadata). The last entry that
+has a property wins; remoteEnv is merged by variable.
 
-What is not done here: their ``userEnvProbe``, which starts a login shell for each command.
+Their ``userEnvProbe``, which starts a login shell for each command, is left out.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def read_metadata(labels: Mapping[str, str]) -> dict[str, Any]:
 
 
 def substituted(text: str, local: Mapping[str, str], container: Mapping[str, str]) -> str:
-    """Return a value of remoteEnv with what its references name; empty for what is nowhere.
+    """Return a value of remoteEnv with its references replaced; by nothing where they name nothing.
 
     Args:
         text: the value.

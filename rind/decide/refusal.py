@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["likely_names", "likely_names_of", "mislabelled", "no_such_container", "why_none"]
 
 _RANKS: Final = {"running": 0, "paused": 1, "restarting": 2}
-"""Of the states, what is likeliest to be wanted; all others come last."""
+"""The states in the order in which a container is likely to be wanted; all others come last."""
 
 _ALIKE: Final = 0.8
 """How much of a label must be right for it to be a misspelt one (difflib, ``ratio``)."""
@@ -130,7 +130,7 @@ def _state_of(narrowed: Narrowed, wanted: Wanted, caller: Caller) -> str:
 def _of_the_place(
     narrowed: Narrowed, wanted: Wanted, caller: Caller, everything: Sequence[Container]
 ) -> tuple[str, list[str]]:
-    """Return the caller's place in words, and what can be done there and elsewhere."""
+    """Return the caller's place in words, and the remedies there and elsewhere."""
     folder = caller.compose_folder
     where = narrowed.where
     if not where:
@@ -174,7 +174,7 @@ def _by_project(container: Container, others: Sequence[Container]) -> dict[str, 
 
 
 def _mend(wanted: Wanted, caller: Caller, everything: Sequence[Container]) -> str:
-    """Say what may be wrong where no container fits, wherever it is."""
+    """Return a remedy where no container on the engine fits."""
     if wanted.service in {container.name for container in everything}:
         fields = {"container": wanted.service}
         return f"{wanted.service} is a container, and no service: {spelt(fields, caller)}"

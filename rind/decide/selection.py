@@ -3,17 +3,17 @@
 The one rule. A wrong guess empties somebody's database, and a refusal costs a line that says what
 to type; so a container is never taken in place of a nearer one that does not run.
 
-1. A container's or a project's name says which one; ``everywhere`` says that the place is of no
-   account. A service and an index only narrow what follows.
-2. Else the *place* decides, over the candidates in any state. It is, the first that there is:
-   the paths among the command's words, by the mounts that have them; the project of
-   ``COMPOSE_PROJECT_NAME``, or of ``COMPOSE_FILE``; the deepest project's folder or bind mount
-   that the caller stands in; a project's folder in the same checkout.
-3. In a place, one that runs is taken, or the run is refused.
-4. In no place, what belongs to another project's folder than the caller's, or to another checkout
-   of the same repository, is out of the question. Of the others, the only one that runs is taken.
+1. The name of a container or a project decides. So does ``everywhere``: then the place does not
+   matter. A service and an index only narrow the candidates.
+2. Else the *place* decides, over the candidates in any state. The place is the first of these
+   that has candidates: the mounts of the paths among the command's words; the project of
+   ``COMPOSE_PROJECT_NAME`` or ``COMPOSE_FILE``, which is the place even without candidates; the
+   deepest project's folder or bind mount that the caller stands in; a project in the same checkout.
+3. In a place, a running candidate is taken, or the run is refused.
+4. In no place, candidates of another project's folder, or of another checkout of the same
+   repository, are left out. Of the rest, the only running one is taken.
 
-Containers that ``docker compose run`` made count where the place has nothing else.
+Containers of ``docker compose run`` count only where the place has no others.
 
 The steps are separate, for the second half costs requests: :func:`narrow` keeps what the rule
 leaves, :func:`select` and :func:`select_all` take what runs of it, and where nothing does,
@@ -180,7 +180,7 @@ class Narrowed:
         containers: in any state, by name.
         reason: why these, in words that complete ``it is``; empty where the place says nothing.
         where: the place, in words that complete ``no running container``.
-        others: those that are out of the question, for they are of another project or checkout.
+        others: the candidates that were left out, of another project or checkout.
         is_final: whether nothing elsewhere, as a swarm's task, may be taken in their place.
     """
 
@@ -232,9 +232,9 @@ def narrow(candidates: Sequence[Container], wanted: Wanted, caller: Caller) -> N
 
 
 def may_be_a_dev_container(narrowed: Narrowed, wanted: Wanted, caller: Caller) -> bool:
-    """Whether a dev container without the label may be nearer than what is left.
+    """Whether a dev container without the label may be nearer than the containers that are left.
 
-    Only of a folder with its configuration, so that no other run asks for dev containers.
+    Only in a folder that configures one, so that no other run asks for dev containers.
     """
     named = (wanted.service, wanted.project, wanted.index, caller.project or None)
     if caller.dev_folder is None or wanted.everywhere or wanted.label != DEFAULT_LABEL:
@@ -275,7 +275,7 @@ def select(narrowed: Narrowed, wanted: Wanted, caller: Caller) -> Selected | Non
 
 
 def select_all(narrowed: Narrowed, wanted: Wanted) -> list[Selected]:
-    """Choose all containers that run, by name, but for one-offs; empty where there is none."""
+    """Choose all running containers but one-offs, by name."""
     running = [container for container in narrowed.running if not container.is_one_off]
     reason = _reason(narrowed, running, wanted)
     return [Selected(container, reason, narrowed.is_final) for container in running]
@@ -360,7 +360,7 @@ def _here(containers: Sequence[Container], caller: Caller) -> Narrowed | None:
 
 
 def _anywhere(containers: Sequence[Container], wanted: Wanted, caller: Caller) -> Narrowed:
-    """Return those that are in no place; what is another place's is out of the question."""
+    """Return the candidates without those of another project or checkout."""
     others = [
         container
         for container in containers
