@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import stat
 
-from rind.decide.workdir import below, host_path
+from rind.decide.workdir import below, host_path, parts
 from rind.model import Caller, Mount
 from rind.records import replace
 
@@ -29,6 +29,9 @@ _COMPOSE_FILES: Final = ("compose.yaml", "compose.yml", "docker-compose.yaml", "
 _DEV_FILES: Final = (".devcontainer", ".devcontainer.json")
 """Where a dev container is configured (containers.dev, "devcontainer.json")."""
 
+_MOST_NAMES: Final = 4
+"""Names at the end of a Compose file's path that are looked for in another checkout."""
+
 _MOST_GIT_FILE: Final = 4096 + len("gitdir: \n")
 """Bytes of a worktree's ``.git`` file (git, gitrepository-layout)."""
 
@@ -44,7 +47,7 @@ def find_caller(environ: Mapping[str, str], engine: str, *, is_program: bool = F
         engine: the endpoint, for messages.
         is_program: whether it uses the library.
     """
-    cwd = _working_directory()
+    cwd = _working_directory(environ)
     root, repository = _checkout(cwd)
     return Caller(
         cwd=cwd,
@@ -57,7 +60,7 @@ def find_caller(environ: Mapping[str, str], engine: str, *, is_program: bool = F
         checkout=root or cwd,
         repository=repository,
         project=environ.get("COMPOSE_PROJECT_NAME", ""),
-        compose_file=_compose_file(environ, cwd),
+        compose_file=_compose_file(environ, cwd, root),
         is_program=is_program,
     )
 
@@ -85,21 +88,38 @@ def _side(container: Container, caller: Caller, root: _Identity) -> Checkout:
     """Return whether a container is of the caller's checkout, whose root is this, or of another."""
     named = [folder for folder in (container.folder, container.local_folder) if folder]
     is_of_another = False
-    for folder in named or container.folders:
+    for folder in container.folders:
         if below(caller.cwd, folder) is not None and below(folder, caller.checkout) is not None:
             return "ours"  # the caller stands in it
         # One look spares the many that a long path to nowhere would cost.
-        theirs, repository = _checkout(folder) if _identity(folder) is not None else ("", None)
+        is_there = _identity(folder) is not None
+        theirs, repository = _checkout(os.path.realpath(folder)) if is_there else ("", None)
         if theirs and _identity(theirs) == root:
-            return "ours" if named else ""
+            return "ours" if folder in named else ""
         if caller.repository is not None and repository == caller.repository:
             is_of_another = True
-        elif caller.repository is None and not theirs:
+        elif caller.repository is None and not theirs and folder in named:
             # Without git, the folder right below the caller's belongs to it.
             parent = os.path.dirname(folder)  # noqa: PTH120 # importing pathlib takes 9 ms
-            if named and _identity(parent) == root:
+            if _identity(parent) == root:
                 return "ours"
-    return "another" if is_of_another else ""
+    return "another" if is_of_another or _has_a_twin(container, caller) else ""
+
+
+def _has_a_twin(container: Container, caller: Caller) -> bool:
+    """Whether the caller's checkout has a Compose file where another one has the container's.
+
+    As a second clone has, whose own stack was not started; that the container's folder is gone, or
+    is not seen from here, makes no difference.
+    """
+    for file in container.config_files[:1]:
+        names = parts(file)[-_MOST_NAMES:]
+        for first in range(len(names)):
+            twin = "/".join([caller.checkout, *names[first:]])
+            identity = _identity(twin)
+            if identity is not None and identity != _identity(file):
+                return True
+    return False
 
 
 def localized(containers: Sequence[Container], cwd: str) -> list[Container]:
@@ -154,11 +174,13 @@ def _identity(path: str) -> _Identity | None:
     return status.st_dev, status.st_ino
 
 
-def _working_directory() -> str:
+def _working_directory(environ: Mapping[str, str]) -> str:
     try:
         return os.getcwd()  # noqa: PTH109 # importing pathlib takes 9 ms
     except OSError:  # it was removed, or its path cannot be found out
-        return ""
+        # Where it was still says which checkout the caller stands in.
+        path = environ.get("PWD", "")
+        return os.path.normpath(path) if path.startswith("/") else ""
 
 
 def _upwards(folder: str) -> Iterator[str]:
@@ -178,10 +200,11 @@ def _folder_with(files: Sequence[str], cwd: str) -> str | None:
     return None
 
 
-def _compose_file(environ: Mapping[str, str], cwd: str) -> str:
+def _compose_file(environ: Mapping[str, str], cwd: str, root: str) -> str:
     """Return the first file of ``COMPOSE_FILE``, as Compose finds it or from a folder above.
 
-    direnv and the like set a relative path for all folders of a project.
+    direnv and the like set a relative path for all folders of a project. ``root`` is that of the
+    checkout, above which there is another project.
     """
     separator = environ.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
     first = environ.get("COMPOSE_FILE", "").split(separator)[0]
@@ -189,6 +212,8 @@ def _compose_file(environ: Mapping[str, str], cwd: str) -> str:
         path = os.path.normpath(os.path.join(folder, first))  # noqa: PTH118 # see above
         if os.path.isfile(path):  # noqa: PTH113 # see above
             return path
+        if folder == root:
+            break
     return ""
 
 
@@ -226,5 +251,6 @@ def _repository(git: str, root: str) -> _Identity | None:
         return None
     path = text.removeprefix("gitdir: ").rstrip("\n")
     # Of a worktree, as .git/worktrees/NAME; of a submodule it is a repository of its own.
-    common, middle, _ = path.rpartition("/worktrees/")
-    return _identity(os.path.join(root, common if middle else path))  # noqa: PTH118 # see above
+    common, middle, name = path.rpartition("/worktrees/")
+    is_worktree = middle and "/" not in name
+    return _identity(os.path.join(root, common if is_worktree else path))  # noqa: PTH118 # see above

@@ -15,6 +15,7 @@ from rind.decide.selection import (
     AmbiguousError,
     NoContainerError,
     Wanted,
+    fitting,
     require_running,
 )
 from rind.elsewhere import Elsewhere, at_node, chosen, chosen_all, seen_there
@@ -374,6 +375,7 @@ class Client:
             return await self._elsewhere.in_place_of(missing, asked)
         if asked.container is not None:
             return local
+        local = fitting(local, asked)
         try:
             return await self._elsewhere.with_tasks(local, asked)
         except SelectionError:

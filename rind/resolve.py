@@ -48,7 +48,7 @@ __all__ = [
 async def list_candidates(
     engine: Engine, caller: Caller, wanted: Wanted, *, up: bool = False
 ) -> list[Container]:
-    """List the containers that could be wanted, in any state.
+    """List the containers among which the rule chooses, in any state: also those of the place.
 
     Args:
         engine: an open one.
@@ -63,8 +63,8 @@ async def list_candidates(
     if wanted.container is not None:
         return [await _named(engine, caller, wanted.container)]
     found = await engine.containers(wanted.filters, up=up)
-    if not found and wanted.swarm_filters:
-        found = fitting(await engine.containers(wanted.swarm_filters, up=up), wanted)
+    if wanted.swarm_filters and not fitting(found, wanted):
+        found += fitting(await engine.containers(wanted.swarm_filters, up=up), wanted)
     return await as_seen_here(engine, found)
 
 

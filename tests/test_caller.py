@@ -56,6 +56,19 @@ def test_a_hostile_path_costs_nothing(shop: Path) -> None:
     assert time.process_time() - started < 5  # to tell it from the half minute
 
 
+def test_a_working_directory_that_was_removed_is_still_of_its_checkout(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (shop / "compose.yaml").touch()
+    (shop / "src/x").mkdir()
+    monkeypatch.chdir(shop / "src/x")
+    (shop / "src/x").rmdir()
+    caller = find_caller({"PWD": str(shop / "src/x")}, "")
+    assert (caller.cwd, caller.compose_folder) == (str(shop / "src/x"), str(shop))
+    for value in ("", "x"):
+        assert find_caller({"PWD": value}, "").cwd == ""
+
+
 def test_a_working_directory_that_is_gone(shop: Path) -> None:
     assert named(str(shop), Path("/nowhere/at/all")) == ("", str(shop))
     os.rmdir(shop / "src")  # noqa: PTH106 # for the next line
@@ -69,7 +82,10 @@ def side(folder: Path | str, cwd: Path, *, mount: bool = False) -> str:
     """Return how the checkout of a container with this folder is to the caller's."""
     container = Container("0" * 64, "web", "running", "", {})
     mounts = [Mount(str(folder), "/x")] if mount else []
-    container = replace(container, folder="" if mount else str(folder), mounts=mounts)
+    return side_of(replace(container, folder="" if mount else str(folder), mounts=mounts), cwd)
+
+
+def side_of(container: Container, cwd: Path) -> str:
     before = Path.cwd()
     os.chdir(cwd)
     try:
@@ -116,6 +132,46 @@ def test_which_checkout_a_container_is_of(checkouts: Path) -> None:
     assert side(shop, checkouts / "blog") == ""
 
 
+def test_a_mount_says_it_of_a_project_that_is_elsewhere(checkouts: Path) -> None:
+    shop, beside = checkouts / "shop", checkouts / "beside"
+    (checkouts / "infra").mkdir()
+    container = Container("0" * 64, "web", "running", "", {}, folder=str(checkouts / "infra"))
+    mounted = replace(container, mounts=[Mount(str(shop), "/app")])
+    assert side_of(mounted, beside) == side_of(mounted, shop / ".trees/inside") == "another"
+    assert side_of(mounted, shop) == "ours"
+    assert side_of(container, beside) == ""
+
+
+def test_a_submodule_is_a_repository_of_its_own(checkouts: Path) -> None:
+    part = checkouts / "beside/lib"
+    part.mkdir()
+    repository = checkouts / "shop/.git/worktrees/beside/modules/lib"
+    repository.mkdir(parents=True)
+    (part / ".git").write_text(f"gitdir: {repository}\n")
+    assert side(checkouts / "beside", part) == side(checkouts / "shop", part) == ""
+
+
+def test_a_checkout_with_the_same_compose_file_is_another_one(checkouts: Path) -> None:
+    """As a second clone; also where it is gone, or not seen from within a container."""
+    shop, blog = checkouts / "shop", checkouts / "blog"
+    (blog / "docker").mkdir()
+    (shop / "docker/dev.yaml").touch()
+    container = Container("0" * 64, "web", "running", "", {})
+
+    def found(file: Path | str, cwd: Path) -> str:
+        folder = str(Path(file).parent)
+        return side_of(replace(container, folder=folder, config_files=[str(file)]), cwd)
+
+    for file in (shop / "docker/dev.yaml", "/gone/docker/dev.yaml", "/(host)/x/docker/dev.yaml"):
+        assert found(file, blog) == ""
+    (blog / "docker/dev.yaml").touch()
+    for file in (shop / "docker/dev.yaml", "/gone/docker/dev.yaml", "/(host)/x/docker/dev.yaml"):
+        assert found(file, blog) == "another"
+    assert found(shop / "docker/dev.yaml", shop) == "ours"
+    assert found("/gone/other.yaml", blog) == ""
+    assert found("/" * 4000, blog) == ""
+
+
 def test_without_git_the_folder_below_is_ours(tmp_path: Path) -> None:
     (tmp_path / "shop/docker/x").mkdir(parents=True)
     assert side(tmp_path / "shop/docker", tmp_path / "shop") == "ours"
@@ -150,6 +206,9 @@ def test_the_file_that_the_environment_names(shop: Path, monkeypatch: pytest.Mon
     ):
         env = {"COMPOSE_FILE": value, "COMPOSE_PATH_SEPARATOR": separator}
         assert find_caller(env, "").compose_file == str(shop / "docker/dev.yaml")
+    (shop / "src/.git").mkdir()  # what is above is another project
+    assert find_caller({"COMPOSE_FILE": "docker/dev.yaml"}, "").compose_file == ""
+    (shop / "src/.git").rmdir()
     for value in ("", "-", "none.yaml", "\0"):
         assert find_caller({"COMPOSE_FILE": value}, "").compose_file == ""
     caller = find_caller({"COMPOSE_FILE": "docker/dev.yaml"}, "")

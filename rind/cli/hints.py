@@ -6,6 +6,7 @@ command cannot run anyway, and a program of such a name goes before.
 
 from __future__ import annotations
 
+import re
 import shlex
 
 from rind.cli.parser import LONG
@@ -26,14 +27,23 @@ if TYPE_CHECKING:
 __all__ = ["hint_by_names", "hint_by_words", "hint_of_shell"]
 
 
+_SCRIPT: Final = re.compile(r"[|&;<>()$`*?\"']")
+"""What only a shell understands."""
+
+_ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
+
 _ONCE: Final = "it would only change a shell that ends at once: rind"
 
 _OF_SHELLS: Final[Mapping[str, Callable[[str], str]]] = {
     "cd": lambda rest: f"{_ONCE} -w {rest or 'DIR'} COMMAND",
-    "exec": lambda rest: f"a service: rind -s {rest}; a container: rind --container {rest}",
+    "exec": lambda rest: (
+        f"a service: rind -s {rest}; a container: rind --container {rest}"
+        if rest and not rest.startswith("-")
+        else "leave it out, and name the container by -s SERVICE or --container NAME"
+    ),
     "exit": lambda _: "each rind ends with its command; a shell to stay in is: rind",
-    "export": lambda rest: f"{_ONCE} -e {rest or 'A=1'} COMMAND",
-    "source": lambda rest: f"for one command: rind -c {quoted(f'. {rest} && COMMAND')}",
+    "export": lambda rest: f"{_ONCE} -e {rest.split()[0] if rest else 'A=1'} COMMAND",
+    "source": lambda rest: "for one command: rind -c " + quoted(f". {rest or 'FILE'} && COMMAND"),
 }
 """Hints by the first word; what they take is the rest of the line."""
 
@@ -43,18 +53,28 @@ def hint_by_words(options: Options) -> str:
     if options.script is not None or not options.command:
         return ""
     first, *rest = options.command
+    line = " ".join(map(quoted, rest))
+    if first in _OF_SHELLS:
+        return _OF_SHELLS[first](line)
+    if first in BUILTINS:
+        return f"it is a part of the shell: rind -c {quoted(shlex.join(options.command))}"
+    return _hint_by_form(first, line)
+
+
+def _hint_by_form(first: str, line: str) -> str:
+    """Return a hint by how the first word looks; empty for none."""
     words = first.split()
-    if first.startswith("-"):
+    if first.startswith("-") and first != "-":
         return f"an option goes before the command, and before --: rind {quoted(first)}"
     if f"--{first}" in LONG:
         return f"the option is: rind --{first}"
     if words[1:] and not first.startswith(("/", ".")):
-        several = " ".join(map(quoted, words))
-        return f"this word is one program's name: rind {several}, or: rind -c {quoted(first)}"
-    if first in _OF_SHELLS:
-        return _OF_SHELLS[first](" ".join(map(quoted, rest)))
-    script = quoted(shlex.join(options.command))
-    return f"it is a part of the shell: rind -c {script}" if first in BUILTINS else ""
+        is_script = not words[0].isidentifier() or _SCRIPT.search(first)
+        several = "" if is_script else f"rind {' '.join(map(quoted, words))}, or: "
+        return f"this word is one program's name: {several}rind -c {quoted(first)}"
+    if _ASSIGNMENT.fullmatch(first):
+        return f"a variable is set by: rind -e {quoted(first)} {line}"
+    return ""
 
 
 def hint_of_shell(exc: StartError, options: Options) -> str:

@@ -103,7 +103,7 @@ def asked_command(
 def _hint(options: Options) -> str:
     """Return the hint that the pre-step's shell prints, where the first word is no program."""
     first = options.command[0] if options.command else ""
-    is_plain = first[:1] != "-" and not first.split()[1:]
+    is_plain = first[:1] != "-" and "=" not in first and not first.split()[1:]
     if is_plain and first not in BUILTINS and f"--{first}" not in LONG:
         return ""
     from rind.cli.hints import hint_by_words  # noqa: PLC0415 # most words are programs

@@ -18,8 +18,16 @@ if TYPE_CHECKING:
 
 __all__ = ["by_hand", "pasted"]
 
-_PLAIN: Final = re.compile(r"[\w@%+=:,./~${}\" -]+( && [\w@%+=:,./~${}\" -]+)*")
+_PLAIN: Final = re.compile(
+    r"((\.|cd|export|umask|unset) |[A-Za-z_]\w*=)[\w@%+=:,./~${}\" -]*"
+    r"( && ((\.|cd|export|umask|unset) |[A-Za-z_]\w*=)[\w@%+=:,./~${}\" -]*)*"
+)
 """A pre-step that writes nothing and can stand before ``&&``."""
+
+_OWN_WAY: Final = re.compile(
+    r"\b(set|shift|return|exit|trap|exec|eval|function|source)\b|\(\)|\$[@*#0-9]|\$\{[@*#0-9]"
+)
+"""What would change the line's own words or options, or end its shell in another way."""
 
 _SOURCE: Final = re.compile(r"((?:\A|[;&|({\n]|\b(?:then|do|else)\b)\s*)source(?=[ \t]+[^\s;&|]*/)")
 """A ``source`` that dash's ``.`` is as good as: where a command begins, with a path."""
@@ -35,7 +43,7 @@ def by_hand(argv: Sequence[str]) -> list[str]:
         return words  # no line of a person does that
     script = "" if run == RUN else text.removeprefix(FIRST_LINE)
     step = _SOURCE.sub(r"\1.", pre_step.strip())
-    if re.search(r"\bsource\b", step):
+    if _OWN_WAY.search(step):
         return words
     if not _PLAIN.fullmatch(step):
         step = f"{{\n{step}\n}} >&2"

@@ -24,8 +24,12 @@ __all__ = ["METADATA", "read_metadata", "substituted"]
 
 METADATA: Final = "devcontainer.metadata"
 
-_REFERENCE: Final = re.compile(r"\$\{(localEnv|containerEnv|env):([^}:]+)(?::([^}]*))?\}")
-"""A variable of this machine, or of the container, with a default (json_reference, variables)."""
+_REFERENCE: Final = re.compile(
+    r"\$\{(?:(?P<of>localEnv|containerEnv|env):(?P<name>[^}:]+)(?::(?P<default>[^}]*))?"
+    r"|(?P<side>local|container)WorkspaceFolder(?P<base>Basename)?)\}"
+)
+"""A variable of this machine or the container, with a default; or the folder, as this machine or
+the container has it (containers.dev, json_reference, "Variables in devcontainer.json")."""
 
 
 def read_metadata(labels: Mapping[str, str]) -> dict[str, Any]:
@@ -65,21 +69,30 @@ def read_metadata(labels: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def substituted(text: str, local: Mapping[str, str], container: Mapping[str, str]) -> str:
-    """Return a value of remoteEnv with its references replaced; by nothing where they name nothing.
+def substituted(
+    text: str,
+    local: Mapping[str, str],
+    container: Mapping[str, str],
+    folders: tuple[str, str] = ("", ""),
+) -> str:
+    """Return a value with its references replaced; by nothing where they name nothing.
 
     Args:
         text: the value.
         local: this machine's variables.
         container: the container's own.
+        folders: the workspace, as this machine has it and as the container has it.
 
     >>> substituted("${containerEnv:PATH}:/x", {}, {"PATH": "/bin"})
     '/bin:/x'
     """
 
     def value(match: re.Match[str]) -> str:
-        variables = container if match[1] == "containerEnv" else local
-        return variables.get(match[2], match[3] or "")
+        if match["side"]:
+            folder = folders[match["side"] == "container"]
+            return folder.rpartition("/")[2] if match["base"] else folder
+        variables = container if match["of"] == "containerEnv" else local
+        return variables.get(match["name"], match["default"] or "")
 
     return _REFERENCE.sub(value, text)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 
 from rind.decide.pre_step import PreStep, flaw, wrap, wrap_script
 from rind.decide.workdir import container_path, joined
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
 
 _AUTO: Final = "auto"
 _HOST: Final = "host"
+
+_LOGIN: Final = re.compile(r"[\w@.-]{1,64}")
+"""A user's name; any other is not handed over."""
 
 _WORDS: Final = re.compile(r"[\w@%+:,./-]+( +[\w@%+=:,./-]+)*")
 """Text that means the same to every shell: words between spaces."""
@@ -122,13 +126,15 @@ def plan(
     """
     defaults = defaults or Defaults()
     passed = {name: caller.environ[name] for name in profile.pass_env if name in caller.environ}
-    env = {**_remote_env(profile, caller, defaults), **profile.env, **passed, **command.env}
+    refer = partial(_substituted, profile, container, caller, defaults)
+    remote = {name: refer(value) for name, value in profile.remote_env.items()}
+    env = {**remote, **profile.env, **passed, **command.env}
     lent = {
         name: value
         for name, value in command.env_defaults.items()
         if name not in env and name not in defaults.variables
     }
-    user = profile.user if command.user is None else command.user
+    user = refer(profile.user) if command.user is None else command.user
     workdir = _workdir(command, profile)
     if workdir == _AUTO:
         workdir = container_path(caller.cwd, container.mounts) or profile.workspace
@@ -160,7 +166,8 @@ def plan(
 def needs_defaults(command: Command, profile: Profile) -> bool:
     """Whether the plan depends on the container's own variables or working directory."""
     workdir = os.fspath(command.workdir or _AUTO)
-    refers = any("${containerEnv:" in value for value in profile.remote_env.values())
+    texts = [profile.user, *profile.remote_env.values()]
+    refers = any("${containerEnv:" in text for text in texts)
     return bool(command.env_defaults) or refers or not (workdir == _AUTO or workdir.startswith("/"))
 
 
@@ -178,20 +185,22 @@ def wants_mapping(command: Command, profile: Profile) -> bool:
 
 def _login(caller: Caller) -> str:
     """Return the caller's name; empty for root, whom every container knows."""
-    names = (caller.environ.get(name) for name in ("LOGNAME", "USER"))
-    return next(filter(None, names), str(caller.uid)) if caller.uid else ""
+    names = [caller.environ.get(name, "") for name in ("LOGNAME", "USER")]
+    found = next(filter(_LOGIN.fullmatch, names), str(caller.uid))
+    return found if caller.uid else ""
 
 
-def _remote_env(profile: Profile, caller: Caller, defaults: Defaults) -> dict[str, str]:
-    """Return a dev container's variables, without references."""
-    if not profile.remote_env:
-        return {}
+def _substituted(
+    profile: Profile, container: Container, caller: Caller, defaults: Defaults, text: str
+) -> str:
+    """Return a text of a dev container's metadata without references."""
+    if "${" not in text or not container.local_folder:
+        return text
     from rind.decide.dev_container import substituted  # noqa: PLC0415 # most are none
 
-    return {
-        name: substituted(value, caller.environ, defaults.variables)
-        for name, value in profile.remote_env.items()
-    }
+    local = container.local_folder
+    folders = local, profile.workspace or container_path(local, container.mounts) or ""
+    return substituted(text, caller.environ, defaults.variables, folders)
 
 
 def _workdir(command: Command, profile: Profile) -> str:

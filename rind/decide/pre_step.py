@@ -68,15 +68,16 @@ command -v source >/dev/null 2>&1 || eval 'source() {
 }'
 """
 
-# Of a user whom the container does not know, the engine says that / is the home directory. Nothing
-# but what is certainly the user's is taken for one: /tmp is anybody's.
+# Of a user whom the container does not know, the engine says that / is the home directory. A folder
+# that somebody else has put there is not taken for one, nor is /tmp, where anybody may put files.
 _HOME: Final = r"""
 if ! [ -w "${HOME:-/}" ]; then
-  HOME=/tmp/rind-RIND_LOGIN
-  mkdir -m 700 "$HOME" 2>/dev/null
-  if [ -L "$HOME" ] || ! { [ -d "$HOME" ] && [ -O "$HOME" ]; }; then HOME=/tmp; fi
   USER=${USER:-RIND_LOGIN} LOGNAME=${LOGNAME:-RIND_LOGIN}
-  export HOME USER LOGNAME
+  export USER LOGNAME
+  rind_home=/tmp/rind-RIND_LOGIN
+  mkdir -m 700 $rind_home 2>/dev/null
+  if ! [ -L $rind_home ] && [ -d $rind_home ] && [ -O $rind_home ]; then export HOME=$rind_home; fi
+  unset rind_home
 fi
 """
 
@@ -158,7 +159,8 @@ class PreStep:
         container: the container's name, for messages.
         workdir: an absolute path to be in after it; empty for where it ends.
         hint: what to do instead, where the command's first word is no program.
-        login: the name of a user whom the container may not know; then it gets a home directory.
+        login: the name of a user whom the container may not know, of letters, digits and ``_@.-``;
+            that user gets a home directory.
     """
 
     text: str | None = None
@@ -201,7 +203,7 @@ def wrap_script(script: str, args: Sequence[str], step: PreStep) -> list[str]:
 def _begun(step: PreStep, rest: str, between: str = "") -> list[str]:
     definitions = _DEFINITIONS.replace("RIND_NAME", _name(step))
     if step.login:
-        definitions += _HOME.replace("RIND_LOGIN", shlex.quote(step.login.replace("/", "?")))
+        definitions += _HOME.replace("RIND_LOGIN", step.login)
     evaluated = [definitions, RUN + between, step.workdir, step.text or ""]
     return [step.shell, "-c", f"{FIRST_LINE}{rest}", "sh", *evaluated]
 

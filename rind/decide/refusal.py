@@ -13,10 +13,12 @@ from rind.decide.selection import (
     MOST_NAMED,
     NoContainerError,
     explain_state,
+    fitting,
     in_order,
     service_names,
     spelt,
 )
+from rind.records import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def why_none(
         text = f"no running container{narrowed.where} has {wanted} ({state})"
     elif narrowed.where or narrowed.others:
         where, mends = _of_the_place(narrowed, wanted, caller, everything)
-        text = f"no container{where} has {wanted}: {'; or '.join(mends)}"
+        text = f"no container{where} has {wanted}: {'; or '.join(mends) or 'see: rind --list'}"
     else:
         mend = _mend(wanted, caller, everything)
         text = f"no container on {caller.engine} has {wanted}: {mend}"
@@ -135,18 +137,13 @@ def _of_the_place(
     where = narrowed.where
     if not where:
         where = f" of the project in {folder}" if folder else f" of the checkout {caller.checkout}"
-    ours = [
-        container
-        for container in everything
-        if (
-            container.project == caller.project
-            if caller.project
-            else folder is not None and container.folder == folder
-        )
-    ]
-    mends = []
+    ours = [container for container in everything if _is_ours(container, caller)]
+    mends: list[str] = []
     if not ours:
-        mends = ["start it with: docker compose up --detach"]
+        # Compose finds no file elsewhere.
+        mends = ["start it with: docker compose up --detach"] if folder else []
+    elif indexes := _indexes(ours, wanted):
+        mends = [indexes]
     elif wanted.service is None:
         mends = [mislabelled(ours, wanted.label) or "put it on one, and start that anew"]
     elif names := likely_names(wanted.service, {one.service for one in ours}):
@@ -159,6 +156,23 @@ def _of_the_place(
         )
         mends.append(f"choose another project's with {named}")
     return where, mends
+
+
+def _is_ours(container: Container, caller: Caller) -> bool:
+    """Whether a container is of the project that the caller stands in, or names."""
+    if caller.project:
+        return container.project == caller.project
+    folder = caller.compose_folder
+    return container.checkout == "ours" or (folder is not None and container.folder == folder)
+
+
+def _indexes(containers: Sequence[Container], wanted: Wanted) -> str:
+    """Return which indexes there are, where it is the index that none has; else empty."""
+    if wanted.index is None:
+        return ""
+    fit = fitting(containers, replace(wanted, index=None))
+    found = {one.index for one in fit if wanted.service or wanted.label in one.labels}
+    return likely_names(str(wanted.index), found)
 
 
 def _by_project(container: Container, others: Sequence[Container]) -> dict[str, Any]:
@@ -178,9 +192,9 @@ def _mend(wanted: Wanted, caller: Caller, everything: Sequence[Container]) -> st
     if wanted.service in {container.name for container in everything}:
         fields = {"container": wanted.service}
         return f"{wanted.service} is a container, and no service: {spelt(fields, caller)}"
-    for field in ("project", "service"):
-        if names := likely_names_of(wanted, everything, field):
-            return names
+    names = [likely_names_of(wanted, everything, field) for field in ("project", "service")]
+    if found := next(filter(None, [_indexes(everything, wanted), *names]), ""):
+        return found
     folder = caller.compose_folder
     if folder is not None and folder not in {container.folder for container in everything}:
         return f"the project in {folder} is not up; start it with: docker compose up --detach"

@@ -100,9 +100,11 @@ class Wanted:
     @property
     def filters(self) -> list[str]:
         """The engine's label filters, which leave all that could be wanted."""
-        asked = {"service": self.service, "project": self.project}
-        found = [f"{COMPOSE}.{name}={value}" for name, value in asked.items() if value is not None]
-        return found if self.service is not None else [self.label, *found]
+        project = [] if self.project is None else [f"{COMPOSE}.project={self.project}"]
+        if self.service is None:
+            return [self.label, *project]
+        # Of any service: a place may have containers, and none of the wanted one.
+        return [f"{COMPOSE}.service", *project]
 
     @property
     def swarm_filters(self) -> list[str]:
@@ -225,10 +227,46 @@ def narrow(candidates: Sequence[Container], wanted: Wanted, caller: Caller) -> N
     fit = fitting(candidates, wanted)
     if wanted.project is not None or wanted.everywhere:
         return Narrowed(_counting(fit, wanted))
-    found = _with_paths(fit, wanted) or _of_the_environment(fit, caller) or _here(fit, caller)
-    if found is None:
+    place = _place(candidates, wanted, caller)
+    if place is None:
+        near = [container for container in fit if _around(container, caller)]
+        place = _here(near, caller)
+    if place is None:
         return _anywhere(fit, wanted, caller)
-    return replace(found, containers=_counting(found.containers, wanted))
+    return replace(place, containers=_counting(_within(place, fit, caller), wanted))
+
+
+def _place(candidates: Sequence[Container], wanted: Wanted, caller: Caller) -> Narrowed | None:
+    """Return all of the place: what has the label, whatever else is wanted; None for no place.
+
+    One-offs make no place where others do: each may mount any folder.
+    """
+    labelled = [one for one in candidates if wanted.label in one.labels or one.local_folder]
+    regular = [container for container in labelled if not container.is_one_off]
+    found = None
+    for containers in (regular, labelled):
+        here = _of_the_environment(containers, caller) or _here(containers, caller)
+        found = _with_paths(containers, wanted, here) or here
+        if found is not None and found.containers:
+            break
+    return found
+
+
+def _within(place: Narrowed, fit: Sequence[Container], caller: Caller) -> Sequence[Container]:
+    """Return those of a place among the containers that are wanted.
+
+    A service that is wanted may have no label, or no mount where the caller stands: then it is of
+    the place by its project, or because the caller stands in its folder.
+    """
+    members = {container.id for container in place.containers}
+    projects = {container.project for container in place.containers} - {""}
+    if found := [container for container in fit if container.id in members]:
+        return found
+    if found := [container for container in fit if container.project in projects]:
+        return _nearest(found, caller)
+    if caller.project or caller.compose_file:
+        return []
+    return _nearest([container for container in fit if _around(container, caller)], caller)
 
 
 def may_be_a_dev_container(narrowed: Narrowed, wanted: Wanted, caller: Caller) -> bool:
@@ -240,6 +278,8 @@ def may_be_a_dev_container(narrowed: Narrowed, wanted: Wanted, caller: Caller) -
     if caller.dev_folder is None or wanted.everywhere or wanted.label != DEFAULT_LABEL:
         return False
     if caller.compose_file or any(name is not None for name in named):
+        return False
+    if any(container.checkout == "ours" for container in narrowed.containers):
         return False
     near = [folder for one in narrowed.containers for folder in _around(one, caller)]
     return all(below(folder, caller.dev_folder) is None for folder in near)
@@ -297,27 +337,34 @@ def _counting(containers: Sequence[Container], wanted: Wanted) -> list[Container
     return sorted([one for one in kept if not one.is_one_off] or kept, key=in_order)
 
 
-def _with_paths(containers: Sequence[Container], wanted: Wanted) -> Narrowed | None:
-    """Return the containers that mount the command's paths the deepest; None where none does."""
+def _with_paths(
+    containers: Sequence[Container], wanted: Wanted, here: Narrowed | None
+) -> Narrowed | None:
+    """Return the containers that mount the command's paths the deepest; None where none does.
+
+    Where those of the place mount one of the paths, they are the ones.
+    """
     mapping = [container for container in containers if maps(container, wanted)]
     holders: dict[str, list[Container]] = {}
     for path in wanted.paths:
         depths = {one.id: _depth([mount.source for mount in one.mounts], path) for one in mapping}
-        if found := _deepest(mapping, depths):
+        ours = [one for one in here.containers if depths.get(one.id)] if here else []
+        if found := ours or _deepest(mapping, depths):
             holders[path] = found
+            if ours:
+                holders = {path: found}
+                break
     if not holders:
         return None
-    ids = [{one.id for one in found} for found in holders.values()]
-    common = set.intersection(*ids)
-    (first, *_), *_ = holders.values()
-    for path, found in holders.items():
+    common = set.intersection(*({one.id for one in found} for found in holders.values()))
+    path, (first, *_) = next(iter(holders.items()))
+    for other, found in holders.items():
         if not common and first.id not in {one.id for one in found}:
             raise SelectionError(
-                f"the command's paths are in several containers: {first.name} has "
-                f"{next(iter(holders))}, and {found[0].name} has {path}: run it for each by itself"
+                f"the command's paths are in several containers: {first.name} has {path}, and "
+                f"{found[0].name} has {other}: run it for each by itself"
             )
     kept = [container for container in containers if container.id in common]
-    path = next(iter(holders))
     where = f"that mounts {path}"
     return Narrowed(kept, f"the one {where}", f" {where}", is_final=True)
 

@@ -84,8 +84,7 @@ def container_path(cwd: str, mounts: Iterable[Mount]) -> str | None:
 def seen_through(container: Container, own: Sequence[Mount]) -> Container:
     """Return a container with its folders as another one sees them, by that one's bind mounts.
 
-    What no mount has gets a name that is no path. A Compose project's folder may have been named
-    from within: then it is one that a mount leads to.
+    A folder that none of the mounts has gets a name that is no path.
     """
     # Docker Desktop names a folder in one way in a mount, and in another in a label.
     both = [*own, *(Mount(host_path(mount.source), mount.target) for mount in own)]
@@ -93,8 +92,7 @@ def seen_through(container: Container, own: Sequence[Mount]) -> Container:
     def inside(path: str) -> str:
         """Return the name of a project's folder."""
         seen = container_path(path, both) if path else ""
-        named_within = any(below(path, mount.target) is not None for mount in own)
-        return seen if seen is not None else path if named_within else _UNSEEN + path
+        return _UNSEEN + path if seen is None else seen
 
     def through(mount: Mount) -> list[Mount]:
         """Return what of a mount is seen."""

@@ -18,6 +18,12 @@ WORDS = {
     ("ls -la",): "this word is one program's name: rind ls -la, or: rind -c 'ls -la'",
     ("list",): "the option is: rind --list",
     ("doctor",): "the option is: rind --doctor",
+    ("ls | wc",): "this word is one program's name: rind -c 'ls | wc'",
+    ("A=1", "env"): "a variable is set by: rind -e A=1 env",
+    ("exec",): "leave it out, and name the container by -s SERVICE or --container NAME",
+    ("exec", "-it", "web", "ls"): (
+        "leave it out, and name the container by -s SERVICE or --container NAME"
+    ),
     ("-x",): "an option goes before the command, and before --: rind -x",
 }
 """Of programs that no image has."""
@@ -28,7 +34,7 @@ def test_a_hint_by_the_words(words: tuple[str, ...], hint: str) -> None:
     assert hint_by_words(parse(["--", *words], {})) == hint
 
 
-@pytest.mark.parametrize("words", [["ls"], ["/a b/c"], ["./a b"], [], ["-c", "cd /"], [""]])
+@pytest.mark.parametrize("words", [["ls"], ["-"], ["/a b/c"], ["./a b"], [], ["-c", "cd /"], [""]])
 def test_no_hint(words: list[str]) -> None:
     assert hint_by_words(parse(words, {})) == ""
 

@@ -11,6 +11,7 @@ from rind.decide.pre_step import PreStep, wrap, wrap_script
     [
         ("source /venv/bin/activate", '. /venv/bin/activate && exec "$@"'),
         ("export A=1 && . /x", 'export A=1 && . /x && exec "$@"'),
+        ("echo x", '{\necho x\n} >&2 && exec "$@"'),
         ("export A=1;", '{\nexport A=1;\n} >&2 && exec "$@"'),
         ("if x; then source /y; fi", '{\nif x; then . /y; fi\n} >&2 && exec "$@"'),
         ("source /x # why", '{\n. /x # why\n} >&2 && exec "$@"'),
@@ -43,7 +44,18 @@ def test_a_directory_of_the_command_line_wins() -> None:
 
 
 @pytest.mark.parametrize(
-    "step", [PreStep(text="x=source; $x /tmp/y"), PreStep(text="x=1", login="me"), PreStep()]
+    "step",
+    [
+        PreStep(text="x=source; $x /tmp/y"),
+        PreStep(text="set -e\nfalse\nexport A=1"),
+        PreStep(text="nvm() { :; }"),
+        PreStep(text="shift 2"),
+        PreStep(text="exit 3"),
+        PreStep(text="return 0"),
+        PreStep(text=". /x $1"),
+        PreStep(text="x=1", login="me"),
+        PreStep(),
+    ],
 )
 def test_what_no_line_can_do_is_left_as_it_is(step: PreStep) -> None:
     exact = wrap(["ls"], step)

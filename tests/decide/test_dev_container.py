@@ -15,8 +15,9 @@ ENTRIES = [
 ]
 PLACE = {DEV_FOLDER: "/home/me/shop"}
 LABELS = {**PLACE, METADATA: json.dumps(ENTRIES)}
+MOUNTS = [Mount("/home/me/shop", "/code")]
 SHOP = Container(
-    "0" * 64, "shop", "running", "Up", LABELS, mounts=[Mount("/home/me/shop", "/code")]
+    "0" * 64, "shop", "running", "Up", LABELS, mounts=MOUNTS, local_folder="/home/me/shop"
 )
 
 
@@ -79,6 +80,21 @@ def test_labels_of_ours_and_the_command_line_win() -> None:
     command = Command(argv=["x"], user="", workdir="/y", env={"B": "typed"})
     typed = plan(command, read_profile(LABELS), SHOP, caller)
     assert (typed.user, typed.workdir, typed.env) == ("", "/y", ["A=1", "B=typed"])
+
+
+def test_the_user_and_the_folders_are_substituted_too() -> None:
+    entry = {
+        "remoteUser": "${localEnv:WHO:app}",
+        "remoteEnv": {
+            "A": "${localWorkspaceFolder}|${localWorkspaceFolderBasename}",
+            "B": "${containerWorkspaceFolder}|${containerWorkspaceFolderBasename}",
+        },
+    }
+    profile = read_profile({**PLACE, METADATA: json.dumps(entry)})
+    config = plan(Command(argv=["x"]), profile, SHOP, Caller(cwd="/home/me/shop"))
+    assert (config.user, config.env) == ("app", ["A=/home/me/shop|shop", "B=/code|code"])
+    caller = Caller(cwd="/", environ={"WHO": "her"})
+    assert plan(Command(argv=["x"]), profile, SHOP, caller).user == "her"
 
 
 def test_elsewhere_it_is_the_workspace() -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,25 @@ def test_user() -> None:
     assert settle(Profile(user="host")).user == "1000:100"
     assert settle(Profile(user="app"), Command(user="host")).user == "1000:100"
     assert settle(Profile(user="app"), Command(user="")).user == ""
+
+
+@pytest.mark.parametrize(
+    ("environ", "login"),
+    [
+        ({"USER": "me"}, "me"),
+        ({"LOGNAME": "me", "USER": "x"}, "me"),
+        ({"LOGNAME": "x" * 500_000, "USER": "me"}, "me"),
+        ({"USER": "\udcff"}, "1000"),
+        ({"USER": "a b"}, "1000"),
+        ({}, "1000"),
+    ],
+)
+def test_the_name_that_goes_with_the_user(environ: dict[str, str], login: str) -> None:
+    caller = replace(CALLER, environ=environ)
+    config = plan(Command(argv=["x"], user="host"), Profile(), WEB, caller)
+    assert f"/tmp/rind-{login}\n" in config.argv[4]
+    root = replace(caller, uid=0)
+    assert plan(Command(argv=["x"], user="host"), Profile(), WEB, root).argv == ["x"]
 
 
 def test_workdir() -> None:

@@ -96,7 +96,7 @@ def test_what_runs_in_other_places_is_named_with_the_option_that_chooses_it() ->
     plain = replace(WEB, checkout="another")
     assert refusal([plain], caller=IN_SHOP).endswith("with --container web (web)")
     assert refusal([NESTED], caller=IN_NESTED).startswith(
-        "no container of the checkout /home/me/shop/.trees/x has the label app.rind: start it with"
+        "no container of the checkout /home/me/shop/.trees/x has the label app.rind: choose another"
     )
     assert "project='shop2' (shop2-web-1)" in refusal(
         [SHOP2], caller=replace(IN_SHOP, is_program=True)
@@ -120,8 +120,7 @@ def test_the_project_of_the_environment_is_named() -> None:
     caller = replace(NOWHERE, project="blog")
     assert refusal([SHOP], caller=caller) == (
         "no container of the project blog, which COMPOSE_PROJECT_NAME names, has the label "
-        "app.rind: start it with: docker compose up --detach; or choose another project's with "
-        "--project shop (shop-web-1)"
+        "app.rind: choose another project's with --project shop (shop-web-1)"
     )
     caller = replace(NOWHERE, compose_file="/x/dev.yaml")
     assert refusal([BESIDE], caller=caller).startswith(
@@ -143,6 +142,15 @@ def test_a_misspelt_name_gets_the_right_one() -> None:
     assert text.endswith("shop-web-1 is a container, and no service: --container shop-web-1")
     assert likely_names("x", []) == ""
     assert likely_names("x", "abcdefg") == "there are a, b, c, d, e and 2 more"
+
+
+def test_an_index_that_is_not_there_gets_those_that_are() -> None:
+    ones = [service("shop", "web", number, folder="/home/me/shop") for number in (1, 2)]
+    text = said(fit=ones, wanted=Wanted(index=7))
+    assert text.endswith("has the label app.rind and the index 7: there are 1, 2")
+    assert said(fit=ones, wanted=Wanted(index=7), caller=IN_SHOP).endswith("there are 1, 2")
+    text = said(fit=ones, wanted=Wanted(service="web", index=7), caller=IN_SHOP)
+    assert text.endswith("the service web and the index 7: there are 1, 2")
 
 
 def test_a_containers_name_that_is_wrong() -> None:

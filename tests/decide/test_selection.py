@@ -91,6 +91,11 @@ BESIDE = service("shop", "web", folder=f"{HOME}/shop/docker", checkout="ours")
 FILE = f"{HOME}/shop/docker/dev.yaml"
 OF_FILE = replace(BESIDE, config_files=[FILE, "/x"])
 
+IN_API = at(f"{HOME}/shop/api", f"{HOME}/shop")
+MAIN = replace(SHOP, mounts=[Mount(f"{HOME}/shop", "/app")])
+STRAY = bare(service("other", "web", folder="/srv/o", mounts=[Mount(f"{HOME}/shop/api", "/x")]))
+BLOG_DB, BLOG_2 = service("blog", "db", folder="/srv/b"), service("blog", "web", 2, folder="/srv/b")
+
 REFUSED, SEVERAL = "refused", "several"
 CASES: list[tuple[str, list[Container], Wanted, Caller, str | Container]] = [
     # what they are, the candidates, what is wanted, where the caller stands, what is taken
@@ -146,12 +151,29 @@ CASES: list[tuple[str, list[Container], Wanted, Caller, str | Container]] = [
     ("it is down", [gone(SHOP), one_off(SHOP)], ANY, IN_SHOP, REFUSED),
     ("a leftover", [gone(one_off(SHOP)), SHOP2], ANY, IN_SHOP, REFUSED),
     ("nowhere", [one_off(SHOP), WEB], ANY, NOWHERE, WEB),
+    ("a deeper one", [MAIN, one_off(API)], ANY, IN_API, MAIN),
+    ("a deeper one by variable", [MAIN, one_off(API)], ANY, replace(IN_API, project="shop"), MAIN),
+    ("a deeper leftover", [MAIN, gone(one_off(API))], ANY, IN_API, MAIN),
+    # what narrows only
+    ("a service, no label", [SHOP, bare(SHOP_DB)], Wanted(service="db"), IN_SHOP, bare(SHOP_DB)),
+    ("a service of the place", [API, SHOP_DB], Wanted(service="db"), IN_API, SHOP_DB),
+    ("another's with a mount", [SHOP, SHOP_DB, STRAY], Wanted(service="web"), IN_API, SHOP),
+    ("only another's", [BESIDE, BLOG_DB], Wanted(service="db"), at(f"{HOME}/shop"), REFUSED),
+    ("its index", [BESIDE, BLOG_2], Wanted(index=2), at(f"{HOME}/shop"), REFUSED),
+    ("no label anywhere", [bare(SHOP_DB)], Wanted(service="db"), IN_SHOP, bare(SHOP_DB)),
     # paths
     ("a path", [MOUNTED, MOUNTED_TOO], A_PATH, at("/a"), MOUNTED_TOO),
     ("not mapped", [MOUNTED, MOUNTED_TOO], Wanted(paths=["/b/x"]), at("/a"), MOUNTED),
     ("of none", [MOUNTED, TOOL], Wanted(paths=["/etc/x"], map_paths=True), at("/a"), MOUNTED),
     ("down", [MOUNTED, gone(MOUNTED_TOO)], Wanted(paths=["/b"], map_paths=True), at("/a"), REFUSED),
     ("two", [MOUNTED, MOUNTED_TOO], Wanted(paths=["/a", "/b"], map_paths=True), NOWHERE, REFUSED),
+    (
+        "ours too",
+        [MOUNTED, MOUNTED_TOO],
+        Wanted(paths=["/b", "/a"], map_paths=True),
+        at("/a"),
+        MOUNTED,
+    ),
 ]
 
 
@@ -331,7 +353,7 @@ def test_service_project_and_index_narrow() -> None:
     containers = [service("p", "a", 1), service("p", "a", 2)]
     assert fitting(containers, Wanted(index=2)) == containers[1:]
     assert Wanted(service="a", project="p").filters == [
-        "com.docker.compose.service=a",
+        "com.docker.compose.service",
         "com.docker.compose.project=p",
     ]
     assert Wanted(project="p").filters == ["app.rind", "com.docker.compose.project=p"]

@@ -78,7 +78,7 @@ def test_mounts_as_another_container_sees_them(source: str, seen: list[Mount]) -
         ("/home/me/shop/docker", "/workspaces/shop/docker"),
         ("/srv/blog", "/(host)/srv/blog"),
         ("/data/x", "/data/x"),
-        ("/workspaces/shop", "/workspaces/shop"),
+        ("/workspaces/shop", "/(host)/workspaces/shop"),
         ("", ""),
     ],
 )
