@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING
 
 from bed.checkout import BED, VENV, once, write_script
 from bed.say import run, step
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 _PACKAGE = "@devcontainers/cli@0.89.0"
 
 
@@ -21,19 +19,12 @@ def devcontainer() -> Path:
 
     def install(folder: Path) -> None:
         folder.mkdir()
-        # npm's own script looks for its node on the PATH.
+        # npm's own script looks for its node on the PATH, which has certificates of its own.
         path = os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", os.defpath)])
+        environ = {"NODE_EXTRA_CA_CERTS": str(_CERTIFICATES), **os.environ, "PATH": path}
         with step("fetching the devcontainer CLI"):
             quiet = ("--no-audit", "--no-fund", "--ignore-scripts", "--cache", BED / "npm")
-            run(
-                npm,
-                "install",
-                *quiet,
-                "--prefix",
-                folder,
-                _PACKAGE,
-                env={**os.environ, "PATH": path},
-            )
+            run(npm, "install", *quiet, "--prefix", folder, _PACKAGE, env=environ)
 
     BED.mkdir(exist_ok=True)
     folder = once(BED / f"devcontainer-{_PACKAGE.rpartition('@')[2]}", install)
