@@ -7,6 +7,7 @@ what is as slow.
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 
 from rind.caller import find_caller
@@ -15,14 +16,16 @@ from rind.engine.engine import Engine
 from rind.engine.sockets import SocketCarrier
 from rind.engine.transport import dialer_for
 from rind.engine.wire import BlockingWire, finish
-from rind.errors import Refused, SelectionError
+from rind.errors import Refused, RindError, SelectionError
 from rind.execution.begin import Begun, create, new_cookie, start_detached
+from rind.reaper.scripts import NOT_KNOWN, SIGNAL_SCRIPT, script_config
 from rind.records import replace
 from rind.resolve import find, settle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Final
 
     from rind.client import Client
     from rind.decide.plan import Command
@@ -32,6 +35,12 @@ if TYPE_CHECKING:
     from rind.model import Container, ExecConfig
 
 __all__ = ["EarlyClient"]
+
+END_BOUND: Final = 5.0
+"""Seconds to end a command without an event loop."""
+
+END_POLL: Final = 0.05
+"""Seconds between looks at it: what kills it takes as long."""
 
 
 class EarlyClient:
@@ -136,6 +145,30 @@ class EarlyClient:
         """
         asking = self._engine.ask_start(self._carrier, exec_id, tty=tty, size=size)
         return Begun(exec_id, cookie, finish(asking))
+
+    def end(self, begun: Begun, container: Container, config: ExecConfig) -> bool:
+        """Kill a command whose start was requested, where nothing else can end it any more.
+
+        With what is there already: the kept connection, and no event loop.
+
+        Returns:
+            Whether it has ended. Where it has not, it may be left running.
+        """
+        killer = script_config(
+            SIGNAL_SCRIPT, "9", user=config.user, held=" ".join([begun.cookie, *NOT_KNOWN])
+        )
+        deadline = time.monotonic() + END_BOUND
+        with suppress(RindError):
+            while time.monotonic() < deadline:
+                state = finish(self._engine.inspect_exec(begun.exec_id))
+                if state.exit_code is not None and not state.running:
+                    return True
+                if state.running:
+                    # Before the stream is closed: of one that is closed, 20.10 says that it ended.
+                    detached = replace(killer, stdin=False, output=False)
+                    finish(start_detached(self._engine, container, detached))
+                time.sleep(END_POLL)
+        return False
 
     def client(self) -> Client:
         """Return a client for an event loop, to go on with what was started."""

@@ -6,12 +6,13 @@ longer to load than everything else together.
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import select
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rind import __version__
 from rind.cli.parser import parse, parse_shim
@@ -23,6 +24,7 @@ from rind.terminal.tty import give_back
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Final
 
     from rind.cli.invocation import Invocation
     from rind.cli.opening import Prepared
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from rind.execution.begin import Begun
 
 __all__ = ["main"]
+
+_EXHAUSTED: Final = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOBUFS}
+"""What a system call fails with where the machine, or a limit, has no more."""
 
 
 def main() -> int:
@@ -45,8 +50,9 @@ def main() -> int:
         return exc.exit_status
     except BrokenPipeError:
         return ExitStatus.BROKEN_PIPE
-    except OSError as exc:
-        say(f"cannot read stdin or write the output: {exc.strerror or exc}")
+    except (OSError, MemoryError, ImportError) as exc:
+        what = "go on" if _is_exhausted(exc) else "read stdin or write the output"
+        say(f"cannot {what}: {_reason(exc)}")
         return ExitStatus.FAILED
 
 
@@ -103,7 +109,8 @@ def _run(options: Options) -> int:
     with taken(relay):
         try:
             begun = None if prepared is None else (prepared, start(prepared))
-            invocation, status = _in_event_loop(options, variables, begun, relay)
+            with _answering_for(begun):
+                invocation, status = _in_event_loop(options, variables, begun, relay)
         finally:
             give_back()
     if invocation.signal and status == ExitStatus.SIGNALLED + invocation.signal:
@@ -118,11 +125,7 @@ def _in_event_loop(
     relay: Relay,
 ) -> tuple[Invocation, int]:
     """Carry out an action, or serve the command that has begun; return the exit status too."""
-    try:
-        _load()
-    except BaseException:
-        say(relay.left())
-        raise
+    _load()
     import asyncio  # noqa: PLC0415 # see above
 
     from rind.cli.invocation import Invocation  # noqa: PLC0415 # see above
@@ -133,6 +136,42 @@ def _in_event_loop(
     with asyncio.Runner() as runner:
         relay.attach(invocation, runner.get_loop())
         return invocation, runner.run(invocation.run())
+
+
+@contextmanager
+def _answering_for(begun: tuple[Prepared, Begun] | None) -> Iterator[None]:
+    """Leave no command that has begun behind without a word, whatever fails.
+
+    What a run's own machinery raises, it has dealt with. But that may not come to be: there are no
+    more descriptors, no memory, a module that cannot be read.
+    """
+    try:
+        yield
+    except RindError:
+        raise
+    except BaseException:
+        # An event loop that is half made complains in its destructor.
+        sys.unraisablehook = lambda _: None
+        if begun is not None:
+            give_back()
+            for fd in (0, 1):  # which nobody needs any more, and ending it may
+                with suppress(OSError):
+                    os.close(fd)
+            prepared, command = begun
+            container = prepared.selected.container
+            if not prepared.early.end(command, container, prepared.config):
+                say(f"the command may be left running in {container.name}")
+        raise
+
+
+def _is_exhausted(exc: OSError | MemoryError | ImportError) -> bool:
+    """Whether a failure is for lack of descriptors, memory or a module."""
+    return not isinstance(exc, OSError) or exc.errno in _EXHAUSTED
+
+
+def _reason(exc: BaseException) -> str:
+    """Return a failure in words; a MemoryError has none."""
+    return getattr(exc, "strerror", None) or str(exc) or "out of memory"
 
 
 def _load() -> None:

@@ -19,8 +19,8 @@ from typing import Final
 from rind.engine.engine import Engine
 from rind.engine.hijacked import HijackedStream
 from rind.errors import Broken, EngineError, Refused
-from rind.reaper.looks import NOT_KNOWN, run_script, script_config
-from rind.reaper.scripts import COOKIE, LEASH_SCRIPT, SIGNAL_SCRIPT
+from rind.reaper.looks import run_script
+from rind.reaper.scripts import COOKIE, LEASH_SCRIPT, NOT_KNOWN, SIGNAL_SCRIPT, script_config
 
 __all__ = ["Leash"]
 

@@ -4,7 +4,6 @@ A look costs an exec, 50 to 100 ms, and hardly more for a hundred commands than 
 """
 
 import asyncio
-import uuid
 from collections import deque
 from contextlib import suppress
 from typing import Final, NamedTuple
@@ -13,14 +12,9 @@ from rind.engine.engine import Engine
 from rind.engine.frames import STDOUT, FrameDecoder
 from rind.engine.hijacked import HijackedStream
 from rind.model import ExecConfig
-from rind.reaper.scripts import BOOTSTRAP, SIGNAL_SCRIPT, script_variables
+from rind.reaper.scripts import SIGNAL_SCRIPT, script_config
 
-__all__ = ["NOT_KNOWN", "Look", "Looks", "run_script", "script_config"]
-
-SHELL: Final = "/bin/sh"
-
-NOT_KNOWN: Final = "-", "-"
-"""The session and start time of an unknown session."""
+__all__ = ["Look", "Looks", "run_script"]
 
 BOUND: Final = 10.0
 """Seconds for one look."""
@@ -44,26 +38,6 @@ class Look(NamedTuple):
     found: int
     left: int
     has_root: bool
-
-
-def script_config(
-    script: str, *args: str, user: str, held: str = "", name: str = "rind-signal"
-) -> ExecConfig:
-    """Return the exec configuration of a script.
-
-    Args:
-        script: one of :mod:`rind.reaper.scripts`.
-        args: its ``$1`` and so on; every user of the container can read them.
-        user: the user whose processes it reaches.
-        held: the commands, as :func:`script_variables` takes them.
-        name: its ``$0``, as ``docker top`` shows it.
-    """
-    return ExecConfig(
-        argv=[SHELL, "-c", BOOTSTRAP, name, *args],
-        env=script_variables(script, held, uuid.uuid4().hex),
-        user=user,
-        workdir="/",
-    )
 
 
 async def run_script(engine: Engine, container_id: str, config: ExecConfig) -> bytes:

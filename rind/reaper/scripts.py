@@ -17,6 +17,10 @@ in variables (:func:`script_variables`).
 
 from __future__ import annotations
 
+import os
+
+from rind.model import ExecConfig
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
@@ -26,8 +30,10 @@ __all__ = [
     "BOOTSTRAP",
     "COOKIE",
     "LEASH_SCRIPT",
+    "NOT_KNOWN",
     "ROOTS_SCRIPT",
     "SIGNAL_SCRIPT",
+    "script_config",
     "script_variables",
 ]
 
@@ -36,6 +42,15 @@ COOKIE: Final = "RIND_EXEC_ID"
 
 BOOTSTRAP: Final = 'eval "$RIND_SCRIPT"'
 """The script on the command line, which runs the one in the environment."""
+
+
+MARK_SIZE: Final = 16
+"""Bytes of a script's own mark, as many as a UUID has."""
+
+SHELL: Final = "/bin/sh"
+
+NOT_KNOWN: Final = "-", "-"
+"""The session and start time of an unknown session."""
 
 
 def script_variables(script: str, held: str, mark: str) -> list[str]:
@@ -49,6 +64,26 @@ def script_variables(script: str, held: str, mark: str) -> list[str]:
             sees whether the programs that it uses find what they look for.
     """
     return [f"RIND_SCRIPT={script}", f"RIND_HELD={held}", f"RIND_REAPER={mark}"]
+
+
+def script_config(
+    script: str, *args: str, user: str, held: str = "", name: str = "rind-signal"
+) -> ExecConfig:
+    """Return the exec configuration of a script.
+
+    Args:
+        script: one of those below.
+        args: its ``$1`` and so on; every user of the container can read them.
+        user: the user whose processes it reaches.
+        held: the commands, as :func:`script_variables` takes them.
+        name: its ``$0``, as ``docker top`` shows it.
+    """
+    return ExecConfig(
+        argv=[SHELL, "-c", BOOTSTRAP, name, *args],
+        env=script_variables(script, held, os.urandom(MARK_SIZE).hex()),
+        user=user,
+        workdir="/",
+    )
 
 
 _READ_STAT: Final = r"""

@@ -24,9 +24,9 @@ from weakref import WeakValueDictionary
 from rind.errors import EngineError, LeftRunning, Refused, Unreachable
 from rind.reaper import host_processes
 from rind.reaper.leash import Leash
-from rind.reaper.looks import NOT_KNOWN, Look, Looks, run_script, script_config
+from rind.reaper.looks import Look, Looks, run_script
 from rind.reaper.roots import Root, match_root
-from rind.reaper.scripts import COOKIE, ROOTS_SCRIPT
+from rind.reaper.scripts import COOKIE, NOT_KNOWN, ROOTS_SCRIPT, script_config
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

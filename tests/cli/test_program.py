@@ -1,12 +1,15 @@
 """What is printed, whatever stdout is; the rest of the program is in test_main."""
 
 import os
+import random
 import select
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
-from conftest import RIND, TIMEOUT, TestContainer
+import pytest
+from conftest import RIND, TIMEOUT, TestContainer, wait_until
 
 
 def test_a_full_stdout_that_does_not_wait_is_waited_for() -> None:
@@ -42,3 +45,82 @@ def test_what_only_prints_loads_no_event_loop() -> None:
         timeout=TIMEOUT,
     ).stdout.split()
     assert not {"asyncio", "aiodocker"} & set(loaded)
+
+
+# --- out of descriptors, memory, or files -----------------------------------------------------
+
+FAULTS = """
+import os, sys
+
+number, kind = os.environ["FAULT"].split(":")
+left = int(number)
+
+def hook(event, args):
+    global left
+    left -= 1
+    if left == 0:
+        if kind == "memory":
+            raise MemoryError
+        if kind == "import":
+            raise ImportError("cannot read it")
+        raise OSError(24, "Too many open files")
+
+sys.addaudithook(hook)
+"""
+"""Python's audit events are what it asks of the system: here, one of them is refused."""
+
+
+def outcome(
+    busybox: TestContainer, words: list[str], mark: str, **env: str
+) -> tuple[int, list[str], bool]:
+    """Run a command that does not end, and send SIGTERM once it is there.
+
+    Return the status, what was said, and whether the command was left.
+    """
+    sleep = f"[{mark[0]}]{mark[1:]}"
+    with subprocess.Popen(
+        [*words, "-T", "sleep", mark],
+        env=busybox.environ(**env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        wait_until(lambda: process.poll() is not None or mark in busybox.inside("ps"))
+        process.terminate()
+        _, said = process.communicate(timeout=TIMEOUT)
+    is_left = mark in busybox.inside("ps")
+    busybox.inside(f"for pid in $(pgrep -f '{sleep}'); do kill -9 $pid; done")
+    return process.returncode, said.decode().splitlines(), is_left
+
+
+def check(status: int, said: list[str], *, is_left: bool) -> None:
+    """Check that nothing was left in silence, and that a failure is told without a traceback."""
+    assert status in {125, -15}, said
+    assert all(line.startswith("rind: ") for line in said), said
+    told = any("may be left running" in line or "may still be running" in line for line in said)
+    assert told or not is_left
+    assert not any("cannot read stdin" in line for line in said)
+
+
+@pytest.mark.newest_engine
+def test_too_few_descriptors(busybox: TestContainer) -> None:
+    for number in range(5, 14):
+        mark = str(uuid.uuid4().int % 10**8 + 10**8)
+        words = ["prlimit", f"--nofile={number}", RIND]
+        status, said, is_left = outcome(busybox, words, mark)
+        check(status, said, is_left=is_left)
+
+
+@pytest.mark.newest_engine
+@pytest.mark.parametrize("kind", ["descriptors", "memory", "import"])
+def test_a_failure_at_any_moment_leaves_nothing_in_silence(
+    busybox: TestContainer, tmp_path: Path, kind: str
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(FAULTS)
+    chosen = random.Random(kind)
+    # The start is requested after about 360; about 1000 are all.
+    for number in sorted(chosen.sample(range(50, 950), 10)):
+        mark = str(uuid.uuid4().int % 10**8 + 10**8)
+        env = {"PYTHONPATH": str(tmp_path), "FAULT": f"{number}:{kind}", "PYTHONWARNINGS": ""}
+        status, said, is_left = outcome(busybox, [RIND], mark, **env)
+        check(status, said, is_left=is_left)

@@ -10,7 +10,8 @@ from conftest import TestContainer
 
 import rind
 from rind.engine.engine import Engine
-from rind.reaper.looks import NOT_KNOWN, Look, Looks
+from rind.reaper.looks import Look, Looks
+from rind.reaper.scripts import NOT_KNOWN
 
 if TYPE_CHECKING:
     from rind.model import ExecConfig
