@@ -29,6 +29,8 @@ from __future__ import annotations
 import shlex
 from enum import IntEnum
 
+from rind.quoting import printable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,6 +83,10 @@ class RindError(Exception):
     """
 
     exit_status: int = ExitStatus.FAILED
+
+    def __init__(self, message: str = "") -> None:
+        # What an engine or a container says is repeated in messages.
+        super().__init__(printable(message))
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle and copy it with its attributes: by default, it is made anew of its message."""

@@ -1,4 +1,4 @@
-"""A word for people to paste into a shell. Pure.
+"""Text of others in our messages: without control characters, and as a word to paste. Pure.
 
 Names of containers, services and projects are chosen by others, and stand in our hints.
 """
@@ -8,7 +8,16 @@ from __future__ import annotations
 import re
 import shlex
 
-__all__ = ["quoted"]
+__all__ = ["printable", "quoted"]
+
+
+def printable(text: str) -> str:
+    r"""Return ``text`` with a space for each character that is not printable.
+
+    >>> printable("a\x1b[2J")
+    'a [2J'
+    """
+    return text if text.isprintable() else "".join(ch if ch.isprintable() else " " for ch in text)
 
 
 def quoted(word: str) -> str:

@@ -39,3 +39,18 @@ def test_a_copy_is_the_same(error: rind.RindError) -> None:
         assert str(other) == str(error)
         assert vars(other) == vars(error)
         assert other.exit_status == error.exit_status
+
+
+def test_what_an_engine_says_has_no_control_characters() -> None:
+    text = "a\x1b[2J\x9bJ\r\nb\x07"
+    for error in (
+        rind.Unreachable(text),
+        rind.Refused(500, text),
+        rind.StartError(text, 125),
+        rind.Lost(text, text),
+        rind.ContainerGone(text, "stopped"),
+        rind.AmbiguousError(text, []),
+        rind.CommandFailed([text], 1, container=text),
+    ):
+        assert str(error).isprintable()
+    assert str(rind.RindError()) == ""

@@ -8,7 +8,8 @@ PACKAGE = Path(__file__).parents[1] / "rind"
 # From the bottom up: a package imports from those on lower floors only. Modules of the top level
 # are floors of their own.
 FLOORS = [
-    {"errors", "quoting", "readiness", "records"},
+    {"quoting", "readiness", "records"},
+    {"errors"},
     {"model", "swarm_model", "tarball"},
     {"decide", "engine", "terminal"},
     {"reaper", "caller", "within"},

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["program"]
 
+_FAILED = 125
+"""The exit status where nothing could be executed, as in :mod:`rind.errors`."""
+
 
 def program() -> NoReturn:
     """Run the command ``rind``, and exit.
@@ -22,7 +25,12 @@ def program() -> NoReturn:
     # Until there is something to clean up, Ctrl-C ends Rind as it ends any program: no traceback.
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-    from rind.cli.program import main  # noqa: PLC0415 # an interrupt may come meanwhile
+    try:
+        from rind.cli.program import main  # noqa: PLC0415 # an interrupt may come meanwhile
+    except (ImportError, MemoryError, OSError) as exc:
+        sys.stderr.write(f"rind: cannot start: {str(exc) or 'out of memory'}\n")
+        sys.stderr.flush()
+        os._exit(_FAILED)
 
     status = main()
     if sys.warnoptions:

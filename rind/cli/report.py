@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rind.quoting import printable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +39,7 @@ def clean(text: str) -> str:
     Names, labels and messages come from containers and engines: written as they are, an escape
     sequence in them would reach the terminal.
     """
-    return " ".join("".join(ch if ch.isprintable() else " " for ch in text).split())
+    return " ".join(printable(text).split())
 
 
 def line(text: str) -> str:

@@ -34,6 +34,9 @@ __all__ = ["DEFAULT_LABEL", "DEFAULT_SHELL", "Profile", "read_profile"]
 DEFAULT_LABEL: Final = "app.rind"
 DEFAULT_SHELL: Final = "/bin/sh"
 
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""Control characters but for a tab and those at the end of a line."""
+
 _PLAIN: Final = ("shell", "user", "workdir", "command", "pass-env", "map-paths")
 
 
@@ -74,7 +77,12 @@ def read_profile(labels: Mapping[str, str], key: str = DEFAULT_LABEL) -> Profile
     """
     prefix, plain, env = f"{key}.", {}, {}
     for label, value in labels.items():
-        if not label.startswith(prefix):
+        if label != key and not label.startswith(prefix):
+            continue
+        if (found := _CONTROL.search(value)) is not None:
+            # A shell that cannot run it would print it on the user's terminal.
+            raise SelectionError(f"the label {label} has the control character {found[0]!a} in it")
+        if label == key:
             continue
         name = label.removeprefix(prefix)
         if name in _PLAIN:

@@ -23,6 +23,7 @@ from rind.model import (
     Mount,
     is_path,
 )
+from rind.quoting import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def read_error(data: bytes) -> str:
         message = text_in(_object(data, "the error"), "message")
     except WrongAnswer:
         message = data[: 4 * LONGEST_TEXT].decode(errors="replace")
-    return message.strip()[:LONGEST_TEXT]
+    return printable(message.strip()[:LONGEST_TEXT])
 
 
 def _container(item: object) -> Container:

@@ -119,7 +119,7 @@ def test_a_failure_at_any_moment_leaves_nothing_in_silence(
     (tmp_path / "sitecustomize.py").write_text(FAULTS)
     chosen = random.Random(kind)
     # The start is requested after about 360; about 1000 are all.
-    for number in sorted(chosen.sample(range(50, 950), 10)):
+    for number in sorted(chosen.sample(range(150, 950), 10)):
         mark = str(uuid.uuid4().int % 10**8 + 10**8)
         env = {"PYTHONPATH": str(tmp_path), "FAULT": f"{number}:{kind}", "PYTHONWARNINGS": ""}
         status, said, is_left = outcome(busybox, [RIND], mark, **env)

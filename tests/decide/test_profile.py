@@ -49,6 +49,8 @@ def test_under_another_key() -> None:
             "the label app.rind.pass-env needs names of variables, but has 'PV*'",
         ),
         ("pass-env", "A=1", "the label app.rind.pass-env needs names of variables, but has 'A=1'"),
+        ("user", "a\x1b[2J", "the label app.rind.user has the control character '\\x1b' in it"),
+        ("env.A", "\x9b2J", "the label app.rind.env.A has the control character '\\x9b' in it"),
         ("workdir", "src", "the label app.rind.workdir needs an absolute path or auto, but is"),
     ],
 )
@@ -56,3 +58,9 @@ def test_a_mistake_is_told(name: str, value: str, said: str) -> None:
     with pytest.raises(SelectionError) as caught:
         read_profile({"app.rind": "", f"app.rind.{name}": value})
     assert str(caught.value).startswith(said)
+
+
+def test_a_pre_step_with_a_control_character_is_refused() -> None:
+    with pytest.raises(SelectionError, match=r"the label app\.rind has the control character"):
+        read_profile({"app.rind": "\x1b[2J"})
+    assert read_profile({"app.rind": "a\tb\r\nc", "other": "\x1b"}).pre_step == "a\tb\r\nc"
