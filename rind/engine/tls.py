@@ -48,6 +48,8 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Without close_notify, an end is a cut. CPython 3.11.0 to 3.11.3 hide that (gh-95494).
+    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", ssl.Options(0))
     if not tls.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
