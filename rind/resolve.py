@@ -7,6 +7,7 @@ here needs an event loop: over a carrier that blocks, these coroutines never sus
 from __future__ import annotations
 
 from rind.caller import aliases, localized, placed
+from rind.decide.nearness import stands_elsewhere
 from rind.decide.plan import needs_defaults, plan, wants_local_workdir, wants_mapping, words
 from rind.decide.profile import read_profile
 from rind.decide.selection import (
@@ -19,7 +20,6 @@ from rind.decide.selection import (
     require_running,
     select,
     select_all,
-    stands_elsewhere,
 )
 from rind.errors import Refused, SelectionError
 from rind.model import DEV_FOLDER

@@ -25,8 +25,9 @@ from __future__ import annotations
 import re
 from itertools import combinations
 
+from rind.decide.nearness import around, deepest, depth, is_of_another_project, nearest, nearness
 from rind.decide.profile import DEFAULT_LABEL
-from rind.decide.workdir import below, parts
+from rind.decide.workdir import below
 from rind.errors import SelectionError
 from rind.model import COMPOSE, STACK, SWARM
 from rind.quoting import quoted
@@ -58,7 +59,6 @@ __all__ = [
     "select_all",
     "service_names",
     "spelt",
-    "stands_elsewhere",
 ]
 
 MOST_NAMED: Final = 5
@@ -229,7 +229,7 @@ def narrow(candidates: Sequence[Container], wanted: Wanted, caller: Caller) -> N
         return Narrowed(_counting(fit, wanted))
     place = _place(candidates, wanted, caller)
     if place is None:
-        near = [container for container in fit if _around(container, caller)]
+        near = [container for container in fit if around(container, caller)]
         place = _here(near, caller)
     if place is None:
         return _anywhere(fit, wanted, caller)
@@ -263,10 +263,10 @@ def _within(place: Narrowed, fit: Sequence[Container], caller: Caller) -> Sequen
     if found := [container for container in fit if container.id in members]:
         return found
     if found := [container for container in fit if container.project in projects]:
-        return _nearest(found, caller)
+        return nearest(found, caller)
     if caller.project or caller.compose_file:
         return []
-    return _nearest([container for container in fit if _around(container, caller)], caller)
+    return nearest([container for container in fit if around(container, caller)], caller)
 
 
 def may_be_a_dev_container(narrowed: Narrowed, wanted: Wanted, caller: Caller) -> bool:
@@ -281,13 +281,13 @@ def may_be_a_dev_container(narrowed: Narrowed, wanted: Wanted, caller: Caller) -
         return False
     if any(container.checkout == "ours" for container in narrowed.containers):
         return False
-    near = [folder for one in narrowed.containers for folder in _around(one, caller)]
+    near = [folder for one in narrowed.containers for folder in around(one, caller)]
     return all(below(folder, caller.dev_folder) is None for folder in near)
 
 
 def is_dev_container(container: Container, caller: Caller) -> bool:
     """Whether it is the dev container of a folder that the caller stands in."""
-    return container.local_folder in _around(container, caller)
+    return container.local_folder in around(container, caller)
 
 
 def select(narrowed: Narrowed, wanted: Wanted, caller: Caller) -> Selected | None:
@@ -298,7 +298,7 @@ def select(narrowed: Narrowed, wanted: Wanted, caller: Caller) -> Selected | Non
     """
     running = narrowed.running
     if len(running) > 1 and not wanted.everywhere:
-        running = _nearest(running, caller)
+        running = nearest(running, caller)
     if not running:
         return None
     if len(running) == 1:
@@ -347,9 +347,9 @@ def _with_paths(
     mapping = [container for container in containers if maps(container, wanted)]
     holders: dict[str, list[Container]] = {}
     for path in wanted.paths:
-        depths = {one.id: _depth([mount.source for mount in one.mounts], path) for one in mapping}
+        depths = {one.id: depth([mount.source for mount in one.mounts], path) for one in mapping}
         ours = [one for one in here.containers if depths.get(one.id)] if here else []
-        if found := ours or _deepest(mapping, depths):
+        if found := ours or deepest(mapping, depths):
             holders[path] = found
             if ours:
                 holders = {path: found}
@@ -387,18 +387,18 @@ def _of_the_environment(containers: Sequence[Container], caller: Caller) -> Narr
     else:
         return None
     others = [one for one in containers if one not in found]
-    return Narrowed(_nearest(found, caller), named, f" {named},", others)
+    return Narrowed(nearest(found, caller), named, f" {named},", others)
 
 
 def _here(containers: Sequence[Container], caller: Caller) -> Narrowed | None:
     """Return those whose folder the caller stands in; None where that is no container's."""
-    if found := _deepest(containers, {one.id: _nearness(one, caller) for one in containers}):
-        folder = max(_around(found[0], caller), key=len)
+    if found := deepest(containers, {one.id: nearness(one, caller) for one in containers}):
+        folder = max(around(found[0], caller), key=len)
         return Narrowed(found, f"the one for {folder}", f" for {folder}", is_final=True)
     beside = [
         container
         for container in containers
-        if container.checkout == "ours" and not _is_of_another_project(container, caller)
+        if container.checkout == "ours" and not is_of_another_project(container, caller)
     ]
     if not beside:
         return None
@@ -411,19 +411,10 @@ def _anywhere(containers: Sequence[Container], wanted: Wanted, caller: Caller) -
     others = [
         container
         for container in containers
-        if container.checkout == "another" or _is_of_another_project(container, caller)
+        if container.checkout == "another" or is_of_another_project(container, caller)
     ]
     rest = [container for container in containers if container not in others]
     return Narrowed(_counting(rest, wanted), others=_counting(others, wanted))
-
-
-def stands_elsewhere(container: Container, caller: Caller) -> bool:
-    """Return whether we are in a Compose project's folder, and the container is of another's."""
-    if caller.project and container.project == caller.project:
-        return False
-    folder = caller.compose_folder
-    other = bool(container.folder) and folder is not None and folder != container.folder
-    return other and not _nearness(container, caller)
 
 
 def choice(container: Container, others: Sequence[Container]) -> dict[str, Any]:
@@ -465,47 +456,3 @@ def explain_state(container: Container) -> str:
     seen = exited[:1].lower() + exited[1:] if exited else f"is {container.state}"
     where = f" on {container.node}" if container.node else ""
     return f"{seen}; {mend.format(name=quoted(container.name), where=where)}"
-
-
-def _is_of_another_project(container: Container, caller: Caller) -> bool:
-    """Whether its project's folder is another one than the caller's, and neither has the other."""
-    ours, theirs = caller.compose_folder, container.folder
-    if ours is None or not theirs:
-        return False
-    return below(ours, theirs) is None and below(theirs, ours) is None
-
-
-def _nearest(containers: Sequence[Container], caller: Caller) -> list[Container]:
-    """Return those whose folder the caller stands in the deepest; all if in none."""
-    depths = {one.id: _nearness(one, caller) for one in containers}
-    return _deepest(containers, depths) or list(containers)
-
-
-def _deepest(containers: Sequence[Container], depths: Mapping[str, int]) -> list[Container]:
-    """Return those that have the greatest depth, by their IDs; empty where that is 0."""
-    most = max(depths.values(), default=0)
-    return [container for container in containers if most and depths[container.id] == most]
-
-
-def _nearness(container: Container, caller: Caller) -> int:
-    return _depth(_around(container, caller), caller.cwd)
-
-
-def _around(container: Container, caller: Caller) -> list[str]:
-    """Return the container's folders that the caller stands in.
-
-    Not those that have the caller's whole checkout in them, where they are another checkout's.
-    """
-    return [
-        folder
-        for folder in container.folders
-        if below(caller.cwd, folder) is not None
-        if container.checkout != "another" or below(folder, caller.checkout) is not None
-    ]
-
-
-def _depth(folders: Sequence[str], path: str) -> int:
-    """Count the parts of the deepest of the folders that have a path in them; 0 for none."""
-    # One more for the root directory, which is a folder too.
-    inside = [len(parts(folder)) + 1 for folder in folders if below(path, folder) is not None]
-    return max(inside, default=0)

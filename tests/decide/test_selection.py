@@ -15,7 +15,6 @@ from rind.decide.selection import (
     require_running,
     select,
     select_all,
-    stands_elsewhere,
 )
 from rind.errors import SelectionError
 from rind.model import Caller, Container, Mount
@@ -264,12 +263,6 @@ def test_a_service_needs_no_label_but_one_that_has_it_comes_first() -> None:
     assert find([other, labelled], Wanted(service="a")).container is labelled
 
 
-def test_the_environments_project_is_the_callers() -> None:
-    b, c = (service(name, "web", folder=f"/{name}") for name in "bc")
-    assert not stands_elsewhere(b, replace(at("/a", "/a"), project="b"))
-    assert stands_elsewhere(c, replace(at("/a", "/a"), project="b"))
-
-
 def test_several_are_named_with_what_chooses_each() -> None:
     assert refusal([WEB, DB]) == (
         "2 running containers have the label app.rind: "
@@ -357,15 +350,6 @@ def test_service_project_and_index_narrow() -> None:
         "com.docker.compose.project=p",
     ]
     assert Wanted(project="p").filters == ["app.rind", "com.docker.compose.project=p"]
-
-
-def test_standing_in_another_project() -> None:
-    web = service("shop", "web", folder="/home/me/shop", mounts=[Mount("/srv/shared", "/app")])
-    assert stands_elsewhere(web, at("/home/me/other/src", "/home/me/other"))
-    assert not stands_elsewhere(web, at("/home/me/shop", "/home/me/shop"))
-    assert not stands_elsewhere(web, at("/srv/shared/x", "/srv/shared"))
-    assert not stands_elsewhere(web, at("/home/me/other"))
-    assert not stands_elsewhere(WEB, at("/home/me/other", "/home/me/other"))
 
 
 @pytest.mark.parametrize(
