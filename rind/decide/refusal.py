@@ -159,7 +159,7 @@ def _of_the_place(
 
 
 def _is_ours(container: Container, caller: Caller) -> bool:
-    """Whether a container is of the project that the caller stands in, or names."""
+    """Whether a container is of the caller's project."""
     if caller.project:
         return container.project == caller.project
     folder = caller.compose_folder
