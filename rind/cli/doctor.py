@@ -12,6 +12,7 @@ from rind.cli.options import Options
 from rind.cli.report import clean, partial_note
 from rind.cli.translate import asked_endpoint, wanted
 from rind.client import Client, client_at
+from rind.decide.refusal import mislabelled
 from rind.decide.selection import AmbiguousError, Wanted, fitting
 from rind.engine.endpoint import Endpoint
 from rind.errors import RindError, SelectionError, StartError, UsageError
@@ -160,6 +161,8 @@ async def _examine_containers(client: Client, options: Options, findings: _Findi
     if running:
         findings.ok(f"{len(running)} running with {asked}")
     await _examine_place(client, asked, findings)
+    if note := mislabelled(await client.running(), asked.label):
+        findings.note(note)
     if note := partial_note(up):
         findings.fail("containers", note)
     for container in up:

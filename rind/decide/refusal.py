@@ -33,10 +33,6 @@ __all__ = ["likely_names", "likely_names_of", "mislabelled", "no_such_container"
 _RANKS: Final = {"running": 0, "paused": 1, "restarting": 2}
 """The states in the order in which a container is likely to be wanted; all others come last."""
 
-_ALIKE: Final = 0.8
-"""How much of a label must be right for it to be a misspelt one (difflib, ``ratio``)."""
-
-
 _SEE_ALL: Final = "; see: docker ps --all"
 
 
@@ -108,7 +104,9 @@ def mislabelled(containers: Sequence[Container], label: str) -> str:
         for key in sorted(container.labels):
             if key.startswith(f"{label}."):
                 return f"{container.name} has the label {key}, but not {label}: add that"
-        if near := get_close_matches(label, container.labels, 1, _ALIKE):
+        # A letter that is wrong, missing or too many; of long ones, many are alike otherwise.
+        alike = 1 - 1 / len(label) - 0.01
+        if near := get_close_matches(label, container.labels, 1, alike):
             return f"{container.name} has the label {near[0]}: did you mean {label}?"
     return ""
 

@@ -56,6 +56,14 @@ def test_the_doctor_finds_what_is_wrong(containers: Containers) -> None:
     assert nowhere.stdout.splitlines()[-1] == b"      try: sudo systemctl start docker"
 
 
+def test_the_doctor_names_a_label_that_is_nearly_right(containers: Containers) -> None:
+    label = f"test.{uuid.uuid4().hex}"
+    right = containers("busybox", "", label=label)
+    wrong = containers("busybox", None, "--label", f"{label}.user=app")
+    said = lines(right, "--doctor")
+    assert f"note {wrong.name} has the label {label}.user, but not {label}: add that" in said
+
+
 def test_the_doctor_says_how_the_engine_is_reached(tmp_path: Path) -> None:
     for environ, said in (
         ({"DOCKER_HOST": "ssh://nobody@127.0.0.1:1"}, "the ssh command"),

@@ -169,6 +169,9 @@ def test_a_containers_name_that_is_wrong() -> None:
     [
         ("app.rind.user", "web has the label app.rind.user, but not app.rind: add that"),
         ("app.rnd", "web has the label app.rnd: did you mean app.rind?"),
+        ("app.ridn", "web has the label app.ridn: did you mean app.rind?"),
+        ("app.ring", "web has the label app.ring: did you mean app.rind?"),
+        ("app.bind.x", ""),
         ("rind.app", ""),
         ("com.example", ""),
     ],
