@@ -197,6 +197,7 @@ def test_of_two_checkouts_the_nearer_one_is_down(projects: Projects) -> None:
     assert done.stdout.decode().startswith(f"{projects.name('shop2')}-web-1  | ")
 
 
+@pytest.mark.newest_engine
 def test_all_of_the_place(projects: Projects, tmp_path: Path) -> None:
     shop, _ = projects.up("shop", scale=2), projects.up("shop2")
 
@@ -213,6 +214,7 @@ def test_all_of_the_place(projects: Projects, tmp_path: Path) -> None:
     assert b"takes no value but everywhere" in projects.rind("--all=x", "true", cwd=shop).stderr
 
 
+@pytest.mark.newest_engine
 def test_a_one_off_is_in_nobodys_way(projects: Projects) -> None:
     shop = projects.up("shop")
     run = ("compose", "run", "--detach", "--name")
@@ -232,6 +234,7 @@ def test_a_one_off_is_in_nobodys_way(projects: Projects) -> None:
         projects.engine.cli("rm", "--force", f"{projects.label}-once")
 
 
+@pytest.mark.newest_engine
 def test_the_file_that_the_environment_names(projects: Projects, tmp_path: Path) -> None:
     folder = projects.up("shop/docker")
     projects.up("blog")
@@ -276,6 +279,7 @@ def test_the_labels_say_how_to_run(containers: Containers) -> None:
     )
 
 
+@pytest.mark.newest_engine
 @pytest.mark.parametrize("image", ["busybox", "django"])
 @pytest.mark.parametrize("pre_step", [None, "export STEP=$HOME"])
 async def test_as_you(
@@ -315,6 +319,7 @@ async def test_as_you(
     assert (await said({"USER": "me"})).startswith(f"{home}\n")
 
 
+@pytest.mark.newest_engine
 async def test_a_program_finds_its_home_as_you(
     containers: Containers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -390,6 +395,7 @@ async def test_nothing_found_is_an_error_of_its_own(busybox: TestContainer) -> N
         assert [target.container.name for target in found] == [busybox.name]
 
 
+@pytest.mark.newest_engine
 def test_a_crash_loop_is_told_by_its_name(containers: Containers) -> None:
     target = containers("busybox", "", "--restart", "always", command=["false"])
     state = ("inspect", "--format", "{{.State.Restarting}}", target.name)

@@ -50,6 +50,7 @@ def workplace(engine: TestEngine, containers: Containers, tmp_path: Path) -> Wor
     return Workplace(outer, tmp_path, f"test.{uuid.uuid4().hex[:8]}")
 
 
+@pytest.mark.newest_engine
 def test_the_place_is_the_hosts(workplace: Workplace, containers: Containers) -> None:
     project = "com.docker.compose.project"
 
@@ -81,6 +82,7 @@ def test_the_place_is_the_hosts(workplace: Workplace, containers: Containers) ->
     assert f"choose another project's with --project shop2 ({other.name})" in said
 
 
+@pytest.mark.newest_engine
 def test_a_folder_of_the_same_name_is_another_one(
     workplace: Workplace, containers: Containers
 ) -> None:
@@ -90,6 +92,7 @@ def test_a_folder_of_the_same_name_is_another_one(
     assert workplace.rind("pwd", cwd="/usr/lib") == (0, "/\n", "")
 
 
+@pytest.mark.newest_engine
 def test_a_rind_within_a_rind(workplace: Workplace, containers: Containers) -> None:
     inner = containers("busybox", "", label=workplace.label)
     status, out, said = workplace.rind("-v", "-c", "exec cat /proc/self/environ")

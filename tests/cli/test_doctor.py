@@ -56,6 +56,7 @@ def test_the_doctor_finds_what_is_wrong(containers: Containers) -> None:
     assert nowhere.stdout.splitlines()[-1] == b"      try: sudo systemctl start docker"
 
 
+@pytest.mark.newest_engine
 def test_the_doctor_names_a_label_that_is_nearly_right(containers: Containers) -> None:
     label = f"test.{uuid.uuid4().hex}"
     right = containers("busybox", "", label=label)
@@ -121,6 +122,7 @@ def test_the_doctor_examines_each_and_names_what_is_wrong(containers: Containers
     assert f"ok {right.name}: the pre-step 'true'" in said
 
 
+@pytest.mark.newest_engine
 async def test_the_doctor_says_whose_files_commands_write(
     containers: Containers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

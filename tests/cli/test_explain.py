@@ -121,5 +121,5 @@ def test_the_line_of_a_person_does_what_the_exact_one_does(
         return run.returncode, kept
 
     for number in range(len(STEPS)):
-        for words in (["env"], ["-c", "echo $A; pwd; echo $1", "x"], ["-w", "/", "pwd"]):
+        for words in (["env"], ["-w", "/", "-c", "echo $A; pwd; echo $1", "x"]):
             assert done(number, *words) == done(number, "-v", *words)

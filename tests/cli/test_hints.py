@@ -64,6 +64,7 @@ def test_a_hint_by_the_names_of_containers_and_services() -> None:
     assert hint_by_names(named, []) == hint_by_names(Options(), [web]) == ""
 
 
+@pytest.mark.newest_engine
 def test_what_is_no_program_gets_one_line(busybox: TestContainer, containers: Containers) -> None:
     for target in (busybox, containers("busybox", ":"), containers("django", ":")):
         for words, hint in WORDS.items():
@@ -74,6 +75,7 @@ def test_what_is_no_program_gets_one_line(busybox: TestContainer, containers: Co
             assert said.endswith(f" ({hint})")
 
 
+@pytest.mark.newest_engine
 def test_a_program_of_such_a_name_goes_before(containers: Containers) -> None:
     target = containers("busybox", ":")
     program = "#!/bin/sh\\necho mine\\n"

@@ -3,6 +3,7 @@
 import json
 import uuid
 
+import pytest
 from conftest import Containers, TestContainer, lines, one_line, wait_until
 
 from rind.decide.selection import in_order
@@ -50,6 +51,7 @@ def test_a_list_of_none_says_what_to_do(busybox: TestContainer) -> None:
     assert "has the label no.such: put it on one" in one_line(done.stderr)
 
 
+@pytest.mark.newest_engine
 def test_a_list_has_what_does_not_run(containers: Containers) -> None:
     health = ("--health-cmd", "true", "--health-interval", "0.2s")
     target = containers("busybox", "", *health)
