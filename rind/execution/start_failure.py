@@ -67,6 +67,8 @@ def start_failure(text: str, container: str = "the container") -> StartError:
         status = ExitStatus.NOT_EXECUTABLE
     else:
         status = ExitStatus.FAILED
+        # Of the container's own state, such as "cannot exec in a stopped state".
+        said += "" if container in said else f" ({container})"
     return StartError(f"cannot start the command: {_in_words(said, container)}", status)
 
 

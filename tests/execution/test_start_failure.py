@@ -49,7 +49,8 @@ OLD_RUNC = "container_linux.go:380: starting container process caused"
             "x: not found in the PATH of web, where no pre-step ran",
         ),
         (f"Container {'0f' * 32} is paused, unpause it before exec", 125, "Container web is"),
-        ("something new", 125, "something new"),
+        ("something new", 125, "something new (web)"),
+        ("cannot exec in a stopped state", 125, "cannot exec in a stopped state (web)"),
         (
             PODMAN.format('exec: "x": executable file not found in $PATH', INVOKED),
             127,
@@ -63,7 +64,7 @@ OLD_RUNC = "container_linux.go:380: starting container process caused"
             125,
             "there is no directory /x",
         ),
-        ("", 125, "the engine does not say why"),
+        ("", 125, "the engine does not say why (web)"),
     ],
 )
 def test_start_failures_have_one_status_and_no_noise(text: str, status: int, said: str) -> None:
