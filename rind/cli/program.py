@@ -142,19 +142,19 @@ def _in_event_loop(
 def _answering_for(begun: tuple[Prepared, Begun] | None) -> Iterator[None]:
     """Leave no command that has begun behind without a word, whatever fails.
 
-    What a run's own machinery raises, it has dealt with. But that may not come to be: there are no
-    more descriptors, no memory, a module that cannot be read.
+    The event loop's machinery ends the command where it raises an error of ours, or a local stream
+    fails. Without descriptors, memory or a module, there may be no such machinery.
     """
     try:
         yield
-    except RindError:
-        raise
-    except BaseException:
+    except BaseException as exc:
+        if isinstance(exc, RindError) or (isinstance(exc, OSError) and not _is_exhausted(exc)):
+            raise
         # An event loop that is half made complains in its destructor.
         sys.unraisablehook = lambda _: None
         if begun is not None:
             give_back()
-            for fd in (0, 1):  # which nobody needs any more, and ending it may
+            for fd in (0, 1):  # they are of no more use, and ending the command takes descriptors
                 with suppress(OSError):
                     os.close(fd)
             prepared, command = begun
