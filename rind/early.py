@@ -143,8 +143,9 @@ class EarlyClient:
         Raises:
             EngineError: the request could not be sent.
         """
+        requested = time.monotonic()
         asking = self._engine.ask_start(self._carrier, exec_id, tty=tty, size=size)
-        return Begun(exec_id, cookie, finish(asking))
+        return Begun(exec_id, cookie, finish(asking), requested)
 
     def end(self, begun: Begun, container: Container, config: ExecConfig) -> bool:
         """Kill a command whose start was requested, where nothing else can end it any more.

@@ -124,6 +124,21 @@ class Target:
         own = self.profile.user or (await self._engine.defaults(self.container.id)).user
         return own or "root"
 
+    async def why_no_leash(self) -> str:
+        """Return why a command there is not ended if we are killed; empty if it is.
+
+            assert await web.why_no_leash() == ""
+
+        It starts a *leash* to see whether it can: a shell script in the container that ends what we
+        have started there once we are gone.
+
+        Raises:
+            SelectionError: a label is unknown, or its value is invalid.
+            EngineError: the engine failed.
+        """
+        user = (await self.plan(Command(script=":", pre_step=False))).user
+        return await self._trees.why_no_leash(self.container.id, user)
+
     def map_path(self, path: str | os.PathLike[str]) -> str:
         """Return where the container has an absolute path of this machine; as it is if nowhere.
 

@@ -176,6 +176,7 @@ async def _examine_containers(client: Client, options: Options, findings: _Findi
             continue
         try:
             await _examine(target, findings)
+            await _examine_leash(target, findings)
             if note := await _owner_note(target, client.caller):
                 findings.note(f"{container.name}: {note} {asked.label}.user: host")
         except SelectionError as exc:
@@ -227,6 +228,14 @@ async def _examine(target: Target, findings: _Findings) -> None:
             findings.fail(step, f"exit status {status} {said}", by_hand)
     except RindError as exc:
         findings.fail(step, str(exc), by_hand)
+
+
+async def _examine_leash(target: Target, findings: _Findings) -> None:
+    name = target.container.name
+    if why := await target.why_no_leash():
+        findings.note(f"{name}: no leash can hold a command there: {why}")
+    else:
+        findings.ok(f"{name}: a leash can hold a command there")
 
 
 async def _owner_note(target: Target, caller: Caller) -> str:

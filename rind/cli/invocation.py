@@ -95,8 +95,7 @@ class Invocation:
     def go_on_with(self, prepared: Prepared, begun: Begun) -> None:
         """Let :meth:`run` go on with a start that was requested already."""
         name = prepared.selected.container.name
-        supervisor = Supervisor(name, self._options.kill_after, self._tell, has_begun=True)
-        self._running = supervisor
+        self._running = supervisor = self._supervisor(name, has_begun=True)
         self._go_on = partial(self._serve_begun, supervisor, prepared, begun)
 
     async def run(self) -> int:
@@ -201,11 +200,19 @@ class Invocation:
             config = await targets[0].plan(command)
             size = local_window_size() if config.tty else None
             name = targets[0].container.name
-            self._running = supervisor = Supervisor(name, options.kill_after, self._tell)
+            self._running = supervisor = self._supervisor(name)
             start = partial(targets[0].execute, config, size)
             serve = partial(self._serve, config, detach_keys)
             docker = docker_words(options, client.endpoint, targets[0].endpoint)
             return await self._supervise(supervisor, client, start, serve, docker)
+
+    def _supervisor(self, name: str, *, has_begun: bool = False) -> Supervisor:
+        options = self._options
+        return Supervisor(
+            *(name, options.kill_after, self._tell),
+            has_begun=has_begun,
+            tells_leash=options.verbosity > 0,
+        )
 
     async def _serve_begun(self, supervisor: Supervisor, prepared: Prepared, begun: Begun) -> int:
         async with prepared.early.client() as client:

@@ -8,6 +8,7 @@ from typing import Final
 
 from rind.errors import EngineError, ExitStatus, LeftRunning
 from rind.execution.exec import Exec
+from rind.execution.tasks import Tasks
 
 __all__ = ["Say", "Serve", "Start", "Supervisor"]
 
@@ -35,17 +36,27 @@ class Supervisor:
         say: prints a message that does not end the run.
         has_begun: whether the start was requested already, so that it must be ended, and not be
             left out, if :meth:`end` is called before :meth:`run`.
+        tells_leash: whether to say that no leash holds the command, where that is so.
     """
 
-    def __init__(self, name: str, kill_after: float, say: Say, *, has_begun: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        kill_after: float,
+        say: Say,
+        *,
+        has_begun: bool = False,
+        tells_leash: bool = False,
+    ) -> None:
         self.name = name
         self._has_begun = has_begun
         self._kill_after = kill_after
         self._say = say
+        self._tells_leash = tells_leash
         self._task: asyncio.Task[object] | None = None
         self._process: Exec | None = None
         self._ending: asyncio.Task[bool] | None = None
-        self._waiting: asyncio.Task[None] | None = None
+        self._waiting = Tasks()
         self._forwarding: set[asyncio.Task[None]] = set()
         # What ends the run from outside: a signal, and the status unless the command has its own.
         self._number = 0
@@ -80,8 +91,7 @@ class Supervisor:
             # What it left running on purpose is not to be ended any more.
             self._task = self._process = None
             self._has_begun = False
-            if self._waiting is not None:
-                self._waiting.cancel()
+            await self._waiting.cancel()
         return status
 
     def left(self) -> list[str]:
@@ -117,6 +127,8 @@ class Supervisor:
             return self._status  # it was ended before it began
         async with await start() as process:
             self._process = process
+            if self._tells_leash:
+                self._waiting.spawn(self._tell_leash(process))
             if self._status:
                 self.end(self._number, self._status)
             status = await serve(process)
@@ -128,6 +140,10 @@ class Supervisor:
                 # The command has ended; what it started may still have to.
                 return _settled(self._status, status, killed=await self._ending)
             return status
+
+    async def _tell_leash(self, process: Exec) -> None:
+        why = await process.unleashed
+        await self._say(f"no leash holds the command in {self.name}: {why}")
 
     async def _hand_on(self, process: Exec, number: int) -> None:
         try:
@@ -142,7 +158,7 @@ class Supervisor:
             # Where the tree is out of reach, its output might never end.
             self._task.cancel()
         elif self._process is not None:
-            self._waiting = asyncio.create_task(self._leave_unread(self._process, self._task))
+            self._waiting.spawn(self._leave_unread(self._process, self._task))
 
     async def _leave_unread(self, process: Exec, task: asyncio.Task[object]) -> None:
         """Discard an ended command's output once our own stdout is stuck."""

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["FIRST_LINE", "NOT_STARTED", "RUN", "PreStep", "flaw", "wrap", "wrap_script"]
 
 NOT_STARTED: Final = "rind: cannot start the command: "
-"""How the line begins in which the wrapper says so, see :mod:`rind.execution.start_failure`."""
+"""How the line begins in which the wrapper says so, see :mod:`rind.decide.start_failure`."""
 
 MAX_WORD: Final = 128 * 1024 - 1
 """Bytes: Linux's MAX_ARG_STRLEN without the final NUL, the longest word that execve takes."""
@@ -108,7 +108,7 @@ _IS_THERE: Final = rf"""command -v -- "$1" >/dev/null || {{
     }}"""
 
 # bash's and ash's exec take options; dash's takes none, and would look for a program "--". What can
-# be seen to fail, we say ourselves, in the words of :mod:`rind.execution.start_failure`.
+# be seen to fail, we say ourselves, in the words of :mod:`rind.decide.start_failure`.
 _EXEC: Final = rf"""
 case $1 in
   -*)

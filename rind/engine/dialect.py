@@ -8,9 +8,9 @@ a window size at start from API 1.42   never: :attr:`Dialect.takes_console_size`
 ``ExitCode`` null until the end        0, and ``CanRemove`` after the end
                                        (:func:`rind.engine.answers.read_exec_state`)
 ``Pid`` 0 if never started             0 after any end: what the stream says decides
-                                       (:func:`rind.execution.start_failure.tells_failure`)
+                                       (:func:`rind.decide.start_failure.tells_failure`)
 a failure to start on stdout           on stderr, between words of its own
-                                       (:mod:`rind.execution.start_failure`)
+                                       (:mod:`rind.decide.start_failure`)
 variables are the container's own      so is ``TERM=xterm``: :attr:`Dialect.given`
 nothing on stderr but the command's    words about stdin that was not read
                                        (:class:`rind.execution.receiver.Receiver`)

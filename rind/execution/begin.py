@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+from rind.decide.start_failure import start_failure
 from rind.errors import Refused
-from rind.execution.start_failure import start_failure
 from rind.reaper.scripts import COOKIE
 from rind.records import dataclass, replace
 
@@ -30,11 +30,13 @@ class Begun:
     Attributes:
         cookie: the command's, as :func:`create` has got it.
         wire: what the request was sent on.
+        requested: when, by the clock of :func:`time.monotonic`.
     """
 
     exec_id: str
     cookie: str
     wire: Wire
+    requested: float
 
 
 def new_cookie() -> str:

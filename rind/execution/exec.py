@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from contextlib import suppress
 from functools import partial
 from typing import Final, Literal, Self
 
+from rind.decide.start_failure import start_failure, told_failure
 from rind.engine.hijacked import LEFT
 from rind.errors import (
     Broken,
@@ -20,7 +22,6 @@ from rind.errors import (
 )
 from rind.execution.mapping import inward, outward
 from rind.execution.receiver import Receiver
-from rind.execution.start_failure import start_failure, told_failure
 from rind.execution.state import Inspector
 from rind.execution.tasks import Tasks, persistent, shielded
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = ["KILL_AFTER", "Exec", "check_size"]
 
+
+_log: Final = logging.getLogger(__name__)
 
 POLL_FIRST: Final = 0.001
 POLL_LONGEST: Final = 0.25
@@ -90,6 +93,7 @@ class Exec:
         size: the window size (rows, columns) that was set last; None for none.
         last_written: the last byte that was written to its stdin.
         inward: what its stdin must go through before it is written; None for nothing.
+        unleashed: gets the reason, where no leash holds a command that has run for a second.
         left_running: after leaving: why the tree could not be ended; None if it was.
     """
 
@@ -111,6 +115,7 @@ class Exec:
         self.kill_after = KILL_AFTER
         self.size: tuple[int, int] | None = None
         self.last_written = b""
+        self.unleashed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.left_running: LeftRunning | None = None
         self._engine = trees.engine
         self._registry = registry
@@ -144,6 +149,7 @@ class Exec:
         stream: HijackedStream,
         tree: Tree,
         config: ExecConfig,
+        requested: float,
     ) -> Self:
         """Return a command that has begun, with what watches over it. Open until it is left."""
         command = cls(
@@ -154,14 +160,16 @@ class Exec:
             config=config,
         )
         registry.open.add(command)
-        command._tasks.spawn(command._hold_leash())
+        command._tasks.spawn(command._hold_leash(requested))
         command._tasks.spawn(command._receiver.save_the_rest())
         return command
 
-    async def _hold_leash(self) -> None:
-        await self._tree.hold_leash()
-        await self._tree.until_silence()
-        self._stream.give_up(TimeoutError("it does not answer any more"))
+    async def _hold_leash(self, requested: float) -> None:
+        loss = await self._tree.until_unleashed(requested)
+        _log.debug("no leash holds exec %s: %s", self.exec_id, loss.why)
+        self.unleashed.set_result(loss.why)
+        if loss.is_silence:
+            self._stream.give_up(TimeoutError("it does not answer any more"))
 
     async def read(self) -> tuple[int, bytes] | None:
         """Return the next part of the output, as ``(STDOUT or STDERR, bytes)``; None at its end.

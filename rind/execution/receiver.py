@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from rind.decide.start_failure import LONGEST, start_failure, tells_failure
 from rind.engine.frames import STDERR, STDOUT, SYSTEM_ERROR, FrameDecoder
 from rind.engine.hijacked import LEFT, HijackedStream
 from rind.errors import Broken, EngineError
-from rind.execution.start_failure import LONGEST, start_failure, tells_failure
 from rind.execution.state import Inspector
 from rind.execution.tasks import Tasks
 from rind.model import ExecState

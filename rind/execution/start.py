@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import time
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Final
 
+from rind.decide.start_failure import start_failure
 from rind.errors import Broken, LeftRunning, Refused, Unreachable
 from rind.execution.begin import create, new_cookie
 from rind.execution.exec import KILL_AFTER, Exec, check_size
-from rind.execution.start_failure import start_failure
 from rind.execution.tasks import persistent, shielded
 from rind.reaper.tree import BOUND
 
@@ -62,19 +63,24 @@ async def open_exec(  # noqa: PLR0913 # a start has as many sides
             stream = await engine.go_on(begun.wire)
         else:
             stream = await engine.start_exec(exec_id, tty=config.tty, size=size)
-        where = trees, registry, container
-        return Exec.opened(*where, exec_id=exec_id, stream=stream, tree=tree, config=config)
+        return Exec.opened(
+            *(trees, registry, container),
+            exec_id=exec_id,
+            stream=stream,
+            tree=tree,
+            config=config,
+            requested=begun.requested if begun else requested,
+        )
 
     exec_id = begun.exec_id if begun else await create(engine, container, config, tree.cookie)
     tree.exec_id = exec_id
     _log.debug("created exec %s in %s", exec_id, container.name)
-    clock = asyncio.get_running_loop().time
-    requested = clock()
+    requested = time.monotonic()
     try:
         opened = await _opened(asyncio.create_task(open_it()), registry, tree)
     except Refused as exc:
         raise start_failure(exc.text, container.name) from exc
-    _log.debug("started exec %s in %.3f s", exec_id, clock() - requested)
+    _log.debug("started exec %s in %.3f s", exec_id, time.monotonic() - requested)
     opened.size = size
     if config.tty and size and not engine.dialect.takes_console_size:
         async with AsyncExitStack() as undo:

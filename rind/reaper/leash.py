@@ -12,42 +12,69 @@ dozens of others end (containerd#2709).
 import asyncio
 import uuid
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
 
+from rind.decide.start_failure import start_failure, why_not_started
 from rind.engine.engine import Engine
+from rind.engine.frames import FrameDecoder
 from rind.engine.hijacked import HijackedStream
-from rind.errors import Broken, EngineError, Refused
+from rind.errors import Broken, EngineError, ExitStatus, Refused
 from rind.reaper.looks import run_script
-from rind.reaper.scripts import COOKIE, LEASH_SCRIPT, NOT_KNOWN, SIGNAL_SCRIPT, script_config
+from rind.reaper.scripts import (
+    COOKIE,
+    HOLDS,
+    LEASH_SCRIPT,
+    MAY_NOT_SIGNAL,
+    NOT_KNOWN,
+    SIGNAL_SCRIPT,
+    script_config,
+)
 
-__all__ = ["Leash"]
+__all__ = ["Leash", "Loss"]
 
 LOST_BOUND: Final = 5.0
 """Seconds to kill a script whose connection was lost."""
+
+MOST_SAID: Final = 4096
+"""Bytes kept of what a leash prints: only one that fails says more than a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """How a leash was lost.
+
+    Attributes:
+        why: the reason.
+        is_final: whether another would be lost in the same way.
+        is_silence: whether the engine's machine does not answer any more. Nothing is sent to a
+            leash while a command runs, so its connection notices that before one does on which
+            something was sent, which the kernel sends again for a quarter of an hour (tcp(7),
+            tcp_retries2).
+    """
+
+    why: str
+    is_final: bool = False
+    is_silence: bool = False
 
 
 class Leash:
     """The leash in one container, for commands that run as one user.
 
-    Started at the first hold, ended after the last release.
-
-    Attributes:
-        silence: set when the engine's machine does not answer any more. Nothing is sent to a leash
-            while a command runs, so its connection notices that before one does on which something
-            was sent, which the kernel sends again for a quarter of an hour (tcp(7), tcp_retries2).
+    Started at the first hold, ended after the last release. A leash that is lost is started anew at
+    the next hold.
     """
 
     def __init__(self, engine: Engine, container_id: str, user: str) -> None:
         self._engine = engine
         self._container_id = container_id
         self._user = user
-        self.silence = asyncio.Event()
         self._held: dict[str, str] = {}  # the lines that hold them, by cookie
         self._turn = asyncio.Lock()
         self._stream: HijackedStream | None = None
-        self._watch: asyncio.Task[None] | None = None
+        self._watch: asyncio.Task[Loss] | None = None
+        self._failure: asyncio.Future[str] | None = None
         self._cookie = ""
         self._exec_id = ""
 
@@ -83,28 +110,29 @@ class Leash:
                     if not self._held:
                         await self._end()
 
+    async def until_lost(self) -> Loss:
+        """Return how the leash was lost, once it is. Only between a hold and its release."""
+        assert self._watch is not None  # noqa: S101 # a hold has begun it
+        return await asyncio.shield(self._watch)
+
+    async def why_none(self) -> str:
+        """Return why there is no leash; empty if there is one. While a tree is held."""
+        assert self._failure is not None  # noqa: S101 # a hold has begun it
+        return await asyncio.shield(self._failure)
+
     async def _begin(self) -> None:
         self._cookie = uuid.uuid4().hex
-        config = script_config(LEASH_SCRIPT, user=self._user, name="rind-leash")
+        held = "".join(line.removeprefix("hold ") for line in self._held.values())
+        config = script_config(LEASH_SCRIPT, user=self._user, held=held, name="rind-leash")
         config = replace(config, env=[f"{COOKIE}={self._cookie}", *config.env])
         self._exec_id = await self._engine.create_exec(self._container_id, config)
         self._stream = await self._engine.start_exec(self._exec_id, tty=False)
-        self.silence.clear()
-        self._watch = asyncio.create_task(self._until_gone(self._stream))
-        await self._tell("".join(self._held.values()))
+        self._failure = failure = asyncio.get_running_loop().create_future()
+        self._watch = asyncio.create_task(_until_lost(self._stream, failure))
 
     async def _tell(self, lines: str) -> None:
         if self._stream is not None:
             await self._stream.write(lines.encode())
-
-    async def _until_gone(self, stream: HijackedStream) -> None:
-        """Return when the script has ended, or was never started."""
-        try:
-            while await stream.read():
-                pass
-        except Broken as exc:
-            if isinstance(exc.__cause__, TimeoutError):
-                self.silence.set()
 
     async def _end(self) -> None:
         """Close the script's stdin; trees that were not released are killed."""
@@ -134,3 +162,34 @@ class Leash:
         held = " ".join([self._cookie, *NOT_KNOWN])
         config = script_config(SIGNAL_SCRIPT, "9", user=self._user, held=held)
         await run_script(self._engine, self._container_id, config)
+
+
+async def _until_lost(stream: HijackedStream, failure: "asyncio.Future[str]") -> Loss:
+    """Return how a leash was lost.
+
+    Args:
+        stream: the leash's.
+        failure: gets why there is none, or an empty text once it is seen to hold.
+    """
+    decoder, said = FrameDecoder(), b""
+    try:
+        while data := await stream.read():
+            said = (said + b"".join(part for _, part in decoder.feed(data)))[:MOST_SAID]
+            if said.startswith(HOLDS.encode()) and not failure.done():
+                failure.set_result("")
+        loss = Loss("it was ended from outside") if failure.done() else _not_begun(said)
+    except Broken as exc:
+        silence = isinstance(exc.__cause__, TimeoutError)
+        loss = Loss(str(exc), is_final=silence, is_silence=silence)
+    if not failure.done():
+        failure.set_result(loss.why)
+    return loss
+
+
+def _not_begun(said: bytes) -> Loss:
+    text = said.decode(errors="replace").strip()
+    if text == MAY_NOT_SIGNAL:
+        return Loss(text, is_final=True)
+    status = start_failure(text).exit_status
+    is_final = status in {ExitStatus.NOT_FOUND, ExitStatus.NOT_EXECUTABLE}
+    return Loss(why_not_started(text), is_final)

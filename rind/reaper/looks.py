@@ -9,12 +9,12 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 
 from rind.engine.engine import Engine
-from rind.engine.frames import STDOUT, FrameDecoder
+from rind.engine.frames import STDERR, STDOUT, FrameDecoder
 from rind.engine.hijacked import HijackedStream
 from rind.model import ExecConfig
 from rind.reaper.scripts import SIGNAL_SCRIPT, script_config
 
-__all__ = ["Look", "Looks", "run_script"]
+__all__ = ["CannotLook", "Look", "Looks", "run_script"]
 
 BOUND: Final = 10.0
 """Seconds for one look."""
@@ -32,16 +32,24 @@ class Look(NamedTuple):
     Attributes:
         found: the number of processes before the signal.
         left: the number after it.
+        denied: the number of those left that may not be signalled from inside the container.
         has_root: whether the command's own process was one of them.
     """
 
     found: int
     left: int
+    denied: int
     has_root: bool
 
 
-async def run_script(engine: Engine, container_id: str, config: ExecConfig) -> bytes:
-    """Run a script to its end; return its output.
+class CannotLook(Exception):  # it says what is the matter
+    """No script can run in the container. Its text is what the engine or the shell said."""
+
+
+async def run_script(engine: Engine, container_id: str, config: ExecConfig) -> tuple[bytes, bytes]:
+    """Run a script to its end; return its stdout and its stderr.
+
+    Where it could not be started, stdout is what the engine says about it.
 
     Raises:
         EngineError: the engine failed.
@@ -59,12 +67,13 @@ async def run_script(engine: Engine, container_id: str, config: ExecConfig) -> b
         opening.add_done_callback(_close_late)
         raise
     try:
-        decoder, said = FrameDecoder(), b""
-        while len(said) < MOST_SAID and (data := await stream.read()):
-            said += b"".join(part for kind, part in decoder.feed(data) if kind == STDOUT)
+        decoder, said = FrameDecoder(), {STDOUT: b"", STDERR: b""}
+        while sum(map(len, said.values())) < MOST_SAID and (data := await stream.read()):
+            for kind, part in decoder.feed(data):
+                said[kind] += part
     finally:
         stream.close()
-    return said
+    return said[STDOUT], said[STDERR]
 
 
 def _close_late(opening: "asyncio.Task[HijackedStream]") -> None:
@@ -76,7 +85,7 @@ def _close_late(opening: "asyncio.Task[HijackedStream]") -> None:
 class _Asked(NamedTuple):
     number: int
     held: str
-    answer: "asyncio.Future[Look | None]"
+    answer: "asyncio.Future[Look]"
 
 
 class Looks:
@@ -99,7 +108,7 @@ class Looks:
         self._asked: deque[_Asked] = deque()
         self._looking: asyncio.Task[None] | None = None
 
-    async def take(self, number: int, cookie: str, session: tuple[str, str]) -> Look | None:
+    async def take(self, number: int, cookie: str, session: tuple[str, str]) -> Look:
         """Look at a command's tree, and signal it.
 
         Args:
@@ -107,17 +116,15 @@ class Looks:
             cookie: the tree's.
             session: the command's session and its leader's start time.
 
-        Returns:
-            None where the container has no shell.
-
         Raises:
+            CannotLook: no script can run there.
             EngineError, TimeoutError: the look failed.
         """
         answer = asyncio.get_running_loop().create_future()
         self._asked.append(_Asked(number, " ".join([cookie, *session]), answer))
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
-        look: Look | None = await answer
+        look: Look = await answer
         return look
 
     async def until_idle(self) -> None:
@@ -131,30 +138,29 @@ class Looks:
                 count = min(len(self._asked), MOST_AT_ONCE)
                 asked = [self._asked.popleft() for _ in range(count)]
                 wrong: Exception | None = None
-                seen: list[Look | None] = [None] * count
+                seen: list[Look] = []
                 try:
                     async with asyncio.timeout(BOUND):
                         seen = await self._see(asked)
                 except Exception as exc:  # noqa: BLE001 # all who have asked get it
                     wrong = exc
-            for it, look in zip(asked, seen, strict=True):
+            for position, it in enumerate(asked):
                 if it.answer.done():
                     continue  # it was cancelled
                 if wrong is not None:
                     it.answer.set_exception(wrong)
                 else:
-                    it.answer.set_result(look)
+                    it.answer.set_result(seen[position])
 
-    async def _see(self, asked: list[_Asked]) -> list[Look | None]:
+    async def _see(self, asked: list[_Asked]) -> list[Look]:
         numbers, held = (
             (str(request.number) for request in asked),
             " ".join(request.held for request in asked),
         )
         config = script_config(SIGNAL_SCRIPT, *numbers, user=self._user, held=held)
-        said = await run_script(self._engine, self._container_id, config)
+        said, wrong = await run_script(self._engine, self._container_id, config)
         with suppress(ValueError):
             rows = [tuple(map(int, line.split())) for line in said.splitlines()]
-            if len(rows) == len(asked) and {len(row) for row in rows} == {3}:
-                return [Look(found, left, bool(own)) for found, left, own in rows]
-        # The engine itself printed this: there is no shell.
-        return [None] * len(asked)
+            if len(rows) == len(asked) and {len(row) for row in rows} == {4}:
+                return [Look(found, left, denied, bool(own)) for found, left, denied, own in rows]
+        raise CannotLook((wrong or said).decode(errors="replace"))

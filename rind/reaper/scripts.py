@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 __all__ = [
     "BOOTSTRAP",
     "COOKIE",
+    "HOLDS",
     "LEASH_SCRIPT",
+    "MAY_NOT_SIGNAL",
     "NOT_KNOWN",
     "ROOTS_SCRIPT",
     "SIGNAL_SCRIPT",
@@ -43,6 +45,10 @@ COOKIE: Final = "RIND_EXEC_ID"
 BOOTSTRAP: Final = 'eval "$RIND_SCRIPT"'
 """The script on the command line, which runs the one in the environment."""
 
+
+HOLDS: Final = "holds"
+MAY_NOT_SIGNAL: Final = "nothing in the container may signal a process"
+"""What a leash prints: one of these."""
 
 MARK_SIZE: Final = 16
 """Bytes of a script's own mark, as many as a UUID has."""
@@ -101,18 +107,21 @@ _TREE: Final = r"""
 # cookie, its session, and the start time of the session's leader, "-" for what is not known.
 #
 # Reading is where a shell is slow, a system call for each byte: where the usual programs are there,
-# and are seen to find our own mark, they do it; else builtins do.
+# and are seen to find our own mark, they do it; else builtins do, which need no further process.
+#
+# Where the container may have no further process, a shell ends in the attempt to start one. It then
+# runs its trap for that, which begins anew with builtins alone.
 #
 # What head prints between two files can be in a file too: its output only says which processes to
 # look at one by one.
 look() {
-  cookies=' ' bearers=' ' stats= speed=fast
+  cookies=' ' bearers=' ' stats= speed=fast environs=
   set -- $held
   while [ "${3-}" ]; do
     cookies="$cookies$1 "
     shift 3
   done
-  environs=$(fast_environs)
+  [ "$alone" ] || environs=$(fast_environs)
   case $environs in
     *"RIND_REAPER=$RIND_REAPER"*) ;;
     *) speed=slow ;;
@@ -160,13 +169,14 @@ slow_bearers() {
 # it escaped, in stat all that counts comes after it.
 fast_stats() {
   set +f
-  sed -n -e '/^State:/h' -e '/^Pid:/H' -e '/^PPid:/H' -e '/^NSsid:/{
+  stats=$(sed -n -e '/^State:/h' -e '/^Pid:/H' -e '/^PPid:/H' -e '/^NSsid:/{
     H
     x
     s/^State:.\([A-Z]\) ([a-z ]*)\nPid:/\1/
     s/\nPPid:/ /
     s/^\([A-Z]\).\([0-9]*\) .\([0-9]*\)\nNSsid:.\([0-9]*\).*/\2 \1 \3 \4/p
-  }' /proc/[0-9]*/status
+  }' /proc/[0-9]*/status)
+  set -f
 }
 slow_stats() {
   set +f
@@ -175,8 +185,9 @@ slow_stats() {
     read_stat "$pid" || continue
     state=${stat%% *} stat=${stat#* }
     parent=${stat%% *} stat=${stat#* * }
-    echo "$pid $state $parent ${stat%% *}"
+    stats="$stats$pid $state $parent ${stat%% *} "
   done
+  set -f
 }
 # A number is used again, but not one of a session that has processes in it: the session $1 is the
 # one that was meant unless its leader was started at another time than $2.
@@ -196,8 +207,8 @@ find_tree() {
   done
   if is_session "$2" "$3"; then sessions="$sessions$2 "; fi
   case $roots$sessions in *[0-9]*) ;; *) tree=; return 0 ;; esac
-  [ "$stats" ] || stats=$(${speed}_stats)
-  [ "$stats" ] || stats=$(slow_stats)
+  [ "$stats" ] || ${speed}_stats
+  [ "$stats" ] || slow_stats
   grown=yes
   while [ "$grown" ]; do
     grown=
@@ -223,7 +234,7 @@ find_tree() {
 } 2>/dev/null
 # What is read is split into words, and they are not patterns; the readers look for files.
 set -f
-held=$RIND_HELD
+held=$RIND_HELD alone=
 """
 
 SIGNAL_SCRIPT: Final = (
@@ -231,37 +242,71 @@ SIGNAL_SCRIPT: Final = (
     + _TREE
     + r"""
 # The arguments are a signal's number for each of the commands in $held; 0 only looks. For each of
-# them, prints how many processes there were and how many are left, and $own.
+# them, prints how many processes there were, how many are left, how many of these may not be
+# signalled, and $own.
 count_tree() {
   find_tree "$@"
   set -- $tree
   count=$#
 }
-numbers=$* found= sent=
-look
-set -- $held
-for number in $numbers; do
-  count_tree "$1" "$2" "$3"
-  found="$found $1 $2 $3 $number $count $own"
-  if [ "$number" != 0 ] && [ "$tree" ]; then
-    kill "-$number" $tree 2>/dev/null
-    sent=yes
-  fi
-  shift 3
-done
-[ -z "$sent" ] || look
-set -- $found
-while [ "${6-}" ]; do
-  if [ "$4" = 0 ]; then count=$5; else count_tree "$1" "$2" "$3"; fi
-  echo "$5 $count $6"
-  shift 6
-done
+count_denied() {
+  denied=0
+  for pid in $tree; do
+    kill -0 "$pid" || [ ! -e "/proc/$pid" ] || denied=$((denied + 1))
+  done
+} 2>/dev/null
+signal_all() {
+  found=
+  look
+  set -- $held
+  for number in $numbers; do
+    count_tree "$1" "$2" "$3"
+    found="$found $1 $2 $3 $number $count $own"
+    if [ "$number" != 0 ] && [ "$tree" ]; then
+      kill "-$number" $tree 2>/dev/null
+      sent=yes
+    fi
+    shift 3
+  done
+}
+tell_all() {
+  told=
+  [ -z "$sent" ] || look
+  set -- $found
+  while [ "${6-}" ]; do
+    count=$5 denied=0
+    if [ "$4" != 0 ]; then
+      count_tree "$1" "$2" "$3"
+      count_denied
+    fi
+    told="$told$5 $count $denied $6
+"
+    shift 6
+  done
+}
+work() {
+  [ "$sent" ] || signal_all
+  tell_all
+  trap - EXIT
+  printf '%s' "$told"
+}
+numbers=$* sent=
+trap 'alone=yes; work' EXIT
+work
 """
 )
 
 LEASH_SCRIPT: Final = (
     _READ_STAT
     + _TREE
+    + f"""
+if kill -0 $$ 2>/dev/null; then
+  echo '{HOLDS}'
+else
+  echo '{MAY_NOT_SIGNAL}'
+  exit
+fi
+"""
     + r"""
 # Takes lines: "hold" and the words of $held for one command, or "release" and a cookie. When there
 # are no more, the trees that are held are ended: SIGTERM, a few looks for those that end by
@@ -277,6 +322,21 @@ find_trees() {
   done
   trees=${trees# }
 }
+none_left() {
+  find_trees
+  case $trees in *[0-9]*) return 1 ;; esac
+}
+end_all() {
+  none_left && return
+  kill -15 $trees 2>/dev/null
+  for turn in 1 2 3 4; do
+    none_left && return
+  done
+  for turn in 1 2 3 4 5 6 7 8 9; do
+    kill -9 $trees 2>/dev/null
+    none_left && return
+  done
+}
 trap '' HUP INT TERM PIPE
 while read -r verb cookie session start; do
   set -- $held
@@ -287,17 +347,9 @@ while read -r verb cookie session start; do
   done
   [ "$verb" = release ] || held="$held$cookie $session $start "
 done
-find_trees
-kill -15 $trees 2>/dev/null
-for turn in 1 2 3 4; do
-  find_trees
-  case $trees in *[0-9]*) ;; *) exit 0 ;; esac
-done
-for turn in 1 2 3 4 5 6 7 8 9; do
-  kill -9 $trees 2>/dev/null
-  find_trees
-  case $trees in *[0-9]*) ;; *) exit 0 ;; esac
-done
+trap 'alone=yes; trap - EXIT; end_all' EXIT
+end_all
+trap - EXIT
 """
 )
 

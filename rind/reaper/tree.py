@@ -6,7 +6,8 @@ second exec, a small shell script, signals all processes that bear it. A command
 environment, by clearing it or by becoming another user's, is found by its session: on this machine
 the kernel knows it, elsewhere :mod:`rind.reaper.roots` finds it. Where a container has no shell,
 but its engine is on this machine and we are allowed to, the processes are found and signalled from
-outside (:mod:`rind.reaper.host_processes`).
+outside (:mod:`rind.reaper.host_processes`). So it is done too where no process may be started in
+the container, or none there may signal another.
 
 A tree is gone only when the engine confirms it: finding no process is not enough.
 """
@@ -16,15 +17,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import time
+import uuid
 from contextlib import suppress
 from functools import cached_property
 from http import HTTPStatus
 from weakref import WeakValueDictionary
 
+from rind.decide.start_failure import why_not_started
 from rind.errors import EngineError, LeftRunning, Refused, Unreachable
 from rind.reaper import host_processes
-from rind.reaper.leash import Leash
-from rind.reaper.looks import Look, Looks, run_script
+from rind.reaper.leash import Leash, Loss
+from rind.reaper.looks import CannotLook, Look, Looks, run_script
 from rind.reaper.roots import Root, match_root
 from rind.reaper.scripts import COOKIE, NOT_KNOWN, ROOTS_SCRIPT, script_config
 
@@ -37,7 +41,11 @@ if TYPE_CHECKING:
 __all__ = ["BOUND", "Tree", "Trees"]
 
 LEASH_AFTER: Final = 1.0
-"""Seconds after a command's start at which its leash is armed: short commands need none."""
+"""Seconds after a start was requested at which the command's leash is armed: short ones need none.
+"""
+
+LEASH_ATTEMPTS: Final = 3
+"""Leashes for a command, one after the other is lost; before each, a second more to wait."""
 
 POLL: Final = 0.1
 """Seconds between two looks at a tree. A look costs an exec, 50 to 100 ms."""
@@ -97,6 +105,17 @@ class Trees:
         if leash is None:
             self._leashes[key] = leash = Leash(self.engine, container_id, user)
         return leash
+
+    async def why_no_leash(self, container_id: str, user: str) -> str:
+        """Return why no leash could hold a command there; empty if one could."""
+        leash, cookie = Leash(self.engine, container_id, user), uuid.uuid4().hex
+        try:
+            await leash.hold(cookie, NOT_KNOWN)
+            why = await leash.why_none()
+            await leash.release(cookie)
+        except EngineError as exc:
+            return str(exc)
+        return why
 
     def looks(self, container_id: str, user: str) -> Looks:
         """Return the shared looks at a container's processes, for a user."""
@@ -185,7 +204,7 @@ class Tree:
         """
         clock = asyncio.get_running_loop().time
         deadline = clock() + kill_after
-        found, left, _ = await self._signal(number)
+        found, left, *_ = await self._signal(number)
         while left and clock() < deadline and not self._urgent.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._urgent.wait(), min(POLL, deadline - clock()))
@@ -196,30 +215,46 @@ class Tree:
             if clock() > deadline:
                 raise LeftRunning(f"{left} processes survived SIGKILL")
             # Repeated: between the look and the signal, a process may have started another.
-            left = (await self._signal(signal.SIGKILL)).left
+            look = await self._signal(signal.SIGKILL)
+            left = look.left
+            if left and left == look.denied:
+                raise LeftRunning(f"nothing in the container may signal {left} of its processes")
         return killed
 
     def hurry(self) -> None:
         """Make :meth:`end` send SIGKILL now. Idempotent."""
         self._urgent.set()
 
-    async def hold_leash(self) -> None:
-        """Arm the leash after :data:`LEASH_AFTER` seconds. Safe to cancel.
+    async def until_unleashed(self, requested: float) -> Loss:
+        """Arm the leash, and return why none holds the tree, once that is so. Safe to cancel.
 
         Arming is a task of its own, which cancelling leaves alone: a leash that was abandoned while
         it was armed may exist, and would kill the tree unless it is released.
+
+        Args:
+            requested: when the command's start was, by the clock of :func:`time.monotonic`. A slow
+                machine has used some of the time until :data:`LEASH_AFTER` already.
         """
-        await asyncio.sleep(LEASH_AFTER)
+        await asyncio.sleep(requested + LEASH_AFTER - time.monotonic())
+        for attempt in range(LEASH_ATTEMPTS):
+            await asyncio.sleep(attempt)
+            self._holding = asyncio.create_task(self._hold())
+            try:
+                await asyncio.shield(self._holding)
+                loss = await self._leash.until_lost()
+            except EngineError as exc:
+                loss = Loss(str(exc))
+            if loss.is_final:
+                break
+        return loss
+
+    async def _hold(self) -> None:
         session = await self._find_session()
+        await self._leash.hold(self.cookie, session)
+        _log.debug("the leash takes exec %s", self.exec_id)
         # With a local engine, a session that is not found has ended.
         if session == NOT_KNOWN and not (self._trees.is_local or await self._bears_cookie()):
-            session = await self._match_session()
-        self._holding = asyncio.create_task(self._leash.hold(self.cookie, session))
-        _log.debug("the leash takes exec %s", self.exec_id)
-
-    async def until_silence(self) -> None:
-        """Return when the leash has noticed that the engine's machine is off."""
-        await self._leash.silence.wait()
+            await self._leash.hold(self.cookie, await self._match_session())
 
     async def release_leash(self) -> None:
         """Release the tree from the leash: what still runs lives on. Idempotent.
@@ -263,7 +298,7 @@ class Tree:
                 # A container is removed when all that ran in it has been killed.
                 if exc.http_status != HTTPStatus.NOT_FOUND or await self._container_is_there():
                     raise LeftRunning(str(exc)) from exc
-                return Look(0, 0, has_root=False)
+                return Look(0, 0, 0, has_root=False)
             except EngineError as exc:
                 raise LeftRunning(str(exc)) from exc
 
@@ -279,8 +314,15 @@ class Tree:
 
     async def _signal_from_inside(self, number: int) -> Look:
         session = self._session if self._session != NOT_KNOWN else await self._find_session()
-        look = await self._looks.take(number, self.cookie, session)
-        return await self._signal_from_outside(number) if look is None else look
+        try:
+            look = await self._looks.take(number, self.cookie, session)
+        except CannotLook as exc:
+            why = f"no shell can signal it there ({why_not_started(str(exc))})"
+            return await self._signal_from_outside(number, why)
+        if look.denied:
+            with suppress(LeftRunning):
+                return await self._signal_from_outside(number, "")
+        return look
 
     async def _until_started(self) -> None:
         """Wait for the tree to be there, so that it is not looked for too early.
@@ -357,25 +399,28 @@ class Tree:
         state = await self._engine.inspect_exec(self.exec_id)
         before = await self._engine.processes(self._container_id)
         config = script_config(ROOTS_SCRIPT, user=self._user)
-        said = await run_script(self._engine, self._container_id, config)
+        said, _ = await run_script(self._engine, self._container_id, config)
         inside = [Root(*map(int, line.split())) for line in said.split(b"\n")[:-1]]
         after = await self._engine.processes(self._container_id)
         return match_root(state.pid, before, inside, after)
 
-    async def _signal_from_outside(self, number: int) -> Look:
+    async def _signal_from_outside(self, number: int, why: str) -> Look:
         """Find the tree among the processes of this machine, and signal it.
 
+        Args:
+            number: the signal.
+            why: the reason why it is not done from inside.
+
         Raises:
-            Refused: the engine's processes are not among them, or are not ours to look at.
+            LeftRunning: the engine's processes are not among them, or are not ours to look at.
         """
-        without_shell = "the container has no shell to signal it with"
         if not self._trees.is_local:
-            raise Refused(0, f"{without_shell}, and its engine is not on this machine")
+            raise LeftRunning(f"{why}, and its engine is not on this machine")
         root = await self._own_pid()
         if host_processes.session_of(root, self._container_id) is None:
             root = 0
         try:
             count = host_processes.signal_tree(number, self.variable, root, self._container_id)
         except PermissionError as exc:
-            raise Refused(0, f"{without_shell}, and we are not root") from exc
-        return Look(count, count, bool(root))
+            raise LeftRunning(f"{why}, and we are not root") from exc
+        return Look(count, count, 0, bool(root))

@@ -144,7 +144,7 @@ async def test_an_engine_that_is_off_is_noticed(
             monkeypatch.setattr(leash._stream, "_sock", silent)
             silent.shutdown(socket.SHUT_WR)  # the end of the leash's output wakes the reader
             async with asyncio.timeout(TIMEOUT):
-                await leash.silence.wait()
+                assert (await leash.until_lost()).is_silence
             with pytest.raises(Broken):
                 await leash.release("0" * 32)
 

@@ -51,7 +51,7 @@ async def test_one_who_goes_away_holds_up_no_other(busybox: TestContainer) -> No
         staying = asyncio.create_task(looks.take(0, "1" * 32, NOT_KNOWN))
         await asyncio.sleep(0)
         leaving.cancel()
-        assert await staying == Look(0, 0, has_root=False)
+        assert await staying == Look(0, 0, 0, has_root=False)
         await looks.until_idle()
 
 

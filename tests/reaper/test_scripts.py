@@ -111,7 +111,8 @@ def signal(
         timeout=20,
     )
     assert done.stderr == ""
-    count, left, own = map(int, done.stdout.split())
+    count, left, denied, own = map(int, done.stdout.split())
+    assert denied == 0
     assert left <= count
     assert own == 0  # a victim has a parent
     return count
@@ -177,7 +178,7 @@ def test_one_look_signals_several_trees_each_as_it_is_asked(
         rows = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
         assert [row[0] for row in rows] == [6, 6, 6, 0]
         assert rows[0][1] > 0
-        assert rows[2:] == [(6, 6, 0), (0, 0, 0)]
+        assert rows[2:] == [(6, 6, 0, 0), (0, 0, 0, 0)]
         assert gone(killed)
         assert stubborn[0] in alive(stubborn)
         assert alive(seen) == seen
@@ -334,7 +335,7 @@ hold {cookies[3]} {session[0]} {start}
 release {cookies[1]}
 hold {cookies[2]} - -
 hold {cookies[1]}"""  # in the middle of this line, the one who held it was killed
-        assert leash(shell).communicate(told.encode(), 20)[0] == b""
+        assert leash(shell).communicate(told.encode(), 20)[0] == b"holds\n"
         assert gone([*first, *last, *session])
         assert alive(released) == released
         assert alive(stranger) == stranger
@@ -344,7 +345,7 @@ def test_a_leash_that_holds_nothing_ends_nothing(shell: list[str]) -> None:
     cookie = uuid.uuid4().hex
     with victim(cookie) as pids:
         told = f"hold {cookie} - -\nrelease {cookie}\n"
-        assert leash(shell).communicate(told.encode(), 20)[0] == b""
+        assert leash(shell).communicate(told.encode(), 20)[0] == b"holds\n"
         assert alive(pids) == pids
 
 

@@ -43,7 +43,7 @@ class Scripted(Tree):
     async def _reach(self, number: int) -> Look:
         self.sent.append(number)
         left = self.left.pop(0) if self.left else 0
-        return Look(left, left, has_root=False)
+        return Look(left, left, 0, has_root=False)
 
 
 async def test_a_tree_that_ends_by_itself_is_not_killed() -> None:
@@ -395,7 +395,10 @@ async def test_without_a_shell_and_without_rights_it_is_told(
                 unprivileged.setattr(host_processes, "session_of", lambda *_: None)
                 unprivileged.setattr(Path, "read_bytes", denied)
                 unprivileged.setattr(os, "geteuid", lambda: 1000)
-                with pytest.raises(LeftRunning, match="no shell to signal it with, and we are not"):
+                with pytest.raises(
+                    LeftRunning,
+                    match=r"sh: not found\), and we are not root",
+                ):
                     await process.end(signals.SIGTERM, 0)
             assert not await process.end(signals.SIGTERM, 1)
 
@@ -452,7 +455,7 @@ async def test_a_command_that_cannot_be_reached_is_told(
             process.terminate()
         _, said = await process.communicate()
     assert process.returncode == (124 if option else -signals.SIGTERM)
-    assert "no shell to signal it with, and its engine is not on this machine" in one_line(said)
+    assert "(/bin/sh: not found), and its engine is not on this machine" in one_line(said)
     assert sleepers(distroless, mark) == 1
     await asyncio.to_thread(subprocess.run, ["pkill", "-x", "-f", f"sleep {mark}"], check=True)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from rind.execution.start_failure import start_failure, tells_failure
+from rind.decide.start_failure import start_failure, tells_failure
 
 RUNC = "OCI runtime exec failed: exec failed: unable to start container process: {}: unknown\r\n"
 

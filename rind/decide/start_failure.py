@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-__all__ = ["LONGEST", "start_failure", "tells_failure", "told_failure"]
+__all__ = ["LONGEST", "start_failure", "tells_failure", "told_failure", "why_not_started"]
 
 # What the engine puts before and after the runtime's own words (seen on 20.10, 26.1 and 28.5, and
 # on Podman 4.3 and 5.8).
@@ -57,8 +57,7 @@ def start_failure(text: str, container: str = "the container") -> StartError:
     The exit code that comes with it is no help: 126 before Engine 28.0 and 127 from there on,
     whatever the reason.
     """
-    said = _ID.sub(container, _NOISE.sub("", text.strip()).strip()[:LONGEST])
-    said = said or "the engine does not say why"
+    said = _said(text, container)
     if _AROUND.search(said):
         status = ExitStatus.FAILED
     elif _NOT_FOUND.search(said):
@@ -70,6 +69,11 @@ def start_failure(text: str, container: str = "the container") -> StartError:
         # Of the container's own state, such as "cannot exec in a stopped state".
         said += "" if container in said else f" ({container})"
     return StartError(f"cannot start the command: {_in_words(said, container)}", status)
+
+
+def why_not_started(text: str, container: str = "the container") -> str:
+    """Return the reason in an engine's message that a command did not start in a container."""
+    return _in_words(_said(text, container), container)
 
 
 def tells_failure(text: str) -> bool:
@@ -88,6 +92,11 @@ def told_failure(last_said: bytes, exit_code: int) -> StartError | None:
         if more or not end
         else StartError(said.strip().removeprefix("rind: "), exit_code, told=True)
     )
+
+
+def _said(text: str, container: str) -> str:
+    said = _ID.sub(container, _NOISE.sub("", text.strip()).strip()[:LONGEST])
+    return said or "the engine does not say why"
 
 
 def _in_words(said: str, container: str) -> str:

@@ -1,0 +1,167 @@
+"""Containers in which no process may be started, or none may signal another; on a real engine."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from conftest import RIND, TIMEOUT, Containers, TestContainer, ended, lines, wait_until
+from processes import is_leashed, kill_all, sleepers
+
+import rind
+from rind.reaper import host_processes
+
+pytestmark = pytest.mark.newest_engine
+
+NO_KILL = {
+    "defaultAction": "SCMP_ACT_ALLOW",
+    "syscalls": [
+        {
+            "names": ["kill", "tkill", "tgkill", "pidfd_send_signal"],
+            "action": "SCMP_ACT_ERRNO",
+            "errnoRet": 1,
+        }
+    ],
+}
+
+
+@pytest.fixture
+def from_afar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the engine's processes those of another machine."""
+    monkeypatch.setattr(host_processes, "is_engine", lambda _: False)
+
+
+@pytest.fixture
+def mute(containers: Containers, tmp_path: Path) -> TestContainer:
+    """Return a container whose seccomp profile forbids to signal."""
+    (tmp_path / "seccomp.json").write_text(json.dumps(NO_KILL))
+    return containers("busybox", "", "--security-opt", f"seccomp={tmp_path}/seccomp.json")
+
+
+@pytest.fixture(params=["busybox", "django"])
+def full(request: pytest.FixtureRequest, containers: Containers) -> TestContainer:
+    """Return a container that is to be full: see :func:`fill`."""
+    return containers(request.param)
+
+
+def fill(container: TestContainer) -> None:
+    """Let no process of a container start another; most of what is exec'd can be started."""
+    container.engine.cli("update", "--pids-limit", "1", container.name)
+
+
+@contextmanager
+def sleeping(
+    container: TestContainer, *options: str
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    script = f"trap '' TERM; sleep {mark} & echo ready; sleep {mark}"
+    process = subprocess.Popen(
+        [RIND, *options, "-c", script],
+        env=container.environ(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
+        wait_until(lambda: sleepers(container, mark) == 2)
+        yield process, mark
+    finally:
+        process.kill()
+        process.communicate()
+        kill_all(container, f"[{mark[0]}]{mark[1:]}")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_tree_is_ended_where_no_process_can_be_started(
+    full: TestContainer, how: signal.Signals
+) -> None:
+    with sleeping(full, "--kill-after", "0.2") as (process, mark):
+        wait_until(lambda: is_leashed(full))
+        fill(full)
+        process.send_signal(how)
+        process.wait(TIMEOUT)
+        wait_until(lambda: sleepers(full, mark) == 0)
+        wait_until(lambda: not is_leashed(full))
+        full.engine.cli("update", "--pids-limit", "1000", full.name)
+
+
+@pytest.mark.usefixtures("from_afar")
+async def test_it_is_ended_from_afar_too(full: TestContainer) -> None:
+    async with rind.connect(full.engine.host) as client:
+        target = await client.find(container=full.name)
+        assert await target.why_no_leash() == ""
+        async with target.open_process(["sleep", "1000"]) as process:
+            await asyncio.to_thread(fill, full)
+            assert not await process.end(signal.SIGTERM, TIMEOUT)
+            assert await process.wait() == 143
+        assert await target.why_no_leash() == ""
+
+
+def test_what_may_not_be_signalled_from_inside_is_signalled_from_outside(
+    mute: TestContainer,
+) -> None:
+    with sleeping(mute, "-v", "--kill-after", "0.2") as (process, mark):
+        assert process.stderr
+        process.stderr.readline()  # where it runs
+        assert process.stderr.readline().decode() == (
+            f"rind: no leash holds the command in {mute.name}: "
+            "nothing in the container may signal a process\n"
+        )
+        process.terminate()
+        assert ended(process) == 143
+        assert sleepers(mute, mark) == 0
+
+
+@pytest.mark.usefixtures("from_afar")
+async def test_that_nothing_there_may_signal_is_said(mute: TestContainer) -> None:
+    async with rind.connect(mute.engine.host) as client:
+        target = await client.find(container=mute.name)
+        async with await target.start(rind.Command(argv=["sleep", "1000"])) as process:
+            with pytest.raises(rind.LeftRunning, match="nothing in the container may signal 1 of"):
+                await process.end(signal.SIGTERM, 0.1)
+            process.on_exit = "detach"
+
+
+def test_doctor_says_that_there_can_be_no_leash(
+    mute: TestContainer, distroless: TestContainer
+) -> None:
+    said = lines(mute, "--doctor")
+    why = "nothing in the container may signal a process"
+    assert f"note {mute.name}: no leash can hold a command there: {why}" in said
+    said = lines(distroless, "--doctor")
+    why = "/bin/sh: not found"
+    assert f"note {distroless.name}: no leash can hold a command there: {why}" in said
+
+
+def test_a_leash_that_was_killed_is_replaced(containers: Containers) -> None:
+    container = containers("busybox")
+    with sleeping(container) as (process, mark):
+        for _ in range(2):
+            wait_until(lambda: is_leashed(container))
+            kill_all(container, "[r]ind-leash")
+            wait_until(lambda: not is_leashed(container))
+        wait_until(lambda: is_leashed(container))
+        process.kill()
+        process.wait()
+        wait_until(lambda: sleepers(container, mark) == 0)
+
+
+def test_one_that_is_killed_each_time_is_told(containers: Containers) -> None:
+    container = containers("busybox")
+    with sleeping(container, "-v") as (process, _):
+        for _ in range(3):
+            wait_until(lambda: is_leashed(container))
+            kill_all(container, "[r]ind-leash")
+            wait_until(lambda: not is_leashed(container))
+        assert process.stderr
+        process.stderr.readline()  # where it runs
+        assert process.stderr.readline().decode() == (
+            f"rind: no leash holds the command in {container.name}: it was ended from outside\n"
+        )
