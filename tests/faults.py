@@ -101,7 +101,9 @@ class FaultProxy:
                     await self._hand_on(data[start : start + (self.piece or len(data))], sink)
                 if data.startswith(self.watched):
                     self.has_seen.set()
-            if not self._restarting:
+        # A client that is killed with something unread resets its connection.
+        if not self._restarting:
+            with suppress(OSError):
                 sink.shutdown(socket.SHUT_WR)
 
     async def _hand_on(self, data: bytes, sink: socket.socket) -> None:

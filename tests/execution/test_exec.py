@@ -17,6 +17,7 @@ from rind.execution.receiver import Receiver
 from rind.execution.registry import Registry
 from rind.execution.start import open_exec
 from rind.model import ExecConfig
+from rind.reaper.leash import Loss
 from rind.reaper.tree import Tree, Trees
 
 Start = Callable[..., Awaitable[Exec]]
@@ -58,10 +59,10 @@ async def test_output_and_status(start: Start) -> None:
 async def test_an_engine_that_the_leash_finds_silent_is_waited_for_no_more(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def at_once(_: Tree) -> None:
-        pass
+    async def at_once(*_: object) -> Loss:
+        return Loss("it does not answer", is_silence=True)
 
-    monkeypatch.setattr(Tree, "until_silence", at_once)
+    monkeypatch.setattr(Tree, "until_unleashed", at_once)
     process = await start("sleep", "1000")
     with pytest.raises(Lost, match="broke: it does not answer any more: the command may"):
         await process.read()

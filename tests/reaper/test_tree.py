@@ -416,6 +416,9 @@ HIDDEN = {
 }
 
 
+HOLDS_FRAME = b"\1\0\0\0\0\0\0\6holds\n"
+
+
 @pytest.mark.parametrize("how", [*HIDDEN])
 async def test_a_command_that_hides_is_found_from_elsewhere_too(
     busybox: TestContainer, tmp_path: Path, how: str
@@ -424,7 +427,8 @@ async def test_a_command_that_hides_is_found_from_elsewhere_too(
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
     words = [word.format(mark=mark) for word in HIDDEN[how]]
     async with fault_proxy(busybox.engine.host, tmp_path) as (url, proxy):
-        proxy.watched = b"hold "  # as a leash is told to
+        # What a leash says when it holds, or is told where a session was to be found first.
+        proxy.watched = HOLDS_FRAME if how == "a megabyte of it" else b"hold "
         for number in (signals.SIGTERM, signals.SIGKILL):
             proxy.has_seen.clear()
             process = await asyncio.create_subprocess_exec(
