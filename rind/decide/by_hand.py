@@ -38,7 +38,7 @@ def by_hand(argv: Sequence[str]) -> list[str]:
     words = [*argv]
     if len(words) < len(("sh", "-c", "", "sh", "", "", "", "")) or not words[5].startswith(RUN):
         return words
-    shell, option, text, name, definitions, run, workdir, pre_step, *rest = words
+    shell, _, text, name, definitions, run, workdir, pre_step, *rest = words
     if "HOME=" in definitions:
         return words  # no line of a person does that
     script = "" if run == RUN else text.removeprefix(FIRST_LINE)
@@ -53,7 +53,7 @@ def by_hand(argv: Sequence[str]) -> list[str]:
         text = f'{step} && exec "$@"'
     else:
         text = f"{step} || exit{chr(10) if chr(10) in step + script else '; '}{script}"
-    return ["sh" if shell == "/bin/sh" else shell, option, text, name, *rest]
+    return ["sh" if shell == "/bin/sh" else shell, "-c", text, name, *rest]
 
 
 def pasted(word: str) -> str:

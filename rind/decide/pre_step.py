@@ -15,6 +15,9 @@ or quoted. The script must run in dash, busybox ash and bash, so:
 * ``exec`` leaves the command in the shell's place: signals and status are its own. A function
   that the pre-step defined cannot be exec'd, so it is called. ``type`` tells functions from
   builtins, which must not hide a program of the container's (``rind echo``).
+* The environment is the command's own, whatever shells make of it:
+  :mod:`rind.decide.environment`. And no variable in it decides what is done here: bash is told to
+  read neither BASH_ENV nor SHELLOPTS nor functions from there (``-p``).
 * No variable of ours is left behind, and no function of ours is exported: the pre-step may have
   said ``set -a``.
 * All of this is parameters too, which the first line evaluates: so a shell that names the line of
@@ -27,6 +30,7 @@ from __future__ import annotations
 import re
 import shlex
 
+from rind.decide.environment import IS_BASH, KEEP
 from rind.decide.profile import DEFAULT_SHELL
 from rind.errors import UsageError
 from rind.records import dataclass
@@ -52,7 +56,7 @@ FIRST_LINE: Final = 'eval "$1"; eval "$2"\n'
 # been replaced by the pre-step's own, but has nothing to tell after that.
 _DEFINITIONS: Final = r"""
 rind_exit() {
-  echo "rind: the pre-step of RIND_NAME ended with $1; the command was not run" >&2
+  echo "rind: the ${2-pre-step} of RIND_NAME ended with $1; the command was not run" >&2
   [ "$1" != 0 ] || exit 125
   exit "$1"
 }
@@ -66,6 +70,17 @@ command -v source >/dev/null 2>&1 || eval 'source() {
   shift
   command . "$rind_file"
 }'
+"""
+
+# Otherwise bash would read this file before our text, with its stdout on the command's.
+_BASH_ENV: Final = r"""
+eval "rind_file=\"${BASH_ENV-}\""
+if [ -r "$rind_file" ]; then
+  trap 'rind_exit "$?" "BASH_ENV"' EXIT
+  . "$rind_file" >&2
+  trap 'rind_exit "$?"' EXIT
+fi
+unset rind_file
 """
 
 # Of a user whom the container does not know, the engine says that / is the home directory. A folder
@@ -86,7 +101,7 @@ fi
 # line, as is what evaluates it: from there on, shells count the pre-step's own lines.
 RUN: Final = r"""\
 rind_pre_step() { eval "shift; $1"; }; \
-if [ "${BASH_VERSION-}" ]; then \
+if RIND_IS_BASH; then \
 eval 'rind_words=("$@"); set -- "$4"; eval "shift; $1" >&2; \
 set -- "$?" "${rind_words[@]}"; unset rind_words'; \
 else rind_pre_step "$4" >&2; set -- "$?" "$@"; fi
@@ -97,7 +112,7 @@ case $- in
 esac
 [ -z "$4" ] || cd "$4" || exit 125
 shift 5
-""".replace("\\\n", "")
+""".replace("\\\n", "").replace("RIND_IS_BASH", IS_BASH)
 
 # The pre-step's errexit and nounset are not the script's.
 _SCRIPT: Final = "set +eu\n"
@@ -113,7 +128,7 @@ _EXEC: Final = rf"""
 case $1 in
   -*)
     {_IS_THERE}
-    if (exec --) 2>/dev/null; then exec -- "$@"; else exec "$@"; fi
+    rind_exec "$@"
     ;;
   "") ;;
   */*)
@@ -124,7 +139,7 @@ case $1 in
       printf '{NOT_STARTED}%s: not found\n' "$1" >&2
       exit 127
     fi
-    exec "$@"
+    rind_exec "$@"
     ;;
 esac
 case $(LC_ALL=C type "$1" 2>/dev/null) in
@@ -139,11 +154,11 @@ case $(LC_ALL=C type "$1" 2>/dev/null) in
       printf '{NOT_STARTED}%s: no program, but a part of the shell%s\n' "$1" RIND_HINT >&2
       exit 127
     fi
-    exec "$@"
+    rind_exec "$@"
     ;;
   *)
     {_IS_THERE}
-    exec "$@"
+    rind_exec "$@"
     ;;
 esac
 """
@@ -182,7 +197,7 @@ def wrap(argv: Sequence[str], step: PreStep) -> list[str]:
         return _checked(argv)
     hint = shlex.quote(f" ({step.hint})" if step.hint else "")
     execute = _EXEC.replace("RIND_NAME", _name(step)).replace("RIND_HINT", hint)
-    return _checked([*_begun(step, execute), *argv])
+    return _checked([*_begun(step, execute, keeps=True), *argv])
 
 
 def wrap_script(script: str, args: Sequence[str], step: PreStep) -> list[str]:
@@ -200,12 +215,16 @@ def wrap_script(script: str, args: Sequence[str], step: PreStep) -> list[str]:
     return _checked([*_begun(step, script, _SCRIPT), *args])
 
 
-def _begun(step: PreStep, rest: str, between: str = "") -> list[str]:
-    definitions = _DEFINITIONS.replace("RIND_NAME", _name(step))
+def _begun(step: PreStep, rest: str, between: str = "", *, keeps: bool = False) -> list[str]:
+    definitions = (KEEP if keeps else "") + _DEFINITIONS
+    definitions = definitions.replace("RIND_NAME", _name(step))
     if step.login:
         definitions += _HOME.replace("RIND_LOGIN", step.login)
+    option = "-c"
+    if step.shell.rpartition("/")[2] == "bash":
+        option, definitions = "-pc", definitions + _BASH_ENV
     evaluated = [definitions, RUN + between, step.workdir, step.text or ""]
-    return [step.shell, "-c", f"{FIRST_LINE}{rest}", "sh", *evaluated]
+    return [step.shell, option, f"{FIRST_LINE}{rest}", "sh", *evaluated]
 
 
 def _name(step: PreStep) -> str:
