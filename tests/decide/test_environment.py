@@ -12,7 +12,7 @@ from rind.decide.pre_step import PreStep, wrap
 
 SEEDS = range(15)
 # What shells give values of their own, what steers them, and what our script has for itself.
-SPECIAL = (
+NAMES = (
     "_ BASH BASHOPTS BASHPID BASH_ARGV0 BASH_COMMAND BASH_ENV BASH_VERSION CDPATH COLUMNS "
     "DIRSTACK ENV EPOCHSECONDS EUID FUNCNAME GLOBIGNORE GROUPS HISTCMD HOME HOSTNAME HOSTTYPE "
     "IFS LINENO LINES MACHTYPE OLDPWD OPTARG OPTERR OPTIND OSTYPE PATH PIPESTATUS "
@@ -20,7 +20,7 @@ SPECIAL = (
     "SRANDOM TERM TZ UID XTRACEFD rind_bash rind_entry rind_env rind_exit rind_give "
     "rind_given rind_kept rind_line rind_mark rind_name rind_pre_step rind_text rind_was_IFS "
     "rind_was_SHLVL rind_words"
-).split()  # noqa: SIM905 # 70 names, to be read
+)
 ODD = ["discovery.type", "FOO-BAR", "A__B", "1st", "a b", "é", "x[0]", "x$(echo)", "a\nb", "%"]
 VALUES = ["", "x", "a=b", "two\nlines\n", "\x01\x02\n\x01", " \t", "'\"", "$(echo x)", "\udcff"]
 CHANGES: dict[str, dict[bytes, bytes | None]] = {
@@ -42,7 +42,7 @@ def shell(request: pytest.FixtureRequest) -> list[str]:
 
 def environment(seed: int) -> dict[str, str]:
     chance = random.Random(seed)
-    names = [*chance.sample(SPECIAL, 8), *chance.sample(ODD, 4), "GONE", "CHANGED", "KEPT"]
+    names = [*chance.sample(NAMES.split(), 8), *chance.sample(ODD, 4), "GONE", "CHANGED", "KEPT"]
     found = {name: chance.choice(VALUES) for name in names}
     # With other values, the shells themselves complain before they run anything.
     found |= {"PATH": ""} if "PATH" in found else {"PATH": os.environ["PATH"]}
