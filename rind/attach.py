@@ -1,6 +1,7 @@
 """Connects our own stdin, stdout, stderr and terminal to a running command."""
 
 import asyncio
+import errno
 import os
 import signal
 from collections.abc import Iterator
@@ -58,8 +59,9 @@ async def _pump(process: Exec, *, stdin: bool, keys: DetachKeys, modes: Terminal
         raw = None
         if process.tty and stdin and is_terminal(STDIN_FD):
             raw = resources.enter_context(raw_mode(STDIN_FD))
-        output = asyncio.create_task(_copy_output(process, modes))
-        tasks = {output}
+        sinks = _Output(modes if process.tty and is_terminal(STDOUT_FD) else None)
+        output = asyncio.create_task(_copy_output(process, sinks))
+        tasks = {output, asyncio.create_task(_end_unheard(process, sinks))}
         if stdin:
             # With a TTY, job control may stop us as it stops any program on a terminal.
             source = Source(STDIN_FD, wait_for_foreground=not process.tty)
@@ -112,8 +114,68 @@ async def _feed(source: Source, process: Exec, keys: DetachKeys) -> None:
         await process.send_eof()
 
 
-async def _copy_output(process: Exec, modes: TerminalModes) -> None:
-    output = _Output(modes if process.tty and is_terminal(STDOUT_FD) else None)
+class _Output:
+    """Our stdout and stderr, for parts of a command's output in their order.
+
+    Of two, one that fails is no reason to lose what is for the other.
+
+    Attributes:
+        failure: the first one of a stream that was open.
+        is_unheard: is set once stdout has failed.
+    """
+
+    def __init__(self, modes: TerminalModes | None) -> None:
+        self.failure: OSError | None = None
+        self.is_unheard = asyncio.Event()
+        self._modes = modes
+        self._sinks = {STDOUT: Sink(STDOUT_FD), STDERR: Sink(STDERR_FD)}
+        self._failed: set[int] = set()
+        self._left: list[tuple[int, list[memoryview]]] = []
+
+    def take(self, parts: list[tuple[int, memoryview]]) -> bool:
+        """Write what is taken at once; whether that was all. :meth:`flush` writes the rest."""
+        for stream, data in _together(parts):
+            if self._modes is not None:
+                self._modes.feed(b"".join(data))
+            if stream in self._failed:
+                continue
+            try:
+                if self._left or not self._sinks[stream].write_at_once(data):
+                    self._left.append((stream, data))
+            except OSError as exc:
+                self._fail(stream, exc)
+        return not self._left
+
+    async def flush(self) -> None:
+        """Write what is left."""
+        left, self._left = self._left, []
+        for stream, data in left:
+            if stream not in self._failed:
+                try:
+                    await self._sinks[stream].write(*data)
+                except OSError as exc:
+                    self._fail(stream, exc)
+
+    def close(self) -> None:
+        """Close what was opened for them."""
+        for sink in self._sinks.values():
+            sink.close()
+
+    def _fail(self, stream: int, exc: OSError) -> None:
+        self._failed.add(stream)
+        if exc.errno == errno.EBADF:
+            return  # it was closed before we began: nobody wants it
+        self.failure = self.failure or exc
+        if stream == STDOUT:
+            self.is_unheard.set()
+
+
+async def _copy_output(process: Exec, output: _Output) -> None:
+    """Write the command's output to its end.
+
+    Raises:
+        OSError: some of it could not be written; all else was.
+    """
     try:
         while (parts := await process.read_all()) is not None:
             output.take(parts)
@@ -122,36 +184,17 @@ async def _copy_output(process: Exec, modes: TerminalModes) -> None:
             await output.flush()
     finally:
         output.close()
+    if output.failure is not None:
+        raise output.failure
 
 
-class _Output:
-    """Our stdout and stderr, for parts of a command's output in their order."""
+async def _end_unheard(process: Exec, output: _Output) -> None:
+    """End the command once its stdout cannot be written, as a local one would mostly end.
 
-    def __init__(self, modes: TerminalModes | None) -> None:
-        self._modes = modes
-        self._sinks = {STDOUT: Sink(STDOUT_FD), STDERR: Sink(STDERR_FD)}
-        self._left: list[tuple[Sink, list[memoryview]]] = []
-
-    def take(self, parts: list[tuple[int, memoryview]]) -> bool:
-        """Write what is taken at once; whether that was all. :meth:`flush` writes the rest."""
-        for stream, data in _together(parts):
-            if self._modes is not None:
-                self._modes.feed(b"".join(data))
-            sink = self._sinks[stream]
-            if self._left or not sink.write_at_once(data):
-                self._left.append((sink, data))
-        return not self._left
-
-    async def flush(self) -> None:
-        """Write what is left."""
-        left, self._left = self._left, []
-        for sink, data in left:
-            await sink.write(*data)
-
-    def close(self) -> None:
-        """Close what was opened for them."""
-        for sink in self._sinks.values():
-            sink.close()
+    What it says about that on its stderr is still written.
+    """
+    await output.is_unheard.wait()
+    await process.end(signal.SIGTERM, process.kill_after)
 
 
 def _together(

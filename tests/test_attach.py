@@ -389,17 +389,17 @@ def test_detach_returns_at_once_with_nothing_on_stdout(container: TestContainer)
 # --- what the program knows of the terminal ---------------------------------------------------
 
 
-def test_term_and_locale_are_handed_over_with_a_tty_only(container: TestContainer) -> None:
+def test_term_and_encoding_are_handed_over_with_a_tty_only(container: TestContainer) -> None:
     show = 'echo "$TERM/$COLORTERM/$LANG/$LC_TIME"'
-    env = {"TERM": "screen", "COLORTERM": "truecolor", "LANG": "C.UTF-8", "LC_TIME": "C"}
+    env = {"TERM": "screen", "COLORTERM": "truecolor", "LANG": "de_DE.UTF-8", "LC_TIME": "C"}
     child = container.spawn("-c", show, env=env)
-    child.expect_exact("screen/truecolor/C.UTF-8/C\r\n")
+    child.expect_exact("screen/truecolor/C.UTF-8/\r\n")
     child.expect(pexpect.EOF)
     child = container.spawn("-e", "TERM=vt220", "-e", "LANG=", "-c", show, env=env)
-    child.expect_exact("vt220/truecolor//C\r\n")
+    child.expect_exact("vt220/truecolor//\r\n")
     child.expect(pexpect.EOF)
-    show = 'echo "$TERM/$COLORTERM/$LC_TIME"'
-    assert container.rind("-c", show, TERM="screen", LC_TIME="C").stdout == b"//\n"
+    show = 'echo "$TERM/$COLORTERM"'
+    assert container.rind("-c", show, TERM="screen", COLORTERM="truecolor").stdout == b"/\n"
 
 
 def test_what_the_container_sets_itself_stays(containers: Containers) -> None:
@@ -407,6 +407,88 @@ def test_what_the_container_sets_itself_stays(containers: Containers) -> None:
     child = target.spawn("-c", 'echo "$TERM/$LANG"', env={"TERM": "screen", "LANG": "there"})
     child.expect_exact("linux/here\r\n")
     child.expect(pexpect.EOF)
+
+
+# --- which of our streams are terminals, open, and not full -----------------------------------
+
+
+def at_a_terminal(container: TestContainer, line: str) -> "pexpect.spawn[bytes]":
+    """Run a line with rind in it in a shell that has job control."""
+    return pexpect.spawn(
+        *("bash", ["--norc", "--noprofile", "-i", "-c", line.replace("rind", RIND)]),
+        env=container.environ(PS1=""),
+        timeout=TIMEOUT,
+    )
+
+
+@pytest.mark.newest_engine
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("rind test -t 1 && echo a TTY", "a TTY"),
+        ("rind test -t 1 2>/dev/null || echo none", "none"),
+        ("rind -t test -t 1 2>/dev/null && echo a TTY", "a TTY"),
+        ("rind test -t 1 & wait $! || echo none", "none"),
+    ],
+)
+def test_a_tty_needs_three_terminals_in_the_foreground(
+    busybox: TestContainer, line: str, said: str
+) -> None:
+    child = at_a_terminal(busybox, line)
+    child.expect_exact(f"{said}\r\n")
+    child.expect(pexpect.EOF)
+
+
+BOTH = "echo wrong >&2; head -c 1000000 /dev/zero; echo wrong >&2; exit 5"
+
+
+@pytest.mark.newest_engine
+@pytest.mark.parametrize(
+    ("redirected", "status"),
+    [("2>&-", 5), ("2>/dev/full", 125), ("2> >(exec head -c 1 >/dev/null)", 141)],
+)
+def test_a_stderr_that_fails_loses_nothing_of_stdout(
+    busybox: TestContainer, redirected: str, status: int
+) -> None:
+    line = f'"$0" -c "$1" {redirected} | wc -c; echo "${{PIPESTATUS[0]}}"'
+    done = subprocess.run(
+        ["bash", "-c", line, RIND, BOTH],
+        env=busybox.environ(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert done.stdout.split() == ["1000000", str(status)]
+    assert done.stderr == ""
+
+
+@pytest.mark.newest_engine
+@pytest.mark.parametrize(
+    ("redirected", "status"), [(">&-", 5), (">/dev/full", 125), ("> >(exec true)", 141)]
+)
+def test_a_stdout_that_fails_loses_nothing_of_stderr(
+    busybox: TestContainer, redirected: str, status: int
+) -> None:
+    script = "trap 'echo ended >&2; exit 5' TERM; echo x; echo more >&2; sleep 1; echo x; sleep 1"
+    if status != 5:
+        script += "; while :; do sleep 0.1; done"
+    else:
+        script += "; echo ended >&2; exit 5"
+    line = f'"$0" -c "$1" {redirected}'
+    done = subprocess.run(
+        ["bash", "-c", line, RIND, script],
+        env=busybox.environ(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.stdout == ""
+    why = "rind: cannot read stdin or write the output: No space left on device\n"
+    said = done.stderr.replace("Terminated\n", "")  # the shell's, of its sleep
+    assert said == "more\nended\n" + (why if status == 125 else "")
+    assert done.returncode == status
 
 
 # --- ends of other kinds ----------------------------------------------------------------------

@@ -9,8 +9,8 @@ from rind.decide.plan import BUILTINS, Command
 from rind.decide.selection import Wanted
 from rind.engine.endpoint import resolve_endpoint
 from rind.model import is_path
-from rind.terminal.standard import STDIN_FD, STDOUT_FD, can_read, is_null
-from rind.terminal.tty import handed_over, is_terminal
+from rind.terminal.standard import STDERR_FD, STDIN_FD, STDOUT_FD, can_read, is_null
+from rind.terminal.tty import handed_over, in_foreground, is_terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -123,7 +123,9 @@ def _wants_tty(options: Options) -> bool:
         return options.tty
     if options.protocol:
         return False
-    return _attaches_stdin(options) and is_terminal(STDIN_FD) and is_terminal(STDOUT_FD)
+    # A TTY has one stream for both outputs, and what is in the background may not use it.
+    streams = STDIN_FD, STDOUT_FD, STDERR_FD
+    return _attaches_stdin(options) and all(map(is_terminal, streams)) and in_foreground(STDIN_FD)
 
 
 def _attaches_stdin(options: Options) -> bool:

@@ -53,6 +53,10 @@ _TERMS: Final = frozenset(
 )
 
 
+_COLORTERMS: Final = frozenset(["truecolor", "24bit"])
+"""Values by which programs know a terminal that has all colours."""
+
+
 def is_terminal(fd: int) -> bool:
     """Return whether ``fd`` is an open terminal."""
     try:
@@ -158,28 +162,34 @@ class RawMode:
 
 
 def window_size(*fds: int) -> tuple[int, int] | None:
-    """Return (rows, columns) of the first of ``fds`` that knows them."""
+    """Return (rows, columns) of the first of ``fds`` that knows them, or knows one and has 0."""
+    half = None
     for fd in fds:
         try:
-            size = os.get_terminal_size(fd)
+            columns, rows = os.get_terminal_size(fd)
         except (OSError, ValueError):
             continue
-        if size.lines and size.columns:
-            return size.lines, size.columns
-    return None
+        if rows and columns:
+            return rows, columns
+        if rows or columns:
+            half = half or (rows, columns)
+    return half
 
 
 def handed_over(env: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of our environment that describe the local terminal and locale.
+    """Return the variables that tell a command in a container about the local terminal.
 
     A ``TERM`` that the container cannot be expected to have a description of becomes
-    ``xterm-256color``, which what is newer than these descriptions is compatible with.
+    ``xterm-256color``, which what is newer than these descriptions is compatible with. It cannot be
+    expected to have the local locale either, and programs complain of one that they do not have.
+    What matters to the terminal is the encoding: any locale with UTF-8 becomes ``C.UTF-8``.
     """
-    chosen = {
-        name: value
-        for name, value in env.items()
-        if name in {"COLORTERM", "LANG"} or name.startswith("LC_")
-    }
+    chosen = {}
+    if env.get("COLORTERM") in _COLORTERMS:
+        chosen["COLORTERM"] = env["COLORTERM"]
+    locale = env.get("LC_ALL") or env.get("LC_CTYPE") or env.get("LANG") or ""
+    if locale.partition("@")[0].lower().endswith(("utf-8", "utf8")):
+        chosen["LANG"] = "C.UTF-8"
     if term := env.get("TERM"):
         chosen["TERM"] = term if term in _TERMS else "xterm-256color"
     return chosen

@@ -56,6 +56,9 @@ def test_window_size_is_the_first_that_is_known(pty: tuple[int, int]) -> None:
     master, slave = pty
     reader, writer = os.pipe()
     assert window_size(reader, slave) is None  # a new PTY says 0, 0
+    for half in ((0, 80), (24, 0)):
+        termios.tcsetwinsize(slave, half)
+        assert window_size(reader, slave) == half
     termios.tcsetwinsize(slave, (31, 97))
     assert window_size(reader, slave) == (31, 97)
     for fd in (master, slave, reader, writer):
@@ -102,7 +105,18 @@ def test_a_term_that_the_container_cannot_know_falls_back(term: str, expected: s
     assert handed_over({"TERM": term}) == {"TERM": expected}
 
 
-def test_what_is_handed_over() -> None:
-    env = {"COLORTERM": "truecolor", "LANG": "C.UTF-8", "LC_ALL": "C", "LCD": "x", "HOME": "/"}
-    assert handed_over(env) == {"COLORTERM": "truecolor", "LANG": "C.UTF-8", "LC_ALL": "C"}
-    assert handed_over({"TERM": ""}) == {}
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        ({"LANG": "de_DE.UTF-8", "LC_TIME": "x", "HOME": "/"}, {"LANG": "C.UTF-8"}),
+        ({"LC_ALL": "en_US.utf8", "LANG": "C"}, {"LANG": "C.UTF-8"}),
+        ({"LC_CTYPE": "UTF-8"}, {"LANG": "C.UTF-8"}),
+        ({"LANG": "sr_RS.UTF-8@latin"}, {"LANG": "C.UTF-8"}),
+        ({"LC_ALL": "C", "LANG": "de_DE.UTF-8"}, {}),
+        ({"LANG": "de_DE@euro", "LC_MESSAGES": "de_DE.UTF-8"}, {}),
+        ({"COLORTERM": "truecolor"}, {"COLORTERM": "truecolor"}),
+        ({"COLORTERM": "rxvt-xpm", "TERM": ""}, {}),
+    ],
+)
+def test_what_is_handed_over(env: dict[str, str], expected: dict[str, str]) -> None:
+    assert handed_over(env) == expected
