@@ -295,7 +295,7 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         Option(
             "-t, --tty",
             _set("tty", value=True),
-            "allocate a TTY (default: when stdin and stdout are terminals)",
+            "allocate a TTY (default: when all three streams are terminals)",
         ),
         Option(
             "-T, --no-tty",

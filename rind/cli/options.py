@@ -65,7 +65,7 @@ class Options:
         all: whether to run it in every container that fits.
         everywhere: whether the place does not matter then.
         group: whether their output is kept together.
-        tty: None to decide by what stdin and stdout are.
+        tty: None to decide by what our streams are.
         timeout, kill_after: in seconds.
         wait: for how long to wait for the container, in seconds.
         detach_keys: None for what docker's configuration file says.
