@@ -101,9 +101,17 @@ def test_it_runs_without_the_sources(
     assert run(program, "--version", cwd=tmp_path).startswith("rind ")
 
 
-def test_the_lock_file_has_all_that_is_declared() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
-    locked = (ROOT / ".ci" / "lock.txt").read_text()
-    names = {line.partition("==")[0] for line in locked.splitlines()}
-    assert {re.split(r"[^\w-]", one)[0].lower().replace("_", "-") for one in declared} <= names
+def test_the_lock_files_have_all_that_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras = project["project"]["optional-dependencies"]
+    assert project["build-system"]["requires"] == [
+        one for one in extras["build"] if one.startswith("hatchling==")
+    ]
+    pins = {}
+    for extra in ("build", "dev"):
+        locked = (ROOT / ".ci" / "lock" / f"{extra}.txt").read_text()
+        pins[extra] = dict(re.findall(r"^([\w-]+)==([^\s;]+)", locked, re.MULTILINE))
+        declared = [*project["project"]["dependencies"], *extras["build"], *extras[extra]]
+        names = {re.split(r"[^\w-]", one)[0].lower().replace("_", "-") for one in declared}
+        assert names - {"rind"} <= pins[extra].keys()
+    assert pins["build"].items() <= pins["dev"].items()

@@ -87,7 +87,7 @@ def _set_up() -> None:
             return  # another call did it meanwhile
         if lack := machine.lacking():
             raise Trouble(f"cannot set up here: {lack}")
-        venv.make()
+        venv.make("build")
         _ENGINE.prepare()
         if not answers(_ENGINE.socket, "/_ping"):
             with step("starting an engine"):

@@ -16,7 +16,7 @@ from bed.packages import Pack
 from bed.say import Trouble, run, step
 
 RIND = VENV / "bin" / "rind"
-_LOCK = ROOT / ".ci" / "lock.txt"
+_LOCKS = ROOT / ".ci" / "lock"
 _PIP = Pack("sid", ("python3-pip-whl",))  # the newest, which works with the newest Python
 # Only recommended by Debian's git, so a machine may have none; pip looks for them there.
 _CERTIFICATES = Pack("bookworm", ("ca-certificates",))
@@ -26,12 +26,12 @@ _OURS = VENV / "made-by-the-bed"  # so ours to remove; not in one that the user 
 _INSTALLED = BED / "installed"  # says what was installed in it
 
 
-def make(extra: str = "") -> None:
-    """Make it, with the project and one of its extras, unless that was done before."""
-    recipe = digest(
-        str(ROOT), sys.version, (ROOT / "pyproject.toml").read_bytes(), _LOCK.read_bytes()
-    )
-    if _installed() in {f"{recipe} {extra}".strip(), f"{recipe} dev"}:
+def make(extra: str) -> None:
+    """Make it, with the project and one of its extras as locked, unless that was done before."""
+    lock = _LOCKS / f"{extra}.txt"
+    sources = (ROOT / "pyproject.toml", *sorted(_LOCKS.iterdir()))
+    recipe = digest(str(ROOT), sys.version, *(path.read_bytes() for path in sources))
+    if _installed() in {f"{recipe} {extra}", f"{recipe} dev"}:
         return  # the extra dev has all that there is
     wheels = None
     if importlib.util.find_spec("ensurepip") is None or not _SYSTEM_BUNDLE.exists():
@@ -52,15 +52,13 @@ def make(extra: str = "") -> None:
                 progress(f"package {collected}")
 
         with step("installing the project into .venv") as progress:
-            run(
-                *(VENV / "bin" / "python", "-m", "pip", "install", "--editable"),
-                f".[{extra}]" if extra else ".",
-                *("--constraint", _LOCK),
-                env=environment(),
-                cwd=ROOT,
-                line_seen=count,
-            )
-        _INSTALLED.write_text(f"{recipe} {extra}".strip())
+            pip = (VENV / "bin" / "python", "-m", "pip", "install")
+            packages = ("--require-hashes", "--requirement", lock)
+            run(*pip, *packages, env=environment(), cwd=ROOT, line_seen=count)
+            # A folder has no hash. The lock file has its build backend too.
+            project = ("--no-deps", "--no-build-isolation", "--editable", ".")
+            run(*pip, *project, env=environment(), cwd=ROOT)
+        _INSTALLED.write_text(f"{recipe} {extra}")
 
 
 def environment() -> dict[str, str]:
