@@ -7,6 +7,8 @@ import sys
 import tarfile
 import tomllib
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,13 +26,35 @@ def run(*command: str | Path, cwd: Path, **env: str) -> str:
     return done.stdout
 
 
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def build(source: Path, into: Path) -> tuple[Path, Path]:
+    """Return the wheel, which is made from the sdist, and the sdist."""
+    command = (sys.executable, "-m", "build", "--no-isolation", "--outdir", into)
+    run(*command, cwd=source, SOURCE_DATE_EPOCH="1700000000")
+    (wheel,), (sdist,) = into.glob("*.whl"), into.glob("*.tar.gz")
+    return wheel, sdist
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Return the wheel, which was made from the sdist, and the sdist."""
-    folder = tmp_path_factory.mktemp("dist")
-    run(sys.executable, "-m", "build", "--outdir", folder, cwd=ROOT)
-    (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
-    return wheel, sdist
+    with umask(0o022):
+        return build(ROOT, tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture(scope="module")
+def tracked() -> set[str]:
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    names = run("git", "ls-files", "-z", cwd=ROOT).split("\0")
+    return {name for name in names if (ROOT / name).is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +68,7 @@ def offline(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) 
     return ["--no-index", "--find-links", str(folder)]
 
 
-def test_what_is_in_them(built: tuple[Path, Path]) -> None:
+def test_what_is_in_them(built: tuple[Path, Path], tracked: set[str]) -> None:
     wheel, sdist = built
     with zipfile.ZipFile(wheel) as file:
         names = file.namelist()
@@ -53,10 +77,25 @@ def test_what_is_in_them(built: tuple[Path, Path]) -> None:
     assert "rind/py.typed" in names
     assert any(name.endswith(".data/data/share/man/man1/rind.1") for name in names)
     with tarfile.open(sdist) as tar:
-        inside = {name.partition("/")[2] for name in tar.getnames()}
+        inside = {name.partition("/")[2] for name in tar.getnames()} - {"PKG-INFO"}
     for name in ("README.md", "LICENSE", "CHANGELOG.md", "tests/run", ".ci/binary/launcher.c"):
         assert name in inside
-    assert not [name for name in inside if name.startswith((".venv", ".bed", ".git/"))]
+    assert inside <= tracked
+    written = re.compile(r"rind-[^/]+\.(data|dist-info)/")
+    assert {name for name in names if not written.match(name)} <= tracked
+
+
+def test_they_are_the_same_wherever_they_are_made(
+    built: tuple[Path, Path], tracked: set[str], tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    with umask(0o077):
+        run("cp", "--parents", "--target-directory", source, *tracked, cwd=ROOT)
+        again = build(source, tmp_path / "dist")
+    for first, second in zip(built, again, strict=True):
+        assert first.name == second.name
+        assert first.read_bytes() == second.read_bytes()
 
 
 @pytest.mark.newest_engine
