@@ -69,7 +69,7 @@ _CHECKS = {
     "lint": ("ruff", "check", ".", *_SCRIPTS),
     "format": ("ruff", "format", "--check", ".", *_SCRIPTS),
     "types": ("mypy",),
-    "workflows": ("zizmor", "--offline", "--quiet", ".github"),
+    "workflows": ("zizmor", "--offline", "--quiet", "--strict-collection", ".github"),
 }
 # Seconds for pytest to end by itself after Ctrl-C, which the terminal has told it too; then, told
 # by us, to take down its fixtures.
