@@ -60,7 +60,8 @@ class EarlyClient:
     ) -> None:
         self.caller = find_caller(environ, endpoint.url)
         self._environ = environ
-        self._carrier = SocketCarrier(dialer_for(endpoint, BlockingWire, may_ask=may_ask))
+        dialer = dialer_for(endpoint, BlockingWire, may_ask=may_ask)
+        self._carrier = SocketCarrier(dialer, endpoint.headers)
         self._engine = Engine(endpoint, self._carrier, may_ask=may_ask)
         finish(self._engine.__aenter__())
 
@@ -176,7 +177,7 @@ class EarlyClient:
         from rind.client import Client  # noqa: PLC0415 # it needs asyncio
         from rind.engine.loop_wire import LoopWire  # noqa: PLC0415 # as above
 
-        carrier = SocketCarrier(self._carrier.dialer.using(LoopWire))
+        carrier = SocketCarrier(self._carrier.dialer.using(LoopWire), self._carrier.headers)
         may_ask = self._engine.may_ask
         engine = Engine(self.endpoint, carrier, self._engine.dialect, may_ask=may_ask)
         return Client(engine, self.caller, self._environ)

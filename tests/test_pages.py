@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from textwrap import indent
 
 import pexpect
 import pytest
@@ -126,17 +127,15 @@ RECIPES = (ROOT / "rind" / "docs" / "recipes.md").read_text()
 
 @pytest.mark.newest_engine
 @pytest.mark.parametrize("heading", re.findall(r"^## (?!Git)(.*)", RECIPES, re.MULTILINE))
-def test_recipes(containers: Containers, tmp_path: Path, heading: str) -> None:
+def test_recipes(compose: Compose, engine: TestEngine, tmp_path: Path, heading: str) -> None:
     recipe = RECIPES.split(f"## {heading}\n")[1].split("\n## ")[0]
-    key = "test.recipe"
-    labels = [
-        word.replace("app.rind", key)
-        for line in "".join(blocks("yaml", recipe)).splitlines()
-        for word in ("--label", "{}={}".format(*line.replace('""', "").split(": ", 1)))
-    ]
     # Other tests' containers are there too, meanwhile.
-    service = ["--label", "com.docker.compose.service=db"] if "-s db" in recipe else []
-    container = containers("django", None, *labels, *service, label=key)
+    key = "test.recipe"
+    labels = "".join(blocks("yaml", recipe)).replace("app.rind", key)
+    file = compose_file(engine, "django", indent(labels or f"{key}:", " " * 6))
+    compose.up(file.replace("web:", "db:") if "-s db" in recipe else file)
+    name = engine.cli("compose", "ps", "--format", "{{.Name}}", cwd=compose.folder)
+    container = TestContainer(engine, name, key)
     if make := STAND_INS.get(heading):
         container.inside(f"{make}; chmod -f +x /app/bin/* /opt/nvm/v22/* /bin/pg_dump /bin/psql; :")
     found = examples(recipe)

@@ -219,6 +219,9 @@ async def _examine(target: Target, findings: _Findings) -> None:
         return
     if not pre_step:
         return
+    if (path := os.environ.get("PATH", "")) and ":" in path and path in pre_step:
+        # compose replaces $PATH in a label, and says nothing.
+        findings.note(f"{name}: the pre-step has the PATH of this machine; write $$PATH for $PATH")
     step = f"{name}: the pre-step {pre_step.splitlines()[0]!r}"
     try:
         status, said = await _probe(target, pre_step=True)

@@ -11,7 +11,7 @@ from functools import partial
 from rind.cli.translate import asked_command, asked_endpoint, described, docker_words, wanted
 from rind.decide.selection import AmbiguousError
 from rind.early import EarlyClient
-from rind.engine.docker_config import docker_setting
+from rind.engine.docker_config import broken_config, docker_setting
 from rind.errors import ExitStatus, RindError, StartError
 from rind.records import dataclass
 from rind.resolve import is_elsewhere, profile_of
@@ -76,6 +76,8 @@ def prepare(
     Raises:
         RindError: with the message and the exit status for the user.
     """
+    if why := broken_config(env):
+        say(f"{why}; doing without it, as docker does")
     if options.action != "run" or options.all or options.wait is not None:
         return None
     command = asked_command(options, variables, env)

@@ -76,13 +76,16 @@ def read_profile(labels: Mapping[str, str], key: str = DEFAULT_LABEL) -> Profile
         SelectionError: a label is unknown, or its value is invalid.
     """
     prefix, plain, env = f"{key}.", {}, {}
-    for label, value in labels.items():
+    pre_step: str | None = None
+    for label, raw in labels.items():
+        value = raw.replace("\r\n", "\n").removesuffix("\r")  # of a file from Windows
         if label != key and not label.startswith(prefix):
             continue
         if (found := _CONTROL.search(value)) is not None:
             # A shell that cannot run it would print it on the user's terminal.
             raise SelectionError(f"the label {label} has the control character {found[0]!a} in it")
         if label == key:
+            pre_step = value
             continue
         name = label.removeprefix(prefix)
         if name in _PLAIN:
@@ -97,7 +100,7 @@ def read_profile(labels: Mapping[str, str], key: str = DEFAULT_LABEL) -> Profile
 
         before = read_metadata(labels)
     return Profile(
-        pre_step=labels.get(key),
+        pre_step=pre_step,
         shell=_shell(plain.get("shell", ""), f"{prefix}shell") or DEFAULT_SHELL,
         user=plain.get("user", before.get("user", "")),
         workdir=_workdir(plain.get("workdir", before.get("workdir", "")), f"{prefix}workdir"),

@@ -6,6 +6,7 @@ about any other address go through :func:`shown`.
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 
@@ -134,10 +135,10 @@ def _unix_url(path: str) -> str:
     if not path:
         return DEFAULT_HOST
     # An abstract one begins with @, as Go has it.
-    if not path.startswith(("/", "@")):
-        raise ValueError("the socket needs an absolute path, as unix:///var/run/docker.sock")
     if "\0" in path:
         raise ValueError("the path of the socket has a NUL byte in it")
+    if not path.startswith(("/", "@")):
+        path = os.path.abspath(path)  # noqa: PTH100 # importing pathlib takes 9 ms
     if (size := _size(path)) > _LONGEST_PATH:
         raise ValueError(f"the socket's path has {size} bytes, and {_LONGEST_PATH} are the most")
     return f"unix://{path}"
@@ -150,10 +151,9 @@ def _tcp_url(scheme: str, rest: str, *, tls: bool) -> str:
         ValueError: they are invalid, or there is more than that.
     """
     _size(rest)
-    if "@" in rest:
-        raise ValueError("remove the user and the password, which Rind does not send")
     place = re.split("[/?#]", rest, maxsplit=1)[0]
     after = rest.removeprefix(place)
+    place = place.rpartition("@")[2]  # as docker, which does not send a user
     if place == "unix:" and after:
         raise ValueError(f"did you mean unix://{after}?")
     if after not in {"", "/"}:

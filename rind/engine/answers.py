@@ -79,9 +79,12 @@ class WrongAnswer(ValueError):
     """An answer that no Docker Engine gives."""
 
 
+API_VERSION: Final = r"([0-9]{1,3})\.([0-9]{1,3})"
+
+
 def read_api_version(header: str) -> tuple[int, int]:
     """Read the ``Api-Version`` of the answer to a ping, as ``1.51``."""
-    match = re.fullmatch(r"(\d{1,3})\.(\d{1,3})", header, re.ASCII)
+    match = re.fullmatch(API_VERSION, header)
     if match is None:
         raise WrongAnswer("no Api-Version in its answer")
     return int(match[1]), int(match[2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from contextlib import suppress
 
@@ -18,12 +19,21 @@ if TYPE_CHECKING:
 __all__ = [
     "Context",
     "Tls",
+    "broken_config",
     "context_names",
     "current_context",
     "docker_setting",
+    "http_headers",
     "read_context",
     "wanted_tls",
 ]
+
+_OWN_HEADERS: Final = {
+    *("host", "connection", "upgrade", "user-agent", "accept-encoding"),
+    *("content-type", "content-length", "transfer-encoding"),
+}
+_HEADER_NAME: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}"
+_HEADER_VALUE: Final = r"[\t\x20-\x7e]{0,8000}"
 
 _LONGEST_FILE: Final = 2**20
 """Bytes of a file of docker's; an ordinary one has a few thousand."""
@@ -73,32 +83,52 @@ def wanted_tls(env: Mapping[str, str]) -> Tls | None:
     )
 
 
-def docker_setting(env: Mapping[str, str], name: str) -> str:
-    """Return a setting of docker's configuration file; empty where there is none.
+def broken_config(env: Mapping[str, str]) -> str:
+    """Return why docker's configuration file cannot be used; empty if it can, or is not there.
 
-    Raises:
-        UsageError: the file cannot be read, or the setting is not a string.
+    Like docker, who uses its settings then does without them.
     """
     path = _joined(_config_folder(env), "config.json")
     try:
-        value = _read_object(path).get(name)
+        found = _read_object(path)
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except (OSError, ValueError) as exc:
-        raise UsageError(f"cannot read docker's configuration file {path}: {_why(exc)}") from exc
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise UsageError(f"in docker's configuration file {path}: {name} is not a string")
-    return value
+        return f"cannot read docker's configuration file {path}: {_why(exc)}"
+    for name in ("currentContext", "detachKeys"):
+        if not isinstance(found.get(name, ""), str | None):
+            return f"in docker's configuration file {path}: {name} is not a string"
+    return ""
+
+
+def docker_setting(env: Mapping[str, str], name: str) -> str:
+    """Return a setting of docker's configuration file; empty where there is none."""
+    value = _settings(env).get(name)
+    return value if isinstance(value, str) else ""
+
+
+def http_headers(env: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return the headers that docker's configuration file wants in every request.
+
+    Those that a request has anyway are not taken, nor is what is no header.
+    """
+    asked = _settings(env).get("HttpHeaders")
+    return tuple(
+        (name, value)
+        for name, value in (asked.items() if isinstance(asked, dict) else ())
+        if name.lower() not in _OWN_HEADERS and re.fullmatch(_HEADER_NAME, name)
+        if isinstance(value, str) and re.fullmatch(_HEADER_VALUE, value)
+    )
+
+
+def _settings(env: Mapping[str, str]) -> dict[str, object]:
+    with suppress(OSError, ValueError):
+        return _read_object(_joined(_config_folder(env), "config.json"))
+    return {}
 
 
 def current_context(env: Mapping[str, str]) -> tuple[str, str]:
-    """Return the name of the current context, empty for none, and what has named it.
-
-    Raises:
-        UsageError: as :func:`docker_setting`.
-    """
+    """Return the name of the current context, empty for none, and what has named it."""
     if name := env.get("DOCKER_CONTEXT"):
         return name, "DOCKER_CONTEXT"
     return docker_setting(env, "currentContext"), _joined(_config_folder(env), "config.json")

@@ -7,11 +7,13 @@ CLI does neither, and people expect the CLI's engine.
 from __future__ import annotations
 
 import os
+import re
 
 from rind.engine.address import DEFAULT_HOST, DEFAULT_SOCKET, accepted, shown
-from rind.engine.docker_config import current_context, read_context, wanted_tls
+from rind.engine.answers import API_VERSION
+from rind.engine.docker_config import current_context, http_headers, read_context, wanted_tls
 from rind.errors import UsageError
-from rind.records import dataclass
+from rind.records import dataclass, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,12 +34,16 @@ class Endpoint:
         source: what said so, for messages.
         tls: how to encrypt; None for not at all.
         context: the docker context that it is of; empty for none.
+        headers: what every request has beside its own, as (name, value).
+        api_version: the one to speak, as ``1.41``; empty for the engine's.
     """
 
     url: str
     source: str
     tls: Tls | None = None
     context: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    api_version: str = ""
 
     @property
     def is_plain(self) -> bool:
@@ -56,7 +62,8 @@ def resolve_endpoint(
 
     In this order: ``host``, ``context``, ``DOCKER_HOST``, ``DOCKER_CONTEXT``, docker's
     configuration file, the default socket, the first well-known socket that answers
-    (:mod:`rind.engine.discovery`).
+    (:mod:`rind.engine.discovery`). As for docker, the file's ``HttpHeaders`` go with every request,
+    and ``DOCKER_API_VERSION`` is the version to speak.
 
     Args:
         env: the environment variables.
@@ -66,8 +73,18 @@ def resolve_endpoint(
 
     Raises:
         UsageError: the context does not exist or cannot be read, the address is invalid, or Rind
-            has no transport for it.
+            has no transport for it, or the version is none.
     """
+    version = env.get("DOCKER_API_VERSION", "").removeprefix("v")
+    if version and not re.fullmatch(API_VERSION, version):
+        raise UsageError(f"DOCKER_API_VERSION is {version!r}, but must be a version, as 1.41")
+    found = _resolve(env, host, context, prefix)
+    return replace(found, headers=http_headers(env), api_version=version)
+
+
+def _resolve(
+    env: Mapping[str, str], host: str | None, context: str | None, prefix: str
+) -> Endpoint:
     if host and context:
         raise UsageError(f"{prefix}host and {prefix}context exclude each other")
     if host:

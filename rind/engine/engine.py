@@ -339,10 +339,11 @@ class Engine:
         if self.endpoint.is_plain:
             from rind.engine.pooled import PooledCarrier  # noqa: PLC0415 # it takes 70 ms to load
 
-            return PooledCarrier(self.endpoint.url)
+            return PooledCarrier(self.endpoint.url, self.endpoint.headers)
         from rind.engine.loop_wire import LoopWire  # noqa: PLC0415 # it needs asyncio
 
-        return SocketCarrier(dialer_for(self.endpoint, LoopWire, may_ask=self.may_ask))
+        dialer = dialer_for(self.endpoint, LoopWire, may_ask=self.may_ask)
+        return SocketCarrier(dialer, self.endpoint.headers)
 
     @property
     def carrier(self) -> Carrier:
@@ -366,6 +367,9 @@ class Engine:
         except Refused as exc:
             raise WrongAnswer(f"HTTP status {exc.http_status} {exc.text}") from exc
         self.dialect = read_dialect(pong.headers)
+        if asked := self.endpoint.api_version:
+            version = answers.read_api_version(asked)
+            self.dialect = replace(self.dialect, api_version=version)
 
     async def _list(self, **params: str) -> list[Container]:
         with self.errors():

@@ -13,7 +13,7 @@ from rind.engine.answers import WrongAnswer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Final
 
     from rind.engine.carrier import Request
@@ -42,7 +42,14 @@ _BODILESS: Final = {204, 304}
 _SWITCHING: Final = 101
 
 
-def encoded(asked: Request, host: str, upgrade: str = "", *, chunked: bool = False) -> bytes:
+def encoded(
+    asked: Request,
+    host: str,
+    upgrade: str = "",
+    *,
+    chunked: bool = False,
+    headers: Sequence[tuple[str, str]] = (),
+) -> bytes:
     """Return a request, the only one of its connection.
 
     Args:
@@ -50,6 +57,7 @@ def encoded(asked: Request, host: str, upgrade: str = "", *, chunked: bool = Fal
         host: the engine's name.
         upgrade: the protocol to switch to; empty for none.
         chunked: whether its body follows, each part as a :func:`chunk`.
+        headers: what else it has, as (name, value).
     """
     body = b"" if asked.body is None else json.dumps(asked.body).encode()
     lines = [
@@ -58,6 +66,7 @@ def encoded(asked: Request, host: str, upgrade: str = "", *, chunked: bool = Fal
         "User-Agent: rind",
         f"Connection: Upgrade\r\nUpgrade: {upgrade}" if upgrade else "Connection: close",
     ]
+    lines += [f"{name}: {value}" for name, value in headers]
     if asked.method == "POST":
         lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
     if chunked:

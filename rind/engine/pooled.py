@@ -32,7 +32,7 @@ from rind.errors import Broken
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Sequence
     from typing import Final
 
     from rind.engine.carrier import Request
@@ -45,7 +45,8 @@ _SWITCHING: Final = 101
 class PooledCarrier:
     """Carries requests over aiodocker's connections, which are plain."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, headers: Sequence[tuple[str, str]] = ()) -> None:
+        self._headers = dict(headers)
         self._loop = asyncio.get_running_loop()
         scheme, _, rest = url.partition("://")
         self._connector: aiohttp.BaseConnector
@@ -130,6 +131,7 @@ class PooledCarrier:
                 params=asked.params,
                 data=body if parts is None else parts,
                 headers={
+                    **self._headers,
                     "Accept-Encoding": "identity",
                     "Content-Type": "application/json" if parts is None else "application/x-tar",
                     **headers,

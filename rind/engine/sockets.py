@@ -13,7 +13,7 @@ from rind.engine.http import Response, chunk, encoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from typing import Final
 
     from rind.engine.carrier import Connection, Request
@@ -29,11 +29,12 @@ class SocketCarrier:
     """Carries requests over the wires of a dialer.
 
     Attributes:
-        dialer: as it was given.
+        dialer, headers: as they were given.
     """
 
-    def __init__(self, dialer: Dialer) -> None:
+    def __init__(self, dialer: Dialer, headers: Sequence[tuple[str, str]] = ()) -> None:
         self.dialer = dialer
+        self.headers = headers
 
     async def request(self, asked: Request, within: float) -> Answer:
         """Do as the contract says."""
@@ -99,7 +100,10 @@ class SocketCarrier:
         try:
             # Who answers before the whole request is there may close the connection then.
             with suppress(BrokenPipeError, ConnectionResetError):
-                await wire.send(encoded(asked, self.dialer.name, upgrade, chunked=chunked))
+                request = encoded(
+                    *(asked, self.dialer.name, upgrade), chunked=chunked, headers=self.headers
+                )
+                await wire.send(request)
         except BaseException:
             wire.close()
             raise

@@ -143,3 +143,12 @@ async def test_the_doctor_says_whose_files_commands_write(
     assert note.startswith(f"note {target.name}: commands run as root there, and {tmp_path}/mine")
     assert note.endswith(" is yours; set app.rind.user: host")
     assert await said(containers("busybox", "", *volumes, "--user", "app")) == []
+
+
+@pytest.mark.newest_engine
+def test_a_path_that_compose_has_put_in_is_noted(containers: Containers) -> None:
+    target = containers("busybox", "export PATH=/tools:/here:/and:/there")
+    said = lines(target, "--doctor")
+    assert not [line for line in said if "PATH" in line and line.startswith("note")]
+    done = target.rind("--doctor", PATH="/here:/and:/there")
+    assert "the PATH of this machine; write $$PATH for $PATH" in done.stdout.decode()

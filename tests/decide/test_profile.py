@@ -63,4 +63,10 @@ def test_a_mistake_is_told(name: str, value: str, said: str) -> None:
 def test_a_pre_step_with_a_control_character_is_refused() -> None:
     with pytest.raises(SelectionError, match=r"the label app\.rind has the control character"):
         read_profile({"app.rind": "\x1b[2J"})
-    assert read_profile({"app.rind": "a\tb\r\nc", "other": "\x1b"}).pre_step == "a\tb\r\nc"
+    assert read_profile({"app.rind": "a\tb", "other": "\x1b"}).pre_step == "a\tb"
+
+
+def test_line_ends_of_windows_are_line_ends() -> None:
+    labels = {"app.rind": "a\r\nb\r\n", "app.rind.user": "root\r"}
+    profile = read_profile(labels)
+    assert (profile.pre_step, profile.user) == ("a\nb\n", "root")
