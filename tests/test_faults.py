@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from carriers import Carry, by_each_carrier, opened
-from conftest import RIND, TestContainer
+from conftest import RIND, TIMEOUT, TestContainer, one_line
 from faults import Fault, FaultProxy, fault_proxy
+from processes import sleepers
 
 from rind.engine.endpoint import Endpoint
 from rind.engine.engine import Engine
@@ -165,3 +166,27 @@ async def test_a_writer_whose_stream_breaks_has_not_ended_for_that(
     for _ in range(2):
         await asyncio.gather(*(one(tempfile.mkdtemp(dir=tmp_path)) for _ in range(4)))
     assert mark not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
+
+
+@pytest.mark.newest_engine
+@pytest.mark.parametrize("words", [[], ["--timeout", "1m"], ["-t"]])
+async def test_what_does_not_upgrade_is_named_at_once(
+    busybox: TestContainer, tmp_path: Path, words: list[str]
+) -> None:
+    def configure(proxy: FaultProxy) -> None:
+        proxy.strips_upgrades = True
+
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    async with fault_proxy(busybox.engine.host, tmp_path, configure) as (url, _):
+        process = await asyncio.create_subprocess_exec(
+            *(RIND, *words, "sleep", mark),
+            env=busybox.environ(DOCKER_HOST=url),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        async with asyncio.timeout(TIMEOUT):
+            out, said = await process.communicate()
+    assert (process.returncode, out) == (125, b"")
+    assert one_line(said).endswith("it answered 200 OK; is a proxy in between?")
+    assert sleepers(busybox, mark) == 0

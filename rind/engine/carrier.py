@@ -60,6 +60,9 @@ __all__ = ["NOT_OPEN", "Answer", "Connection", "Disconnected", "Request", "check
 
 NOT_OPEN: Final = "the engine is not open: it was closed, or never entered"
 
+OTHERWISE_FINE: Final = range(200, 300)
+"""Statuses of who does what it is asked for, but does not switch protocols."""
+
 
 class Disconnected(ConnectionError):
     """The engine closed the connection without an answer."""

@@ -25,7 +25,14 @@ except RuntimeError:
         del os.environ["HOME"]
 
 from rind.engine.answers import LONGEST_TEXT, WrongAnswer
-from rind.engine.carrier import NOT_OPEN, Answer, Connection, Disconnected, check_body
+from rind.engine.carrier import (
+    NOT_OPEN,
+    OTHERWISE_FINE,
+    Answer,
+    Connection,
+    Disconnected,
+    check_body,
+)
 from rind.engine.dial import places
 from rind.errors import Broken
 
@@ -88,6 +95,9 @@ class PooledCarrier:
             async with asyncio.timeout(within):
                 # aiodocker's Exec.start can neither send ConsoleSize nor half-close.
                 response = await self._send(asked, Connection="Upgrade", Upgrade="tcp")
+                if response.status in OTHERWISE_FINE:
+                    response.close()  # its body has no end before the command has
+                    return _answer(response)
                 if response.status != _SWITCHING:
                     return await _whole(response)
                 return _answer(response, connection=_hijacked(response))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from contextlib import asynccontextmanager, suppress
 
-from rind.engine.carrier import Answer, Disconnected, check_body
+from rind.engine.carrier import OTHERWISE_FINE, Answer, Disconnected, check_body
 from rind.engine.http import Response, chunk, encoded
 
 TYPE_CHECKING = False
@@ -117,6 +117,8 @@ async def upgraded(wire: Wire) -> Answer:
     """
     try:
         response, data = await _head(wire)
+        if response.status in OTHERWISE_FINE:
+            return _answer(response)  # its body has no end before the command has
         if response.status != _SWITCHING:
             return await _whole(wire, response, data)
         return _answer(response, connection=wire.handed_over(response.rest))

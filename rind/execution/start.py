@@ -94,11 +94,18 @@ async def _opened(opening: asyncio.Task[Exec], registry: Registry, tree: Tree) -
     """Wait for a start that goes on by itself; end what comes of it if the wait is cut short."""
     registry.opening.add(opening)
     opening.add_done_callback(registry.opening.discard)
+    opening.add_done_callback(_heard)
     try:
         return await asyncio.shield(opening)
     except (asyncio.CancelledError, Broken, Unreachable):
         await shielded(asyncio.create_task(persistent(partial(_abandon, opening, tree))))
         raise
+
+
+def _heard(opening: asyncio.Task[Exec]) -> None:
+    """Take the exception of a start that nobody waits for any more."""
+    if not opening.cancelled():
+        opening.exception()
 
 
 async def _abandon(opening: asyncio.Task[Exec], tree: Tree) -> None:
