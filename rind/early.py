@@ -148,28 +148,28 @@ class EarlyClient:
         asking = self._engine.ask_start(self._carrier, exec_id, tty=tty, size=size)
         return Begun(exec_id, cookie, finish(asking), requested)
 
-    def end(self, begun: Begun, container: Container, config: ExecConfig) -> bool:
+    def end(self, exec_id: str, cookie: str, container: Container, config: ExecConfig) -> bool:
         """Kill a command whose start was requested, where nothing else can end it any more.
 
-        With what is there already: the kept connection, and no event loop.
+        With what is there already, and no event loop. What fails is tried again.
 
         Returns:
             Whether it has ended. Where it has not, it may be left running.
         """
         killer = script_config(
-            SIGNAL_SCRIPT, "9", user=config.user, held=" ".join([begun.cookie, *NOT_KNOWN])
+            SIGNAL_SCRIPT, "9", user=config.user, held=" ".join([cookie, *NOT_KNOWN])
         )
         deadline = time.monotonic() + END_BOUND
-        with suppress(RindError):
-            while time.monotonic() < deadline:
-                state = finish(self._engine.inspect_exec(begun.exec_id))
+        while time.monotonic() < deadline:
+            with suppress(RindError, OSError, MemoryError):
+                state = finish(self._engine.inspect_exec(exec_id))
                 if state.exit_code is not None and not state.running:
                     return True
                 if state.running:
                     # Before the stream is closed: of one that is closed, 20.10 says that it ended.
                     detached = replace(killer, stdin=False, output=False)
                     finish(start_detached(self._engine, container, detached))
-                time.sleep(END_POLL)
+            time.sleep(END_POLL)
         return False
 
     def client(self) -> Client:

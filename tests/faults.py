@@ -34,7 +34,6 @@ class FaultProxy:
 
     Attributes:
         at: how many relayed bytes, both ways together, bring about the fault.
-        strips_upgrades: whether requests to switch protocols lose that part, as in some proxies.
         piece: the size that what is relayed is cut into; None leaves it as it comes.
         hold_until: an event before which the engine's bytes are not handed on.
         hold_starts_until: an event before which requests to start a command are not.
@@ -49,7 +48,6 @@ class FaultProxy:
     upstream: str
     fault: Fault = Fault.NONE
     at: int = 0
-    strips_upgrades: bool = False
     piece: int | None = None
     hold_until: asyncio.Event | None = None
     hold_starts_until: asyncio.Event | None = None
@@ -96,8 +94,6 @@ class FaultProxy:
             while data := await loop.sock_recv(source, 65536):
                 if hold is not None:
                     await hold.wait()
-                if self.strips_upgrades:
-                    data = data.replace(b"Connection: Upgrade\r\nUpgrade: tcp\r\n", b"")
                 if self.hold_starts_until is not None and self.held in data:
                     self.holds_start.set()
                     await self.hold_starts_until.wait()

@@ -23,8 +23,9 @@ from rind.terminal.tty import give_back
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Iterator, Mapping
-    from typing import Final
+    from typing import Any, Final
 
     from rind.cli.invocation import Invocation
     from rind.cli.opening import Prepared
@@ -108,9 +109,9 @@ def _run(options: Options) -> int:
     relay = Relay(prepared.selected.container.name if prepared else "")
     with taken(relay):
         try:
-            begun = None if prepared is None else (prepared, start(prepared))
-            with _answering_for(begun):
-                invocation, status = _in_event_loop(options, variables, begun, relay)
+            with _answering_for(prepared) as answering:
+                begun = None if prepared is None else (prepared, start(prepared))
+                invocation, status = _in_event_loop(options, variables, begun, relay, answering)
         finally:
             give_back()
     if invocation.signal and status == ExitStatus.SIGNALLED + invocation.signal:
@@ -123,6 +124,7 @@ def _in_event_loop(
     variables: Mapping[str, str],
     begun: tuple[Prepared, Begun] | None,
     relay: Relay,
+    answering: _Answering,
 ) -> tuple[Invocation, int]:
     """Carry out an action, or serve the command that has begun; return the exit status too."""
     _load()
@@ -134,39 +136,70 @@ def _in_event_loop(
     if begun is not None:
         invocation.go_on_with(*begun)
     with asyncio.Runner() as runner:
-        relay.attach(invocation, runner.get_loop())
+        loop = runner.get_loop()
+        loop.set_exception_handler(_told_by_loop)
+        relay.attach(invocation, loop)
+        answering.ends_it = True
         return invocation, runner.run(invocation.run())
 
 
-@contextmanager
-def _answering_for(begun: tuple[Prepared, Begun] | None) -> Iterator[None]:
-    """Leave no command that has begun behind without a word, whatever fails.
+def _told_by_loop(loop: AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Say what has gone wrong in an event loop's own callbacks, unless it goes on without."""
+    if not _is_exhausted(context.get("exception")):
+        loop.default_exception_handler(context)
 
-    The event loop's machinery ends the command where it raises an error of ours, or a local stream
-    fails. Without descriptors, memory or a module, there may be no such machinery.
+
+class _Answering:
+    """Who answers for a command that has begun.
+
+    Attributes:
+        ends_it: whether the event loop's machinery is there, which ends it where something fails.
     """
+
+    ends_it = False
+
+
+@contextmanager
+def _answering_for(prepared: Prepared | None) -> Iterator[_Answering]:
+    """Leave no command whose start was requested behind without a word, whatever fails.
+
+    The event loop's machinery ends it where it raises an error of ours, or a local stream fails.
+    Without descriptors, memory or a module, or with a disk that fails, there may be no machinery.
+
+    Raises:
+        RindError: for what is no error of a local stream; it says what may be left.
+    """
+    answering = _Answering()
     try:
-        yield
+        yield answering
     except BaseException as exc:
-        if isinstance(exc, RindError) or (isinstance(exc, OSError) and not _is_exhausted(exc)):
+        is_streams = isinstance(exc, OSError) and not _is_exhausted(exc)
+        if prepared is None or isinstance(exc, RindError) or (answering.ends_it and is_streams):
             raise
-        # An event loop that is half made complains in its destructor.
+        # What is half made complains in its destructor.
         sys.unraisablehook = lambda _: None
-        if begun is not None:
-            give_back()
-            for fd in (0, 1):  # they are of no more use, and ending the command takes descriptors
-                with suppress(OSError):
-                    os.close(fd)
-            prepared, command = begun
-            container = prepared.selected.container
-            if not prepared.early.end(command, container, prepared.config):
-                say(f"the command may be left running in {container.name}")
+        if not sys.warnoptions and (warnings := sys.modules.get("warnings")):
+            warnings.simplefilter("ignore")
+        give_back()
+        for fd in (0, 1):  # they are of no more use, and ending the command takes descriptors
+            with suppress(OSError):
+                os.close(fd)
+        container, ended = prepared.selected.container, False
+        with suppress(Exception):  # there may be no memory for it
+            ended = prepared.early.end(
+                *(prepared.exec_id, prepared.cookie), container, prepared.config
+            )
+        left = "" if ended else f": the command may be left running in {container.name}"
+        if left or isinstance(exc, Exception):
+            raise RindError(f"cannot go on: {_reason(exc)}{left}") from None
         raise
 
 
-def _is_exhausted(exc: OSError | MemoryError | ImportError) -> bool:
+def _is_exhausted(exc: object) -> bool:
     """Whether a failure is for lack of descriptors, memory or a module."""
-    return not isinstance(exc, OSError) or exc.errno in _EXHAUSTED
+    if isinstance(exc, OSError):
+        return exc.errno in _EXHAUSTED
+    return isinstance(exc, MemoryError | ImportError)
 
 
 def _reason(exc: BaseException) -> str:

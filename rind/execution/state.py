@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from contextlib import suppress
 from http import HTTPStatus
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["Inspector"]
 
 _log: Final = logging.getLogger(__name__)
+
+_LACKING: Final = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
+"""What a system call fails with for a lack of ours, and not for the engine."""
 
 KILLED: Final = ExitStatus.SIGNALLED + 9
 
@@ -115,7 +119,8 @@ class Inspector:
         try:
             return await self._engine.inspect_exec(self._exec_id)
         except Unreachable as exc:
-            raise self.lost("the engine went away") from exc
+            is_ours = isinstance(exc.__cause__, OSError) and exc.__cause__.errno in _LACKING
+            raise self.lost(str(exc) if is_ours else "the engine went away") from exc
         except Refused as exc:
             # For a stopped container, the engine may answer 409 just before it knows the code.
             if exc.http_status == HTTPStatus.CONFLICT and "paused" not in exc.text.lower():

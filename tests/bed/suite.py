@@ -35,7 +35,7 @@ import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from bed import devcontainer, editors, images, machine, shells, ssh, venv
+from bed import devcontainer, editors, haproxy, images, machine, shells, ssh, venv
 from bed.checkout import BED, ROOT, SUITE, VENV, locked, remove
 from bed.engines import DAEMONS, Docker, Engine, configuration, environment
 from bed.keeper import kept
@@ -60,6 +60,7 @@ _PROGRAMS = {
     "RIND_TEST_EMACS": editors.emacs,
     "RIND_TEST_HELIX": editors.helix,
     "RIND_TEST_SSH": ssh.programs,
+    "RIND_TEST_HAPROXY": haproxy.program,
     "RIND_TEST_DEVCONTAINER": devcontainer.devcontainer,
 }
 _ELSEWHERE = f"point the tests at an existing engine with {_EXISTING}=unix:///path/of/its/socket"
