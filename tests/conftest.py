@@ -203,7 +203,7 @@ def leaderless() -> Iterator["Containers"]:
     That there is no quorum, it knows half a minute later.
     """
     [engine] = (engine for engine in _swarm() if engine.name == "leaderless")
-    with _containers(engine) as make:
+    with started_in(engine) as make:
         yield make
 
 
@@ -292,18 +292,18 @@ def one_line(stderr: bytes) -> str:
 
 @pytest.fixture(scope="session")
 def session_containers(engine: TestEngine) -> Iterator[Containers]:
-    with _containers(engine) as make:
+    with started_in(engine) as make:
         yield make
 
 
 @pytest.fixture
 def containers(engine: TestEngine) -> Iterator[Containers]:
     """Return a function that starts containers; they are removed after the test."""
-    with _containers(engine) as make:
+    with started_in(engine) as make:
         yield make
 
 
-class _containers:  # noqa: N801 # a context manager, used as a function
+class started_in:  # noqa: N801 # a context manager, used as a function
     def __init__(self, engine: TestEngine) -> None:
         self.engine = engine
         self.names: list[str] = []

@@ -54,9 +54,9 @@ class HeldTrees:
             self.cookies.add(cookie)
             self._changed.set()
 
-        async def release_and_note(leash: Leash, cookie: str) -> None:
+        async def release_and_note(leash: Leash, cookie: str, *, ends: bool = False) -> None:
             self.cookies.discard(cookie)
-            await release(leash, cookie)
+            await release(leash, cookie, ends=ends)
 
         monkeypatch.setattr(Leash, "hold", hold_and_note)
         monkeypatch.setattr(Leash, "release", release_and_note)

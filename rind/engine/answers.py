@@ -47,6 +47,7 @@ __all__ = [
     "read_exec_id",
     "read_exec_state",
     "read_info",
+    "read_own_pids",
     "read_processes",
     "read_version",
     "text_in",
@@ -122,10 +123,19 @@ def read_defaults(data: bytes, *, without: str = "") -> Defaults:
     return Defaults(named, text_in(config, "WorkingDir", ""), text_in(config, "User", ""))
 
 
+def read_own_pids(data: bytes) -> bool:
+    """Read in ``GET /containers/{id}/json`` whether a container shares no PID namespace."""
+    config = object_in(_object(data, "the container"), "HostConfig")
+    return text_in(config, "PidMode", "") in {"", "private"}
+
+
 def read_processes(data: bytes) -> list[tuple[int, int]]:
-    """Read ``GET /containers/{id}/top`` of ``ps -o pid,ppid``: numbers and parents, in order."""
+    """Read ``GET /containers/{id}/top`` of two columns of numbers, in order.
+
+    Podman has "?" for the number of a process that has just ended: it is left out.
+    """
     rows = _typed(_object(data, "the processes").get("Processes") or [], list, "Processes")
-    return [_process(row) for row in rows]
+    return [_process(row) for row in rows if "?" not in _typed(row, list, "a process")]
 
 
 def read_version(data: bytes) -> str:

@@ -60,6 +60,8 @@ _CLOCKS_AGREE: Final = 2.0
 _ORDERED: Final = "-eo pid,ppid --sort=start_time,pid"
 """Of ps(1) on the engine's machine: processes with their parents, the oldest first."""
 
+_OF_PODMAN: Final = "hpid,pid"
+
 
 class Engine:
     """A client of one engine; many requests may be under way at once.
@@ -168,14 +170,22 @@ class Engine:
     async def processes(self, container_id: str) -> list[tuple[int, int]]:
         """Return a container's processes as the engine numbers them, each (number, parent).
 
-        The oldest is the first.
+        The oldest is the first. With Podman, which asks the container's own ps for that, each is
+        (number, number in the container), in any order: by the words that it reads itself
+        (podman-top(1), hpid).
 
         Raises:
             Refused: the container does not run, or the engine's machine has no such ps.
         """
         with self.errors():
             path = f"containers/{container_id}/top"
-            return answers.read_processes(await self.get(path, ps_args=_ORDERED))
+            words = _OF_PODMAN if self.dialect.is_podman else _ORDERED
+            return answers.read_processes(await self.get(path, ps_args=words))
+
+    async def has_own_processes(self, container_id: str) -> bool:
+        """Whether a container's PID namespace is its own (``docker run --pid``)."""
+        with self.errors():
+            return answers.read_own_pids(await self.get(f"containers/{container_id}/json"))
 
     async def version(self) -> str:
         """Return the engine's own version, as ``28.5.2``."""

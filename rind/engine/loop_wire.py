@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any, Final, Self
+from typing import Any, Self
 
-from rind.engine.wire import READ_SIZE, BaseWire
+from rind.engine.wire import BUSY, READ_SIZE, BaseWire
 from rind.readiness import readable
 
 __all__ = ["LoopWire"]
-
-BUSY: Final = 0.01
-"""Seconds between attempts to connect to a unix socket whose backlog is full (connect(2), EAGAIN):
-there is no event for it."""
 
 
 class LoopWire(BaseWire):

@@ -75,6 +75,10 @@ if TYPE_CHECKING:
 
 __all__ = ["READ_SIZE", "BaseWire", "BlockingWire", "finish", "tune"]
 
+BUSY: Final = 0.01
+"""Seconds between attempts to connect to a unix socket whose backlog is full (connect(2), EAGAIN):
+there is no event for it."""
+
 READ_SIZE: Final = 64 * 1024
 """Bytes to receive at once."""
 
@@ -154,11 +158,20 @@ class BlockingWire(BaseWire):
         family, address = place
         wire = cls(socket.socket(family), deadline)
         try:
-            wire._timed().connect(address)
+            wire._connect(address)
         except BaseException:
             wire.close()
             raise
         return wire
+
+    def _connect(self, address: Any) -> None:
+        while True:
+            try:
+                self._timed().connect(address)
+            except BlockingIOError:
+                time.sleep(BUSY)
+            else:
+                return
 
     @staticmethod
     async def readable(fd: int) -> None:

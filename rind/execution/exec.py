@@ -427,7 +427,7 @@ class Exec:
                 self._ended = True
             except LeftRunning as left:
                 self.left_running = left
-        await self._tree.release_leash()
+        await self._tree.release_leash(ends=self.left_running is not None)
         self._registry.open.discard(self)
 
     async def _may_run(self) -> bool:

@@ -96,8 +96,8 @@ class Leash:
             else:
                 await self._tell(told)
 
-    async def release(self, cookie: str) -> None:
-        """Leave the rest of a tree running. Idempotent.
+    async def release(self, cookie: str, *, ends: bool = False) -> None:
+        """Leave the rest of a tree running, or have it ended now. Idempotent.
 
         Raises:
             Broken: the leash is gone.
@@ -105,7 +105,7 @@ class Leash:
         async with self._turn:
             if self._held.pop(cookie, None) is not None:
                 try:
-                    await self._tell(f"release {cookie}\n")
+                    await self._tell(f"{'end' if ends else 'release'} {cookie}\n")
                 finally:
                     if not self._held:
                         await self._end()

@@ -308,9 +308,9 @@ else
 fi
 """
     + r"""
-# Takes lines: "hold" and the words of $held for one command, or "release" and a cookie. When there
-# are no more, the trees that are held are ended: SIGTERM, a few looks for those that end by
-# themselves, then SIGKILL until no process is left to start another.
+# Takes lines: "hold" and the words of $held for one command, or "release" or "end" and a cookie.
+# When there are no more, the trees that are held are ended: SIGTERM, a few looks for those that end
+# by themselves, then SIGKILL until no process is left to start another.
 find_trees() {
   look
   trees=
@@ -340,12 +340,19 @@ end_all() {
 trap '' HUP INT TERM PIPE
 while read -r verb cookie session start; do
   set -- $held
-  held=
+  held= meant=
   while [ "${3-}" ]; do
-    [ "$1" = "$cookie" ] || held="$held$1 $2 $3 "
+    if [ "$1" = "$cookie" ]; then meant="$1 $2 $3"; else held="$held$1 $2 $3 "; fi
     shift 3
   done
-  [ "$verb" = release ] || held="$held$cookie $session $start "
+  case $verb in
+    hold) held="$held$cookie $session $start " ;;
+    end)
+      others=$held held=$meant
+      end_all
+      held=$others
+      ;;
+  esac
 done
 trap 'alone=yes; trap - EXIT; end_all' EXIT
 end_all

@@ -63,6 +63,9 @@ END_SEEN: Final = 0.3, 5.0
 """Seconds from a command's end until the engine knows, usually and at most: milliseconds, but two
 seconds while it holds unread output."""
 
+MOST_LATE: Final = 2
+"""Looks that may take too long, one after the other."""
+
 MATCHES: Final = 3
 """Attempts to find a process while others come and go."""
 
@@ -256,17 +259,20 @@ class Tree:
         if session == NOT_KNOWN and not (self._trees.is_local or await self._bears_cookie()):
             await self._leash.hold(self.cookie, await self._match_session())
 
-    async def release_leash(self) -> None:
+    async def release_leash(self, *, ends: bool = False) -> None:
         """Release the tree from the leash: what still runs lives on. Idempotent.
 
         Does nothing if the engine refused the leash, or is gone.
+
+        Args:
+            ends: whether the leash is to end what still runs, once it hears of it.
         """
         holding, self._holding = self._holding, None
         if holding is not None:
             with suppress(EngineError):
                 await holding
             with suppress(EngineError):
-                await self._leash.release(self.cookie)
+                await self._leash.release(self.cookie, ends=ends)
 
     async def until_root_ended(self, pid: int) -> bool:
         """Wait for the end of the command's own process; return False at once if it is not seen.
@@ -283,7 +289,7 @@ class Tree:
 
     async def _reach(self, number: int) -> Look:
         clock = asyncio.get_running_loop().time
-        deadline = clock() + ENGINE_BACK
+        deadline, late = clock() + ENGINE_BACK, 0
         while True:
             try:
                 return await self._signal_from_inside(number)
@@ -293,7 +299,10 @@ class Tree:
                     raise LeftRunning(str(exc)) from exc
                 await asyncio.sleep(POLL)
             except TimeoutError as exc:
-                raise LeftRunning("the engine does not answer") from exc
+                # Many who look at once, each for itself, make each other slow.
+                late += 1
+                if late == MOST_LATE:
+                    raise LeftRunning("the engine does not answer") from exc
             except Refused as exc:
                 # A container is removed when all that ran in it has been killed.
                 if exc.http_status != HTTPStatus.NOT_FOUND or await self._container_is_there():
@@ -313,9 +322,11 @@ class Tree:
         return True
 
     async def _signal_from_inside(self, number: int) -> Look:
-        session = self._session if self._session != NOT_KNOWN else await self._find_session()
+        # Kept: once its leader has ended, it is found no more, and may have processes in it.
+        if self._session == NOT_KNOWN:
+            self._session = await self._find_session()
         try:
-            look = await self._looks.take(number, self.cookie, session)
+            look = await self._looks.take(number, self.cookie, self._session)
         except CannotLook as exc:
             why = f"no shell can signal it there ({why_not_started(str(exc))})"
             return await self._signal_from_outside(number, why)
@@ -396,11 +407,15 @@ class Tree:
     async def _match_root(self) -> Root | None:
         if self.exec_id is None:
             return None
+        if not await self._engine.has_own_processes(self._container_id):
+            return None  # an order among processes of several containers tells nothing
         state = await self._engine.inspect_exec(self.exec_id)
         before = await self._engine.processes(self._container_id)
         config = script_config(ROOTS_SCRIPT, user=self._user)
         said, _ = await run_script(self._engine, self._container_id, config)
         inside = [Root(*map(int, line.split())) for line in said.split(b"\n")[:-1]]
+        if self._engine.dialect.is_podman:
+            return next((root for root in inside if (state.pid, root.pid) in before), None)
         after = await self._engine.processes(self._container_id)
         return match_root(state.pid, before, inside, after)
 

@@ -341,6 +341,21 @@ hold {cookies[1]}"""  # in the middle of this line, the one who held it was kill
         assert alive(stranger) == stranger
 
 
+def test_the_leash_ends_one_tree_when_it_is_told(shell: list[str]) -> None:
+    cookies = [uuid.uuid4().hex for _ in range(3)]
+    with victim(cookies[0]) as ended, victim(cookies[1]) as held, victim(cookies[2]) as released:
+        process = leash(shell)
+        assert process.stdin
+        for verb, cookie in [("hold", one) for one in cookies] + [("end", cookies[0])]:
+            process.stdin.write(f"{verb} {cookie} - -\n".encode())
+        process.stdin.flush()
+        assert gone(ended)
+        assert alive(held) == held
+        process.communicate(f"release {cookies[2]}\n".encode(), 20)
+        assert gone(held)
+        assert alive(released) == released
+
+
 def test_a_leash_that_holds_nothing_ends_nothing(shell: list[str]) -> None:
     cookie = uuid.uuid4().hex
     with victim(cookie) as pids:

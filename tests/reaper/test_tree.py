@@ -11,11 +11,23 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from conftest import RIND, TIMEOUT, Containers, TestContainer, ended, one_line, wait_until
+from conftest import (
+    RIND,
+    TIMEOUT,
+    Containers,
+    TestContainer,
+    TestEngine,
+    ended,
+    one_line,
+    podmans,
+    started_in,
+    wait_until,
+)
 from faults import Fault, FaultProxy, fault_proxy
 from local_terminal import Terminal
 from processes import IN_CONTAINER, MARK, HeldTrees, is_leashed, kill_all, sleepers
 
+import rind
 from rind.engine.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.engine.frames import STDOUT
@@ -414,6 +426,77 @@ HIDDEN = {
         *("sleep", "{mark}"),
     ],
 }
+
+
+@pytest.mark.newest_engine
+@pytest.mark.parametrize(
+    ("script", "number"),
+    [
+        ("sleep {mark} & sleep 1000", signals.SIGINT),
+        ("(trap '' TERM; while :; do sleep {mark}; done) & sleep 1000", signals.SIGTERM),
+    ],
+)
+def test_what_a_hidden_command_leaves_in_its_session_is_ended(
+    busybox: TestContainer, script: str, number: int
+) -> None:
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    words = ["env", "-i", "sh", "-c", script.format(mark=mark)]
+    process = subprocess.Popen([RIND, "--kill-after", "0.5", *words], env=busybox.environ())
+    wait_until(lambda: sleepers(busybox, mark) == 1)
+    process.send_signal(number)
+    process.wait(TIMEOUT)
+    assert sleepers(busybox, mark) == 0
+
+
+@pytest.mark.newest_engine
+async def test_no_other_containers_process_is_taken_for_the_command(
+    containers: Containers, tmp_path: Path
+) -> None:
+    """In a shared PID namespace, the order of starts tells nothing."""
+    other = containers("busybox")
+    ours = containers("busybox", "", "--init=false", "--pid", f"container:{other.name}")
+    marks = [str(uuid.uuid4().int % 10**8 + 10**8) for _ in range(3)]
+    ours.engine.cli("exec", ours.name, "sh", "-c", f"(sleep {marks[0]} >/dev/null 2>&1 &)")
+    other.engine.cli("exec", "--detach", other.name, "sleep", marks[1])
+    await asyncio.to_thread(wait_until, lambda: sleepers(other, marks[1]) == 1)
+    async with fault_proxy(ours.engine.host, tmp_path) as (url, _):
+        process = await asyncio.create_subprocess_exec(
+            *(RIND, "--timeout", "2", "--kill-after", "1"),
+            *("env", "-i", "sh", "-c", f"(sleep {marks[2]} &); sleep {marks[2]}; :"),
+            env=ours.environ(DOCKER_HOST=url),
+            stderr=subprocess.PIPE,
+        )
+        _, said = await process.communicate()
+    assert "none of its processes can be found" in one_line(said)
+    assert sleepers(other, marks[1]) == 1
+    assert other.engine.cli("inspect", "--format", "{{.State.Running}}", other.name) == "true"
+
+
+async def test_a_leash_ends_what_we_had_to_leave(
+    busybox: TestContainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unable(*_: object) -> bool:
+        raise LeftRunning("the engine does not answer")
+
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    held = HeldTrees(monkeypatch)
+    async with rind.connect(busybox.engine.host) as client:
+        target = await client.find(container=busybox.name)
+        async with await target.start(rind.Command(argv=["sleep", mark])) as process:
+            await held.wait_for(bool)
+            monkeypatch.setattr(Tree, "end", unable)
+        assert process.left_running is not None
+        await asyncio.to_thread(wait_until, lambda: sleepers(busybox, mark) == 0)
+
+
+@pytest.mark.parametrize("podman", podmans(), ids=lambda podman: podman.name)
+def test_with_podman_a_command_that_hides_is_found(podman: TestEngine) -> None:
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    with started_in(podman) as make:
+        container = make("busybox")
+        done = container.rind("--timeout", "2", "env", "-i", "sleep", mark)
+        assert (done.returncode, done.stderr) == (124, b"")
+        assert mark not in container.inside("ps")
 
 
 HOLDS_FRAME = b"\1\0\0\0\0\0\0\6holds\n"
