@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from rind.errors import ExitStatus as ExitStatus
     from rind.errors import LeftRunning as LeftRunning
     from rind.errors import Lost as Lost
+    from rind.errors import OutputMissing as OutputMissing
     from rind.errors import Refused as Refused
     from rind.errors import RindError as RindError
     from rind.errors import SelectionError as SelectionError
@@ -89,6 +90,7 @@ __all__ = [
     "LocalFile",
     "Lost",
     "NoContainerError",
+    "OutputMissing",
     "Process",
     "Profile",
     "Refused",
@@ -136,6 +138,7 @@ _HOMES = {
     "LeftRunning": "errors",
     "LocalFile": "execution.stdio",
     "Lost": "errors",
+    "OutputMissing": "errors",
     "NoContainerError": "decide.selection",
     "PIPE": "execution.stdio",
     "Process": "process",

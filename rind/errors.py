@@ -47,6 +47,7 @@ __all__ = [
     "ExitStatus",
     "LeftRunning",
     "Lost",
+    "OutputMissing",
     "Refused",
     "RindError",
     "SelectionError",
@@ -263,6 +264,14 @@ class LeftRunning(EngineError):
 
 class Broken(EngineError):
     """An open connection to the engine failed; the command may still be running."""
+
+
+class OutputMissing(Broken):
+    """The command has ended, and the end of its output may be missing.
+
+    Podman loses its connection to a command that ends before it has read its stdin. The exit status
+    is known (:meth:`rind.Exec.wait`).
+    """
 
 
 class Lost(Broken):

@@ -149,14 +149,15 @@ async def test_output_and_status(way: Way, busybox: TestContainer) -> None:
 
 
 async def test_stdin_that_is_not_read(way: Way, busybox: TestContainer) -> None:
-    script = "head -c 5; echo ended"
+    script = "head -c 5; echo ended; exit 5"
     status, out, err = await program(busybox, way, "-c", script, stdin=MUCH)
+    assert status == 5
     if busybox.engine.name.startswith("podman"):
         # It may lose the end of such an output, for any client; see rind/docs/engines.md.
         assert b"unixpacket" not in err
-        assert (status, out, err) == (0, MUCH[:5] + b"ended\n", b"") or status == 125 or not err
+        assert out == MUCH[:5] + b"ended\n" or not err or b"output may be missing" in err
         return
-    assert (status, out, err) == (0, MUCH[:5] + b"ended\n", b"")
+    assert (out, err) == (MUCH[:5] + b"ended\n", b"")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

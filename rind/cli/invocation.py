@@ -22,7 +22,7 @@ from rind.cli.supervisor import Supervisor
 from rind.cli.translate import asked_command, asked_endpoint, docker_words, wanted
 from rind.client import client_at
 from rind.decide.selection import AmbiguousError, Selected, require_running
-from rind.errors import ExitStatus, RindError, StartError
+from rind.errors import ExitStatus, OutputMissing, RindError, StartError
 from rind.quoting import quoted
 from rind.terminal.standard import STDERR_FD, local_window_size
 from rind.terminal.tty import is_raw, is_terminal
@@ -324,7 +324,11 @@ class Invocation:
         return status
 
     async def _serve(self, config: ExecConfig, detach_keys: bytes, process: Exec) -> int | None:
-        status = await attach_terminal(process, stdin=config.stdin, detach_keys=detach_keys)
+        try:
+            status = await attach_terminal(process, stdin=config.stdin, detach_keys=detach_keys)
+        except OutputMissing as exc:
+            await self._tell(str(exc))
+            return await process.wait()
         if status == _INTERRUPTED and process.tty and process.last_written == _CTRL_C:
             self.signal, self.typed = self.signal or signal.SIGINT, not self.signal
         return status

@@ -184,7 +184,10 @@ class _Forwarding:
             raise SshError(self._reason(text, status))
         if listens(self._path):
             return self._own
-        os.rename(self._own, self._path)  # noqa: PTH104 # importing pathlib takes 9 ms
+        try:
+            os.rename(self._own, self._path)  # noqa: PTH104 # importing pathlib takes 9 ms
+        except OSError:  # something else is there, which is not ours to remove
+            return self._own
         return self._path
 
     def _spawn(self, stdout: int, stderr: int) -> int:
@@ -305,6 +308,6 @@ def _sweep(path: str) -> None:
     before = time.time() - _BEGINNING
     for entry in os.scandir(folder):
         if entry.name.startswith(f"{name}.") and not listens(entry.path):
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # it is gone, or is no socket
                 if entry.stat().st_mtime < before:
                     os.unlink(entry.path)  # noqa: PTH108 # as above

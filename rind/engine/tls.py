@@ -50,6 +50,8 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # Without close_notify, an end is a cut. CPython 3.11.0 to 3.11.3 hide that (gh-95494).
     context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", ssl.Options(0))
+    # An engine, which is Go's, never asks for it: who does could be in between.
+    context.options |= ssl.OP_NO_RENEGOTIATION
     if not tls.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from rind.decide.start_failure import LONGEST, start_failure, tells_failure
 from rind.engine.frames import STDERR, STDOUT, SYSTEM_ERROR, FrameDecoder
 from rind.engine.hijacked import LEFT, HijackedStream
-from rind.errors import Broken, EngineError
+from rind.errors import Broken, EngineError, OutputMissing
 from rind.execution.state import Inspector
 from rind.execution.tasks import Tasks
 from rind.model import ExecState
@@ -277,7 +277,7 @@ class Receiver:
         if self._decoder is not None:
             self._decoder.close()
         if self._noise == "read" or (self._noise and not self.taken):
-            raise Broken(
+            raise OutputMissing(
                 "Podman lost its connection to the command, which has not read its stdin: "
                 "output may be missing (give it no stdin)"
             )
