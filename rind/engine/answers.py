@@ -177,14 +177,19 @@ def read_exec_id(data: bytes) -> str:
     return _id(_object(data, "the exec instance"))
 
 
-def read_exec_state(data: bytes) -> ExecState:
-    """Read ``GET /exec/{id}/json``."""
+def read_exec_state(data: bytes, *, is_podman: bool = False) -> ExecState:
+    """Read ``GET /exec/{id}/json``.
+
+    A resize that finds the command ended makes Podman say that it has ended with 0, until the real
+    code is known; only with that, the pid becomes 0 (libpod/container_exec.go, ExecResize).
+    """
     state = _object(data, "the exec instance")
     running = _typed(state.get("Running"), bool, "Running")
     code, pid = state.get("ExitCode"), number(state.get("Pid"), "Pid", MOST_PID)
     # Podman's way to say that it has ended; its ExitCode is 0 from the beginning, and its Pid then.
     ended = state.get("CanRemove") is True
-    if running or code is None or (code == pid == 0 and not ended):
+    is_unsettled = is_podman and ended and pid > 0
+    if running or code is None or is_unsettled or (code == pid == 0 and not ended):
         return ExecState(running, None, pid)
     return ExecState(running, number(code, "ExitCode", 255), pid, is_forgotten=ended and pid == 0)
 
@@ -201,7 +206,7 @@ def read_error(data: bytes) -> str:
 def _container(item: object) -> Container:
     item = _typed(item, dict, "a container")
     labels = labels_in(item)
-    files = labels.get(f"{COMPOSE}.project.config_files", "").split(",", MOST_FILES)
+    files = _paths(labels.get(f"{COMPOSE}.project.config_files", ""))
     container_id = _id(item)
     mounts = _typed(item.get("Mounts") or [], list, "Mounts")
     return Container(
@@ -217,6 +222,17 @@ def _container(item: object) -> Container:
         config_files=[file for file in files if is_path(file)],
         local_folder=_path(labels, DEV_FOLDER),
     )
+
+
+def _paths(text: str) -> list[str]:
+    """Return the paths in a list with commas, which stand in some folders' names too."""
+    found: list[str] = []
+    for part in text.split(",", MOST_FILES):
+        if found and not part.startswith("/"):
+            found[-1] += f",{part}"
+        else:
+            found.append(part)
+    return found
 
 
 def _path(labels: Mapping[str, str], label: str) -> str:

@@ -5,7 +5,7 @@ Docker                                 Podman (4.3 and 5.8), and where it matter
 =====================================  ==========================================================
 lists containers by seven states       refuses two of them: :attr:`Dialect.up`
 a window size at start from API 1.42   never: :attr:`Dialect.takes_console_size`
-``ExitCode`` null until the end        0, and ``CanRemove`` after the end
+``ExitCode`` null until the end        0, and ``CanRemove`` after the end, ``Pid`` 0 with the code
                                        (:func:`rind.engine.answers.read_exec_state`)
 ``Pid`` 0 if never started             0 after any end: what the stream says decides
                                        (:func:`rind.decide.start_failure.tells_failure`)
@@ -17,8 +17,8 @@ nothing on stderr but the command's    words about stdin that was not read
 events tell how a container has ended  not all of them are told: it is asked for
                                        (:meth:`rind.execution.state.Inspector.explain`)
 409 for a container that is down       500 (:meth:`rind.execution.state.Inspector.poll`)
-processes by ``ps`` of the engine's    by the container's own, if it has one: the session is then
-machine                                found by the cookie alone (:mod:`rind.reaper.tree`)
+processes by ``ps`` of the engine's    by words of its own that name both numbers of each
+machine                                process (:mod:`rind.reaper.tree`)
 =====================================  ==========================================================
 """
 

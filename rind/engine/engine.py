@@ -343,7 +343,8 @@ class Engine:
             Refused: the engine no longer knows it (404), minutes after its end.
         """
         with self.errors():
-            return answers.read_exec_state(await self.get(f"exec/{exec_id}/json"))
+            told = await self.get(f"exec/{exec_id}/json")
+            return answers.read_exec_state(told, is_podman=self.dialect.is_podman)
 
     def _own_carrier(self) -> Carrier:
         if self.endpoint.is_plain:

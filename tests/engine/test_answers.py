@@ -132,6 +132,27 @@ def test_an_exec_instance(state: object, expected: ExecState) -> None:
     assert read_exec_state(said(state)) == expected
 
 
+def test_compose_files_in_a_folder_with_a_comma() -> None:
+    label = "com.docker.compose.project.config_files"
+    for text, files in {
+        "/a/compose.yaml": ["/a/compose.yaml"],
+        "/a/1,2/x.yaml,/a/1,2/y.yaml": ["/a/1,2/x.yaml", "/a/1,2/y.yaml"],
+        "x.yaml": [],
+        "": [],
+    }.items():
+        (container,) = read_containers(said([LISTED | {"Labels": {label: text}}]))
+        assert container.config_files == files
+
+
+def test_podmans_code_counts_once_it_is_settled() -> None:
+    resized = said(STATE | {"ExitCode": 0, "CanRemove": True})
+    assert read_exec_state(resized, is_podman=True) == ExecState(False, None, 4711)
+    settled = said(STATE | {"ExitCode": 6, "Pid": 0, "CanRemove": True})
+    assert read_exec_state(settled, is_podman=True) == ExecState(False, 6, 0, True)
+    # Docker says so minutes later, and keeps the pid.
+    assert read_exec_state(resized) == ExecState(False, 0, 4711)
+
+
 def test_what_an_engine_says_of_itself() -> None:
     told = {"ServerVersion": "1.2", "OSType": "linux", "CgroupVersion": "2"}
     assert read_info(said(told)) == EngineInfo("1.2", cgroups="2")
