@@ -77,6 +77,7 @@ rind_exec() {
   [ -x "$rind_env" ] || rind_env=
   case $1 in *=*) rind_env= rind_kept= ;; esac
   if [ -z "$rind_env" ] && [ "$rind_kept" ]; then
+    rind_kept=${rind_kept#=}
     echo "rind: RIND_NAME has no program env: the command does not get ${rind_kept%%=*}" >&2
     rind_kept=
   fi
