@@ -13,7 +13,7 @@ from contextlib import suppress
 import anyio
 import pytest
 import uvloop
-from conftest import TestContainer, wait_until
+from conftest import TIMEOUT, TestContainer, wait_until
 from processes import sleepers
 
 import rind
