@@ -177,12 +177,17 @@ async def _until_lost(stream: HijackedStream, failure: "asyncio.Future[str]") ->
             said = (said + b"".join(part for _, part in decoder.feed(data)))[:MOST_SAID]
             if said.startswith(HOLDS.encode()) and not failure.done():
                 failure.set_result("")
-        loss = Loss("it was ended from outside") if failure.done() else _not_begun(said)
+        loss = Loss("it was ended from outside")
+        if not failure.done():
+            loss = _not_begun(said)
+            failure.set_result(loss.why)
     except Broken as exc:
         silence = isinstance(exc.__cause__, TimeoutError)
         loss = Loss(str(exc), is_final=silence, is_silence=silence)
-    if not failure.done():
-        failure.set_result(loss.why)
+        if not failure.done():
+            failure.set_result(loss.why)
+    finally:
+        failure.cancel()  # nobody waits for what Ctrl-C has struck
     return loss
 
 

@@ -144,6 +144,11 @@ class Looks:
                         seen = await self._see(asked)
                 except Exception as exc:  # noqa: BLE001 # all who have asked get it
                     wrong = exc
+                except BaseException:
+                    # Ctrl-C strikes any task. Who has asked would wait for ever.
+                    for it in asked:
+                        it.answer.cancel()
+                    raise
             for position, it in enumerate(asked):
                 if it.answer.done():
                     continue  # it was cancelled

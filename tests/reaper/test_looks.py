@@ -9,6 +9,7 @@ import pytest
 from conftest import TestContainer
 
 import rind
+from rind.engine.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.reaper.looks import Look, Looks
 from rind.reaper.scripts import NOT_KNOWN
@@ -61,3 +62,24 @@ async def test_a_failure_is_everybodys(busybox: TestContainer) -> None:
         asked = (looks.take(0, digit * 32, NOT_KNOWN) for digit in "ab")
         for wrong in await asyncio.gather(*asked, return_exceptions=True):
             assert isinstance(wrong, rind.Refused)
+
+
+def test_ctrl_c_in_a_look_leaves_nobody_waiting(
+    busybox: TestContainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def struck(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rind.reaper.looks.run_script", struck)
+    loop = asyncio.new_event_loop()
+
+    async def ask() -> None:
+        engine = Engine(Endpoint(busybox.engine.host, "the test"))
+        await Looks(engine, busybox.name, "", asyncio.Semaphore(1)).take(0, "0" * 32, NOT_KNOWN)
+
+    asking = loop.create_task(ask())
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(asking)
+    with pytest.raises(asyncio.CancelledError):
+        loop.run_until_complete(asyncio.wait_for(asking, 10))
+    loop.close()
