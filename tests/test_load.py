@@ -215,6 +215,7 @@ def test_stdin_is_not_read_faster_than_the_command_does(
     os.close(stdin)
 
 
+@pytest.mark.newest_engine
 def test_fifty_at_once(busybox: TestContainer) -> None:
     processes = [
         subprocess.Popen(
@@ -234,6 +235,7 @@ def test_fifty_at_once(busybox: TestContainer) -> None:
 # --- in one process ---------------------------------------------------------------------------
 
 
+@pytest.mark.newest_engine
 @pytest.mark.timeout(600)
 async def test_hundreds_of_runs_leak_nothing(busybox: TestContainer) -> None:
     async def many(times: int) -> None:

@@ -58,7 +58,8 @@ async def test_mistakes_are_told(busybox: TestContainer) -> None:
 PUBLIC = """
 AmbiguousError Broken Client Command CommandError CommandFailed CommandOptions CompletedProcess
 Container ContainerGone DEVNULL EngineError EngineInfo Exec ExecConfig ExecState ExitStatus
-LeftRunning LocalFile Lost NoContainerError PIPE Process Profile Refused RindError RunOptions STDOUT
+LeftRunning LocalFile Lost NoContainerError OutputMissing PIPE Process Profile Refused RindError
+RunOptions STDOUT
 SelectionError
 StartError StdinWriter SyncClient Target TextReader TextWriter TimedOut TooMuchOutput Unreachable
 UsageError

@@ -54,6 +54,7 @@ async def test_a_language_server_through_the_command(django: TestContainer) -> N
         assert await process.wait() == 0
 
 
+@pytest.mark.newest_engine
 async def test_a_watcher_that_starts_again_on_every_change(
     containers: Containers, tmp_path: Path
 ) -> None:

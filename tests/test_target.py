@@ -57,6 +57,7 @@ async def test_a_cancelled_run_leaves_nothing(busybox: TestContainer) -> None:
     assert mark not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
 
 
+@pytest.mark.newest_engine
 async def test_two_hundred_at_once(busybox: TestContainer, monkeypatch: pytest.MonkeyPatch) -> None:
     """All run together, for long enough to be held by a leash, and end together."""
     commands = 200

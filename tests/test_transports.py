@@ -228,6 +228,7 @@ async def test_all_of_them(way: Way, containers: Containers) -> None:
 # --- the library ------------------------------------------------------------------------------
 
 
+@pytest.mark.newest_engine
 async def test_many_at_once(target: rind.Target) -> None:
     async def digest(number: int) -> bool:
         sent = MUCH[: 10_000 * number]

@@ -122,13 +122,15 @@ class Leash:
 
     async def _begin(self) -> None:
         self._cookie = uuid.uuid4().hex
-        held = "".join(line.removeprefix("hold ") for line in self._held.values())
-        config = script_config(LEASH_SCRIPT, user=self._user, held=held, name="rind-leash")
+        # Not in its environment: an engine may drop a "release" that comes before the script runs,
+        # but never without the "hold" before it.
+        config = script_config(LEASH_SCRIPT, user=self._user, name="rind-leash")
         config = replace(config, env=[f"{COOKIE}={self._cookie}", *config.env])
         self._exec_id = await self._engine.create_exec(self._container_id, config)
         self._stream = await self._engine.start_exec(self._exec_id, tty=False)
         self._failure = failure = asyncio.get_running_loop().create_future()
         self._watch = asyncio.create_task(_until_lost(self._stream, failure))
+        await self._tell("".join(self._held.values()))
 
     async def _tell(self, lines: str) -> None:
         if self._stream is not None:

@@ -8,9 +8,11 @@ from collections import deque
 from contextlib import suppress
 from typing import Final, NamedTuple
 
+from rind.decide.start_failure import start_failure, why_not_started
 from rind.engine.engine import Engine
 from rind.engine.frames import STDERR, STDOUT, FrameDecoder
 from rind.engine.hijacked import HijackedStream
+from rind.errors import ExitStatus
 from rind.model import ExecConfig
 from rind.reaper.scripts import SIGNAL_SCRIPT, script_config
 
@@ -43,7 +45,15 @@ class Look(NamedTuple):
 
 
 class CannotLook(Exception):  # it says what is the matter
-    """No script can run in the container. Its text is what the engine or the shell said."""
+    """No script can run in the container. Its text says why.
+
+    Attributes:
+        is_final: whether that is so at any time: there is no shell.
+    """
+
+    def __init__(self, why: str, *, is_final: bool) -> None:
+        super().__init__(why)
+        self.is_final = is_final
 
 
 async def run_script(engine: Engine, container_id: str, config: ExecConfig) -> tuple[bytes, bytes]:
@@ -168,4 +178,9 @@ class Looks:
             rows = [tuple(map(int, line.split())) for line in said.splitlines()]
             if len(rows) == len(asked) and {len(row) for row in rows} == {4}:
                 return [Look(found, left, denied, bool(own)) for found, left, denied, own in rows]
-        raise CannotLook((wrong or said).decode(errors="replace"))
+        text = (wrong or said).decode(errors="replace")
+        status = start_failure(text).exit_status
+        raise CannotLook(
+            f"no shell can signal it there ({why_not_started(text)})",
+            is_final=status in {ExitStatus.NOT_FOUND, ExitStatus.NOT_EXECUTABLE},
+        )

@@ -24,7 +24,6 @@ from functools import cached_property
 from http import HTTPStatus
 from weakref import WeakValueDictionary
 
-from rind.decide.start_failure import why_not_started
 from rind.errors import EngineError, LeftRunning, Refused, Unreachable
 from rind.reaper import host_processes
 from rind.reaper.leash import Leash, Loss
@@ -293,9 +292,10 @@ class Tree:
         while True:
             try:
                 return await self._signal_from_inside(number)
-            except Unreachable as exc:
-                # A restarting engine may leave its containers running ("live-restore").
-                if clock() >= deadline:
+            except (CannotLook, Unreachable) as exc:
+                # A restarting engine may leave its containers running ("live-restore"), and one may
+                # fail to start a script in a container that is full of processes.
+                if clock() >= deadline or (isinstance(exc, CannotLook) and exc.is_final):
                     raise LeftRunning(str(exc)) from exc
                 await asyncio.sleep(POLL)
             except TimeoutError as exc:
@@ -328,11 +328,10 @@ class Tree:
         try:
             look = await self._looks.take(number, self.cookie, self._session)
         except CannotLook as exc:
-            why = f"no shell can signal it there ({why_not_started(str(exc))})"
-            return await self._signal_from_outside(number, why)
+            return await self._signal_from_outside(number, exc)
         if look.denied:
-            with suppress(LeftRunning):
-                return await self._signal_from_outside(number, "")
+            with suppress(CannotLook):
+                return await self._signal_from_outside(number, CannotLook("", is_final=True))
         return look
 
     async def _until_started(self) -> None:
@@ -419,7 +418,7 @@ class Tree:
         after = await self._engine.processes(self._container_id)
         return match_root(state.pid, before, inside, after)
 
-    async def _signal_from_outside(self, number: int, why: str) -> Look:
+    async def _signal_from_outside(self, number: int, why: CannotLook) -> Look:
         """Find the tree among the processes of this machine, and signal it.
 
         Args:
@@ -427,15 +426,15 @@ class Tree:
             why: the reason why it is not done from inside.
 
         Raises:
-            LeftRunning: the engine's processes are not among them, or are not ours to look at.
+            CannotLook: the engine's processes are not among them, or are not ours to look at.
         """
         if not self._trees.is_local:
-            raise LeftRunning(f"{why}, and its engine is not on this machine")
+            raise CannotLook(f"{why}, and its engine is not on this machine", is_final=why.is_final)
         root = await self._own_pid()
         if host_processes.session_of(root, self._container_id) is None:
             root = 0
         try:
             count = host_processes.signal_tree(number, self.variable, root, self._container_id)
         except PermissionError as exc:
-            raise LeftRunning(f"{why}, and we are not root") from exc
+            raise CannotLook(f"{why}, and we are not root", is_final=why.is_final) from exc
         return Look(count, count, 0, bool(root))

@@ -135,6 +135,7 @@ async def test_a_command_that_closes_its_output_is_waited_for(start: Start) -> N
     assert await waiting == 3
 
 
+@pytest.mark.newest_engine
 async def test_many_at_once(start: Start) -> None:
     async def one(number: int) -> bool:
         process = await start("sh", "-c", f"cat; exit {number}")

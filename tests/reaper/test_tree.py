@@ -600,6 +600,7 @@ def left_of(container: TestContainer) -> tuple[int, int, int]:
     )
 
 
+@pytest.mark.newest_engine
 async def test_dozens_of_runs_leave_nothing_of_the_reaper(
     containers: Containers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
