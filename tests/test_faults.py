@@ -205,4 +205,4 @@ def test_what_does_not_upgrade_is_named_at_once(
             haproxy.terminate()
     assert (done.returncode, done.stdout) == (125, b"")
     assert one_line(done.stderr).endswith("it answered 200 OK; is a proxy in between?")
-    assert sleepers(busybox, mark) == 0
+    wait_until(lambda: sleepers(busybox, mark) == 0)
