@@ -164,7 +164,7 @@ class _Output:
     def _fail(self, stream: int, exc: OSError) -> None:
         self._failed.add(stream)
         if exc.errno == errno.EBADF:
-            return  # it was closed before we began: nobody wants it
+            return  # it was closed before Rind began
         self.failure = self.failure or exc
         if stream == STDOUT:
             self.is_unheard.set()

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-__all__ = ["LONGEST", "start_failure", "tells_failure", "told_failure", "why_not_started"]
+__all__ = ["LONGEST", "not_started", "start_failure", "tells_failure", "told_failure"]
 
 # What the engine puts before and after the runtime's own words (seen on 20.10, 26.1 and 28.5, and
 # on Podman 4.3 and 5.8).
@@ -71,9 +71,11 @@ def start_failure(text: str, container: str = "the container") -> StartError:
     return StartError(f"cannot start the command: {_in_words(said, container)}", status)
 
 
-def why_not_started(text: str, container: str = "the container") -> str:
-    """Return the reason in an engine's message that a command did not start in a container."""
-    return _in_words(_said(text, container), container)
+def not_started(text: str) -> tuple[str, bool]:
+    """Return why a shell did not start, and whether another attempt would fail in the same way."""
+    status = start_failure(text).exit_status
+    is_final = status in {ExitStatus.NOT_FOUND, ExitStatus.NOT_EXECUTABLE}
+    return _in_words(_said(text, "the container"), "the container"), is_final
 
 
 def tells_failure(text: str) -> bool:

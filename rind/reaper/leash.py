@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
 
-from rind.decide.start_failure import start_failure, why_not_started
+from rind.decide.start_failure import not_started
 from rind.engine.engine import Engine
 from rind.engine.frames import FrameDecoder
 from rind.engine.hijacked import HijackedStream
-from rind.errors import Broken, EngineError, ExitStatus, Refused
+from rind.errors import Broken, EngineError, Refused
 from rind.reaper.looks import run_script
 from rind.reaper.scripts import (
     COOKIE,
@@ -189,7 +189,7 @@ async def _until_lost(stream: HijackedStream, failure: "asyncio.Future[str]") ->
         if not failure.done():
             failure.set_result(loss.why)
     finally:
-        failure.cancel()  # nobody waits for what Ctrl-C has struck
+        failure.cancel()  # after Ctrl-C, nothing else would end the wait for it
     return loss
 
 
@@ -197,6 +197,4 @@ def _not_begun(said: bytes) -> Loss:
     text = said.decode(errors="replace").strip()
     if text == MAY_NOT_SIGNAL:
         return Loss(text, is_final=True)
-    status = start_failure(text).exit_status
-    is_final = status in {ExitStatus.NOT_FOUND, ExitStatus.NOT_EXECUTABLE}
-    return Loss(why_not_started(text), is_final)
+    return Loss(*not_started(text))

@@ -8,11 +8,10 @@ from collections import deque
 from contextlib import suppress
 from typing import Final, NamedTuple
 
-from rind.decide.start_failure import start_failure, why_not_started
+from rind.decide.start_failure import not_started
 from rind.engine.engine import Engine
-from rind.engine.frames import STDERR, STDOUT, FrameDecoder
+from rind.engine.frames import STDOUT, FrameDecoder
 from rind.engine.hijacked import HijackedStream
-from rind.errors import ExitStatus
 from rind.model import ExecConfig
 from rind.reaper.scripts import SIGNAL_SCRIPT, script_config
 
@@ -77,13 +76,16 @@ async def run_script(engine: Engine, container_id: str, config: ExecConfig) -> t
         opening.add_done_callback(_close_late)
         raise
     try:
-        decoder, said = FrameDecoder(), {STDOUT: b"", STDERR: b""}
-        while sum(map(len, said.values())) < MOST_SAID and (data := await stream.read()):
+        decoder, out, err = FrameDecoder(), b"", b""
+        while len(out) + len(err) < MOST_SAID and (data := await stream.read()):
             for kind, part in decoder.feed(data):
-                said[kind] += part
+                if kind == STDOUT:
+                    out += part
+                else:  # stderr, or an error of the engine's
+                    err += part
     finally:
         stream.close()
-    return said[STDOUT], said[STDERR]
+    return out, err
 
 
 def _close_late(opening: "asyncio.Task[HijackedStream]") -> None:
@@ -178,9 +180,5 @@ class Looks:
             rows = [tuple(map(int, line.split())) for line in said.splitlines()]
             if len(rows) == len(asked) and {len(row) for row in rows} == {4}:
                 return [Look(found, left, denied, bool(own)) for found, left, denied, own in rows]
-        text = (wrong or said).decode(errors="replace")
-        status = start_failure(text).exit_status
-        raise CannotLook(
-            f"no shell can signal it there ({why_not_started(text)})",
-            is_final=status in {ExitStatus.NOT_FOUND, ExitStatus.NOT_EXECUTABLE},
-        )
+        why, is_final = not_started((wrong or said).decode(errors="replace"))
+        raise CannotLook(f"no shell can signal it there ({why})", is_final=is_final)

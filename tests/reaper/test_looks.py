@@ -11,7 +11,7 @@ from conftest import TestContainer
 import rind
 from rind.engine.endpoint import Endpoint
 from rind.engine.engine import Engine
-from rind.reaper.looks import Look, Looks
+from rind.reaper.looks import CannotLook, Look, Looks
 from rind.reaper.scripts import NOT_KNOWN
 
 if TYPE_CHECKING:
@@ -83,3 +83,29 @@ def test_ctrl_c_in_a_look_leaves_nobody_waiting(
     with pytest.raises(asyncio.CancelledError):
         loop.run_until_complete(asyncio.wait_for(asking, 10))
     loop.close()
+
+
+class Printed:
+    """An engine whose exec has printed these bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        self._parts = [data]
+
+    async def create_exec(self, *_: object) -> str:
+        return "0" * 64
+
+    async def start_exec(self, *_: object, **__: object) -> "Printed":
+        return self
+
+    async def read(self) -> bytes:
+        return self._parts.pop() if self._parts else b""
+
+    def close(self) -> None:
+        pass
+
+
+async def test_an_error_of_the_engines_in_the_stream_is_the_reason() -> None:
+    engine = Printed(b"\3\0\0\0\0\0\0\7no luck")
+    looks = Looks(engine, "0" * 64, "", asyncio.Semaphore(1))  # type: ignore[arg-type] # see above
+    with pytest.raises(CannotLook, match=r"no shell can signal it there \(no luck"):
+        await looks.take(0, "0" * 32, NOT_KNOWN)
