@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 import time
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Final
 
@@ -97,22 +97,33 @@ async def _opened(opening: asyncio.Task[Exec], registry: Registry, tree: Tree) -
     opening.add_done_callback(_heard)
     try:
         return await asyncio.shield(opening)
-    except (asyncio.CancelledError, Broken, Unreachable):
-        await shielded(asyncio.create_task(persistent(partial(_abandon, opening, tree))))
+    except (asyncio.CancelledError, Broken, Unreachable) as exc:
+        try:
+            await shielded(asyncio.create_task(persistent(partial(_abandon, opening, tree))))
+        except LeftRunning as left:
+            if isinstance(exc, asyncio.CancelledError):
+                raise
+            raise LeftRunning(f"{exc}; it may be left running: {left}") from exc
         raise
 
 
 def _heard(opening: asyncio.Task[Exec]) -> None:
-    """Take the exception of a start that nobody waits for any more."""
+    """Take the exception of an abandoned start, of which asyncio would complain."""
     if not opening.cancelled():
         opening.exception()
 
 
 async def _abandon(opening: asyncio.Task[Exec], tree: Tree) -> None:
-    """End a command whose start was requested, and may still succeed."""
+    """End a command whose start was requested, and may still succeed.
+
+    Raises:
+        LeftRunning: it may be left running.
+    """
     await asyncio.wait({opening}, timeout=BOUND)
     if opening.done() and not opening.cancelled() and opening.exception() is None:
-        await opening.result()._close(kill=True, ask=False)  # noqa: SLF001 # it was never handed out
+        command = opening.result()
+        await command._close(kill=True, ask=False)  # noqa: SLF001 # it was never handed out
+        if command.left_running is not None:
+            raise command.left_running
     else:
-        with suppress(LeftRunning):
-            await tree.end(signal.SIGTERM, KILL_AFTER)
+        await tree.end(signal.SIGTERM, KILL_AFTER)

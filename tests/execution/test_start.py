@@ -8,13 +8,14 @@ import pytest
 from conftest import TestContainer
 from faults import FaultProxy, fault_proxy
 
+import rind
 from rind.engine.endpoint import Endpoint
 from rind.engine.engine import Engine
-from rind.errors import StartError
+from rind.errors import Broken, LeftRunning, StartError
 from rind.execution.registry import Registry
 from rind.execution.start import open_exec
 from rind.model import ExecConfig
-from rind.reaper.tree import Trees
+from rind.reaper.tree import Tree, Trees
 
 
 async def test_a_command_that_cannot_be_created(busybox: TestContainer) -> None:
@@ -69,3 +70,36 @@ async def test_cancelled_while_the_request_to_start_is_on_its_way(
         with pytest.raises(asyncio.CancelledError):
             await starting
         assert mark not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
+
+
+async def unreachable(*_: object) -> bool:
+    raise LeftRunning("the engine does not answer")
+
+
+@pytest.mark.newest_engine
+@pytest.mark.parametrize("is_cancelled", [True, False])
+async def test_what_an_abandoned_start_leaves_is_told(
+    busybox: TestContainer, monkeypatch: pytest.MonkeyPatch, *, is_cancelled: bool
+) -> None:
+    begun = asyncio.Event()
+
+    async def fail(*_: object, **__: object) -> None:
+        begun.set()
+        if is_cancelled:
+            await asyncio.Event().wait()
+        raise Broken("no upgrade")
+
+    monkeypatch.setattr(Engine, "start_exec", fail)
+    monkeypatch.setattr(Tree, "end", unreachable)
+    monkeypatch.setattr("rind.execution.start.BOUND", 0.0)
+    async with rind.connect(busybox.engine.host) as client:
+        target = await client.find(container=busybox.name)
+        starting = asyncio.create_task(target.start(rind.Command(argv=["true"])))
+        await begun.wait()
+        if is_cancelled:
+            starting.cancel()
+        with pytest.raises(LeftRunning, match="the engine does not answer") as caught:
+            await starting
+        assert is_cancelled or "no upgrade; it may be left running" in str(caught.value)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()  # the start that never ends
