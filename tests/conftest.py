@@ -5,6 +5,7 @@ tests has a label key of its own, so that none is in the way of another's select
 """
 
 import fcntl
+import gc
 import hashlib
 import json
 import os
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
@@ -205,6 +206,24 @@ def leaderless() -> Iterator["Containers"]:
     [engine] = (engine for engine in _swarm() if engine.name == "leaderless")
     with started_in(engine) as make:
         yield make
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show a failure, and then collect what it left.
+
+    pytest parses the test's source to show it. So does a finalizer that shows a traceback, and
+    before CPython 3.11.9 the one within the other fails (cpython#106905): the worker ended.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        if call.excinfo:
+            gc.collect()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 __all__ = ["Tasks", "persistent", "shielded"]
@@ -59,9 +58,20 @@ async def persistent(work: Callable[[], Coroutine[Any, Any, object]]) -> None:
     """Do bounded work, and start it again if the work itself is cancelled.
 
     A loop that ends cancels all tasks once, those that clean up too, and then waits for them.
+    Ctrl-C is raised in whatever runs at that moment. If it is this work, the program gets the
+    exception once, as if it had struck elsewhere, and the work goes on.
     """
     for _ in range(MOST_BEGINNINGS):
-        with suppress(asyncio.CancelledError):
+        try:
             await work()
+        except asyncio.CancelledError:
+            continue
+        except (KeyboardInterrupt, SystemExit) as struck:
+            asyncio.get_running_loop().call_soon(_raise, struck)
+        else:
             return
     await work()
+
+
+def _raise(exc: BaseException) -> None:
+    raise exc

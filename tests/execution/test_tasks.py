@@ -89,3 +89,27 @@ async def test_but_not_for_ever() -> None:
 
 async def _wait_for(event: asyncio.Event) -> None:
     await event.wait()
+
+
+@pytest.mark.parametrize("struck", [KeyboardInterrupt, SystemExit])
+def test_work_that_ctrl_c_strikes_goes_on_and_the_program_hears_of_it_once(
+    struck: type[BaseException],
+) -> None:
+    done: list[str] = []
+
+    async def work() -> None:
+        await asyncio.sleep(0)
+        done.append("a beginning")
+        if len(done) == 1:
+            raise struck
+        await asyncio.sleep(0)
+        done.append("the end")
+
+    async def program() -> None:
+        await shielded(asyncio.create_task(persistent(work)))
+
+    runner = asyncio.Runner()
+    with pytest.raises(struck):
+        runner.run(program())
+    runner.close()  # it waits for what still runs, and raises nothing
+    assert done == ["a beginning", "a beginning", "the end"]
