@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 
-PROGRAM = "import rind.cli.main, rind.cli.program, rind.cli.opening"
+PROGRAM = "import rind.cli.main, rind.cli.program, rind.cli.running.opening"
 SHOWN = 25
 _LINE = re.compile(r"^import time: +(\d+) \| +\d+ \| +(\S+)$", re.MULTILINE)
 

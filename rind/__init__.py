@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from rind.attach import attach_terminal as attach_terminal
-    from rind.capture import CompletedProcess as CompletedProcess
     from rind.client import Client as Client
     from rind.client import connect as connect
     from rind.decide.plan import Command as Command
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from rind.errors import TooMuchOutput as TooMuchOutput
     from rind.errors import Unreachable as Unreachable
     from rind.errors import UsageError as UsageError
+    from rind.execution.capture import CompletedProcess as CompletedProcess
     from rind.execution.exec import Exec as Exec
     from rind.execution.stdin import StdinWriter as StdinWriter
     from rind.execution.stdio import DEVNULL as DEVNULL
@@ -125,7 +125,7 @@ _HOMES = {
     "CommandError": "errors",
     "CommandFailed": "errors",
     "CommandOptions": "keywords",
-    "CompletedProcess": "capture",
+    "CompletedProcess": "execution.capture",
     "Container": "model",
     "ContainerGone": "errors",
     "DEVNULL": "execution.stdio",

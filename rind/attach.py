@@ -7,7 +7,6 @@ import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 
-from rind.engine.frames import STDERR, STDOUT
 from rind.errors import Broken, ExitStatus
 from rind.execution.exec import Exec
 from rind.terminal.descriptors import Sink, Source
@@ -15,6 +14,7 @@ from rind.terminal.detach_keys import DetachKeys
 from rind.terminal.screen_modes import TerminalModes
 from rind.terminal.standard import STDERR_FD, STDIN_FD, STDOUT_FD, local_window_size
 from rind.terminal.tty import RawMode, in_foreground, is_terminal, raw_mode, signals_handled
+from rind.transport.frames import STDERR, STDOUT
 
 __all__ = ["attach_terminal"]
 

@@ -9,7 +9,7 @@ import time
 from functools import partial
 from typing import Final, Self, Unpack
 
-from rind.caller import find_caller
+from rind.base.records import replace
 from rind.decide.profile import DEFAULT_LABEL
 from rind.decide.selection import (
     AmbiguousError,
@@ -18,18 +18,18 @@ from rind.decide.selection import (
     fitting,
     require_running,
 )
-from rind.elsewhere import Elsewhere, at_node, chosen, chosen_all, seen_there
-from rind.engine.endpoint import resolve_endpoint
+from rind.endpoint.endpoint import resolve_endpoint
 from rind.engine.engine import REQUEST_TIMEOUT, Engine
 from rind.errors import Refused, SelectionError, Unreachable
 from rind.execution.registry import Registry
 from rind.execution.tasks import Tasks, persistent, shielded
-from rind.health import until_fit
+from rind.find.caller import find_caller
+from rind.find.elsewhere import Elsewhere, at_node, chosen, chosen_all, seen_there
+from rind.find.nodes import Nodes
+from rind.find.resolve import find, find_all, is_elsewhere, list_candidates, narrowed
+from rind.find.waiting import until_fit
 from rind.keywords import WantedFields, check_keywords
-from rind.nodes import Nodes
 from rind.reaper.tree import Trees
-from rind.records import replace
-from rind.resolve import find, find_all, is_elsewhere, list_candidates, narrowed
 from rind.target import Target, following, limited
 
 TYPE_CHECKING = False
@@ -38,10 +38,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from rind.decide.selection import Selected
-    from rind.engine.endpoint import Endpoint
+    from rind.endpoint.endpoint import Endpoint
+    from rind.find.blocking import EarlyClient
     from rind.model import Caller, Container, EngineInfo
 
-__all__ = ["Client", "client_at", "connect"]
+__all__ = ["Client", "client_at", "connect", "going_on"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -97,6 +98,11 @@ def connect(
     environ = os.environ if environ is None else environ
     endpoint = resolve_endpoint(environ, host=host, context=context, prefix="")
     return client_at(endpoint, environ, timeout=timeout, is_program=True, may_ask=False)
+
+
+def going_on(early: EarlyClient) -> Client:
+    """Return a client that goes on with what one without an event loop has started."""
+    return Client(early.engine_for_a_loop(), early.caller, early.environ)
 
 
 class Client:

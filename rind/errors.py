@@ -29,7 +29,7 @@ from __future__ import annotations
 import shlex
 from enum import IntEnum
 
-from rind.quoting import printable
+from rind.base.quoting import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rind.records import dataclass, field
+from rind.base.records import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

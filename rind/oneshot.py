@@ -24,9 +24,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
-    from rind.capture import CompletedProcess
     from rind.client import Client
     from rind.decide.plan import Words
+    from rind.execution.capture import CompletedProcess
 
 
 @as_run_anywhere

@@ -7,8 +7,6 @@ import signal
 from contextlib import suppress
 from typing import Any, Generic, Literal, Self, overload
 
-from rind.engine.frames import STDERR as STDERR_STREAM
-from rind.engine.hijacked import LEFT
 from rind.errors import Broken, ContainerGone, RindError, StartError
 from rind.execution.exchange import exchange
 from rind.execution.exec import KILL_AFTER
@@ -19,6 +17,8 @@ from rind.execution.stdin import StdinWriter, copy_bytes, copy_in
 from rind.execution.stdio import DEFAULT_LIMIT, PIPE, STDOUT, Duplicate, has_fileno
 from rind.execution.tasks import Tasks, shielded
 from rind.execution.text import TextReader, TextWriter
+from rind.transport.frames import STDERR as STDERR_STREAM
+from rind.transport.hijacked import LEFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, Literal, Protocol, TypeVar, Unpack, overload
 
-from rind.capture import CompletedProcess
+from rind.execution.capture import CompletedProcess
 from rind.execution.stdio import PIPE
 
 TYPE_CHECKING = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rind.records import dataclass
+from rind.base.records import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from rind.capture import CompletedProcess
     from rind.client import Client
     from rind.decide.plan import Words
+    from rind.execution.capture import CompletedProcess
 
 __all__ = ["SyncClient", "connect_sync", "run_sync"]
 

@@ -8,19 +8,19 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from functools import cached_property, partial
 from typing import Any, Literal, Unpack
 
-from rind.caller import localized
-from rind.capture import Capture, captured_streams, source_of
 from rind.decide.path_map import PathMap
 from rind.decide.plan import Command, words
 from rind.errors import ContainerGone, Refused, TimedOut, Unreachable
 from rind.execution.begin import start_detached
+from rind.execution.capture import Capture, captured_streams, source_of
 from rind.execution.exec import KILL_AFTER
 from rind.execution.start import open_exec
 from rind.execution.stdio import DEFAULT_LIMIT, DEVNULL, PIPE, check_streams, duplicated
 from rind.execution.text import UTF_8, check_encoding
+from rind.find.caller import localized
+from rind.find.resolve import profile_of, settle
 from rind.keywords import CommandOptions, check_keywords
 from rind.process import Process
-from rind.resolve import profile_of, settle
 from rind.signatures import as_open_process, as_run
 
 __all__ = ["Target", "following", "limited"]
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from rind.capture import CompletedProcess, OnOutput
     from rind.decide.plan import Words
     from rind.decide.profile import Profile
-    from rind.engine.endpoint import Endpoint
+    from rind.endpoint.endpoint import Endpoint
     from rind.errors import RindError
     from rind.execution.begin import Begun
+    from rind.execution.capture import CompletedProcess, OnOutput
     from rind.execution.exec import Exec
     from rind.execution.registry import Registry
     from rind.execution.stdio import LocalFile
@@ -430,7 +430,7 @@ class Target:
             Refused: the directory is not there (404), or is read-only (403).
             EngineError: the engine failed.
         """
-        from rind.transfer import put  # noqa: PLC0415 # the command line needs none
+        from rind.files.transfer import put  # noqa: PLC0415 # the command line needs none
 
         where = self._engine, self.container, local, path
         await put(*where, owner=owner, on_progress=on_progress)
@@ -464,7 +464,7 @@ class Target:
             Refused: it is not there (404).
             EngineError: the engine failed, or sent something else than files.
         """
-        from rind.transfer import get  # noqa: PLC0415 # as above
+        from rind.files.transfer import get  # noqa: PLC0415 # as above
 
         return await get(self._engine, self.container, path, local, on_progress=on_progress)
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rind.engine.dial import PlainDialer
-from rind.engine.endpoint import Endpoint
+from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
-from rind.engine.loop_wire import LoopWire
 from rind.engine.pooled import PooledCarrier
-from rind.engine.sockets import SocketCarrier
+from rind.transport.dial import PlainDialer
+from rind.transport.loop_wire import LoopWire
+from rind.transport.sockets import SocketCarrier
 
 if TYPE_CHECKING:
-    from rind.engine.carrier import Carrier
+    from rind.transport.carrier import Carrier
 
 Carry = Callable[[str], "Carrier"]
 

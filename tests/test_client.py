@@ -27,9 +27,9 @@ from conftest import (
 from processes import kill_all
 
 import rind
-from rind.caller import _checkout, _folder_with
 from rind.engine.engine import Engine
-from rind.engine.hijacked import HijackedStream
+from rind.find.caller import _checkout, _folder_with
+from rind.transport.hijacked import HijackedStream
 
 
 @dataclass(frozen=True)

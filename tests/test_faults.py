@@ -14,15 +14,15 @@ from conftest import RIND, TestContainer, one_line, wait_until
 from faults import Fault, FaultProxy, fault_proxy
 from processes import sleepers
 
-from rind.engine.dial import listens
-from rind.engine.endpoint import Endpoint
+from rind.endpoint.discovery import listens
+from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
-from rind.engine.frames import STDERR, STDOUT
 from rind.errors import Broken, RindError
 from rind.execution.registry import Registry
 from rind.execution.start import open_exec
 from rind.model import ExecConfig
 from rind.reaper.tree import Trees
+from rind.transport.frames import STDERR, STDOUT
 
 BOUND = 20.0
 """Seconds in which every run must have ended, one way or the other."""

@@ -15,7 +15,7 @@ import pytest
 from conftest import RIND, TIMEOUT, TestContainer, wait_until
 from processes import MIB, MOST_MEMORY, descriptors, resident
 
-from rind.engine.endpoint import Endpoint
+from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.execution.registry import Registry
 from rind.execution.start import open_exec

@@ -22,7 +22,7 @@ from processes import descriptors
 from ssh_server import SshServer, serving
 
 import rind
-from rind.engine import ssh
+from rind.transport import ssh
 
 SHOW_ALL = "cat /proc/[0-9]*/cmdline || :"
 MUCH = os.urandom(3_000_000)

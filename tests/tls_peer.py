@@ -9,7 +9,7 @@ from pathlib import Path
 
 import trustme
 
-from rind.engine.docker_config import Tls
+from rind.endpoint.docker_config import Tls
 
 CA = trustme.CA()
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 import shlex
 
+from rind.base.quoting import quoted
 from rind.cli.parser import LONG
 from rind.decide.plan import BUILTINS
 from rind.decide.profile import DEFAULT_SHELL
 from rind.decide.selection import service_names
-from rind.quoting import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """The option table: each option once, with its help, how its value is read, and what completes it.
 
-The parser (:mod:`rind.cli.parser`), ``--help`` (:mod:`rind.cli.help`), the manual
-(:mod:`rind.cli.manual`) and completion are made from it.
+The parser (:mod:`rind.cli.parser`), ``--help`` (:mod:`rind.cli.actions.help`), the manual
+(:mod:`rind.cli.actions.manual`) and completion are made from it.
 """
 
 from __future__ import annotations

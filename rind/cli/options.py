@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rind.base.records import dataclass, field
 from rind.decide.profile import DEFAULT_LABEL
-from rind.records import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 
 from rind import __version__
 from rind.cli.parser import parse, parse_shim
-from rind.cli.signals import Relay, die_of, say, taken
+from rind.cli.running.signals import Relay, die_of, say, taken
 from rind.cli.variables import environment
 from rind.errors import ExitStatus, RindError
 from rind.terminal.tty import give_back
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any, Final
 
-    from rind.cli.invocation import Invocation
-    from rind.cli.opening import Prepared
     from rind.cli.options import Options
+    from rind.cli.running.invocation import Invocation
+    from rind.cli.running.opening import Prepared
     from rind.execution.begin import Begun
 
 __all__ = ["main"]
@@ -64,7 +64,7 @@ def _do(options: Options) -> int:
         case "shim":
             from pathlib import Path  # noqa: PLC0415 # see above
 
-            from rind.cli.shim import write_shims  # noqa: PLC0415 # see above
+            from rind.cli.actions.shim import write_shims  # noqa: PLC0415 # see above
 
             write_shims(Path(options.shim), options.typed, options.command, Path(sys.argv[0]))
         case _:
@@ -76,16 +76,16 @@ def _text(options: Options) -> str:
     """Return the text of an action that only prints."""
     match options.action:
         case "help":
-            from rind.cli.help import help_text  # noqa: PLC0415 # see above
+            from rind.cli.actions.help import help_text  # noqa: PLC0415 # see above
 
             return help_text()
         case "manual":
-            from rind.cli.manual import manual  # noqa: PLC0415 # see above
+            from rind.cli.actions.manual import manual  # noqa: PLC0415 # see above
 
             return manual()
         case "version":
             return f"rind {__version__}\n"
-    from rind.cli.completion import LIMIT, SCRIPTS, answer  # noqa: PLC0415 # see above
+    from rind.cli.actions.completion import LIMIT, SCRIPTS, answer  # noqa: PLC0415 # see above
 
     if options.action == "completion":
         return SCRIPTS[options.completion]
@@ -96,7 +96,7 @@ def _text(options: Options) -> str:
 
 def _run(options: Options) -> int:
     """Carry out an action that needs an engine; die of the signal that ended it, if any."""
-    from rind.cli.opening import prepare, start  # noqa: PLC0415 # see above
+    from rind.cli.running.opening import prepare, start  # noqa: PLC0415 # see above
 
     with _limited(options.timeout):
         # Reading may wait: for a pipe, or a file system that has gone.
@@ -130,7 +130,7 @@ def _in_event_loop(
     _load()
     import asyncio  # noqa: PLC0415 # see above
 
-    from rind.cli.invocation import Invocation  # noqa: PLC0415 # see above
+    from rind.cli.running.invocation import Invocation  # noqa: PLC0415 # see above
 
     invocation = Invocation(options, variables, os.environ, say, _print)
     if begun is not None:
@@ -210,7 +210,7 @@ def _reason(exc: BaseException) -> str:
 def _load() -> None:
     """Import what needs an event loop, and that."""
     with _quick_imports():
-        import rind.cli.invocation  # noqa: F401, PLC0415 # see above
+        import rind.cli.running.invocation  # noqa: F401, PLC0415 # see above
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rind.quoting import printable
+from rind.base.quoting import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import shlex
 from rind.cli.parser import LONG
 from rind.decide.plan import BUILTINS, Command
 from rind.decide.selection import Wanted
-from rind.engine.endpoint import resolve_endpoint
+from rind.endpoint.endpoint import resolve_endpoint
 from rind.model import is_path
 from rind.terminal.standard import STDERR_FD, STDIN_FD, STDOUT_FD, can_read, is_null
 from rind.terminal.tty import handed_over, in_foreground, is_terminal
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rind.cli.options import Options
     from rind.decide.profile import Profile
-    from rind.engine.endpoint import Endpoint
+    from rind.endpoint.endpoint import Endpoint
 
 __all__ = ["asked_command", "asked_endpoint", "described", "docker_words", "wanted"]
 
@@ -52,7 +52,7 @@ def asked_endpoint(options: Options, env: Mapping[str, str]) -> Endpoint:
     """Return where the engine is that the options ask for.
 
     Raises:
-        UsageError: as :func:`~rind.engine.endpoint.resolve_endpoint`.
+        UsageError: as :func:`~rind.endpoint.endpoint.resolve_endpoint`.
     """
     return resolve_endpoint(env, host=options.host, context=options.context)
 

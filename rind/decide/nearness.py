@@ -1,7 +1,8 @@
 """How near a container is: the depth of its folders that the caller stands in. Pure.
 
 A container's folders are its Compose project's, the one that it is the dev container of, and its
-bind mounts; :func:`rind.caller.placed` has named them as the caller's working directory is named.
+bind mounts; :func:`rind.find.caller.placed` has named them as the caller's working directory is
+named.
 """
 
 from __future__ import annotations

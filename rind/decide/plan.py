@@ -6,11 +6,11 @@ import os
 import re
 from functools import partial
 
+from rind.base.records import dataclass, field
 from rind.decide.pre_step import PreStep, flaw, wrap, wrap_script
 from rind.decide.workdir import container_path, joined
 from rind.errors import UsageError
 from rind.model import Defaults, ExecConfig
-from rind.records import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

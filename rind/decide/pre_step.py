@@ -30,10 +30,10 @@ from __future__ import annotations
 import re
 import shlex
 
+from rind.base.records import dataclass
 from rind.decide.environment import IS_BASH, KEEP
 from rind.decide.profile import DEFAULT_SHELL
 from rind.errors import UsageError
-from rind.records import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ from __future__ import annotations
 
 import re
 
+from rind.base.records import dataclass, field
 from rind.errors import SelectionError
 from rind.model import DEV_FOLDER
-from rind.records import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from itertools import combinations
 
+from rind.base.records import replace
 from rind.decide.selection import (
     MOST_NAMED,
     NoContainerError,
@@ -18,7 +19,6 @@ from rind.decide.selection import (
     service_names,
     spelt,
 )
-from rind.records import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

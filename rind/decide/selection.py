@@ -25,13 +25,13 @@ from __future__ import annotations
 import re
 from itertools import combinations
 
+from rind.base.quoting import quoted
+from rind.base.records import dataclass, replace
 from rind.decide.nearness import around, deepest, depth, is_of_another_project, nearest, nearness
 from rind.decide.profile import DEFAULT_LABEL
 from rind.decide.workdir import below
 from rind.errors import SelectionError
 from rind.model import COMPOSE, STACK, SWARM
-from rind.quoting import quoted
-from rind.records import dataclass, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ def narrow(candidates: Sequence[Container], wanted: Wanted, caller: Caller) -> N
 
     Args:
         candidates: the containers that :attr:`Wanted.filters` left, in any state, with their
-            folders named as :func:`rind.caller.placed` does.
+            folders named as :func:`rind.find.caller.placed` does.
         wanted: the conditions.
         caller: where the caller stands.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from rind.base.quoting import quoted
 from rind.decide.pre_step import NOT_STARTED
 from rind.errors import ExitStatus, StartError
-from rind.quoting import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

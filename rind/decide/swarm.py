@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
+from rind.base.quoting import quoted
+from rind.base.records import replace
 from rind.decide.selection import fitting
 from rind.model import STACK, SWARM, Container
-from rind.quoting import quoted
-from rind.records import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

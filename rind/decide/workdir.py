@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from rind.base.records import replace
 from rind.model import Mount
-from rind.records import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def host_path(source: str) -> str:
 def container_path(cwd: str, mounts: Iterable[Mount]) -> str | None:
     """Return where a container has ``cwd``, by the mount with the longest source.
 
-    The sources must be named as ``cwd`` is, see :mod:`rind.caller`.
+    The sources must be named as ``cwd`` is, see :mod:`rind.find.caller`.
 
     None where no mount has it.
 

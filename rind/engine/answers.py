@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 
+from rind.base.quoting import printable
 from rind.model import (
     COMPOSE,
     DEV_FOLDER,
@@ -23,7 +24,7 @@ from rind.model import (
     Mount,
     is_path,
 )
-from rind.quoting import printable
+from rind.transport.carrier import WrongAnswer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from typing import Final, TypeVar
 
 __all__ = [
-    "MOST_BYTES",
-    "WrongAnswer",
     "labels_in",
     "listed",
     "number",
@@ -56,9 +55,6 @@ __all__ = [
 if TYPE_CHECKING:
     T = TypeVar("T")
 
-MOST_BYTES: Final = 8 * 1024 * 1024
-"""Bytes of an answer. A container in a list is 2 to 4 kB, and a label may be a megabyte."""
-
 MOST_VALUES: Final = 250_000
 """Values in an answer, counted by its commas and brackets: about 150 for each container."""
 
@@ -74,10 +70,6 @@ _ID: Final = re.compile("[0-9a-f]{64}")
 _PID: Final = re.compile("[0-9]{1,10}")
 _SHORT_ID: Final = 12
 """Digits of an ID, as docker shows it."""
-
-
-class WrongAnswer(ValueError):
-    """An answer that no Docker Engine gives."""
 
 
 API_VERSION: Final = r"([0-9]{1,3})\.([0-9]{1,3})"

@@ -24,8 +24,8 @@ machine                                process (:mod:`rind.reaper.tree`)
 
 from __future__ import annotations
 
+from rind.base.records import dataclass
 from rind.engine.answers import read_api_version
-from rind.records import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 Every answer becomes one of our own types (:mod:`rind.engine.answers`), and every failure an
 :class:`~rind.errors.EngineError`. Every wait for an answer, and every answer's size, is bounded. A
-carrier brings the requests to the engine (:mod:`rind.engine.carrier`).
+carrier brings the requests to the engine (:mod:`rind.transport.carrier`).
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ import re
 import time
 from contextlib import asynccontextmanager
 
+from rind.base.records import replace
 from rind.engine import answers
-from rind.engine.answers import WrongAnswer
-from rind.engine.carrier import NOT_OPEN, Request
 from rind.engine.dialect import Dialect, read_dialect
-from rind.engine.sockets import SocketCarrier, upgraded
 from rind.engine.translation import translated
-from rind.engine.transport import dialer_for
 from rind.errors import Broken, Refused
 from rind.model import NAME
-from rind.records import replace
+from rind.transport.carrier import NOT_OPEN, Request, WrongAnswer
+from rind.transport.choose import dialer_for
+from rind.transport.sockets import SocketCarrier, upgraded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,11 +29,11 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Final, Self
 
-    from rind.engine.carrier import Answer, Carrier
-    from rind.engine.endpoint import Endpoint
-    from rind.engine.hijacked import HijackedStream
-    from rind.engine.wire import Wire
+    from rind.endpoint.endpoint import Endpoint
     from rind.model import Container, Defaults, EngineInfo, ExecConfig, ExecState
+    from rind.transport.carrier import Answer, Carrier
+    from rind.transport.hijacked import HijackedStream
+    from rind.transport.wire import Wire
 
 __all__ = ["ERRORS", "REQUEST_TIMEOUT", "Engine", "accept"]
 
@@ -310,7 +309,7 @@ class Engine:
 
     async def go_on(self, wire: Wire) -> HijackedStream:
         """Do the second half of :meth:`start_exec`, whose request was sent on ``wire``."""
-        from rind.engine.loop_wire import LoopWire  # noqa: PLC0415 # it needs asyncio
+        from rind.transport.loop_wire import LoopWire  # noqa: PLC0415 # it needs asyncio
 
         with self.errors():
             return _hijacked(await upgraded(wire.into(LoopWire)))
@@ -351,7 +350,7 @@ class Engine:
             from rind.engine.pooled import PooledCarrier  # noqa: PLC0415 # it takes 70 ms to load
 
             return PooledCarrier(self.endpoint.url, self.endpoint.headers)
-        from rind.engine.loop_wire import LoopWire  # noqa: PLC0415 # it needs asyncio
+        from rind.transport.loop_wire import LoopWire  # noqa: PLC0415 # it needs asyncio
 
         dialer = dialer_for(self.endpoint, LoopWire, may_ask=self.may_ask)
         return SocketCarrier(dialer, self.endpoint.headers)
@@ -425,7 +424,7 @@ def _hijacked(answer: Answer) -> HijackedStream:
     Raises:
         Refused, Broken: the engine has not upgraded the connection.
     """
-    from rind.engine.hijacked import HijackedStream  # noqa: PLC0415 # it needs asyncio
+    from rind.transport.hijacked import HijackedStream  # noqa: PLC0415 # it needs asyncio
 
     accept(answer)
     if answer.connection is None:

@@ -24,17 +24,18 @@ except RuntimeError:
     finally:
         del os.environ["HOME"]
 
-from rind.engine.answers import LONGEST_TEXT, WrongAnswer
-from rind.engine.carrier import (
+from rind.engine.answers import LONGEST_TEXT
+from rind.errors import Broken
+from rind.transport.carrier import (
     NOT_OPEN,
     OTHERWISE_FINE,
     Answer,
     Connection,
     Disconnected,
+    WrongAnswer,
     check_body,
 )
-from rind.engine.dial import places
-from rind.errors import Broken
+from rind.transport.dial import places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
     from typing import Final
 
-    from rind.engine.carrier import Request
+    from rind.transport.carrier import Request
 
 __all__ = ["PooledCarrier"]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from rind.engine.answers import WrongAnswer, labels_in, listed, number, object_in, text_in
+from rind.engine.answers import labels_in, listed, number, object_in, text_in
 from rind.model import NAME
 from rind.swarm_model import Node, Service, Task
+from rind.transport.carrier import WrongAnswer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import errno
 from contextlib import contextmanager
 
-from rind.engine.answers import WrongAnswer
-from rind.engine.carrier import Disconnected
 from rind.errors import Unreachable
+from rind.transport.carrier import Disconnected, WrongAnswer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Final
 
-    from rind.engine.endpoint import Endpoint
+    from rind.endpoint.endpoint import Endpoint
 
 __all__ = ["translated"]
 
@@ -36,7 +35,7 @@ def translated(endpoint: Endpoint) -> Iterator[None]:
         raise Unreachable(f"{url} does not answer: is it a Docker Engine?") from exc
     except Disconnected as exc:
         if url.startswith("ssh:"):
-            from rind.engine.address import read_ssh  # noqa: PLC0415 # only here
+            from rind.endpoint.address import read_ssh  # noqa: PLC0415 # only here
 
             raise Unreachable(
                 f"{place}: ssh reaches the machine, but no engine answers at {read_ssh(url).path} "

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 
+from rind.base.records import dataclass, replace
 from rind.decide.start_failure import start_failure
 from rind.errors import Refused
 from rind.reaper.scripts import COOKIE
-from rind.records import dataclass, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
     from rind.engine.engine import Engine
-    from rind.engine.wire import Wire
     from rind.model import Container, ExecConfig
+    from rind.transport.wire import Wire
 
 __all__ = ["Begun", "create", "new_cookie", "start_detached"]
 

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Final, Literal, Self
 
 from rind.decide.start_failure import start_failure, told_failure
-from rind.engine.hijacked import LEFT
 from rind.errors import (
     Broken,
     ContainerGone,
@@ -24,19 +23,20 @@ from rind.execution.mapping import inward, outward
 from rind.execution.receiver import Receiver
 from rind.execution.state import Inspector
 from rind.execution.tasks import Tasks, persistent, shielded
+from rind.transport.hijacked import LEFT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
-    from rind.engine.hijacked import HijackedStream
     from rind.errors import (
         Ending,
     )
     from rind.execution.registry import Registry
     from rind.model import Container, ExecConfig, ExecState
     from rind.reaper.tree import Tree, Trees
+    from rind.transport.hijacked import HijackedStream
 
 __all__ = ["KILL_AFTER", "Exec", "check_size"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from rind.engine.frames import STDERR, STDOUT
 from rind.errors import Broken, UsageError
+from rind.transport.frames import STDERR, STDOUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

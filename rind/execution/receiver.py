@@ -8,12 +8,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from rind.decide.start_failure import LONGEST, start_failure, tells_failure
-from rind.engine.frames import STDERR, STDOUT, SYSTEM_ERROR, FrameDecoder
-from rind.engine.hijacked import LEFT, HijackedStream
 from rind.errors import Broken, EngineError, OutputMissing
 from rind.execution.state import Inspector
 from rind.execution.tasks import Tasks
 from rind.model import ExecState
+from rind.transport.frames import STDERR, STDOUT, SYSTEM_ERROR, FrameDecoder
+from rind.transport.hijacked import LEFT, HijackedStream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from rind.readiness import readable
+from rind.base.readiness import readable
 
 __all__ = ["is_engine", "is_up", "session_of", "signal_tree", "until_ended"]
 

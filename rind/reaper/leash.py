@@ -18,8 +18,6 @@ from typing import Final
 
 from rind.decide.start_failure import not_started
 from rind.engine.engine import Engine
-from rind.engine.frames import FrameDecoder
-from rind.engine.hijacked import HijackedStream
 from rind.errors import Broken, EngineError, Refused
 from rind.reaper.looks import run_script
 from rind.reaper.scripts import (
@@ -31,6 +29,8 @@ from rind.reaper.scripts import (
     SIGNAL_SCRIPT,
     script_config,
 )
+from rind.transport.frames import FrameDecoder
+from rind.transport.hijacked import HijackedStream
 
 __all__ = ["Leash", "Loss"]
 

@@ -10,10 +10,10 @@ from typing import Final, NamedTuple
 
 from rind.decide.start_failure import not_started
 from rind.engine.engine import Engine
-from rind.engine.frames import STDOUT, FrameDecoder
-from rind.engine.hijacked import HijackedStream
 from rind.model import ExecConfig
 from rind.reaper.scripts import SIGNAL_SCRIPT, script_config
+from rind.transport.frames import STDOUT, FrameDecoder
+from rind.transport.hijacked import HijackedStream
 
 __all__ = ["CannotLook", "Look", "Looks", "run_script"]
 

@@ -22,7 +22,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
-from rind.readiness import hand_on, readable, writable
+from rind.base.readiness import hand_on, readable, writable
 from rind.terminal.tty import in_foreground, signals_handled
 
 __all__ = ["Sink", "Source"]

@@ -17,8 +17,8 @@ import pexpect
 import pytest
 from conftest import TIMEOUT
 
-from rind.cli import completion
-from rind.cli.completion import SCRIPTS, Gap, answer
+from rind.cli.actions import completion
+from rind.cli.actions.completion import SCRIPTS, Gap, answer
 
 # --- shells -----------------------------------------------------------------------------------
 

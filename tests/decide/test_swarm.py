@@ -1,5 +1,6 @@
 import pytest
 
+from rind.base.records import replace
 from rind.decide.selection import Wanted
 from rind.decide.swarm import (
     has_wanted,
@@ -11,7 +12,6 @@ from rind.decide.swarm import (
     tasks_up,
 )
 from rind.model import STACK, Container
-from rind.records import replace
 from rind.swarm_model import Node, Service, Swarm, Task
 
 ONE, TWO, THREE = ("1" * 25, "2" * 25, "3" * 25)

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from rind.engine import answers
 from rind.engine.answers import (
-    WrongAnswer,
     read_containers,
     read_defaults,
     read_error,
@@ -23,6 +22,7 @@ from rind.engine.answers import (
     read_processes,
 )
 from rind.model import Defaults, EngineInfo, ExecState, Mount
+from rind.transport.carrier import WrongAnswer
 
 ID = "0123456789abcdef" * 4
 LISTED = {

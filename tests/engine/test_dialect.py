@@ -1,7 +1,7 @@
 import pytest
 
-from rind.engine.answers import WrongAnswer
 from rind.engine.dialect import API_NEWEST, Dialect, read_dialect
+from rind.transport.carrier import WrongAnswer
 
 
 def test_docker() -> None:

@@ -12,8 +12,8 @@ from carriers import Carry, by_each_carrier, opened
 from conftest import Containers, TestContainer, TestEngine
 from faults import Fault, FaultProxy, fault_proxy
 
+from rind.endpoint.endpoint import Endpoint
 from rind.engine.dialect import API_NEWEST
-from rind.engine.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.errors import Broken, Refused, Unreachable
 from rind.model import ExecConfig

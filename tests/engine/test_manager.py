@@ -5,14 +5,14 @@ import json
 import pytest
 from conftest import TestEngine, podmans
 
-from rind.engine.carrier import Answer, Request
+from rind.endpoint.endpoint import Endpoint
 from rind.engine.dialect import Dialect
-from rind.engine.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.engine.manager import NoManager, ask_manager
 from rind.engine.pooled import PooledCarrier
 from rind.errors import Refused
 from rind.swarm_model import Service
+from rind.transport.carrier import Answer, Request
 
 
 def every(_: Service) -> bool:

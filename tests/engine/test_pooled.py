@@ -11,10 +11,10 @@ import pytest
 from aiohttp.client_proto import ResponseHandler
 from conftest import TestEngine
 
-from rind.engine.carrier import NOT_OPEN, Request
-from rind.engine.hijacked import HijackedStream
 from rind.engine.pooled import PooledCarrier, _hijacked
 from rind.errors import Broken
+from rind.transport.carrier import NOT_OPEN, Request
+from rind.transport.hijacked import HijackedStream
 
 
 def test_a_user_without_a_home_can_import_it() -> None:

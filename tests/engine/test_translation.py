@@ -5,11 +5,10 @@ import os
 
 import pytest
 
-from rind.engine.answers import WrongAnswer
-from rind.engine.carrier import Disconnected
-from rind.engine.endpoint import Endpoint
+from rind.endpoint.endpoint import Endpoint
 from rind.engine.translation import translated
 from rind.errors import Unreachable
+from rind.transport.carrier import Disconnected, WrongAnswer
 
 
 def failure(number: int) -> OSError:

@@ -3,7 +3,7 @@
 import pytest
 from conftest import TestContainer
 
-from rind.engine.endpoint import Endpoint
+from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.errors import StartError
 from rind.execution.begin import create, new_cookie, start_detached

@@ -8,9 +8,8 @@ from typing import Literal
 import pytest
 from conftest import TestContainer
 
-from rind.engine.endpoint import Endpoint
+from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
-from rind.engine.frames import STDERR, STDOUT
 from rind.errors import Broken, Lost, StartError
 from rind.execution.exec import Exec
 from rind.execution.receiver import Receiver
@@ -19,6 +18,7 @@ from rind.execution.start import open_exec
 from rind.model import ExecConfig
 from rind.reaper.leash import Loss
 from rind.reaper.tree import Tree, Trees
+from rind.transport.frames import STDERR, STDOUT
 
 Start = Callable[..., Awaitable[Exec]]
 

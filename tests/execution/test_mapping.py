@@ -1,9 +1,9 @@
 import pytest
 
-from rind.engine.frames import STDERR, STDOUT
 from rind.errors import Broken, UsageError
 from rind.execution.mapping import inward, outward
 from rind.model import ExecConfig, Mount
+from rind.transport.frames import STDERR, STDOUT
 
 MOUNTS = [Mount("/shop", "/app")]
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from rind.engine.carrier import Connection
-from rind.engine.frames import STDERR, STDOUT, SYSTEM_ERROR
-from rind.engine.hijacked import HijackedStream
 from rind.errors import Broken, Lost, StartError
 from rind.execution.receiver import Receiver
 from rind.execution.tasks import Tasks
 from rind.model import Container, ExecState
+from rind.transport.carrier import Connection
+from rind.transport.frames import STDERR, STDOUT, SYSTEM_ERROR
+from rind.transport.hijacked import HijackedStream
 
 if TYPE_CHECKING:
     from rind.execution.state import Inspector

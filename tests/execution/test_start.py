@@ -9,7 +9,7 @@ from conftest import TestContainer
 from faults import FaultProxy, fault_proxy
 
 import rind
-from rind.engine.endpoint import Endpoint
+from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.errors import Broken, LeftRunning, StartError
 from rind.execution.registry import Registry

@@ -14,7 +14,7 @@ from conftest import TIMEOUT, Containers, TestContainer, wait_until
 from processes import is_leashed, kill_all, sleepers
 
 import rind
-from rind.engine.endpoint import Endpoint
+from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.errors import Broken
 from rind.reaper.leash import Leash

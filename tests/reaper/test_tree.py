@@ -28,9 +28,8 @@ from local_terminal import Terminal
 from processes import IN_CONTAINER, MARK, HeldTrees, is_leashed, kill_all, sleepers
 
 import rind
-from rind.engine.endpoint import Endpoint
+from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
-from rind.engine.frames import STDOUT
 from rind.errors import LeftRunning
 from rind.execution.begin import new_cookie
 from rind.execution.registry import Registry
@@ -39,6 +38,7 @@ from rind.model import ExecConfig
 from rind.reaper import host_processes
 from rind.reaper.looks import Look
 from rind.reaper.tree import Tree, Trees
+from rind.transport.frames import STDOUT
 
 # --- escalation, without an engine ------------------------------------------------------------
 

@@ -1,0 +1,1 @@
+"""What every other part uses: records, quoting, waiting for descriptors."""

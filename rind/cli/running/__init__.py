@@ -1,0 +1,1 @@
+"""A run of the command line: opening, supervising, signals, output."""

@@ -1,0 +1,358 @@
+"""One run of a command on this process's own streams, as the options ask for it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+from rind.attach import attach_terminal
+from rind.base.quoting import quoted
+from rind.cli.running.opening import (
+    announce,
+    can_ask,
+    hint,
+    hinted,
+    mention_elsewhere,
+    wanted_keys,
+)
+from rind.cli.running.signals import left_running
+from rind.cli.running.supervisor import Supervisor
+from rind.cli.translate import asked_command, asked_endpoint, docker_words, wanted
+from rind.client import client_at, going_on
+from rind.decide.selection import AmbiguousError, Selected, require_running
+from rind.errors import ExitStatus, OutputMissing, RindError, StartError
+from rind.terminal.standard import STDERR_FD, local_window_size
+from rind.terminal.tty import is_raw, is_terminal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from rind.cli.options import Options
+    from rind.cli.running.fanout import Fanout
+    from rind.cli.running.opening import (
+        Prepared,
+    )
+    from rind.cli.running.supervisor import Serve, Start
+    from rind.client import Client
+    from rind.decide.plan import Command
+    from rind.decide.selection import Wanted
+    from rind.execution.begin import Begun
+    from rind.execution.exec import Exec
+    from rind.model import Container, ExecConfig
+    from rind.target import Target
+
+__all__ = ["Invocation"]
+
+_INTERRUPTED: Final = ExitStatus.SIGNALLED + signal.SIGINT
+_CTRL_C: Final = b"\x03"
+
+_PATIENCE: Final = 1.0
+"""Seconds of ending after which the user is told what takes so long."""
+
+
+class Invocation:
+    """One run: start it with :meth:`run`, and hand it the signals that arrive meanwhile.
+
+    Args:
+        options: from the command line.
+        variables: for the command.
+        env: our own environment.
+        say: prints a line to the user.
+        out: prints text on stdout.
+
+    Attributes:
+        signal: the first that was sent to us; 0 for none.
+        typed: whether it was Ctrl-C on the terminal, and the command died of it.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        variables: Mapping[str, str],
+        env: Mapping[str, str],
+        say: Callable[[str], None],
+        out: Callable[[str], None],
+    ) -> None:
+        self.signal = 0
+        self.typed = False
+        self._options = options
+        self._variables = variables
+        self._env = env
+        self._say = say
+        self._out = out
+        self._task: asyncio.Task[int] | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self._patience: asyncio.TimerHandle | None = None
+        self._running: Supervisor | Fanout | None = None
+        self._go_on: Callable[[], Awaitable[int]] | None = None
+        # The status after a signal or the time limit; a command's own may take precedence.
+        self._status: int | None = None
+
+    def go_on_with(self, prepared: Prepared, begun: Begun) -> None:
+        """Let :meth:`run` go on with a start that was requested already."""
+        name = prepared.selected.container.name
+        self._running = supervisor = self._supervisor(name, has_begun=True)
+        self._go_on = partial(self._serve_begun, supervisor, prepared, begun)
+
+    async def run(self) -> int:
+        """Run what the options ask for; return the exit status.
+
+        Raises:
+            RindError: with the message and the exit status for the user.
+            OSError: the local stdin or stdout failed.
+        """
+        self._task = asyncio.create_task(self._run())
+        if self._status is not None and self._running is None:
+            self._task.cancel()  # a signal came first
+        self._set_alarm()
+        try:
+            return await self._task
+        except asyncio.CancelledError:
+            if self._status is None:
+                raise
+            return self._status
+        finally:
+            self._stop_alarm()
+            if self._patience is not None:
+                self._patience.cancel()
+
+    def interrupt(self, number: int) -> None:
+        """End the command, and then us, for a signal that was sent to us."""
+        self.signal = self.signal or number
+        if self._status is None:
+            self._status = ExitStatus.SIGNALLED + number
+        self._end(number, self._status)
+
+    def forward(self, number: int) -> None:
+        """Forward a signal that was sent to us to the command."""
+        if self._running is not None:
+            self._running.forward(number)
+
+    def left(self) -> str:
+        """Return what may be left running if we exit now."""
+        return left_running(self._running.left() if self._running is not None else [])
+
+    def _set_alarm(self) -> None:
+        """Start the time limit, or start it again."""
+        self._stop_alarm()
+        if self._options.timeout:
+            loop = asyncio.get_running_loop()
+            self._alarm = loop.call_later(self._options.timeout, self._expire)
+
+    def _stop_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    def _expire(self) -> None:
+        if self._status is not None:
+            return  # a signal came first
+        self._status = ExitStatus.TIMED_OUT
+        self._end(signal.SIGTERM, self._status)
+        if self._running is not None and self._can_tell():
+            self._say(f"the command did not end within {self._options.timeout:g} s")
+
+    def _end(self, number: int, status: int) -> None:
+        if self._running is not None:
+            self._running.end(number, status)
+            if self._patience is None:
+                loop = asyncio.get_running_loop()
+                self._patience = loop.call_later(_PATIENCE, self._tell_waiting)
+        elif self._task is not None:
+            self._task.cancel()
+
+    def _can_tell(self) -> bool:
+        """Whether a line of Rind's is visible, and disturbs no full-screen program."""
+        return self._options.verbosity >= 0 and is_terminal(STDERR_FD) and not is_raw()
+
+    def _tell_waiting(self) -> None:
+        names = ", ".join(self._running.left()) if self._running is not None else ""
+        if names and self._can_tell():
+            left = max(0, self._options.kill_after - _PATIENCE)
+            self._say(f"waiting for what still runs in {names}: SIGKILL in {left:g} s, or at ^C")
+
+    async def _run(self) -> int:
+        options, env = self._options, self._env
+        if self._go_on is not None:
+            return await self._go_on()
+        command = asked_command(options, self._variables, env)
+        if options.action != "run":
+            return await self._show(command)
+        detach_keys = wanted_keys(options, env)
+        async with client_at(asked_endpoint(options, env), env) as client:
+            targets = await self._find(client)
+            if targets is None:
+                return _INTERRUPTED
+            if options.verbosity > 0:
+                found = [
+                    (Selected(target.container, target.reason), target.endpoint.url)
+                    for target in targets
+                ]
+                announce(options, found, targets[0].profile, self._say)
+            if options.all:
+                return await self._run_all(targets, command)
+            if options.detach:
+                await targets[0].detach(command)
+                return 0
+            config = await targets[0].plan(command)
+            size = local_window_size() if config.tty else None
+            name = targets[0].container.name
+            self._running = supervisor = self._supervisor(name)
+            start = partial(targets[0].execute, config, size)
+            serve = partial(self._serve, config, detach_keys)
+            docker = docker_words(options, client.endpoint, targets[0].endpoint)
+            return await self._supervise(supervisor, client, start, serve, docker)
+
+    def _supervisor(self, name: str, *, has_begun: bool = False) -> Supervisor:
+        options = self._options
+        return Supervisor(
+            *(name, options.kill_after, self._tell),
+            has_begun=has_begun,
+            tells_leash=options.verbosity > 0,
+        )
+
+    async def _serve_begun(self, supervisor: Supervisor, prepared: Prepared, begun: Begun) -> int:
+        async with going_on(prepared.early) as client:
+            target = client.target(prepared.selected.container, self._options.label)
+            start = partial(target.execute, prepared.config, prepared.size, begun)
+            serve = partial(self._serve, prepared.config, prepared.detach_keys)
+            return await self._supervise(supervisor, client, start, serve, prepared.docker)
+
+    async def _show(self, command: Command) -> int:
+        """Carry out an action that runs no command."""
+        options, env = self._options, self._env
+
+        def out(text: str) -> None:
+            self._out(f"{text}\n")
+
+        # A command needs none of these.
+        if options.action == "doctor":
+            from rind.cli.actions.doctor import diagnose  # noqa: PLC0415 # see above
+
+            return await diagnose(options, env, out)
+        async with client_at(asked_endpoint(options, env), env) as client:
+            if options.action == "list":
+                from rind.cli.actions.listing import show_list  # noqa: PLC0415 # see above
+
+                await show_list(client, options, out, self._say)
+            else:
+                from rind.cli.actions.explain import explain  # noqa: PLC0415 # see above
+
+                await explain(client, options, command, env, out)
+        return 0
+
+    async def _find(self, client: Client) -> Sequence[Target] | None:
+        """Return the containers to run in; None if the user leaves the picker.
+
+        The time limit counts, except while waiting for the user or for ``--wait``, which has its
+        own.
+        """
+        options = self._options
+        asked = wanted(options)
+        try:
+            if options.wait is not None:
+                targets = await self._wait(client, asked, options.wait)
+            elif options.all:
+                targets = await client.find_all(asked)
+            else:
+                targets = [await client.find(asked)]
+        except AmbiguousError as several:
+            if not can_ask(self._env):
+                raise
+            candidates = several.candidates
+        else:
+            if not options.all:
+                mention_elsewhere(options, targets[0].container, client.caller, self._say)
+            return targets
+        from rind.cli.running.picker import Interrupted, pick  # noqa: PLC0415 # it takes 100 ms to load
+
+        self._stop_alarm()
+        try:
+            picked = await pick(candidates, options.label)
+        except Interrupted:
+            self.signal, self.typed = signal.SIGINT, True
+            return None
+        self._set_alarm()
+        if picked is None:
+            return None
+        return [await client.reach(require_running(picked), options.label, reason="picked")]
+
+    async def _wait(self, client: Client, asked: Wanted, seconds: float) -> list[Target]:
+        """Wait for the container, or for all, and say on a terminal what is missing."""
+        seen: list[str] = []
+
+        def told(what: str) -> None:
+            if what not in seen[-1:] and is_terminal(STDERR_FD) and self._options.verbosity >= 0:
+                self._say(f"waiting: {what}")
+            seen.append(what)
+
+        self._stop_alarm()
+        try:
+            if self._options.all:
+                return await client.wait_for_all(asked, told, timeout=seconds)
+            return [await client.wait_for(asked, told, timeout=seconds)]
+        finally:
+            self._set_alarm()
+
+    async def _supervise(
+        self,
+        supervisor: Supervisor,
+        client: Client,
+        start: Start,
+        serve: Serve,
+        docker: Sequence[str],
+    ) -> int:
+        options = self._options
+        try:
+            status = await supervisor.run(start, serve)
+        except StartError as exc:
+            up = await self._up(client) if exc.exit_status == ExitStatus.NOT_FOUND else []
+            what = hint(exc, options, lambda: up)
+            if not exc.told:
+                raise hinted(exc, what) from exc
+            if what:
+                self._say(what)
+            return exc.exit_status
+        if status is None:
+            if options.verbosity >= 0:
+                top = " ".join(map(quoted, [*docker, "top", supervisor.name]))
+                self._say(f"detached: the command runs on; find it with: {top}")
+            return 0
+        return status
+
+    async def _serve(self, config: ExecConfig, detach_keys: bytes, process: Exec) -> int | None:
+        try:
+            status = await attach_terminal(process, stdin=config.stdin, detach_keys=detach_keys)
+        except OutputMissing as exc:
+            await self._tell(str(exc))
+            return await process.wait()
+        if status == _INTERRUPTED and process.tty and process.last_written == _CTRL_C:
+            self.signal, self.typed = self.signal or signal.SIGINT, not self.signal
+        return status
+
+    async def _up(self, client: Client) -> list[Container]:
+        with suppress(RindError):
+            return await client.running()
+        return []
+
+    async def _run_all(self, targets: Sequence[Target], command: Command) -> int:
+        from rind.cli.running.fanout import Fanout, overall, summary  # noqa: PLC0415 # one command needs none
+
+        options = self._options
+        visible = is_terminal(STDERR_FD) and self._env.get("TERM") != "dumb"
+        self._running = fanout = Fanout(
+            *(targets, options.kill_after, self._env, self._say),
+            group=options.group,
+            progress=visible and options.verbosity >= 0,
+        )
+        outcomes = await fanout.run(command)
+        status = overall(outcomes, self._status)
+        if options.verbosity >= (0 if status else 1):
+            self._say(summary(outcomes))
+        return status
+
+    async def _tell(self, text: str) -> None:
+        self._say(text)

@@ -1,0 +1,195 @@
+"""An ordinary run's beginning: one container, one attached command.
+
+Everything up to the start request is done before asyncio is loaded: see :mod:`rind.find.blocking`.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+
+from rind.base.records import dataclass
+from rind.cli.translate import asked_command, asked_endpoint, described, docker_words, wanted
+from rind.decide.selection import AmbiguousError
+from rind.endpoint.docker_config import broken_config, docker_setting
+from rind.errors import ExitStatus, RindError, StartError
+from rind.find.blocking import EarlyClient
+from rind.find.resolve import is_elsewhere, profile_of
+from rind.terminal.detach_keys import parse_keys
+from rind.terminal.standard import STDERR_FD, STDIN_FD, local_window_size
+from rind.terminal.tty import is_terminal, raw_mode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from rind.cli.options import Options
+    from rind.decide.profile import Profile
+    from rind.decide.selection import Selected
+    from rind.execution.begin import Begun
+    from rind.model import Caller, Container, ExecConfig
+
+__all__ = [
+    "Prepared",
+    "announce",
+    "can_ask",
+    "hint",
+    "hinted",
+    "mention_elsewhere",
+    "prepare",
+    "start",
+    "wanted_keys",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A command that has only to be started.
+
+    Attributes:
+        exec_id, cookie: the created exec instance's; empty with ``--detach``, which has started it.
+        size: the window size (rows, columns) that it begins with, with a TTY.
+        detach_keys: the bytes that detach when typed; empty for none.
+        docker: how a line of docker's own command begins for the engine.
+    """
+
+    early: EarlyClient
+    selected: Selected
+    config: ExecConfig
+    exec_id: str
+    cookie: str
+    size: tuple[int, int] | None
+    detach_keys: bytes
+    docker: Sequence[str]
+
+
+def prepare(
+    options: Options,
+    variables: Mapping[str, str],
+    env: Mapping[str, str],
+    say: Callable[[str], None],
+) -> Prepared | None:
+    """Find the container, settle the command and create its exec instance.
+
+    None where the run is no ordinary one: it needs an event loop from its beginning.
+
+    Raises:
+        RindError: with the message and the exit status for the user.
+    """
+    if why := broken_config(env):
+        say(f"{why}; doing without it, as docker does")
+    if options.action != "run" or options.all or options.wait is not None:
+        return None
+    command = asked_command(options, variables, env)
+    detach_keys = wanted_keys(options, env)
+    endpoint = asked_endpoint(options, env)
+    early = EarlyClient(endpoint, env)
+    try:
+        early, selected = early.find(wanted(options))
+    except AmbiguousError as several:
+        # Of a swarm, more can be chosen than those that are here.
+        if can_ask(env) or any(one.is_task for one in several.candidates):
+            return None
+        raise
+    container = selected.container
+    mention_elsewhere(options, container, early.caller, say)
+    profile = profile_of(container, options.label)
+    config = early.settle(command, container, profile)
+    if options.verbosity > 0:
+        announce(options, [(selected, early.endpoint.url)], profile, say)
+    exec_id, cookie = "", ""
+    try:
+        if options.detach:
+            early.detach(container, config)
+        else:
+            exec_id, cookie = early.create(container, config)
+    except StartError as exc:
+        raise hinted(exc, hint(exc, options, partial(_running, early))) from exc
+    size = local_window_size() if config.tty else None
+    docker = docker_words(options, endpoint, early.endpoint)
+    return Prepared(early, selected, config, exec_id, cookie, size, detach_keys, docker)
+
+
+def start(prepared: Prepared) -> Begun:
+    """Request the start of a command, with the local terminal in raw mode if it has a TTY.
+
+    Raises:
+        EngineError: the request could not be sent.
+    """
+    config, size = prepared.config, prepared.size
+    if config.tty and config.stdin and is_terminal(STDIN_FD):
+        # What is typed from here on is the command's, and must not be echoed.
+        raw_mode(STDIN_FD).__enter__()
+    return prepared.early.start(prepared.exec_id, prepared.cookie, tty=config.tty, size=size)
+
+
+def wanted_keys(options: Options, env: Mapping[str, str]) -> bytes:
+    """Return the detach keys: the option's, or else those of docker's configuration file.
+
+    Raises:
+        UsageError: they are invalid, or the file is.
+    """
+    keys = options.detach_keys
+    return parse_keys(docker_setting(env, "detachKeys") if keys is None else keys)
+
+
+def announce(
+    options: Options,
+    found: Sequence[tuple[Selected, str]],
+    profile: Profile,
+    say: Callable[[str], None],
+) -> None:
+    """Say what is run, where, by containers and the URLs of their engines, and why there."""
+    names: dict[str, list[str]] = {}
+    for selected, url in found:
+        one = selected.container
+        name = f"{one.name} ({selected.reason})" if len(found) == 1 else one.title
+        names.setdefault(url, []).append(name)
+    places = "; ".join(f"{', '.join(there)} on {url}" for url, there in names.items())
+    say(f"in {places}: {described(options, profile)}")
+
+
+def mention_elsewhere(
+    options: Options, container: Container, caller: Caller, say: Callable[[str], None]
+) -> None:
+    """Mention the project, or the swarm, if the user stands in the directory of another project."""
+    loud = options.verbosity >= 0 and is_terminal(STDERR_FD)
+    if loud and options.container is None and is_elsewhere(container, caller):
+        where = f"of the project in {container.folder}" if container.folder else "of the swarm"
+        say(f"running in {container.title}, {where}")
+
+
+def can_ask(env: Mapping[str, str]) -> bool:
+    """Whether the user can be asked to choose."""
+    able = env.get("TERM", "dumb") not in {"", "dumb", "unknown"}
+    return able and is_terminal(STDIN_FD) and is_terminal(STDERR_FD)
+
+
+def hint(exc: StartError, options: Options, running: Callable[[], Sequence[Container]]) -> str:
+    """Return what to type instead, where the command's first word is no program; else empty.
+
+    Args:
+        exc: why the command was not started. What its pre-step's shell has printed has a hint.
+        options: from the command line.
+        running: returns the running containers, one of which the first word may name.
+    """
+    if exc.exit_status != ExitStatus.NOT_FOUND:
+        return ""
+    from rind.cli.hints import hint_by_names, hint_by_words, hint_of_shell  # noqa: PLC0415 # rare
+
+    if of_shell := hint_of_shell(exc, options):
+        return of_shell
+    if by_words := hint_by_words(options):
+        return "" if exc.told else by_words
+    return hint_by_names(options, running()) if options.container is None else ""
+
+
+def hinted(exc: StartError, hint: str) -> StartError:
+    """Return the error with a hint, if there is one."""
+    return StartError(f"{exc} ({hint})" if hint else str(exc), exc.exit_status)
+
+
+def _running(early: EarlyClient) -> list[Container]:
+    with suppress(RindError):
+        return early.running()
+    return []

@@ -1,0 +1,77 @@
+"""The well-known sockets: where engines that are not at the default place listen.
+
+They are looked at when neither an option nor docker's own configuration says which engine it is,
+and nothing is at the default place. The order is that of :func:`well_known`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from rind.endpoint.address import accepted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["answering", "listens", "well_known"]
+
+
+def well_known(env: Mapping[str, str], uid: int) -> Iterator[tuple[str, str]]:
+    """Yield whose sockets are where, each (engine, address), the first to be asked first.
+
+    Args:
+        env: the environment variables.
+        uid: the user's number.
+    """
+    runtime = env.get("XDG_RUNTIME_DIR") or f"/run/user/{uid}"
+    yield "rootless Docker", f"{runtime}/docker.sock"
+    if home := env.get("HOME"):
+        config = env.get("XDG_CONFIG_HOME") or f"{home}/.config"
+        yield "Docker Desktop", f"{home}/.docker/desktop/docker.sock"
+        yield "Docker Desktop", f"{home}/.docker/run/docker.sock"
+        if folder := env.get("COLIMA_HOME"):
+            yield "Colima", f"{folder}/default/docker.sock"
+        yield "Colima", f"{home}/.colima/default/docker.sock"
+        yield "Colima", f"{config}/colima/default/docker.sock"
+        yield "Rancher Desktop", f"{home}/.rd/docker.sock"
+        yield "OrbStack", f"{home}/.orbstack/run/docker.sock"
+    if host := env.get("CONTAINER_HOST"):
+        yield "Podman (CONTAINER_HOST)", host
+    yield "rootless Podman", f"{runtime}/podman/podman.sock"
+    yield "Podman", "/run/podman/podman.sock"
+    if home:
+        machine = f"{home}/.local/share/containers/podman/machine"
+        yield "Podman's machine", f"{machine}/podman.sock"
+        yield "Podman's machine", f"{machine}/qemu/podman.sock"
+
+
+def answering(env: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return the URL of the first well-known socket that listens, and whose it is.
+
+    None if none does.
+    """
+    for engine, address in well_known(env, os.getuid()):
+        try:
+            url = accepted(address, tls=False)
+        except ValueError:  # a path that can be none, as one that is too long
+            continue
+        scheme, _, path = (url or "").partition("://")
+        if url and (scheme == "ssh" or (scheme == "unix" and listens(path))):
+            return url, engine
+    return None
+
+
+def listens(path: str) -> bool:
+    """Whether somebody listens at a socket of this machine."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        # One whose backlog is full would have us wait; it does listen.
+        sock.setblocking(False)
+        try:
+            sock.connect(path)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return True

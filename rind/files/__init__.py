@@ -1,0 +1,1 @@
+"""Files and trees, in and out of containers."""

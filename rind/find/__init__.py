@@ -1,0 +1,1 @@
+"""Finding the container that a command runs in."""

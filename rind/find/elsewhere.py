@@ -1,0 +1,223 @@
+"""Finds the tasks of a swarm that run on other nodes, and the way to the engines there.
+
+The decisions are pure (:mod:`rind.decide.swarm`). As in :mod:`rind.find.resolve`, nothing here
+needs an event loop.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from functools import partial
+from http import HTTPStatus
+
+from rind.base.quoting import quoted
+from rind.base.records import replace
+from rind.decide.refusal import why_none
+from rind.decide.selection import Narrowed, Wanted, narrow, select, select_all
+from rind.decide.swarm import (
+    has_wanted,
+    is_name,
+    last_error,
+    merged,
+    node_id_of,
+    starting,
+    tasks_up,
+)
+from rind.endpoint.docker_config import context_names
+from rind.endpoint.endpoint import resolve_endpoint
+from rind.engine.manager import NoManager, ask_manager
+from rind.errors import EngineError, Refused, RindError, SelectionError, Unreachable, UsageError
+from rind.swarm_model import Swarm
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from rind.decide.selection import Selected
+    from rind.endpoint.endpoint import Endpoint
+    from rind.engine.engine import Engine
+    from rind.model import Caller, Container
+    from rind.swarm_model import Node
+
+__all__ = ["Elsewhere", "NoWayError", "at_node", "chosen", "chosen_all", "seen_there"]
+
+
+class NoWayError(SelectionError):
+    """Nobody says how to reach the engine of a node, or who does is wrong: no waiting mends it."""
+
+
+class Elsewhere:
+    """The tasks that the manager of a swarm knows of.
+
+    Args:
+        manager: which may be none at all.
+        environ: the variables that say where docker's contexts are.
+
+    Attributes:
+        is_managed: whether the engine is a manager; None before it was asked.
+    """
+
+    def __init__(self, manager: Engine, environ: Mapping[str, str]) -> None:
+        self.is_managed: bool | None = None
+        self._swarm = Swarm({}, {}, [])
+        self._manager = manager
+        self._environ = environ
+        self._nodes: dict[str, Node] = {}
+
+    async def with_tasks(self, local: Sequence[Container], wanted: Wanted) -> list[Container]:
+        """Return local containers that fit, and the running tasks that do, wherever they are.
+
+        Raises:
+            SelectionError: some of what was found is a swarm's, which cannot be asked for the rest.
+        """
+        try:
+            self._swarm = await self._ask(wanted)
+        except (NoManager, EngineError) as exc:
+            is_there = not isinstance(exc, NoManager) or exc.is_worker
+            if is_there and any(one.is_task for one in local):
+                what = f"there may be more than what runs here: {_why(exc)}"
+                raise SelectionError(what) from exc
+            return [*local]  # a swarm that is out of order is in nobody's way
+        return merged(local, self._swarm, wanted)
+
+    async def in_place_of(self, missing: SelectionError, wanted: Wanted) -> list[Container]:
+        """Return the running tasks that fit, where no container here does.
+
+        Raises:
+            SelectionError: ``missing``, or what became of the last task that fits.
+        """
+        if wanted.container is not None and not is_name(wanted.container):
+            raise missing
+        try:
+            self._swarm = await self._ask(wanted)
+            if tasks := tasks_up(self._swarm, wanted):
+                return tasks
+            why = last_error(await self._ask(wanted, past=True), wanted)
+        except (NoManager, EngineError) as exc:
+            if isinstance(exc, NoManager) and not exc.is_worker:
+                raise missing from None
+            raise SelectionError(f"{missing}; {_why(exc)}") from exc
+        if not why:
+            raise missing
+        raise SelectionError(f"no running task of the swarm has {wanted}: {why}")
+
+    def starting(self, wanted: Wanted) -> list[Container]:
+        """Return the tasks that fit and were about to run, when the manager was asked last."""
+        return starting(self._swarm, wanted)
+
+    async def _ask(self, wanted: Wanted, *, past: bool = False) -> Swarm:
+        self.is_managed = True
+        try:
+            swarm = await ask_manager(self._manager, partial(has_wanted, wanted=wanted), past=past)
+        except NoManager:
+            self.is_managed = False
+            raise
+        self._nodes.update(swarm.nodes)
+        return swarm
+
+    async def way(self, task: Container) -> tuple[Node, Endpoint]:
+        """Return the node of a task, and where its engine is.
+
+        The node's label says that, or else the docker context of its host name.
+
+        Raises:
+            NoWayError: neither is there, or it is invalid.
+            SelectionError: it is no task of the swarm.
+        """
+        node = await self._node_of(task)
+        name = quoted(node.hostname or node.id)
+        try:
+            if node.host:
+                prefix = "the label app.rind."
+                return node, resolve_endpoint(self._environ, host=node.host, prefix=prefix)
+            if name != "default" and name in context_names(self._environ):
+                return node, resolve_endpoint(self._environ, context=name)
+        except UsageError as exc:
+            raise NoWayError(f"{task.title} runs on the node {name}: {exc}") from exc
+        raise NoWayError(
+            f"{task.title} runs on the node {name}; say how to reach the engine there with: "
+            f"docker node update --label-add app.rind.host=ssh://USER@{name} {name}"
+        )
+
+    async def _node_of(self, task: Container) -> Node:
+        number = node_id_of(task)
+        if number not in self._nodes and is_name(task.name):
+            with suppress(NoManager):
+                await self._ask(Wanted(container=task.name))
+        if number not in self._nodes:
+            raise SelectionError(f"{task.title} is on no node of a swarm that is managed here")
+        return self._nodes[number]
+
+
+def _why(exc: NoManager | EngineError) -> str:
+    """Say why a swarm cannot be asked."""
+    if isinstance(exc, NoManager):
+        return "this engine is a worker of a swarm: only a manager knows the other nodes"
+    said = exc.text if isinstance(exc, Refused) else str(exc)
+    return f"the swarm cannot be asked: {said.rpartition(' desc = ')[2]}"  # of a gRPC error
+
+
+def chosen(tasks: Sequence[Container], wanted: Wanted, caller: Caller) -> Selected:
+    """Choose one of the tasks that fit, which run.
+
+    Raises:
+        AmbiguousError: several do.
+        NoContainerError: none does where the caller stands.
+    """
+    left = Narrowed(tasks) if wanted.container is not None else narrow(tasks, wanted, caller)
+    selected = select(left, wanted, caller)
+    if selected is None:
+        raise why_none(left, wanted, caller, tasks)
+    return selected if wanted.container is None else replace(selected, reason="named")
+
+
+def chosen_all(tasks: Sequence[Container], wanted: Wanted, caller: Caller) -> list[Selected]:
+    """Choose all of the tasks that fit, by name; never none.
+
+    Raises:
+        NoContainerError: none does where the caller stands.
+    """
+    if wanted.container is not None:
+        return [chosen(tasks, wanted, caller)]
+    left = narrow(tasks, wanted, caller)
+    found = select_all(left, wanted)
+    if not found:
+        raise why_none(left, wanted, caller, tasks)
+    return found
+
+
+@contextmanager
+def at_node(node: Node, task: Container) -> Iterator[None]:
+    """Say of a failure at which node it was, and for which task."""
+    try:
+        yield
+    except SelectionError:
+        raise
+    except RindError as exc:
+        raise Unreachable(f"the node {node.hostname} of {task.title}: {exc}") from exc
+
+
+async def seen_there(engine: Engine, task: Container, node: Node, endpoint: Endpoint) -> Container:
+    """Return a task as the engine of its node has it.
+
+    Raises:
+        SelectionError: the task has gone.
+        NoWayError: the engine is another one than the node's.
+        EngineError: the engine failed.
+    """
+    try:
+        found = await engine.container(task.id)
+    except Refused as exc:
+        if exc.http_status != HTTPStatus.NOT_FOUND:
+            raise
+        if (await engine.info()).node_id == node.id:
+            what = f"the task {task.title} is no longer on its node: the swarm has moved it"
+            raise SelectionError(f"{what}; try again") from None
+    else:
+        # A manager must not have us run something in any container that it knows the ID of.
+        if node_id_of(found) == node.id:
+            return replace(found, node=task.node)
+    raise NoWayError(
+        f"{task.title} is not on {endpoint.url}: that is another engine than the one of the node "
+        f"{node.hostname}; correct {endpoint.source}"
+    )

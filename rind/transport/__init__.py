@@ -1,0 +1,1 @@
+"""Bytes to and from an engine: dialers, wires, HTTP, hijacked streams."""

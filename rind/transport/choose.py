@@ -1,0 +1,37 @@
+"""Transports: what an engine is reached by."""
+
+from __future__ import annotations
+
+from rind.transport.dial import PlainDialer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rind.endpoint.endpoint import Endpoint
+    from rind.transport.dial import Dialer
+    from rind.transport.wire import WireKind
+
+__all__ = ["dialer_for"]
+
+
+def dialer_for(endpoint: Endpoint, kind: WireKind, *, may_ask: bool) -> Dialer:
+    """Return what connects to an endpoint.
+
+    Args:
+        endpoint: where the engine is.
+        kind: of the wires.
+        may_ask: whether ssh may ask the user for something.
+
+    Raises:
+        UsageError: the files for TLS are not what they should be.
+    """
+    if endpoint.url.startswith("ssh:"):
+        from rind.transport.ssh import SshDialer  # noqa: PLC0415 # not on the common path
+
+        return SshDialer(endpoint.url, kind, may_ask=may_ask)
+    plain = PlainDialer(endpoint.url, kind)
+    if endpoint.tls is None:
+        return plain
+    from rind.transport.tls import tls_context  # noqa: PLC0415 # loading ssl takes 10 ms
+    from rind.transport.tls_wire import TlsDialer  # noqa: PLC0415 # as above
+
+    return TlsDialer(plain, tls_context(endpoint.tls))

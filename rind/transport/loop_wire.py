@@ -1,0 +1,74 @@
+"""Wires that wait in an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any, Self
+
+from rind.base.readiness import readable
+from rind.transport.wire import BUSY, READ_SIZE, BaseWire
+
+__all__ = ["LoopWire"]
+
+
+class LoopWire(BaseWire):
+    """A wire that waits in the running event loop.
+
+    Args:
+        sock: its socket.
+        deadline: as :class:`~rind.transport.wire.Wire` has it.
+    """
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        super().__init__(sock, deadline)
+        sock.setblocking(False)
+
+    @classmethod
+    async def open(cls, place: tuple[int, Any], deadline: float) -> Self:
+        """Connect to a place."""
+        family, address = place
+        wire = cls(socket.socket(family), deadline)
+        try:
+            async with wire._limit():
+                await wire._connect(family, address)
+        except BaseException:
+            wire.close()
+            raise
+        return wire
+
+    @staticmethod
+    async def readable(fd: int) -> None:
+        """Return when a descriptor can be read."""
+        await readable(fd)
+
+    @staticmethod
+    def lock() -> asyncio.Lock:
+        """Return a lock among tasks."""
+        return asyncio.Lock()
+
+    async def send(self, data: bytes) -> None:
+        """Send all of ``data``."""
+        async with self._limit():
+            await asyncio.get_running_loop().sock_sendall(self._sock, data)
+
+    async def receive(self) -> bytes:
+        """Receive what there is; ``b""`` at the end."""
+        async with self._limit():
+            return await asyncio.get_running_loop().sock_recv(self._sock, READ_SIZE)
+
+    async def _connect(self, family: int, address: Any) -> None:
+        if family != socket.AF_UNIX:
+            await asyncio.get_running_loop().sock_connect(self._sock, address)
+            return
+        # Not loop.sock_connect: it takes a full backlog for a connection under way.
+        while True:
+            try:
+                self._sock.connect(address)
+            except BlockingIOError:
+                await asyncio.sleep(BUSY)
+            else:
+                return
+
+    def _limit(self) -> asyncio.Timeout:
+        return asyncio.timeout_at(None if self.deadline == float("inf") else self.deadline)

@@ -1,0 +1,452 @@
+"""What is to be completed; candidates from real containers; TAB in real shells on a terminal."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+from conftest import RIND, TIMEOUT, Containers, TestContainer, TestEngine, wait_until
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rind.cli.actions import completion
+from rind.cli.actions.completion import SCRIPTS, Gap, answer, decide
+from rind.cli.option_table import SHELLS
+from rind.cli.options import Options
+from rind.cli.parser import LONG
+from rind.errors import UsageError
+
+PATIENCE = TIMEOUT / 4
+
+# --- the decision -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("", Gap("commands", Options(), "")),
+        ("ls", Gap("commands", Options(), "ls")),
+        ("./x", Gap("programs", Options(), "./x")),
+        ("-", Gap("options", Options(), "-")),
+        ("--se", Gap("options", Options(), "--se")),
+        ("-t --se", Gap("options", Options(tty=True), "--se")),
+        ("-s", Gap("options", Options(), "-s")),
+        ("-s w", Gap("services", Options(), "w")),
+        ("-ts w", Gap("services", Options(), "w")),
+        ("-p shop --service w", Gap("services", Options(project="shop"), "w")),
+        ("--service=w", Gap("services", Options(), "w", "--service=")),
+        ("--tty=w", Gap("", Options(), "w", "--tty=")),
+        ("-e -x", Gap("variables", Options(), "-x")),
+        ("-s web l", Gap("commands", Options(service="web"), "l")),
+        ("-- --se", Gap("commands", Options(), "--se")),
+        ("-t -- a/--se", Gap("programs", Options(tty=True), "a/--se")),
+        ("ls --", Gap("files", Options(command=["ls"]), "--")),
+        ("-- ls -s", Gap("files", Options(command=["ls"]), "-s")),
+        ("ls -- x", Gap("files", Options(command=["ls", "--"]), "x")),
+        ("dd of=x", Gap("files", Options(command=["dd"]), "of=x")),
+        ("ls --x=y=z", Gap("files", Options(command=["ls"]), "y=z", "--x=")),
+        ("--shell ba", Gap("commands", Options(), "ba")),
+        ("--shell /b", Gap("programs", Options(), "/b")),
+        ("-u r", Gap("users", Options(), "r")),
+        ("--command=l", Gap("commands", Options(), "l", "--command=")),
+        ("-c s a", Gap("files", Options(script="s"), "a")),
+        ("-c s -- a", Gap("files", Options(script="s"), "a")),
+        ("-c s --quie", Gap("options", Options(script="s"), "--quie")),
+        ("-w /x ls -w y", Gap("files", Options(workdir="/x", command=["ls", "-w"]), "y")),
+    ],
+)
+def test_what_is_to_be_completed(line: str, expected: Gap) -> None:
+    gap = decide(line.split(" "), {})
+    gap.options.typed = []
+    assert gap == expected
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("l", Gap("commands", Options(), "l")),
+        ("bin/l", Gap("programs", Options(), "bin/l")),
+        ("ls /e", Gap("files", Options(), "/e", "ls ")),
+        ("cd /x && l", Gap("commands", Options(), "l", "cd /x && ")),
+        ("a | ./b", Gap("programs", Options(), "./b", "a | ")),
+        ("(c", Gap("commands", Options(), "c", "(")),
+        ("ls '", Gap("", Options(), "ls '")),
+        ("echo $x", Gap("", Options(), "echo $x")),
+    ],
+)
+def test_words_in_a_script(script: str, expected: Gap) -> None:
+    assert decide(["-c", script], {}) == expected
+
+
+def test_the_environments_defaults_count() -> None:
+    env = {"RIND_SERVICE": "web", "RIND_LABEL": "x"}
+    assert decide(["ls"], env).options == Options(service="web", label="x")
+    assert decide([], env) == decide([""], env)
+
+
+@pytest.mark.parametrize("line", ["--no-such x", "--shell a/b x", "--tty=x y", "--index 0 -s w"])
+def test_after_a_mistake_there_is_nothing_to_complete(line: str) -> None:
+    with pytest.raises(UsageError):
+        decide(line.split(), {})
+    assert answer(["fish", *line.split()], {}) == []
+
+
+@given(st.lists(st.text() | st.sampled_from(["-e", "-c", "--", "--env", "-it", "--user="])))
+def test_any_words_have_a_gap_or_are_a_usage_error(words: list[str]) -> None:
+    try:
+        gap = decide(words, {})
+    except UsageError:
+        return
+    assert gap.head + gap.text == (words[-1] if words else "")
+
+
+# --- without an engine ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        (["--deta"], ["--detach", "--detach-keys"]),
+        (["-"], sorted(LONG)),
+        (["--completion", ""], ["bash", "fish", "zsh"]),
+        (["--completion=z"], ["--completion=zsh"]),
+        (["-e", "RI"], ["RIND_A", "RIND_B"]),
+        (["--kill-after", ""], []),
+        (["-sx"], []),
+    ],
+)
+def test_candidates_from_nowhere(word: list[str], expected: list[str]) -> None:
+    found = answer(["fish", *word], {"RIND_A": "", "RIND_B": "", "C": ""})
+    assert [candidate.partition("\t")[0] for candidate in found] == expected
+
+
+def test_contexts(tmp_path: Path) -> None:
+    for name in ("far", "near", "broken", "bell\a"):
+        folder = tmp_path / "contexts/meta" / name.strip("\a")
+        folder.mkdir(parents=True)
+        (folder / "meta.json").write_text("" if name == "broken" else json.dumps({"Name": name}))
+    env = {"DOCKER_CONFIG": str(tmp_path)}
+    assert answer(["fish", "--context", ""], env) == ["default", "far", "near"]
+    assert answer(["fish", "--context=f"], env) == ["--context=far"]
+
+
+def test_a_candidate_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["x" * 4097, "y" * 4096, "\u00e9" * 2049]
+    monkeypatch.setattr(completion, "context_names", lambda _env: names)
+    assert answer(["fish", "--context", ""], {}) == ["y" * 4096]
+
+
+def test_too_many_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [str(number) for number in range(10_001)]
+    monkeypatch.setattr(completion, "context_names", lambda _env: names)
+    assert answer(["fish", "--context", ""], {}) == []
+    assert len(answer(["fish", "--context", "1"], {})) == 1112
+
+
+def test_environment_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub dir").mkdir()
+    (tmp_path / "sub dir/b").touch()
+    (tmp_path / ".env").touch()
+    assert answer(["fish", "--env-file", ""], {}) == [".env", "sub dir/"]
+    assert answer(["fish", "--env-file=sub dir/"], {}) == ["--env-file=sub dir/b"]
+    assert answer(["fish", "--env-file", "no/"], {}) == []
+    assert answer(["bash", "rind --env-file su"], {}) == ["b\\ dir/"]
+
+
+def test_bad_shell() -> None:
+    done = subprocess.run([RIND, "--completion", "ksh"], capture_output=True, check=False)
+    said = b"rind: --completion needs one of bash, zsh, fish, but got 'ksh'\n"
+    assert (done.returncode, done.stdout, done.stderr) == (125, b"", said)
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_scripts(name: str) -> None:
+    done = subprocess.run([RIND, "--completion", name], capture_output=True, check=True)
+    assert done.stdout.decode() == SCRIPTS[name]
+
+
+def test_a_run_does_not_import_it() -> None:
+    program = "import sys, rind.cli.program, rind.cli.running.invocation; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert b"rind.cli.actions.completion" not in done.stdout.split()
+    assert b"rind.cli.running.invocation" in done.stdout.split()
+
+
+# --- from containers --------------------------------------------------------------------------
+
+
+def lines(container: TestContainer, *words: str, **env: str) -> list[str]:
+    """Ask once; what answers too late, on a machine that is busy, gives no candidates."""
+    done = subprocess.run(
+        [RIND, "--complete", "fish", *words],
+        env=container.environ(**env),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+        timeout=TIMEOUT,
+    )
+    assert done.stderr == b""
+    return done.stdout.decode().splitlines()
+
+
+def offers(container: TestContainer, *words: str, **env: str) -> list[str]:
+    """Ask until there are candidates."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := lines(container, *words, **env)):
+        assert time.monotonic() < deadline, words
+    return found
+
+
+@pytest.fixture(scope="module")
+def stocked(session_containers: Containers) -> TestContainer:
+    """Return a container with awkward files where the pre-step, which talks, goes."""
+    pre_step = "echo hi; set -fu; IFS=x; PATH=/stock/bin:$PATH; cd /stock; set -- a b"
+    container = session_containers("busybox", pre_step)
+    container.inside(
+        r"""
+        mkdir -p /stock/bin "/stock/sub dir/deeper" /stock/empty; cd /stock
+        printf '#!/bin/sh\n' >bin/tool-1; cp bin/tool-1 bin/tool-2; chmod +x bin/tool-1
+        ln -s nowhere broken; ln -s bin linked
+        touch -- 'two words' "it's" 'quo"te' 'dol$lar' 'back\slash' 'star*' .hidden '=odd' -n
+        touch "sub dir/inner" "$(printf 'bad\033[31m')" "$(printf 'bad\nx')" "$(printf 'bad\377')"
+        mkdir -p /trap/a /trap/b /trap/c; cd /trap
+        touch 'a/$(touch PWNED)' 'b/`touch PWNED`' 'c/g!!;touch PWNED'
+        """
+    )
+    return container
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["tool"], ["tool-1"]),
+        (["--", "basen"], ["basename"]),
+        (["bin/to"], ["bin/tool-1"]),
+        (["/stock/b"], ["/stock/bin/"]),
+        (["cat", "b"], ["back\\slash", "bin/", "broken"]),
+        (["cat", "bin/to"], ["bin/tool-1", "bin/tool-2"]),
+        (["cat", "."], [".hidden"]),
+        (["cat", "-n", "star*"], ["star*"]),
+        (["cat", "-"], ["-n"]),
+        (["cat", "--from=two"], ["--from=two words"]),
+        (["cat", "--from=="], ["--from==odd"]),
+        (["cat", "su"], ["sub dir/"]),
+        (["cat", "sub dir/"], ["sub dir/deeper/", "sub dir/inner"]),
+        (["-w", "/stock/sub dir/", "--no-pre-step", "cat", "in"], ["inner"]),
+        (["-w", "/stock/"], ["/stock/bin/", "/stock/empty/", "/stock/linked/", "/stock/sub dir/"]),
+        (["--shell=/stock/bin/"], ["--shell=/stock/bin/tool-1"]),
+        (["-c", "cat $1", "quo"], ['quo"te']),
+        (["-c", "cat bin/to"], ["cat bin/tool-1", "cat bin/tool-2"]),
+        (["-c", "cat x; basen"], ["cat x; basename"]),
+        (["-u", "ro"], ["root"]),
+        (["-u", "ho"], ["host"]),
+        (["-u", "app", "-e", "X=1", "cat", "dol"], ["dol$lar"]),
+    ],
+)
+def test_candidates_from_a_container(
+    stocked: TestContainer, words: list[str], expected: list[str]
+) -> None:
+    assert offers(stocked, *words) == expected
+
+
+def test_what_could_move_a_cursor_is_left_out(stocked: TestContainer) -> None:
+    assert "it's" in offers(stocked, "cat", "")
+    assert lines(stocked, "cat", "ba") == offers(stocked, "cat", "bac")
+    assert not any("bad" in offer for offer in offers(stocked, "cat", ""))
+
+
+def test_the_pre_steps_path_and_the_working_directory(django: TestContainer) -> None:
+    assert "python3.11" in offers(django, "python")
+    assert "/venv/bin/activate" in offers(django, ".", "/venv/bin/act")
+    assert offers(django, "./m") == ["./manage.py", "./mysite/"]
+    assert "sh" in offers(django, "")
+    assert offers(django, "--shell", "/bin/das") == ["/bin/dash"]
+    assert offers(django, "--shell", "/bin/bash", "./man") == ["./manage.py"]
+    assert offers(django, "--env-file", "/dev/null", "-w", "/venv", "cat", "pyv") == ["pyvenv.cfg"]
+
+
+def test_containers_by_their_traits(containers: Containers, engine: TestEngine) -> None:
+    project = f"p{uuid.uuid4().hex[:8]}"
+    compose = "com.docker.compose"
+    for service, index in (("web", 1), ("web", 2), ("worker\a", 1)):
+        traits = {"project": project, "service": service, "container-number": index}
+        labels = [f"--label={compose}.{name}={value}" for name, value in traits.items()]
+        last = containers("busybox", "", *labels)
+    assert offers(last, "--project", project[:4]) == [project]
+    assert offers(last, "-p", project, "-s", "") == ["web"]
+    assert offers(last, "-s", "", RIND_PROJECT=project, RIND_SERVICE="x") == ["web"]
+    assert offers(last, "-p", project, "-s", "web", "--index=") == ["--index=1", "--index=2"]
+    assert offers(last, "--container", last.name[:-1], RIND_PROJECT="no") == [last.name]
+    assert offers(last, "-p", project, "-s", "web", "--index", "2", "basen") == ["basename"]
+    assert lines(last, "-p", project, "-s", "web", "basen") == []  # of two, it is none
+    engine.cli("pause", last.name)
+    assert lines(last, "--container", last.name) == []
+    assert lines(last, "--container", last.name, "basen") == []
+    engine.cli("unpause", last.name)
+
+
+def test_silence(distroless: TestContainer, containers: Containers, tmp_path: Path) -> None:
+    assert lines(distroless, "e") == []
+    assert lines(distroless, "e", RIND_LABEL="no.such.label") == []
+    assert lines(distroless, "e", DOCKER_HOST=f"unix://{tmp_path}/none") == []
+    assert lines(distroless, "--env-file", "/no/such", "e") == []
+    malformed = containers("busybox", "", "--label", "x.shel=/bin/sh", label="x")
+    assert lines(malformed, "basen") == []
+    failing = containers("busybox", "exit 3")
+    assert lines(failing, "basen") == []
+    assert lines(failing, "\udcff", "\x1b", "") == []
+
+
+def test_a_container_that_never_stops_talking(containers: Containers) -> None:
+    container = containers("busybox", "")
+    container.inside(r"printf '#!/bin/sh\nexec yes\n' >/shell; chmod +x /shell")
+    gap = Gap("files", Options(label=container.label, shell="/shell", command=["cat"]), "")
+    began = time.monotonic()
+    assert completion._ask(gap, {"DOCKER_HOST": container.engine.host}) == []
+    assert time.monotonic() - began < completion.ASK_LIMIT, "it was ended for what it said"
+
+
+def test_a_pre_step_that_hangs_is_ended(containers: Containers) -> None:
+    hanging = containers("busybox", "sleep 54321")
+    started = time.monotonic()
+    assert lines(hanging, "basen") == []
+    wait_until(lambda: "54321" not in hanging.inside("ps -o args | grep -v grep | grep sleep"))
+    assert time.monotonic() - started < TIMEOUT / 2
+
+
+def test_an_engine_that_hangs(tmp_path: Path, busybox: TestContainer) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "docker.sock"))
+        server.listen()
+        assert lines(busybox, "e", DOCKER_HOST=f"unix://{tmp_path}/docker.sock") == []
+
+
+# --- TAB --------------------------------------------------------------------------------------
+
+SHOW = """(printf '(%s)' "$@"; echo; echo "=END=")"""
+RC = {
+    "bash": f"""show() {SHOW}
+eval "$(rind --completion bash)"
+PS1='ready> '
+""",
+    "zsh": f"""show() {SHOW}
+autoload -Uz compinit
+compinit -u
+source <(rind --completion zsh)
+PS1='ready> '
+""",
+    "fish": """function show; printf '(%s)' $argv; echo; echo =END=; end
+function fish_prompt; echo -n 'ready> '; end
+set fish_greeting
+set fish_autosuggestion_enabled 0
+rind --completion fish | source
+""",
+}
+# The file that has these commands.
+RC_FILES = {"bash": "rc", "zsh": ".zshrc", "fish": ".config/fish/config.fish"}
+PROGRAMS = {
+    "bash": ["bash", "--noprofile", "--rcfile", "rc"],
+    "zsh": [os.environ.get("RIND_TEST_ZSH", "zsh")],
+    "fish": [os.environ.get("RIND_TEST_FISH", "fish")],
+}
+
+
+class Terminal:
+    """An interactive shell that has rind's completion."""
+
+    def __init__(self, shell: str, container: TestContainer, home: Path) -> None:
+        file = home / RC_FILES[shell]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(RC[shell])
+        # Else a new user's fish begins by reading the machine's manual.
+        (home / ".local/share/fish/generated_completions").mkdir(parents=True)
+        path = f"{Path(RIND).parent}:{os.environ['PATH']}"
+        program, *args = PROGRAMS[shell]
+        self._spawned = pexpect.spawn(
+            program,
+            args,
+            env=container.environ(HOME=str(home), PATH=path, LC_ALL="C.UTF-8"),
+            cwd=home,
+            dimensions=(50, 200),
+            encoding="utf-8",
+            timeout=TIMEOUT,
+        )
+        self._spawned.expect_exact("ready> ")
+
+    def words(self, typed: str) -> str:
+        """Type something; return the words that it has become, each in brackets."""
+        # Ctrl-A, before the line.
+        self._spawned.send(f"{typed}\x01show \r")
+        self._spawned.expect("[\r\n](\\([^\r\n]*\\))\r\n=END=\r\n")
+        words: str = self._spawned.match[1]
+        return words
+
+    def shows(self, typed: str, text: str) -> None:
+        """Type something, and wait for a text on the screen."""
+        self._spawned.send(typed)
+        self._spawned.expect_exact(text)
+
+    def close(self) -> None:
+        self._spawned.close(force=True)
+
+
+@pytest.fixture(params=SCRIPTS)
+def terminal(
+    request: pytest.FixtureRequest, stocked: TestContainer, tmp_path: Path
+) -> Iterator[Terminal]:
+    it = Terminal(request.param, stocked, tmp_path)
+    yield it
+    it.close()
+
+
+def test_tab(terminal: Terminal, stocked: TestContainer) -> None:
+    for typed, expected in (
+        ("rind --versi\tx", "(rind)(--version)(x)"),
+        ("rind --completion=z\tx", "(rind)(--completion=zsh)(x)"),
+        ("rind basen\tx", "(rind)(basename)(x)"),
+        ("rind bin/to\tx", "(rind)(bin/tool-1)(x)"),
+        ("rind cat tw\tx", "(rind)(cat)(two words)(x)"),
+        ("rind cat two\\ w\tx", "(rind)(cat)(two words)(x)"),
+        ("rind cat 'tw\tx", "(rind)(cat)(two words)(x)"),
+        ('rind cat "do\tx', "(rind)(cat)(dol$lar)(x)"),
+        ("rind cat 'qu\tx", '(rind)(cat)(quo"te)(x)'),
+        ("rind cat it\tx", "(rind)(cat)(it's)(x)"),
+        ("rind cat \"it'\tx", "(rind)(cat)(it's)(x)"),
+        ("rind cat do\tx", "(rind)(cat)(dol$lar)(x)"),
+        ("rind cat back\tx", "(rind)(cat)(back\\slash)(x)"),
+        ("rind cat su\tin\tx", "(rind)(cat)(sub dir/inner)(x)"),
+        ("rind cat --from=tw\tx", "(rind)(cat)(--from=two words)(x)"),
+        (f"rind --container={stocked.name[:-1]}\tx", f"(rind)(--container={stocked.name})(x)"),
+        ("rind cat bin/to\t2 x", "(rind)(cat)(bin/tool-2)(x)"),
+        ("rind cat bad\tx", "(rind)(cat)(badx)"),
+    ):
+        # What comes too late, on a machine that is busy, comes the next time.
+        deadline = time.monotonic() + PATIENCE
+        while (words := terminal.words(typed)) != expected:
+            assert time.monotonic() < deadline, (typed, words)
+
+
+@pytest.mark.parametrize("terminal", ["zsh", "fish"], indirect=True)
+def test_tab_says_what_an_option_does(terminal: Terminal) -> None:
+    terminal.shows("rind --deta\t\t", "attach nothing")
+
+
+def test_tab_runs_nothing(terminal: Terminal, tmp_path: Path) -> None:
+    for typed, expected in (
+        ('rind cat "/trap/a/\tx', "(rind)(cat)(/trap/a/$(touch PWNED))(x)"),
+        ("rind cat /trap/b/\tx", "(rind)(cat)(/trap/b/`touch PWNED`)(x)"),
+        ('rind cat "/trap/c/\tx', "(rind)(cat)(/trap/c/g!!;touch PWNED)(x)"),
+        ("rind cat '/trap/c/\tx", "(rind)(cat)(/trap/c/g!!;touch PWNED)(x)"),
+    ):
+        deadline = time.monotonic() + PATIENCE
+        while (words := terminal.words(typed)) != expected:
+            assert time.monotonic() < deadline, (typed, words)
+    assert not (tmp_path / "PWNED").exists()

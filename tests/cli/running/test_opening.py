@@ -1,0 +1,66 @@
+"""How an ordinary run begins; what becomes of it is in test_invocation.py and test_attach.py."""
+
+import os
+
+import pytest
+from conftest import TestContainer
+
+from rind.cli.options import Options
+from rind.cli.parser import parse
+from rind.cli.running.opening import can_ask, hint, hinted, prepare, wanted_keys
+from rind.errors import SelectionError, StartError, UsageError
+from rind.model import Container
+
+
+def said(text: str) -> None:
+    raise AssertionError(text)
+
+
+@pytest.mark.parametrize("words", [["--all", "x"], ["--wait", "x"], ["--list"], ["--doctor"]])
+def test_what_needs_an_event_loop_is_not_begun(words: list[str]) -> None:
+    assert prepare(parse(words, {}), {}, {"DOCKER_HOST": "unix:///none.sock"}, said) is None
+
+
+def test_what_is_prepared(busybox: TestContainer) -> None:
+    env = {"DOCKER_HOST": busybox.engine.host}
+    options = parse(["-T", "--label", busybox.label, "true"], {})
+    prepared = prepare(options, {"A": "1"}, env, said)
+    assert prepared is not None
+    assert prepared.selected.container.name == busybox.name
+    assert (prepared.config.argv, prepared.config.env) == (["true"], ["A=1"])
+    assert (len(prepared.exec_id), len(prepared.cookie)) == (64, 32)
+    options.detach = True
+    prepared = prepare(options, {}, env, said)
+    assert prepared is not None
+    assert prepared.exec_id == ""
+    options.label = "rind.none"
+    with pytest.raises(SelectionError, match=r"has the label rind\.none"):
+        prepare(options, {}, env, said)
+    options.container = "rind-none"
+    with pytest.raises(SelectionError, match="No such container: rind-none"):
+        prepare(options, {}, env, said)
+
+
+def test_a_hint_is_for_what_is_not_found() -> None:
+    web = Container("0" * 64, "web", "running", "Up", {})
+    options = Options(command=["web", "ls"])
+    missing, other = StartError("no web", 127), StartError("no", 126)
+    assert hint(missing, options, lambda: [web]) == "web is a container: rind --container web ls"
+    assert hint(missing, options, list) == hint(other, options, lambda: [web]) == ""
+    assert hint(missing, Options(command=["web"], container="x"), lambda: [web]) == ""
+    shell, printed = Options(command=["exit"]), StartError("no exit", 127, told=True)
+    assert hint(missing, shell, list).startswith("each rind ends with its command")
+    assert hint(printed, shell, list) == ""
+    assert str(hinted(missing, "so")) == "no web (so)"
+    assert hinted(other, "").exit_status == 126
+
+
+def test_detach_keys() -> None:
+    assert wanted_keys(Options(detach_keys="ctrl-a"), {}) == b"\x01"
+    with pytest.raises(UsageError):
+        wanted_keys(Options(detach_keys="ctrl-?"), {})
+
+
+def test_nobody_is_asked_without_a_terminal() -> None:
+    assert not os.isatty(0)
+    assert not can_ask({"TERM": "xterm"})

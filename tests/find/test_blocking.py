@@ -1,0 +1,77 @@
+"""A client without an event loop, against real engines; and what it may not import."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from conftest import TestContainer
+
+from rind.client import going_on
+from rind.decide.plan import Command
+from rind.decide.profile import Profile
+from rind.decide.selection import Wanted
+from rind.endpoint.endpoint import Endpoint
+from rind.errors import StartError, Unreachable
+from rind.find.blocking import EarlyClient
+from rind.transport.frames import STDOUT
+
+TOO_SLOW = {
+    *("aiodocker", "aiohttp", "argparse", "asyncio", "concurrent.futures", "dataclasses", "email"),
+    *("hashlib", "http", "inspect", "logging", "pathlib", "shutil", "ssl", "subprocess"),
+    *("tempfile", "threading", "typing", "urllib", "uuid", "weakref.WeakSet"),
+}
+"""Modules that take milliseconds to import, and that a start can do without."""
+
+
+def early(container: TestContainer) -> EarlyClient:
+    return EarlyClient(Endpoint(container.engine.host, "the test"), {})
+
+
+async def test_a_command_that_is_started_early_is_served_by_a_client(
+    busybox: TestContainer,
+) -> None:
+    before = early(busybox)
+    at, selected = before.find(Wanted(label=busybox.label))
+    assert at is before
+    container = selected.container
+    config = before.settle(Command(script="echo early; cat; exit 3"), container, Profile())
+    exec_id, cookie = before.create(container, config)
+    begun = before.start(exec_id, cookie, tty=False, size=None)
+    async with going_on(before) as client:
+        target = client.target(container)
+        async with await target.execute(config, begun=begun) as execution:
+            assert execution.exec_id == exec_id
+            assert await execution.read() == (STDOUT, b"early\n")
+            await execution.write(b"late\n")
+            await execution.send_eof()
+            assert await execution.read() == (STDOUT, b"late\n")
+            assert await execution.read() is None
+            assert await execution.wait() == 3
+
+
+def test_it_lists_and_detaches(busybox: TestContainer) -> None:
+    before = early(busybox)
+    (container,) = [one for one in before.running() if one.name == busybox.name]
+    config = before.settle(Command(argv=["true"], stdin=False, output=False), container, Profile())
+    assert len(before.detach(container, config)) == 64
+    with pytest.raises(StartError, match=f"No such container: {container.name}"):
+        before.create(replace(container, id="0" * 64), config)
+
+
+def test_where_no_engine_is() -> None:
+    with pytest.raises(Unreachable, match="there is no socket"):
+        EarlyClient(Endpoint("unix:///none.sock", "the test"), {})
+
+
+def test_what_a_start_needs_is_quick_to_import() -> None:
+    program = (
+        "import sys, rind.cli.main, rind.cli.program, rind.cli.running.opening; print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", f"import sys; sys.path[:] = {sys.path!r}; {program}"],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert TOO_SLOW & {*done.stdout.split()} == set()

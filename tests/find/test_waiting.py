@@ -1,0 +1,99 @@
+"""What is waited for, without an engine; with one it is in test_transports and cli/test_waiting."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import pytest
+
+from rind.errors import Broken, SelectionError
+from rind.find.elsewhere import NoWayError
+from rind.find.waiting import until_fit
+from rind.model import Container
+from rind.target import Target
+
+Find = Callable[[], Awaitable[list[Target]]]
+
+
+class Events:
+    """Events that a test sends."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[BaseException | None] = asyncio.Queue()
+        self.listeners = 0
+
+    @asynccontextmanager
+    async def subscription(self) -> AsyncIterator[AsyncIterator[None]]:
+        self.listeners += 1
+        events = self._events()
+        yield events
+        await events.aclose()
+        self.listeners -= 1
+
+    async def _events(self) -> Any:
+        while True:
+            if (failure := await self.queue.get()) is not None:
+                raise failure
+            yield
+
+
+class Finds:
+    """What is found, each time; the last one again and again."""
+
+    def __init__(self, *found: str | None) -> None:
+        self.found = [*found]
+        self.times = 0
+
+    async def __call__(self) -> list[Target]:
+        self.times += 1
+        status = self.found.pop(0) if len(self.found) > 1 else self.found[0]
+        if status is None:
+            raise SelectionError("there is none")
+        container = Container("1", "web", "running", status, {})
+        return [cast("Target", type("Found", (), {"container": container}))]
+
+
+async def test_it_looks_again_at_each_event() -> None:
+    events, finds = Events(), Finds(None, "Up (health: starting)", "Up (healthy)")
+    told: list[str] = []
+    events.queue.put_nowait(None)
+    events.queue.put_nowait(None)
+    found = await until_fit(events.subscription(), finds, told.append, None, lambda: None)
+    assert found[0].container.status == "Up (healthy)"
+    assert told == ["there is none", "the container web is not healthy (health: starting)"]
+    assert events.listeners == 0
+
+
+async def test_it_looks_again_after_a_time_and_misses_no_event() -> None:
+    events, finds = Events(), Finds(None, None, None, "Up")
+
+    def look_again() -> float | None:
+        if finds.times < 2:
+            return 0
+        events.queue.put_nowait(None)
+        return None
+
+    await until_fit(events.subscription(), finds, lambda _: None, None, look_again)
+    assert (finds.times, events.listeners) == (4, 0)
+
+
+async def test_what_no_waiting_mends_is_told_at_once() -> None:
+    async def find() -> list[Target]:
+        raise NoWayError("nobody says where it is")
+
+    with pytest.raises(NoWayError):
+        await until_fit(Events().subscription(), find, print, None, lambda: None)
+
+
+async def test_the_time_is_over() -> None:
+    events = Events()
+    with pytest.raises(SelectionError, match=r"waited for 0.01 s: there is none"):
+        await until_fit(events.subscription(), Finds(None), lambda _: None, 0.01, lambda: None)
+
+
+async def test_events_that_fail() -> None:
+    events = Events()
+    events.queue.put_nowait(Broken("no more"))
+    with pytest.raises(Broken, match="no more"):
+        await until_fit(events.subscription(), Finds(None), lambda _: None, None, lambda: None)

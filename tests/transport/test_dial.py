@@ -1,0 +1,29 @@
+"""Dialers; TLS is in test_tls.py, ssh in test_ssh.py."""
+
+import socket
+import time
+
+import pytest
+
+from rind.transport.dial import PlainDialer, places
+from rind.transport.wire import BlockingWire, finish
+
+
+def test_places() -> None:
+    assert places("unix:///a:b") == [(socket.AF_UNIX, "/a:b")]
+    assert places("unix://@a") == [(socket.AF_UNIX, "\0a")]
+    assert (socket.AF_INET, ("127.0.0.1", 80)) in places("tcp://127.0.0.1:80")
+    assert places("tcp://[::1]:2375")[0][1][:2] == ("::1", 2375)
+    with pytest.raises(OSError, match=r"[Nn]ame"):
+        places("tcp://no-such-host.invalid:1")
+
+
+def test_the_next_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        known = [(socket.AF_INET, end.getsockname()) for end in (unused, server)]
+        monkeypatch.setattr("rind.transport.dial.places", lambda _: known)
+        dialer = PlainDialer("tcp://x:1", BlockingWire)
+        finish(dialer.dial(time.monotonic() + 10)).close()
+        assert dialer.place == known[1]
+        assert dialer.using(BlockingWire).place == known[1]

@@ -1,0 +1,91 @@
+"""Requests without an event loop, to real engines and to peers that go wrong."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from conftest import TestContainer
+
+from rind.endpoint.endpoint import Endpoint
+from rind.engine.engine import Engine
+from rind.errors import Unreachable
+from rind.model import ExecConfig
+from rind.transport.carrier import Disconnected, Request
+from rind.transport.dial import PlainDialer
+from rind.transport.sockets import SocketCarrier
+from rind.transport.wire import BlockingWire, finish
+
+
+def blocking(url: str) -> Engine:
+    engine = Engine(Endpoint(url, "the test"), SocketCarrier(PlainDialer(url, BlockingWire)))
+    return finish(engine.__aenter__())
+
+
+def test_an_engine_is_asked_without_an_event_loop(busybox: TestContainer) -> None:
+    engine = blocking(busybox.engine.host)
+    container = finish(engine.container(busybox.name))
+    exec_id = finish(engine.create_exec(container.id, ExecConfig(argv=["true"])))
+    assert finish(engine.inspect_exec(exec_id)).exit_code is None
+    finish(engine.start_exec_detached(exec_id))
+    while finish(engine.inspect_exec(exec_id)).running:
+        pass
+    assert finish(engine.inspect_exec(exec_id)).exit_code == 0
+
+
+@contextmanager
+def peer(folder: Path, said: bytes, *, stays: bool = False) -> Iterator[str]:
+    """Serve one connection: read something, say this, and close it."""
+    go_on = threading.Event()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(folder / "peer.sock"))
+        server.listen()
+
+        def serve() -> None:
+            with server.accept()[0] as ours:
+                ours.recv(65536)
+                ours.sendall(said)
+                if stays:
+                    go_on.wait()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"unix://{folder}/peer.sock"
+        go_on.set()
+        thread.join()
+
+
+def ping(url: str, timeout: float = 10) -> bytes:
+    carrier = SocketCarrier(PlainDialer(url, BlockingWire))
+    return finish(carrier.request(Request("GET", "_ping"), timeout)).body
+
+
+def test_an_answer_that_comes_in_time(tmp_path: Path) -> None:
+    with peer(tmp_path, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK", stays=True) as url:
+        assert ping(url) == b"OK"
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\n\r\nO"])
+def test_one_that_does_not(tmp_path: Path, said: bytes) -> None:
+    began = time.monotonic()
+    with peer(tmp_path, said, stays=True) as url, pytest.raises(TimeoutError):
+        ping(url, timeout=0.05)
+    assert time.monotonic() - began >= 0.05
+
+
+def test_no_answer(tmp_path: Path) -> None:
+    with peer(tmp_path, b"") as url, pytest.raises(Disconnected):
+        ping(url)
+    with pytest.raises(FileNotFoundError):
+        ping(f"unix://{tmp_path}/none.sock")
+
+
+def test_the_engines_errors_are_the_same(tmp_path: Path) -> None:
+    refused = pytest.raises(Unreachable, match="no Api-Version in its answer")
+    with peer(tmp_path, b"HTTP/1.1 200 OK\r\n\r\n") as url, refused:
+        blocking(url)
+    with pytest.raises(Unreachable, match="there is no socket at"):
+        blocking("unix:///none.sock")
