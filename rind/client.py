@@ -21,8 +21,7 @@ from rind.decide.selection import (
 from rind.endpoint.endpoint import resolve_endpoint
 from rind.engine.engine import REQUEST_TIMEOUT, Engine
 from rind.errors import Refused, SelectionError, Unreachable
-from rind.execution.registry import Registry
-from rind.execution.tasks import Tasks, persistent, shielded
+from rind.execution.tasks import Registry, Tasks, persistent, shielded
 from rind.find.caller import find_caller
 from rind.find.elsewhere import Elsewhere, at_node, chosen, chosen_all, seen_there
 from rind.find.nodes import Nodes

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     Checkout = Literal["", "ours", "another"]
 
+
 __all__ = [
     "COMPOSE",
     "DEV_FOLDER",
@@ -30,6 +31,10 @@ __all__ = [
     "ExecConfig",
     "ExecState",
     "Mount",
+    "Node",
+    "Service",
+    "Swarm",
+    "Task",
     "is_path",
 ]
 
@@ -300,3 +305,73 @@ class Defaults:
     variables: Mapping[str, str] = field(default_factory=dict)
     workdir: str = ""
     user: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A machine of a swarm.
+
+    Attributes:
+        state: ready, down, unknown or disconnected.
+        host: how its engine is reached, by its label ``app.rind.host``; empty for unsaid.
+    """
+
+    id: str
+    hostname: str
+    state: str
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service of a swarm.
+
+    Attributes:
+        name: the stack's is before it, if it is of one.
+        labels: its own.
+        container_labels: those that its containers get.
+    """
+
+    id: str
+    name: str
+    labels: Mapping[str, str]
+    container_labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One run of a service's container, on one node.
+
+    Attributes:
+        node_id: empty before it has one.
+        slot: its number among the replicas; 0 of a global service.
+        state, desired: as ``running``; see SwarmKit's task model.
+        error: why it has failed; empty for no reason.
+        container_id: empty before it has one.
+        labels: those that the container has from the service.
+        image: its name, without a digest.
+        created: in seconds since 1970; 0 for unsaid.
+        changed: when its state has, as the engine writes a time; later is greater.
+    """
+
+    id: str
+    service_id: str
+    node_id: str
+    slot: int
+    state: str
+    desired: str
+    error: str
+    container_id: str
+    labels: Mapping[str, str]
+    image: str
+    created: int
+    changed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Swarm:
+    """What a manager knows of some services: the nodes and these, each by its ID, and the tasks."""
+
+    nodes: Mapping[str, Node]
+    services: Mapping[str, Service]
+    tasks: Sequence[Task]

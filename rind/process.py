@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, Generic, Literal, Self, overload
 
 from rind.errors import Broken, ContainerGone, RindError, StartError
-from rind.execution.exchange import exchange
+from rind.execution.capture import exchange
 from rind.execution.exec import KILL_AFTER
 from rind.execution.lines import Lines, LinesOutput
 from rind.execution.outputs import Pipe, output
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from rind.execution.exec import Exec
     from rind.execution.lines import Stream
     from rind.execution.outputs import Output
-    from rind.execution.registry import Registry
     from rind.execution.stdio import LocalFile
+    from rind.execution.tasks import Registry
     from rind.model import Container, ExecConfig
     from rind.reaper.tree import Trees
 

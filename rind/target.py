@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from rind.execution.begin import Begun
     from rind.execution.capture import CompletedProcess, OnOutput
     from rind.execution.exec import Exec
-    from rind.execution.registry import Registry
     from rind.execution.stdio import LocalFile
+    from rind.execution.tasks import Registry
     from rind.model import Caller, Container, ExecConfig
     from rind.reaper.tree import Trees
 

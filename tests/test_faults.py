@@ -18,8 +18,8 @@ from rind.endpoint.discovery import listens
 from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.errors import Broken, RindError
-from rind.execution.registry import Registry
 from rind.execution.start import open_exec
+from rind.execution.tasks import Registry
 from rind.model import ExecConfig
 from rind.reaper.tree import Trees
 from rind.transport.frames import STDERR, STDOUT

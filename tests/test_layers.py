@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "rind"
 FLOORS = [
     {"base"},
     {"errors"},
-    {"model", "swarm_model"},
+    {"model"},
     {"decide", "endpoint", "terminal"},
     {"transport"},
     {"engine"},
@@ -119,7 +119,6 @@ def test_every_module_has_its_test() -> None:
             "cli",
             "errors",
             "model",
-            "swarm_model",
         }:
             continue
         *folders, last = name.split(".")

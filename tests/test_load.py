@@ -17,8 +17,8 @@ from processes import MIB, MOST_MEMORY, descriptors, resident
 
 from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
-from rind.execution.registry import Registry
 from rind.execution.start import open_exec
+from rind.execution.tasks import Registry
 from rind.model import ExecConfig
 from rind.reaper.tree import Trees
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rind.decide.selection import Wanted
-    from rind.swarm_model import Service, Swarm, Task
+    from rind.model import Service, Swarm, Task
 
 __all__ = ["has_wanted", "is_name", "last_error", "merged", "node_id_of", "starting", "tasks_up"]
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rind.errors import (
         Ending,
     )
-    from rind.execution.registry import Registry
+    from rind.execution.tasks import Registry
     from rind.model import Container, ExecConfig, ExecState
     from rind.reaper.tree import Tree, Trees
     from rind.transport.hijacked import HijackedStream

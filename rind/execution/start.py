@@ -20,7 +20,7 @@ from rind.reaper.tree import BOUND
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rind.execution.begin import Begun
-    from rind.execution.registry import Registry
+    from rind.execution.tasks import Registry
     from rind.model import Container, ExecConfig
     from rind.reaper.tree import Tree, Trees
 

@@ -27,7 +27,7 @@ from rind.endpoint.docker_config import context_names
 from rind.endpoint.endpoint import resolve_endpoint
 from rind.engine.manager import NoManager, ask_manager
 from rind.errors import EngineError, Refused, RindError, SelectionError, Unreachable, UsageError
-from rind.swarm_model import Swarm
+from rind.model import Swarm
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ if TYPE_CHECKING:
     from rind.decide.selection import Selected
     from rind.endpoint.endpoint import Endpoint
     from rind.engine.engine import Engine
-    from rind.model import Caller, Container
-    from rind.swarm_model import Node
+    from rind.model import Caller, Container, Node
 
 __all__ = ["Elsewhere", "NoWayError", "at_node", "chosen", "chosen_all", "seen_there"]
 

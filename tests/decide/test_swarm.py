@@ -11,8 +11,7 @@ from rind.decide.swarm import (
     starting,
     tasks_up,
 )
-from rind.model import STACK, Container
-from rind.swarm_model import Node, Service, Swarm, Task
+from rind.model import STACK, Container, Node, Service, Swarm, Task
 
 ONE, TWO, THREE = ("1" * 25, "2" * 25, "3" * 25)
 NODES = {

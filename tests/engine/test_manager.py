@@ -11,7 +11,7 @@ from rind.engine.engine import Engine
 from rind.engine.manager import NoManager, ask_manager
 from rind.engine.pooled import PooledCarrier
 from rind.errors import Refused
-from rind.swarm_model import Service
+from rind.model import Service
 from rind.transport.carrier import Answer, Request
 
 

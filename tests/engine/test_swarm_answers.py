@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rind.engine.swarm_answers import read_nodes, read_services, read_tasks
-from rind.swarm_model import Node, Service, Task
+from rind.engine.manager import read_nodes, read_services, read_tasks
+from rind.model import Node, Service, Task
 from rind.transport.carrier import WrongAnswer
 
 ID = "aohp5pu9n62b981vo8x3ut6vf"

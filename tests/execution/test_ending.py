@@ -2,7 +2,7 @@
 
 import pytest
 
-from rind.execution.ending import ending
+from rind.execution.state import ending
 
 
 @pytest.mark.parametrize(

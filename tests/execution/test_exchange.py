@@ -4,7 +4,7 @@ import pytest
 from streams import put
 
 from rind.errors import Broken
-from rind.execution.exchange import exchange
+from rind.execution.capture import exchange
 from rind.execution.outputs import Pipe
 from rind.execution.stdin import StdinWriter
 

@@ -13,8 +13,8 @@ from rind.engine.engine import Engine
 from rind.errors import Broken, Lost, StartError
 from rind.execution.exec import Exec
 from rind.execution.receiver import Receiver
-from rind.execution.registry import Registry
 from rind.execution.start import open_exec
+from rind.execution.tasks import Registry
 from rind.model import ExecConfig
 from rind.reaper.leash import Loss
 from rind.reaper.tree import Tree, Trees

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from rind.execution.registry import Registry
+from rind.execution.tasks import Registry
 
 
 class Command:

@@ -12,8 +12,8 @@ import rind
 from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.errors import Broken, LeftRunning, StartError
-from rind.execution.registry import Registry
 from rind.execution.start import open_exec
+from rind.execution.tasks import Registry
 from rind.model import ExecConfig
 from rind.reaper.tree import Tree, Trees
 

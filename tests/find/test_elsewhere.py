@@ -22,8 +22,7 @@ from rind.engine.engine import Engine
 from rind.engine.pooled import PooledCarrier
 from rind.errors import Refused
 from rind.find.elsewhere import Elsewhere, seen_there
-from rind.model import Caller, Container, EngineInfo
-from rind.swarm_model import Node
+from rind.model import Caller, Container, EngineInfo, Node
 from rind.transport.carrier import Answer, Request
 
 

@@ -32,8 +32,8 @@ from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.errors import LeftRunning
 from rind.execution.begin import new_cookie
-from rind.execution.registry import Registry
 from rind.execution.start import open_exec
+from rind.execution.tasks import Registry
 from rind.model import ExecConfig
 from rind.reaper import host_processes
 from rind.reaper.looks import Look
