@@ -71,6 +71,14 @@ def test_imports_never_run_up() -> None:
             assert below or other == package, f"{name} imports {imported}"
 
 
+def test_the_floors_are_drawn_where_people_look() -> None:
+    page = (PACKAGE.parent / ".github" / "CONTRIBUTING.md").read_text()
+    drawing = page.partition("```text\n")[2].partition("```")[0].splitlines()
+    assert [line.partition("  ")[0] for line in drawing] == [
+        ", ".join(sorted(floor)) for floor in reversed(FLOORS)
+    ]
+
+
 def test_no_module_imports_itself_in_a_circle() -> None:
     graph = {name: ours(tree) for name, tree in modules().items() if name not in DOTLESS}
     done: set[str] = set()

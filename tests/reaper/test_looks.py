@@ -9,7 +9,7 @@ import pytest
 from conftest import TestContainer
 
 import rind
-from rind.engine.endpoint import Endpoint
+from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.reaper.looks import CannotLook, Look, Looks
 from rind.reaper.scripts import NOT_KNOWN
