@@ -280,7 +280,7 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         Option(
             "--timeout",
             _duration("timeout"),
-            "SIGTERM for the command and all that it started; status 124",
+            "send SIGTERM to the command and its children after that; status 124",
             metavar="DURATION",
             excludes=("--detach",),
         ),
@@ -342,7 +342,7 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         Option(
             "--explain",
             _set("action", "explain"),
-            "say what would be run, where and why",
+            "show the command, its container and the reason, and run nothing",
         ),
         Option(
             "--doctor",
@@ -390,7 +390,7 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         Option(
             "-v, --verbose",
             _set("verbosity", 1),
-            "say what is run, where and why there",
+            "show the command, its container and the reason, and run it",
         ),
     ),
 }
