@@ -6,6 +6,9 @@ from typing import Any, Final, Protocol, TypeVar
 
 __all__ = ["Closable", "Registry", "Tasks", "persistent", "shielded"]
 
+BOUND: Final = 10.0
+"""Seconds to wait for commands that are being started."""
+
 MOST_BEGINNINGS: Final = 3
 """How often cancelled work starts again, at most."""
 
@@ -73,8 +76,8 @@ async def persistent(work: Callable[[], Coroutine[Any, Any, object]]) -> None:
     await work()
 
 
-BOUND: Final = 10.0
-"""Seconds to wait for commands that are being started."""
+def _raise(exc: BaseException) -> None:
+    raise exc
 
 
 class Closable(Protocol):
@@ -101,7 +104,3 @@ class Registry:
         if self.opening:
             await asyncio.wait(self.opening, timeout=BOUND)
         await asyncio.gather(*(command.aclose() for command in self.open), return_exceptions=True)
-
-
-def _raise(exc: BaseException) -> None:
-    raise exc
