@@ -194,7 +194,7 @@ async def _end_unheard(process: Exec, output: _Output) -> None:
     What it says about that on its stderr is still written.
     """
     await output.is_unheard.wait()
-    await process.end(signal.SIGTERM, process.kill_after)
+    await process.end(signal.SIGTERM, process.leaving.kill_after)
 
 
 def _together(

@@ -9,27 +9,21 @@ import time
 from functools import partial
 from typing import Final, Self, Unpack
 
-from rind.base.records import replace
+from rind.base.deadline import Deadline
 from rind.decide.profile import DEFAULT_LABEL
-from rind.decide.selection import (
-    AmbiguousError,
-    NoContainerError,
-    Wanted,
-    fitting,
-    require_running,
-)
+from rind.decide.selection import Wanted
 from rind.endpoint.endpoint import resolve_endpoint
 from rind.engine.engine import REQUEST_TIMEOUT, Engine
-from rind.errors import Refused, SelectionError, Unreachable
-from rind.execution.tasks import Registry, Tasks, persistent, shielded
+from rind.errors import SelectionError, Unreachable
+from rind.execution.session import Session
+from rind.execution.tasks import Tasks, persistent, shielded
 from rind.find.caller import find_caller
-from rind.find.elsewhere import Elsewhere, at_node, chosen, chosen_all, seen_there
+from rind.find.finder import Finder
 from rind.find.nodes import Nodes
-from rind.find.resolve import find, find_all, is_elsewhere, list_candidates, narrowed
+from rind.find.resolve import is_elsewhere
 from rind.find.waiting import until_fit
 from rind.keywords import WantedFields, check_keywords
-from rind.reaper.tree import Trees
-from rind.target import Target, following, limited
+from rind.target import Target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,7 +110,9 @@ class Client:
         self.endpoint = engine.endpoint
         self.caller = caller
         environ = os.environ if environ is None else environ
-        self._elsewhere = Elsewhere(engine, environ)
+        self._engine = engine
+        self._session = Session(engine)
+        self._finder = Finder(engine, caller, environ)
         self._nodes = Nodes(
             partial(
                 client_at,
@@ -126,9 +122,6 @@ class Client:
                 may_ask=engine.may_ask,
             ),
         )
-        self._engine = engine
-        self._trees = Trees(engine)
-        self._registry = Registry()
 
     def __repr__(self) -> str:
         return f"<Client of {self.endpoint.url} (from {self.endpoint.source})>"
@@ -164,13 +157,18 @@ class Client:
     async def _close(self) -> None:
         try:
             await persistent(self._end_commands)
-            await persistent(self._trees.aclose)
+            await persistent(self._session.trees.aclose)
         finally:
             await self._engine.aclose()
 
     async def _end_commands(self) -> None:
         """End those here, and those on other nodes, all at once."""
-        await asyncio.gather(self._registry.aclose(), self._nodes.aclose())
+        await asyncio.gather(self._session.end_commands(), self._nodes.aclose())
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, for this package."""
+        return self._engine
 
     async def find(
         self,
@@ -201,31 +199,17 @@ class Client:
         def timed_out() -> Unreachable:
             return Unreachable(f"{self.endpoint.url} has not answered within {timeout:g} s")
 
-        deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
-        async with limited(deadline, timed_out):
+        async with Deadline(timeout).limit(timed_out):
             found = await self._find(wanted)
-        return following(found, partial(self._find, wanted)) if follow else found
+        return found.following(partial(self._find, wanted)) if follow else found
 
     async def _find(self, wanted: Wanted) -> Target:
-        """Find the one container here, and only if none fits a task of the swarm."""
-        try:
-            return self._target(await find(self._engine, self.caller, wanted), wanted)
-        except AmbiguousError as several:
-            if not any(one.is_task for one in several.candidates):
-                raise
-            try:
-                fit = await self._elsewhere.with_tasks(several.candidates, wanted)
-            except SelectionError:  # there is no more to choose from
-                raise several from None
-        except SelectionError as missing:
-            fit = await self._in_place_of(missing, wanted)
-        selected = chosen(fit, wanted, self.caller)
-        return await self.reach(selected.container, wanted.label, reason=selected.reason)
+        return await self._reach(await self._finder.find(wanted), wanted)
 
-    async def _in_place_of(self, missing: SelectionError, wanted: Wanted) -> list[Container]:
-        if isinstance(missing, NoContainerError) and missing.is_final:
-            raise missing
-        return await self._elsewhere.in_place_of(missing, wanted)
+    async def _reach(self, selected: Selected, wanted: Wanted) -> Target:
+        container, reason = selected.container, selected.reason
+        _log.debug("chose the container %s: %s", container.name, reason)
+        return await self.reach(container, wanted.label, reason=reason)
 
     async def reach(
         self, container: Container, label: str = DEFAULT_LABEL, *, reason: str = "chosen"
@@ -239,18 +223,8 @@ class Client:
             SelectionError: nobody says where the engine is, or the task has gone.
             EngineError: the engine there failed.
         """
-        if not container.node:
-            return self.target(require_running(container), label, reason=reason)
-        client: Client = self
-        try:
-            found = replace(await self._engine.container(container.id), node=container.node)
-        except Refused:
-            node, endpoint = await self._elsewhere.way(container)
-            with at_node(node, container):
-                client = await self._nodes.client(endpoint)
-                engine = client._engine  # noqa: SLF001 # of another one of ours
-                found = await seen_there(engine, container, node, endpoint)
-        return client.target(require_running(found), label, reason=reason)
+        client, found = await self._finder.reach(container, self._nodes.client)
+        return (client or self).target(found, label, reason=reason)
 
     async def container(self, name: str) -> Container:
         """Return the container of a name, an ID or a unique prefix of one, running or not.
@@ -261,8 +235,7 @@ class Client:
             SelectionError: there is none.
             EngineError: the engine failed.
         """
-        [found] = await list_candidates(self._engine, self.caller, Wanted(container=name))
-        return found
+        return await self._finder.named(name)
 
     async def wait_for(
         self,
@@ -318,12 +291,7 @@ class Client:
         asked = _asked(wanted, fields)
 
         async def find() -> list[Target]:
-            await self.containers(asked)  # for those that a swarm is starting
-            for container in (await narrowed(self._engine, self.caller, asked)).containers:
-                if container.state == "restarting":
-                    require_running(container)
-            if starting := self._elsewhere.starting(asked):
-                raise SelectionError(f"{starting[0].title} has the state {starting[0].status}")
+            await self._finder.require_started(asked)
             return await self.find_all(asked)
 
         return await self._wait(find, told, timeout)
@@ -336,13 +304,13 @@ class Client:
     ) -> list[Target]:
         def look_again() -> float | None:
             # A manager tells no events of the other nodes' containers.
-            return _LOOK_AGAIN if self._elsewhere.is_managed else None
+            return _LOOK_AGAIN if self._finder.elsewhere.is_managed else None
 
         async def find_by_now() -> list[Target]:
             try:
                 return await find()
             except Unreachable as exc:
-                if not self._elsewhere.is_managed:
+                if not self._finder.elsewhere.is_managed:
                     raise
                 # A swarm does not know at once of a node that is down.
                 raise SelectionError(str(exc)) from exc
@@ -373,18 +341,7 @@ class Client:
             SelectionError: there is no container of the wanted name.
             EngineError: the engine failed.
         """
-        asked = _asked(wanted, fields)
-        try:
-            local = await list_candidates(self._engine, self.caller, asked, up=not stopped)
-        except SelectionError as missing:
-            return await self._elsewhere.in_place_of(missing, asked)
-        if asked.container is not None:
-            return local
-        local = fitting(local, asked)
-        try:
-            return await self._elsewhere.with_tasks(local, asked)
-        except SelectionError:
-            return local
+        return await self._finder.containers(_asked(wanted, fields), stopped=stopped)
 
     async def versions(self) -> tuple[str, str]:
         """Return the engine's version, and that of the API that is spoken with it.
@@ -425,34 +382,13 @@ class Client:
             EngineError: the engine failed.
         """
         wanted = _asked(wanted, fields)
-        own, found = await self._find_all(wanted)
-
-        async def reached(selected: Selected) -> Target:
-            if selected.container.id in own:
-                return self._target(selected, wanted)
-            return await self.reach(selected.container, wanted.label, reason=selected.reason)
-
+        found = await self._finder.find_all(wanted)
         tasks = Tasks()
         try:
-            return await asyncio.gather(*[tasks.spawn(reached(selected)) for selected in found])
+            reaching = [tasks.spawn(self._reach(selected, wanted)) for selected in found]
+            return await asyncio.gather(*reaching)
         finally:
             await tasks.cancel()  # after a failure, the others
-
-    async def _find_all(self, wanted: Wanted) -> tuple[set[str], list[Selected]]:
-        """Find all that fit, by name, and the IDs of those that are on our engine."""
-        try:
-            here = await find_all(self._engine, self.caller, wanted)
-        except SelectionError as missing:
-            fit = await self._in_place_of(missing, wanted)
-            return set(), chosen_all(fit, wanted, self.caller)
-        own = {selected.container.id for selected in here}
-        if wanted.container is not None or here[0].is_final:
-            return own, here
-        fit = await self._elsewhere.with_tasks([one.container for one in here], wanted)
-        if not fit:
-            stopping = NoContainerError(f"the swarm is stopping all that have {wanted}")
-            fit = await self._elsewhere.in_place_of(stopping, wanted)
-        return own, chosen_all(fit, wanted, self.caller)
 
     async def running(self, labels: Sequence[str] = ()) -> list[Container]:
         """List the running containers that have all of ``labels``, each ``KEY`` or ``KEY=value``.
@@ -476,7 +412,7 @@ class Client:
         It must be on this client's engine; for a swarm's task, see :meth:`reach`. A label that is
         unknown or invalid is told when a command is planned.
         """
-        return Target(*(self._trees, self._registry, container, label, self.caller), reason=reason)
+        return Target(self._session, container, label, self.caller, reason=reason)
 
     def stands_elsewhere(self, container: Container) -> bool:
         """Return whether we are in a Compose project's folder, and ``container`` is of another's.
@@ -486,11 +422,6 @@ class Client:
         Standing nowhere in particular is not elsewhere.
         """
         return is_elsewhere(container, self.caller)
-
-    def _target(self, selected: Selected, wanted: Wanted) -> Target:
-        container, reason = selected.container, selected.reason
-        _log.debug("chose the container %s: %s", container.name, reason)
-        return self.target(container, wanted.label, reason=reason)
 
 
 def _asked(wanted: Wanted | None, fields: WantedFields) -> Wanted:

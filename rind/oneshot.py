@@ -6,17 +6,16 @@ the local terminal alone; :func:`rind.attach.attach_terminal` is for that.
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack
 from typing import Any
 
+from rind.base.deadline import Deadline
 from rind.client import connect
 from rind.decide.plan import words
 from rind.decide.selection import Wanted
 from rind.errors import TimedOut
 from rind.keywords import AnywhereOptions, check_keywords
 from rind.signatures import as_run_anywhere
-from rind.target import limited
 
 __all__ = ["run", "run_found"]
 
@@ -64,19 +63,17 @@ async def run_found(
     names = Wanted.__annotations__
     wanted = Wanted(**{name: options.pop(name) for name in names if name in options})
     timeout = options.pop("timeout", None)
-    clock = asyncio.get_running_loop().time
-    deadline = None if timeout is None else clock() + timeout
+    deadline = Deadline(timeout)
 
     def timed_out() -> TimedOut:
         return TimedOut(words(argv), timeout)
 
     async with AsyncExitStack() as stack:
-        async with limited(deadline, timed_out):
+        async with deadline.limit(timed_out):
             client = await stack.enter_async_context(connecting)
             target = await client.find(wanted)
-        left = None if deadline is None else deadline - clock()
         try:
-            done: CompletedProcess[Any] = await target.run(argv, timeout=left, **options)
+            done: CompletedProcess[Any] = await target.run(argv, timeout=deadline.left, **options)
         except TimedOut as exc:
             # It had that long in all.
             raise TimedOut(

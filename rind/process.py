@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import suppress
-from typing import Any, Generic, Literal, Self, overload
+from typing import Any, Generic, Self, overload
 
 from rind.errors import Broken, ContainerGone, RindError, StartError
 from rind.execution.capture import exchange
-from rind.execution.exec import KILL_AFTER
 from rind.execution.lines import Lines, LinesOutput
 from rind.execution.outputs import Pipe, output
 from rind.execution.start import open_exec
 from rind.execution.stdin import StdinWriter, copy_bytes, copy_in
-from rind.execution.stdio import DEFAULT_LIMIT, PIPE, STDOUT, Duplicate, has_fileno
+from rind.execution.stdio import PIPE, STDOUT, Duplicate, has_fileno
 from rind.execution.tasks import Tasks, shielded
 from rind.execution.text import TextReader, TextWriter
 from rind.transport.frames import STDERR as STDERR_STREAM
@@ -28,13 +27,12 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from rind.errors import Ending, LeftRunning
-    from rind.execution.exec import Exec
+    from rind.execution.exec import Exec, Leaving
     from rind.execution.lines import Stream
     from rind.execution.outputs import Output
-    from rind.execution.stdio import LocalFile
-    from rind.execution.tasks import Registry
+    from rind.execution.session import Session
+    from rind.execution.streams import Streams
     from rind.model import Container, ExecConfig
-    from rind.reaper.tree import Trees
 
     In_co = TypeVar("In_co", covariant=True, default=StdinWriter)
     Out_co = TypeVar("Out_co", covariant=True, default=asyncio.StreamReader)
@@ -67,35 +65,32 @@ class Process(Generic[In_co, Out_co, Err_co]):
     stdout: Out_co
     stderr: Err_co
 
-    def __init__(  # noqa: PLR0913, PLR0917 # only start() calls it
-        self,
-        execution: Exec,
-        stdin: StdinWriter | Duplicate | None,
-        stdout: Output,
-        stderr: Output,
-        decoding: tuple[str, str] | None,
-        limit: int,
-    ) -> None:
+    def __init__(self, execution: Exec, outputs: tuple[Output, Output], streams: Streams) -> None:
         self.returncode: int | None = None
-        streams: list[Any] = [
-            stdin if isinstance(stdin, StdinWriter) else None,
+        self._exec = execution
+        self._decoding = streams.decoding
+        self._limit = streams.limit
+        self._outputs = stdout, stderr = outputs
+        self._stdin: StdinWriter | Duplicate | None = None
+        if streams.stdin == PIPE:
+            self._stdin = StdinWriter(execution.write, execution.send_eof, streams.limit)
+        elif not isinstance(streams.stdin, bytes) and has_fileno(streams.stdin):
+            file = streams.stdin
+            self._stdin = file if isinstance(file, Duplicate) else Duplicate(file)
+        ends: list[Any] = [
+            self._stdin if isinstance(self._stdin, StdinWriter) else None,
             stdout.reader if isinstance(stdout, Pipe) else None,
             stderr.reader if isinstance(stderr, Pipe) and stderr is not stdout else None,
         ]
-        if decoding is not None:
+        if self._decoding is not None:
             kinds = TextWriter, TextReader, TextReader
-            streams = [
-                stream and kind(stream, *decoding)
-                for kind, stream in zip(kinds, streams, strict=True)
+            ends = [
+                end and kind(end, *self._decoding) for kind, end in zip(kinds, ends, strict=True)
             ]
-        self.stdin, self.stdout, self.stderr = streams
-        self._exec = execution
-        self._decoding = decoding
-        self._limit = limit
-        self._stdin = stdin
-        self._outputs = stdout, stderr
+        self.stdin, self.stdout, self.stderr = ends
         self._tasks = Tasks()
-        self._pump: asyncio.Task[None] | None = None
+        self._feed(streams.stdin if isinstance(streams.stdin, bytes) else None)
+        self._pump = self._tasks.spawn(self._move_output())
 
     def __repr__(self) -> str:
         return repr(self._exec).replace("<Exec", "<Process", 1)
@@ -103,68 +98,44 @@ class Process(Generic[In_co, Out_co, Err_co]):
     @classmethod
     async def start(  # noqa: PLR0913 # only open_process() calls it
         cls,
-        trees: Trees,
-        registry: Registry,
+        session: Session,
         container: Container,
         config: ExecConfig,
+        streams: Streams,
         *,
-        stdin: int | bytes | LocalFile,
-        stdout: int | LocalFile,
-        stderr: int | LocalFile,
         size: tuple[int, int] | None = None,
-        limit: int = DEFAULT_LIMIT,
-        on_exit: Literal["kill", "detach"] = "kill",
-        kill_after: float = KILL_AFTER,
-        encoding: str | None = None,
-        errors: str = "strict",
+        leaving: Leaving | None = None,
     ) -> Self:
         """Start a command, and begin to move its bytes.
 
         Args:
-            trees: as :func:`~rind.execution.start.open_exec` has it.
-            registry: the same.
-            container: the same.
-            config: the same.
-            stdin: as :meth:`rind.target.Target.open_process` has it.
-            stdout: the same.
-            stderr: the same.
-            size: the same.
-            limit: the same.
-            on_exit: the same.
-            kill_after: the same.
-            encoding: the same.
-            errors: the same.
+            session: of the engine that the container is on.
+            container: a running one.
+            config: the command.
+            streams: its streams. Files are not closed, except a :class:`Duplicate`.
+            size: the window size (rows, columns) that it begins with, with a TTY.
+            leaving: what leaving the context does to it; None to end it.
 
         Raises:
             ValueError: a stream or the size is invalid.
             StartError, EngineError: as :func:`~rind.execution.start.open_exec`.
         """
         # Nothing may fail between the start and the return: the command would be lost.
-        out = output(stdout, limit)
-        err = out if config.tty or stderr == STDOUT else output(stderr, limit)
-        execution = await open_exec(trees, registry, container, config, size)
-        execution.on_exit, execution.kill_after = on_exit, kill_after
-        source: StdinWriter | Duplicate | None = None
-        if stdin == PIPE:
-            source = StdinWriter(execution.write, execution.send_eof, limit)
-        elif not isinstance(stdin, bytes) and has_fileno(stdin):
-            source = stdin if isinstance(stdin, Duplicate) else Duplicate(stdin)
-        process = cls(
-            execution, source, out, err, None if encoding is None else (encoding, errors), limit
-        )
-        process._begin(stdin if isinstance(stdin, bytes) else None)
-        return process
+        out = output(streams.stdout, streams.limit)
+        is_one = config.tty or streams.stderr == STDOUT
+        err = out if is_one else output(streams.stderr, streams.limit)
+        execution = await open_exec(session, container, config, size, leaving=leaving)
+        return cls(execution, (out, err), streams)
 
-    def _begin(self, data: bytes | None) -> None:
-        """Start the pumps. ``data``, if given, is the whole of the command's stdin."""
+    def _feed(self, data: bytes | None) -> None:
+        """Start to feed stdin: with ``data``, if given, and the end; else from the stream."""
+        write, end = self._exec.write, self._exec.send_eof
         if data is not None:
-            self._tasks.spawn(copy_bytes(data, self._exec.write, self._exec.send_eof))
+            self._tasks.spawn(copy_bytes(data, write, end))
         elif isinstance(self._stdin, StdinWriter):
             self._tasks.spawn(self._stdin.pump())
         elif self._stdin is not None:
-            copy = copy_in(self._stdin, self._exec.write, self._exec.send_eof)
-            self._tasks.spawn(copy)
-        self._pump = self._tasks.spawn(self._move_output())
+            self._tasks.spawn(copy_in(self._stdin, write, end))
 
     @property
     def container(self) -> Container:
@@ -233,7 +204,7 @@ class Process(Generic[In_co, Out_co, Err_co]):
             StartError: the command never started.
             EngineError: the connection failed, or the container was stopped or removed.
         """
-        if self._pump is not None and not self._pump.cancelled():
+        if not self._pump.cancelled():
             await self._until_held(self._pump)
             if self._pump.cancelled():
                 raise Broken(LEFT)
@@ -349,7 +320,7 @@ class Process(Generic[In_co, Out_co, Err_co]):
             StartError, EngineError: as :meth:`wait`, after the last line.
         """
         lines = Lines(self._decoding, self._limit)
-        has_ended = self._pump is not None and self._pump.done()
+        has_ended = self._pump.done()
         stdout, stderr = self._outputs
         out = lines.joined(stdout, "stdout", has_ended=has_ended)
         same = stderr is stdout

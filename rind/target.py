@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Literal, Unpack
 
+from rind.base.deadline import Deadline
 from rind.decide.path_map import PathMap
 from rind.decide.plan import Command, words
 from rind.errors import ContainerGone, Refused, TimedOut, Unreachable
 from rind.execution.begin import start_detached
 from rind.execution.capture import Capture, captured_streams, source_of
-from rind.execution.exec import KILL_AFTER
+from rind.execution.exec import KILL_AFTER, Leaving
 from rind.execution.start import open_exec
-from rind.execution.stdio import DEFAULT_LIMIT, DEVNULL, PIPE, check_streams, duplicated
+from rind.execution.stdio import DEFAULT_LIMIT, DEVNULL, PIPE
+from rind.execution.streams import Streams
 from rind.execution.text import UTF_8, check_encoding
 from rind.find.caller import localized
 from rind.find.resolve import profile_of, settle
@@ -23,7 +24,7 @@ from rind.keywords import CommandOptions, check_keywords
 from rind.process import Process
 from rind.signatures import as_open_process, as_run
 
-__all__ = ["Target", "following", "limited"]
+__all__ = ["Target"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,34 +34,13 @@ if TYPE_CHECKING:
     from rind.decide.plan import Words
     from rind.decide.profile import Profile
     from rind.endpoint.endpoint import Endpoint
-    from rind.errors import RindError
+    from rind.engine.engine import Engine
     from rind.execution.begin import Begun
     from rind.execution.capture import CompletedProcess, OnOutput
     from rind.execution.exec import Exec
+    from rind.execution.session import Session
     from rind.execution.stdio import LocalFile
-    from rind.execution.tasks import Registry
     from rind.model import Caller, Container, ExecConfig
-    from rind.reaper.tree import Trees
-
-
-@asynccontextmanager
-async def limited(
-    deadline: float | None, timed_out: Callable[[], RindError]
-) -> AsyncIterator[None]:
-    """Limit what is done in the context; raise ``timed_out()`` where it takes longer.
-
-    Args:
-        deadline: by the event loop's clock; None for no limit.
-        timed_out: makes the error.
-    """
-    limit = asyncio.timeout_at(deadline)
-    try:
-        async with limit:
-            yield
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        raise timed_out() from None
 
 
 class Target:
@@ -71,27 +51,25 @@ class Target:
         reason: why it was chosen, such as "the only one with the label app.rind".
     """
 
-    def __repr__(self) -> str:
-        return f"<Target {self.container.name} ({self.container.state}): {self.reason}>"
-
-    def __init__(  # noqa: PLR0913 # only Client.target() calls it
+    def __init__(  # noqa: PLR0913 # only a client calls it
         self,
-        trees: Trees,
-        registry: Registry,
+        session: Session,
         container: Container,
         label: str,
         caller: Caller,
         *,
         reason: str = "chosen",
+        find_again: Callable[[], Awaitable[Target]] | None = None,
     ) -> None:
         self.container = container
         self.reason = reason
+        self._session = session
         self._label = label
-        self._engine = trees.engine
-        self._trees = trees
-        self._registry = registry
         self._caller = caller
-        self._find_again: Callable[[], Awaitable[Target]] | None = None
+        self._find_again = find_again
+
+    def __repr__(self) -> str:
+        return f"<Target {self.container.name} ({self.container.state}): {self.reason}>"
 
     @property
     def endpoint(self) -> Endpoint:
@@ -101,7 +79,7 @@ class Target:
         """
         return self._engine.endpoint
 
-    @cached_property
+    @property
     def profile(self) -> Profile:
         """What the container's labels say about commands.
 
@@ -137,7 +115,7 @@ class Target:
             EngineError: the engine failed.
         """
         user = (await self.plan(Command(script=":", pre_step=False))).user
-        return await self._trees.why_no_leash(self.container.id, user)
+        return await self._session.trees.why_no_leash(self.container.id, user)
 
     def map_path(self, path: str | os.PathLike[str]) -> str:
         """Return where the container has an absolute path of this machine; as it is if nowhere.
@@ -179,7 +157,7 @@ class Target:
         return await settle(self._engine, command, self.container, self.profile, self._caller)
 
     async def _follow(self) -> None:
-        """Find the container anew, if it is followed and runs no more."""
+        """Find the container anew, if it is followed and does not run any more."""
         if self._find_again is None:
             return
         # The node of a swarm's task may be down.
@@ -187,8 +165,20 @@ class Target:
             if (await self.refresh()).state == "running":
                 return
         found = await self._find_again()
-        self.__dict__.pop("profile", None)  # it is of the labels that it had
-        self.__dict__.update(vars(found), _find_again=self._find_again)
+        self.container, self.reason = found.container, found.reason
+        self._session, self._caller = found._session, found._caller  # noqa: SLF001 # of this class
+
+    def following(self, find_again: Callable[[], Awaitable[Target]]) -> Target:
+        """Return a target that finds its container anew before a command, if it does not run."""
+        return Target(
+            *(self._session, self.container, self._label, self._caller),
+            reason=self.reason,
+            find_again=find_again,
+        )
+
+    @property
+    def _engine(self) -> Engine:
+        return self._session.engine
 
     async def start(self, command: Command, size: tuple[int, int] | None = None) -> Exec:
         """Start a command, to be read from and written to, or given to :func:`attach_terminal`.
@@ -225,9 +215,7 @@ class Target:
         Raises:
             StartError, EngineError: as :meth:`start`.
         """
-        return await open_exec(
-            self._trees, self._registry, self.container, config, size, begun=begun
-        )
+        return await open_exec(self._session, self.container, config, size, begun=begun)
 
     @as_open_process
     @asynccontextmanager
@@ -274,25 +262,17 @@ class Target:
             EngineError: the engine failed; LeftRunning on leaving: the command could not be ended.
         """
         check_keywords("open_process", options, CommandOptions)
-        check_streams(stdin, stdout, stderr)
+        streams = Streams(stdin, stdout, stderr, limit, encoding, errors)
+        streams.check()
         if on_exit not in {"kill", "detach"}:
             raise ValueError(f"on_exit must be 'kill' or 'detach', but is {on_exit!r}")
-        check_encoding(encoding or UTF_8, errors)
         command = Command(argv=argv, stdin=stdin != DEVNULL, **options)
         with ExitStack() as files:
-            streams = duplicated(files, stdin, stdout, stderr)
-            config = await self.plan(command)
+            streams = streams.duplicated(files)
             process = await Process.start(
-                *(self._trees, self._registry, self.container, config),
-                stdin=streams[0],
-                stdout=streams[1],
-                stderr=streams[2],
+                *(self._session, self.container, await self.plan(command), streams),
                 size=size,
-                limit=limit,
-                on_exit=on_exit,
-                kill_after=kill_after,
-                encoding=encoding,
-                errors=errors,
+                leaving=Leaving(on_exit, kill_after),
             )
             try:
                 async with process:
@@ -371,9 +351,8 @@ class Target:
         def timed_out() -> TimedOut:
             return TimedOut(capture.argv, timeout or 0, **capture.captured())
 
-        deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
         async with AsyncExitStack() as stack:
-            async with limited(deadline, timed_out):
+            async with Deadline(timeout).limit(timed_out):
                 opening = self.open_process(
                     argv,
                     stdin=source,
@@ -478,9 +457,3 @@ class Target:
             EngineError: the engine failed.
         """
         return await self._engine.container(self.container.id)
-
-
-def following(target: Target, find_again: Callable[[], Awaitable[Target]]) -> Target:
-    """Let a target find its container anew before a command, if that runs no more."""
-    target._find_again = find_again  # noqa: SLF001 # of this module
-    return target

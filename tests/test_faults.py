@@ -18,10 +18,9 @@ from rind.endpoint.discovery import listens
 from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.errors import Broken, RindError
+from rind.execution.session import Session
 from rind.execution.start import open_exec
-from rind.execution.tasks import Registry
 from rind.model import ExecConfig
-from rind.reaper.tree import Trees
 from rind.transport.frames import STDERR, STDOUT
 
 BOUND = 20.0
@@ -37,7 +36,7 @@ async def run(url: str, name: str, carry: Carry, *, tty: bool) -> Result:
         container = await engine.container(name)
         config = ExecConfig(argv=["sh", "-c", SCRIPT], tty=tty)
         async with await open_exec(
-            Trees(engine), Registry(), container, config, (24, 80) if tty else None
+            Session(engine), container, config, (24, 80) if tty else None
         ) as it:
             await it.write(SENT)
             await it.send_eof()
@@ -154,7 +153,7 @@ async def test_a_writer_whose_stream_breaks_has_not_ended_for_that(
         ):
             container = await engine.container(busybox.name)
             config = ExecConfig(argv=["sh", "-c", script], tty=True)
-            async with await open_exec(Trees(engine), Registry(), container, config) as process:
+            async with await open_exec(Session(engine), container, config) as process:
                 await process.write(b"x\n")
                 while await process.read() is not None:
                     pass

@@ -17,10 +17,9 @@ from processes import MIB, MOST_MEMORY, descriptors, resident
 
 from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
+from rind.execution.session import Session
 from rind.execution.start import open_exec
-from rind.execution.tasks import Registry
 from rind.model import ExecConfig
-from rind.reaper.tree import Trees
 
 LARGE = 512 * MIB
 
@@ -160,7 +159,7 @@ async def test_output_that_nobody_read_until_the_end_is_all_there(busybox: TestC
 
         async def one(size: int) -> int:
             config = ExecConfig(argv=["head", "-c", str(size), "/dev/zero"], stdin=False)
-            async with await open_exec(Trees(engine), Registry(), container, config) as process:
+            async with await open_exec(Session(engine), container, config) as process:
                 await asyncio.sleep(4)  # longer than the engine keeps what nobody takes
                 received = 0
                 while (part := await process.read()) is not None:
@@ -244,7 +243,7 @@ async def test_hundreds_of_runs_leak_nothing(busybox: TestContainer) -> None:
 
             async def one() -> None:
                 config = ExecConfig(argv=["echo", "x"], stdin=False)
-                async with await open_exec(Trees(engine), Registry(), container, config) as process:
+                async with await open_exec(Session(engine), container, config) as process:
                     received = b""
                     while (part := await process.read()) is not None:
                         received += part[1]
@@ -272,7 +271,7 @@ async def test_cancelling_in_every_phase_leaves_nothing(busybox: TestContainer) 
         async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
             container = await engine.container(busybox.name)
             config = ExecConfig(argv=script)
-            async with await open_exec(Trees(engine), Registry(), container, config) as process:
+            async with await open_exec(Session(engine), container, config) as process:
                 await process.write(b"x")
                 await process.send_eof()
                 while await process.read() is not None:

@@ -15,6 +15,7 @@ import sys
 from contextlib import contextmanager, suppress
 
 from rind import __version__
+from rind.base.deadline import Deadline
 from rind.cli.parser import parse, parse_shim
 from rind.cli.running.signals import Relay, die_of, say, taken
 from rind.cli.variables import environment
@@ -24,12 +25,13 @@ from rind.terminal.tty import give_back
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+    from types import FrameType
     from typing import Any, Final
 
     from rind.cli.options import Options
     from rind.cli.running.invocation import Invocation
-    from rind.cli.running.opening import Prepared
+    from rind.cli.running.opening import Prepared, Run
     from rind.execution.begin import Begun
 
 __all__ = ["main"]
@@ -90,18 +92,21 @@ def _text(options: Options) -> str:
     if options.action == "completion":
         return SCRIPTS[options.completion]
     # An engine that hangs would hold up the clean-up too.
-    with _quick_imports(), _limited(LIMIT, 0):
+    with _quick_imports(), _limited(LIMIT):
         return "".join(f"{candidate}\n" for candidate in answer(options.command, os.environ))
 
 
 def _run(options: Options) -> int:
     """Carry out an action that needs an engine; die of the signal that ended it, if any."""
-    from rind.cli.running.opening import prepare, start  # noqa: PLC0415 # see above
+    from rind.cli.running.opening import Run, prepare, start  # noqa: PLC0415 # see above
 
-    with _limited(options.timeout):
+    deadline = Deadline(options.timeout or None)
+    too_late = f"no command was started within {deadline.seconds:g} s"
+    with _limited(deadline.left, ExitStatus.TIMED_OUT, too_late):
         # Reading may wait: for a pipe, or a file system that has gone.
         variables = environment(options.env_files, options.env, os.environ)
-        prepared = prepare(options, variables, os.environ, say)
+        run = Run(options, variables, os.environ, deadline, say, _print)
+        prepared = prepare(run)
         if prepared is None:
             _load()
     if prepared is not None and options.detach:
@@ -111,7 +116,7 @@ def _run(options: Options) -> int:
         try:
             with _answering_for(prepared) as answering:
                 begun = None if prepared is None else (prepared, start(prepared))
-                invocation, status = _in_event_loop(options, variables, begun, relay, answering)
+                invocation, status = _in_event_loop(run, begun, relay, answering)
         finally:
             give_back()
     if invocation.signal and status == ExitStatus.SIGNALLED + invocation.signal:
@@ -120,8 +125,7 @@ def _run(options: Options) -> int:
 
 
 def _in_event_loop(
-    options: Options,
-    variables: Mapping[str, str],
+    run: Run,
     begun: tuple[Prepared, Begun] | None,
     relay: Relay,
     answering: _Answering,
@@ -132,7 +136,7 @@ def _in_event_loop(
 
     from rind.cli.running.invocation import Invocation  # noqa: PLC0415 # see above
 
-    invocation = Invocation(options, variables, os.environ, say, _print)
+    invocation = Invocation(run)
     if begun is not None:
         invocation.go_on_with(*begun)
     with asyncio.Runner() as runner:
@@ -214,9 +218,21 @@ def _load() -> None:
 
 
 @contextmanager
-def _limited(seconds: float | None, status: int = ExitStatus.TIMED_OUT) -> Iterator[None]:
-    """End the program where something takes longer that no command depends on yet."""
-    signal.signal(signal.SIGALRM, lambda *_: os._exit(status))
+def _limited(seconds: float | None, status: int = 0, text: str = "") -> Iterator[None]:
+    """Exit once the context has taken some seconds: no command depends on it yet.
+
+    Args:
+        seconds: None for no limit.
+        status: the exit status then.
+        text: what is printed on stderr then; empty for nothing.
+    """
+
+    def give_up(_number: int, _: FrameType | None) -> None:
+        if text:
+            say(text)
+        os._exit(status)
+
+    signal.signal(signal.SIGALRM, give_up)
     signal.setitimer(signal.ITIMER_REAL, seconds or 0)
     try:
         yield

@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, Literal, Self
 
+from rind.base.records import dataclass
 from rind.decide.start_failure import start_failure, told_failure
 from rind.errors import (
     Broken,
@@ -30,16 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
-    from rind.errors import (
-        Ending,
-    )
-    from rind.execution.tasks import Registry
+    from rind.errors import Ending
+    from rind.execution.session import Session
     from rind.model import Container, ExecConfig, ExecState
-    from rind.reaper.tree import Tree, Trees
+    from rind.reaper.tree import Tree
     from rind.transport.hijacked import HijackedStream
 
-__all__ = ["KILL_AFTER", "Exec", "check_size"]
-
+__all__ = ["KILL_AFTER", "Exec", "Leaving", "check_size"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -77,6 +75,19 @@ def check_size(size: Sequence[object]) -> None:
     raise ValueError(f"a window size is (rows, columns) up to {MOST_CELLS}, but is {size!r}")
 
 
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """What leaving the context of a running command does to it.
+
+    Attributes:
+        on_exit: "kill" ends it, "detach" leaves it alone.
+        kill_after: seconds between SIGTERM and SIGKILL, if it is ended.
+    """
+
+    on_exit: Literal["kill", "detach"] = "kill"
+    kill_after: float = KILL_AFTER
+
+
 class Exec:
     """One exec instance: reads, writes, state, signals.
 
@@ -85,8 +96,7 @@ class Exec:
     Background processes of a command that has ended are left alone.
 
     Attributes:
-        on_exit: "kill", or "detach" to leave a running command alone.
-        kill_after: seconds between SIGTERM and SIGKILL for one that is left otherwise.
+        leaving: what leaving the context does to it, if it runs.
         container: the container that it runs in.
         exec_id: the engine's ID for it.
         tty: whether it has a TTY; then stdout and stderr are one raw stream.
@@ -97,36 +107,36 @@ class Exec:
         left_running: after leaving: why the tree could not be ended; None if it was.
     """
 
-    def __init__(  # noqa: PLR0913 # only opened() calls it
+    def __init__(  # noqa: PLR0913 # only open_exec() calls it
         self,
-        trees: Trees,
-        registry: Registry,
+        session: Session,
         container: Container,
+        config: ExecConfig,
         *,
         exec_id: str,
         stream: HijackedStream,
         tree: Tree,
-        config: ExecConfig,
+        size: tuple[int, int] | None,
+        leaving: Leaving,
     ) -> None:
         self.container = container
         self.exec_id = exec_id
         self.tty = config.tty
-        self.on_exit: Literal["kill", "detach"] = "kill"
-        self.kill_after = KILL_AFTER
-        self.size: tuple[int, int] | None = None
+        self.leaving = leaving
+        self.size = size
         self.last_written = b""
         self.unleashed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.left_running: LeftRunning | None = None
-        self._engine = trees.engine
-        self._registry = registry
+        self._engine = session.engine
+        self._session = session
         self._stream = stream
         self._tree = tree
         self._tasks = Tasks()
-        self._inspector = Inspector(trees.engine, container, exec_id, tree)
+        self._inspector = Inspector(session.engine, container, exec_id, tree)
         self._receiver = Receiver(
             *(stream, self._inspector, self._tasks),
             tty=config.tty,
-            is_podman=trees.engine.dialect.is_podman,
+            is_podman=session.engine.dialect.is_podman,
             rewriters=outward(config),
         )
         self.inward = inward(config)
@@ -138,31 +148,22 @@ class Exec:
         state = "running" if settled is None else f"ended with {settled.exit_code}"
         return f"<Exec {self.exec_id[:12]} in {self.container.name}: {state}>"
 
-    @classmethod
-    def opened(  # noqa: PLR0913 # only open_exec() calls it
-        cls,
-        trees: Trees,
-        registry: Registry,
-        container: Container,
-        *,
-        exec_id: str,
-        stream: HijackedStream,
-        tree: Tree,
-        config: ExecConfig,
-        requested: float,
-    ) -> Self:
-        """Return a command that has begun, with what watches over it. Open until it is left."""
-        command = cls(
-            *(trees, registry, container),
-            exec_id=exec_id,
-            stream=stream,
-            tree=tree,
-            config=config,
-        )
-        registry.open.add(command)
-        command._tasks.spawn(command._hold_leash(requested))
-        command._tasks.spawn(command._receiver.save_the_rest())
-        return command
+    def watch(self, requested: float) -> None:
+        """Watch over the command that has just started, until it is left.
+
+        Args:
+            requested: when its start was requested, by :func:`time.monotonic`.
+        """
+        self._session.open.add(self)
+        self._tasks.spawn(self._hold_leash(requested))
+        self._tasks.spawn(self._receiver.save_the_rest())
+
+    def detach(self) -> None:
+        """Leave the command alone when its context is left.
+
+        execution.detach()
+        """
+        self.leaving = Leaving("detach")
 
     async def _hold_leash(self, requested: float) -> None:
         loss = await self._tree.until_unleashed(requested)
@@ -409,7 +410,7 @@ class Exec:
 
     async def _close(self, *, kill: bool, ask: bool) -> None:
         if self._closing is None:
-            kill = kill and self.on_exit == "kill" and self._inspector.settled is None
+            kill = kill and self.leaving.on_exit == "kill" and self._inspector.settled is None
             work = partial(self._clean_up, kill=kill, ask=ask)
             self._closing = asyncio.create_task(persistent(work))
         await shielded(self._closing)
@@ -423,12 +424,12 @@ class Exec:
         self._stream.close()
         if kill:
             try:
-                await self._tree.end(signal.SIGTERM, self.kill_after)
+                await self._tree.end(signal.SIGTERM, self.leaving.kill_after)
                 self._ended = True
             except LeftRunning as left:
                 self.left_running = left
         await self._tree.release_leash(ends=self.left_running is not None)
-        self._registry.open.discard(self)
+        self._session.open.discard(self)
 
     async def _may_run(self) -> bool:
         with suppress(EngineError, TimeoutError):

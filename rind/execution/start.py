@@ -13,16 +13,16 @@ from typing import Final
 from rind.decide.start_failure import start_failure
 from rind.errors import Broken, LeftRunning, Refused, Unreachable
 from rind.execution.begin import create, new_cookie
-from rind.execution.exec import KILL_AFTER, Exec, check_size
+from rind.execution.exec import KILL_AFTER, Exec, Leaving, check_size
 from rind.execution.tasks import persistent, shielded
 from rind.reaper.tree import BOUND
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rind.execution.begin import Begun
-    from rind.execution.tasks import Registry
+    from rind.execution.session import Session
     from rind.model import Container, ExecConfig
-    from rind.reaper.tree import Tree, Trees
+    from rind.reaper.tree import Tree
 
 __all__ = ["open_exec"]
 
@@ -30,23 +30,23 @@ _log: Final = logging.getLogger(__name__)
 
 
 async def open_exec(  # noqa: PLR0913 # a start has as many sides
-    trees: Trees,
-    registry: Registry,
+    session: Session,
     container: Container,
     config: ExecConfig,
     size: tuple[int, int] | None = None,
     *,
     begun: Begun | None = None,
+    leaving: Leaving | None = None,
 ) -> Exec:
     """Create and start an exec instance in ``container``.
 
     Args:
-        trees: of an open engine, which must stay open for the command's life.
-        registry: where it is open until it is left.
+        session: of an open engine, which must stay open for the command's life.
         container: a running one.
-        config: what to execute.
+        config: the command.
         size: the window size (rows, columns) that the command begins with.
         begun: a start that was requested already.
+        leaving: what leaving the command does to it; None to end it.
 
     Raises:
         ValueError: no TTY can have this size.
@@ -55,33 +55,34 @@ async def open_exec(  # noqa: PLR0913 # a start has as many sides
     """
     if size is not None:
         check_size(size)
-    engine = trees.engine
-    tree = trees.new(container.id, config.user, begun.cookie if begun else new_cookie())
+    engine = session.engine
+    tree = session.trees.new(container.id, config.user, begun.cookie if begun else new_cookie())
 
     async def open_it() -> Exec:
         if begun:
             stream = await engine.go_on(begun.wire)
         else:
             stream = await engine.start_exec(exec_id, tty=config.tty, size=size)
-        return Exec.opened(
-            *(trees, registry, container),
+        command = Exec(
+            *(session, container, config),
             exec_id=exec_id,
             stream=stream,
             tree=tree,
-            config=config,
-            requested=begun.requested if begun else requested,
+            size=size,
+            leaving=leaving or Leaving(),
         )
+        command.watch(begun.requested if begun else requested)
+        return command
 
     exec_id = begun.exec_id if begun else await create(engine, container, config, tree.cookie)
     tree.exec_id = exec_id
     _log.debug("created exec %s in %s", exec_id, container.name)
     requested = time.monotonic()
     try:
-        opened = await _opened(asyncio.create_task(open_it()), registry, tree)
+        opened = await _opened(asyncio.create_task(open_it()), session, tree)
     except Refused as exc:
         raise start_failure(exc.text, container.name) from exc
     _log.debug("started exec %s in %.3f s", exec_id, time.monotonic() - requested)
-    opened.size = size
     if config.tty and size and not engine.dialect.takes_console_size:
         async with AsyncExitStack() as undo:
             undo.push_async_exit(opened)
@@ -90,10 +91,10 @@ async def open_exec(  # noqa: PLR0913 # a start has as many sides
     return opened
 
 
-async def _opened(opening: asyncio.Task[Exec], registry: Registry, tree: Tree) -> Exec:
-    """Wait for a start that goes on by itself; end what comes of it if the wait is cut short."""
-    registry.opening.add(opening)
-    opening.add_done_callback(registry.opening.discard)
+async def _opened(opening: asyncio.Task[Exec], session: Session, tree: Tree) -> Exec:
+    """Wait for a start in a task of its own; end its command if the wait is cut short."""
+    session.opening.add(opening)
+    opening.add_done_callback(session.opening.discard)
     opening.add_done_callback(_heard)
     try:
         return await asyncio.shield(opening)
@@ -108,7 +109,7 @@ async def _opened(opening: asyncio.Task[Exec], registry: Registry, tree: Tree) -
 
 
 def _heard(opening: asyncio.Task[Exec]) -> None:
-    """Take the exception of an abandoned start, of which asyncio would complain."""
+    """Retrieve the exception of an abandoned start: asyncio logs those that are not retrieved."""
     if not opening.cancelled():
         opening.exception()
 

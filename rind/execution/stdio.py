@@ -2,8 +2,7 @@
 
 import os
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
-from contextlib import ExitStack
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 __all__ = [
     "DEFAULT_LIMIT",
@@ -12,12 +11,8 @@ __all__ = [
     "STDOUT",
     "Duplicate",
     "LocalFile",
-    "check_streams",
-    "duplicated",
     "has_fileno",
 ]
-
-T = TypeVar("T")
 
 DEFAULT_LIMIT: Final = 64 * 1024
 """Bytes: asyncio's own limit of a StreamReader."""
@@ -54,42 +49,3 @@ class Duplicate:
 def has_fileno(file: object) -> bool:
     """Return whether ``file`` is a :data:`LocalFile`; PIPE and the like are negative numbers."""
     return file >= 0 if isinstance(file, int) else hasattr(file, "fileno")
-
-
-def check_streams(stdin: object, stdout: object, stderr: object) -> None:
-    """Check that a command can have these streams.
-
-    Raises:
-        ValueError: it cannot; the message names the stream and what it may be.
-    """
-    asked = {
-        "stdin": (stdin, "PIPE, DEVNULL, bytes", {PIPE, DEVNULL}),
-        "stdout": (stdout, "PIPE, DEVNULL", {PIPE, DEVNULL}),
-        "stderr": (stderr, "PIPE, DEVNULL, STDOUT", {PIPE, DEVNULL, STDOUT}),
-    }
-    for name, (where, words, numbers) in asked.items():
-        number = isinstance(where, int) and where in numbers
-        if not (number or has_fileno(where) or (name == "stdin" and isinstance(where, bytes))):
-            raise ValueError(f"{name} must be {words}, a file or a descriptor, but is {where!r}")
-
-
-def duplicated(
-    stack: ExitStack,
-    stdin: int | bytes | LocalFile,
-    stdout: int | LocalFile,
-    stderr: int | LocalFile,
-) -> tuple[int | bytes | LocalFile, int | LocalFile, int | LocalFile]:
-    """Return the streams with each file duplicated; the stack closes the duplicates.
-
-    Raises:
-        OSError: a descriptor is closed.
-    """
-
-    def own(stream: T) -> T | Duplicate:
-        if isinstance(stream, bytes) or not has_fileno(stream):
-            return stream
-        file = Duplicate(stream)  # type: ignore[arg-type] # has_fileno has told it
-        stack.callback(file.close)
-        return file
-
-    return own(stdin), own(stdout), own(stderr)

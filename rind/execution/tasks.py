@@ -2,12 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
-__all__ = ["Closable", "Registry", "Tasks", "persistent", "shielded"]
-
-BOUND: Final = 10.0
-"""Seconds to wait for commands that are being started."""
+__all__ = ["Tasks", "persistent", "shielded"]
 
 MOST_BEGINNINGS: Final = 3
 """How often cancelled work starts again, at most."""
@@ -78,29 +75,3 @@ async def persistent(work: Callable[[], Coroutine[Any, Any, object]]) -> None:
 
 def _raise(exc: BaseException) -> None:
     raise exc
-
-
-class Closable(Protocol):
-    """An open command."""
-
-    async def aclose(self) -> None:
-        """End it, unless it is to run on."""
-
-
-class Registry:
-    """What :meth:`aclose` closes.
-
-    Attributes:
-        opening: the requests to start a command that are under way.
-        open: the commands that are in use.
-    """
-
-    def __init__(self) -> None:
-        self.opening: set[asyncio.Task[Closable]] = set()
-        self.open: set[Closable] = set()
-
-    async def aclose(self) -> None:
-        """Close all open commands, including those that are starting. Bounded in time."""
-        if self.opening:
-            await asyncio.wait(self.opening, timeout=BOUND)
-        await asyncio.gather(*(command.aclose() for command in self.open), return_exceptions=True)

@@ -11,12 +11,12 @@ import time
 from contextlib import suppress
 
 from rind.base.records import replace
-from rind.decide.selection import AmbiguousError, NoContainerError, require_running
 from rind.engine.engine import Engine
-from rind.errors import Refused, RindError, SelectionError
+from rind.errors import RindError
 from rind.execution.begin import Begun, create, new_cookie, start_detached
 from rind.find.caller import find_caller
-from rind.find.resolve import find, settle
+from rind.find.finder import Finder
+from rind.find.resolve import settle
 from rind.reaper.scripts import NOT_KNOWN, SIGNAL_SCRIPT, script_config
 from rind.transport.choose import dialer_for
 from rind.transport.sockets import SocketCarrier
@@ -52,6 +52,7 @@ class EarlyClient:
 
     Attributes:
         caller: who looks for a container.
+        engine: the engine, open; over a carrier that blocks.
         environ: as it was given.
 
     Raises:
@@ -65,45 +66,30 @@ class EarlyClient:
         self.environ = environ
         dialer = dialer_for(endpoint, BlockingWire, may_ask=may_ask)
         self._carrier = SocketCarrier(dialer, endpoint.headers)
-        self._engine = Engine(endpoint, self._carrier, may_ask=may_ask)
-        finish(self._engine.__aenter__())
+        self.engine = Engine(endpoint, self._carrier, may_ask=may_ask)
+        finish(self.engine.__aenter__())
+        self._finder = Finder(self.engine, self.caller, environ)
 
     @property
     def endpoint(self) -> Endpoint:
         """Where the engine is."""
-        return self._engine.endpoint
+        return self.engine.endpoint
 
     def find(self, wanted: Wanted) -> tuple[EarlyClient, Selected]:
-        """Find the one container to run in, elsewhere in a swarm too (:mod:`rind.find.resolve`).
+        """Find the one container to run in, on another node of a swarm too.
 
         Returns:
-            The client of the engine that it is on, too.
+            The client of the engine that the container is on, too.
+
+        Raises:
+            AmbiguousError, SelectionError, EngineError: as :meth:`rind.find.finder.Finder.find`.
         """
-        try:
-            return self, finish(find(self._engine, self.caller, wanted))
-        except AmbiguousError:
-            raise
-        except SelectionError as missing:
-            if isinstance(missing, NoContainerError) and missing.is_final:
-                raise
-            return self._find_elsewhere(wanted, missing)
+        selected = finish(self._finder.find(wanted))
+        there, container = finish(self._finder.reach(selected.container, self._connect))
+        return there or self, replace(selected, container=container)
 
-    def _find_elsewhere(
-        self, wanted: Wanted, missing: SelectionError
-    ) -> tuple[EarlyClient, Selected]:
-        from rind.find.elsewhere import Elsewhere, at_node, chosen, seen_there  # noqa: PLC0415 # rare
-
-        swarm = Elsewhere(self._engine, self.environ)
-        selected = chosen(finish(swarm.in_place_of(missing, wanted)), wanted, self.caller)
-        task = selected.container
-        with suppress(Refused):
-            found = replace(finish(self._engine.container(task.id)), node=task.node)
-            return self, replace(selected, container=require_running(found))
-        node, endpoint = finish(swarm.way(task))
-        with at_node(node, task):
-            there = EarlyClient(endpoint, self.environ, may_ask=self._engine.may_ask)
-            found = finish(seen_there(there._engine, task, node, endpoint))
-        return there, replace(selected, container=require_running(found))
+    async def _connect(self, endpoint: Endpoint) -> EarlyClient:
+        return EarlyClient(endpoint, self.environ, may_ask=self.engine.may_ask)
 
     def running(self, labels: Sequence[str] = ()) -> list[Container]:
         """List the running containers that have all of ``labels``: ``KEY`` or ``KEY=value``.
@@ -111,25 +97,20 @@ class EarlyClient:
         Raises:
             EngineError: the engine failed.
         """
-        up = finish(self._engine.containers(labels, up=True))
+        up = finish(self.engine.containers(labels, up=True))
         return [container for container in up if container.state == "running"]
 
     def with_tasks(self, local: Sequence[Container], wanted: Wanted) -> list[Container]:
-        """Return local containers that fit, and a swarm's running tasks that do, if any is told."""
-        from rind.find.elsewhere import Elsewhere  # noqa: PLC0415 # rarely needed
-
-        try:
-            return finish(Elsewhere(self._engine, self.environ).with_tasks(local, wanted))
-        except SelectionError:
-            return [*local]
+        """Return local containers that fit, and a swarm's running tasks that do."""
+        return finish(self._finder.with_tasks(local, wanted))
 
     def settle(self, command: Command, container: Container, profile: Profile) -> ExecConfig:
         """Settle what is to be executed: as :func:`rind.find.resolve.settle`."""
-        return finish(settle(self._engine, command, container, profile, self.caller))
+        return finish(settle(self.engine, command, container, profile, self.caller))
 
     def detach(self, container: Container, config: ExecConfig) -> str:
         """Start a command, detached: as :func:`rind.execution.begin.start_detached`."""
-        return finish(start_detached(self._engine, container, config))
+        return finish(start_detached(self.engine, container, config))
 
     def create(self, container: Container, config: ExecConfig) -> tuple[str, str]:
         """Create an exec instance; return its ID and its cookie.
@@ -139,7 +120,7 @@ class EarlyClient:
             EngineError: the engine failed.
         """
         cookie = new_cookie()
-        return finish(create(self._engine, container, config, cookie)), cookie
+        return finish(create(self.engine, container, config, cookie)), cookie
 
     def start(self, exec_id: str, cookie: str, *, tty: bool, size: tuple[int, int] | None) -> Begun:
         """Request the start of a created command; return before it is answered.
@@ -148,7 +129,7 @@ class EarlyClient:
             EngineError: the request could not be sent.
         """
         requested = time.monotonic()
-        asking = self._engine.ask_start(self._carrier, exec_id, tty=tty, size=size)
+        asking = self.engine.ask_start(self._carrier, exec_id, tty=tty, size=size)
         return Begun(exec_id, cookie, finish(asking), requested)
 
     def end(self, exec_id: str, cookie: str, container: Container, config: ExecConfig) -> bool:
@@ -165,13 +146,13 @@ class EarlyClient:
         deadline = time.monotonic() + END_BOUND
         while time.monotonic() < deadline:
             with suppress(RindError, OSError, MemoryError):
-                state = finish(self._engine.inspect_exec(exec_id))
+                state = finish(self.engine.inspect_exec(exec_id))
                 if state.exit_code is not None and not state.running:
                     return True
                 if state.running:
                     # Before the stream is closed: of one that is closed, 20.10 says that it ended.
                     detached = replace(killer, stdin=False, output=False)
-                    finish(start_detached(self._engine, container, detached))
+                    finish(start_detached(self.engine, container, detached))
             time.sleep(END_POLL)
         return False
 
@@ -180,5 +161,5 @@ class EarlyClient:
         from rind.transport.loop_wire import LoopWire  # noqa: PLC0415 # it needs asyncio
 
         carrier = SocketCarrier(self._carrier.dialer.using(LoopWire), self._carrier.headers)
-        may_ask = self._engine.may_ask
-        return Engine(self.endpoint, carrier, self._engine.dialect, may_ask=may_ask)
+        may_ask = self.engine.may_ask
+        return Engine(self.endpoint, carrier, self.engine.dialect, may_ask=may_ask)

@@ -1,6 +1,6 @@
 """Finds the tasks of a swarm that run on other nodes, and the way to the engines there.
 
-The decisions are pure (:mod:`rind.decide.swarm`). As in :mod:`rind.find.resolve`, nothing here
+The decisions are pure (:mod:`rind.decide.swarm`). As in :mod:`rind.find.finder`, nothing here
 needs an event loop.
 """
 
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from rind.engine.engine import Engine
     from rind.model import Caller, Container, Node
 
-__all__ = ["Elsewhere", "NoWayError", "at_node", "chosen", "chosen_all", "seen_there"]
+__all__ = ["Elsewhere", "NoWayError", "at_node", "seen_there"]
 
 
 class NoWayError(SelectionError):
-    """Nobody says how to reach the engine of a node, or who does is wrong: no waiting mends it."""
+    """The node's engine has no address, or a wrong one; waiting cannot help."""
 
 
 class Elsewhere:
@@ -104,6 +104,37 @@ class Elsewhere:
         """Return the tasks that fit and were about to run, when the manager was asked last."""
         return starting(self._swarm, wanted)
 
+    @staticmethod
+    def choose(tasks: Sequence[Container], wanted: Wanted, caller: Caller) -> Selected:
+        """Choose one of the running tasks that fit.
+
+        Raises:
+            AmbiguousError: several do.
+            NoContainerError: none does where the caller stands.
+        """
+        left = Narrowed(tasks) if wanted.container is not None else narrow(tasks, wanted, caller)
+        selected = select(left, wanted, caller)
+        if selected is None:
+            raise why_none(left, wanted, caller, tasks)
+        return selected if wanted.container is None else replace(selected, reason="named")
+
+    @classmethod
+    def choose_all(
+        cls, tasks: Sequence[Container], wanted: Wanted, caller: Caller
+    ) -> list[Selected]:
+        """Choose all of the running tasks that fit, by name; never an empty list.
+
+        Raises:
+            NoContainerError: none does where the caller stands.
+        """
+        if wanted.container is not None:
+            return [cls.choose(tasks, wanted, caller)]
+        left = narrow(tasks, wanted, caller)
+        found = select_all(left, wanted)
+        if not found:
+            raise why_none(left, wanted, caller, tasks)
+        return found
+
     async def _ask(self, wanted: Wanted, *, past: bool = False) -> Swarm:
         self.is_managed = True
         try:
@@ -154,35 +185,6 @@ def _why(exc: NoManager | EngineError) -> str:
         return "this engine is a worker of a swarm: only a manager knows the other nodes"
     said = exc.text if isinstance(exc, Refused) else str(exc)
     return f"the swarm cannot be asked: {said.rpartition(' desc = ')[2]}"  # of a gRPC error
-
-
-def chosen(tasks: Sequence[Container], wanted: Wanted, caller: Caller) -> Selected:
-    """Choose one of the tasks that fit, which run.
-
-    Raises:
-        AmbiguousError: several do.
-        NoContainerError: none does where the caller stands.
-    """
-    left = Narrowed(tasks) if wanted.container is not None else narrow(tasks, wanted, caller)
-    selected = select(left, wanted, caller)
-    if selected is None:
-        raise why_none(left, wanted, caller, tasks)
-    return selected if wanted.container is None else replace(selected, reason="named")
-
-
-def chosen_all(tasks: Sequence[Container], wanted: Wanted, caller: Caller) -> list[Selected]:
-    """Choose all of the tasks that fit, by name; never none.
-
-    Raises:
-        NoContainerError: none does where the caller stands.
-    """
-    if wanted.container is not None:
-        return [chosen(tasks, wanted, caller)]
-    left = narrow(tasks, wanted, caller)
-    found = select_all(left, wanted)
-    if not found:
-        raise why_none(left, wanted, caller, tasks)
-    return found
 
 
 @contextmanager

@@ -11,13 +11,13 @@ from conftest import TestContainer
 from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.errors import Broken, Lost, StartError
-from rind.execution.exec import Exec
+from rind.execution.exec import Exec, Leaving
 from rind.execution.receiver import Receiver
+from rind.execution.session import Session
 from rind.execution.start import open_exec
-from rind.execution.tasks import Registry
 from rind.model import ExecConfig
 from rind.reaper.leash import Loss
-from rind.reaper.tree import Tree, Trees
+from rind.reaper.tree import Tree
 from rind.transport.frames import STDERR, STDOUT
 
 Start = Callable[..., Awaitable[Exec]]
@@ -33,7 +33,7 @@ async def start(busybox: TestContainer) -> AsyncIterator[Start]:
 
         async def start(*argv: str, tty: bool = False, size: tuple[int, int] | None = None) -> Exec:
             process = await open_exec(
-                Trees(engine), Registry(), container, ExecConfig(argv=argv, tty=tty), size
+                Session(engine), container, ExecConfig(argv=argv, tty=tty), size
             )
             return await processes.enter_async_context(process)
 
@@ -161,7 +161,7 @@ async def test_leaving_with_an_exception_ends_the_tree(
         container = await engine.container(busybox.name)
         with pytest.raises(how):  # noqa: PT012 # it is the leaving that is tested
             async with await open_exec(
-                Trees(engine), Registry(), container, ExecConfig(argv=["sh", "-c", script])
+                Session(engine), container, ExecConfig(argv=["sh", "-c", script])
             ) as process:
                 assert await process.read() == (STDOUT, b"ready\n")
                 assert await asyncio.to_thread(is_running)
@@ -177,8 +177,8 @@ async def test_leaving_normally_ends_the_command_or_not(
     async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
         container = await engine.container(busybox.name)
         config = ExecConfig(argv=["sh", "-c", "echo ready; sleep 626262"])
-        async with await open_exec(Trees(engine), Registry(), container, config) as process:
-            process.on_exit = on_exit
+        leaving = Leaving(on_exit)
+        async with await open_exec(Session(engine), container, config, leaving=leaving) as process:
             assert await process.read() == (STDOUT, b"ready\n")
         runs = "626262" in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
         assert runs == (on_exit == "detach")
@@ -192,7 +192,7 @@ async def test_leaving_before_the_status_is_asked_for_leaves_a_child_alone(
     async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
         container = await engine.container(busybox.name)
         config = ExecConfig(argv=["sh", "-c", "sleep 636363 >/dev/null 2>&1 &"])
-        async with await open_exec(Trees(engine), Registry(), container, config) as process:
+        async with await open_exec(Session(engine), container, config) as process:
             assert await process.read() is None
         assert "636363" in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
         await process.end(9, 0)
@@ -206,7 +206,7 @@ async def test_leaving_a_busy_writer_on_a_terminal_ends_it(busybox: TestContaine
 
         async def one() -> None:
             config = ExecConfig(argv=["sh", "-c", script], tty=True, stdin=False)
-            async with await open_exec(Trees(engine), Registry(), container, config) as process:
+            async with await open_exec(Session(engine), container, config) as process:
                 assert await process.read() is not None
                 raise ZeroDivisionError
 

@@ -12,21 +12,21 @@ import rind
 from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.errors import Broken, LeftRunning, StartError
+from rind.execution.session import Session
 from rind.execution.start import open_exec
-from rind.execution.tasks import Registry
 from rind.model import ExecConfig
-from rind.reaper.tree import Tree, Trees
+from rind.reaper.tree import Tree
 
 
 async def test_a_command_that_cannot_be_created(busybox: TestContainer) -> None:
     async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
         container = await engine.container(busybox.name)
         gone = replace(container, id="0" * 64)
-        registry = Registry()
+        session = Session(engine)
         with pytest.raises(StartError):
-            await open_exec(Trees(engine), registry, gone, ExecConfig(argv=["true"]))
-        assert not registry.open
-        assert not registry.opening
+            await open_exec(session, gone, ExecConfig(argv=["true"]))
+        assert not session.open
+        assert not session.opening
 
 
 async def test_leaving_before_the_engine_has_started_the_command_ends_it(
@@ -37,7 +37,7 @@ async def test_leaving_before_the_engine_has_started_the_command_ends_it(
 
         async def one() -> None:
             config = ExecConfig(argv=["sleep", "656565"])
-            async with await open_exec(Trees(engine), Registry(), container, config):
+            async with await open_exec(Session(engine), container, config):
                 raise ZeroDivisionError
 
         for _ in range(10):
@@ -62,7 +62,7 @@ async def test_cancelled_while_the_request_to_start_is_on_its_way(
     ):
         container = await engine.container(busybox.name)
         config = ExecConfig(argv=["sh", "-c", f"sleep {mark}; true"])
-        starting = asyncio.create_task(open_exec(Trees(engine), Registry(), container, config))
+        starting = asyncio.create_task(open_exec(Session(engine), container, config))
         await proxy.holds_start.wait()
         starting.cancel()
         await asyncio.sleep(0.3)  # for a clean-up that would be too early

@@ -126,7 +126,7 @@ async def test_that_nothing_there_may_signal_is_said(mute: TestContainer) -> Non
         async with await target.start(rind.Command(argv=["sleep", "1000"])) as process:
             with pytest.raises(rind.LeftRunning, match="nothing in the container may signal 1 of"):
                 await process.end(signal.SIGTERM, 0.1)
-            process.on_exit = "detach"
+            process.detach()
 
 
 def test_doctor_says_that_there_can_be_no_leash(

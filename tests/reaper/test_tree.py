@@ -32,8 +32,8 @@ from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.errors import LeftRunning
 from rind.execution.begin import new_cookie
+from rind.execution.session import Session
 from rind.execution.start import open_exec
-from rind.execution.tasks import Registry
 from rind.model import ExecConfig
 from rind.reaper import host_processes
 from rind.reaper.looks import Look
@@ -400,9 +400,7 @@ async def test_without_a_shell_and_without_rights_it_is_told(
 
     async with Engine(Endpoint(distroless.engine.host, "the test")) as engine:
         container = await engine.container(distroless.name)
-        async with await open_exec(
-            Trees(engine), Registry(), container, ExecConfig(argv=["cat"])
-        ) as process:
+        async with await open_exec(Session(engine), container, ExecConfig(argv=["cat"])) as process:
             with monkeypatch.context() as unprivileged:
                 unprivileged.setattr(host_processes, "session_of", lambda *_: None)
                 unprivileged.setattr(Path, "read_bytes", denied)
@@ -613,7 +611,7 @@ async def test_dozens_of_runs_leave_nothing_of_the_reaper(
 
         async def one(number: int) -> None:
             config = ExecConfig(argv=["sh", "-c", stubborn if number % 4 else "echo ready"])
-            async with await open_exec(Trees(engine), Registry(), container, config) as process:
+            async with await open_exec(Session(engine), container, config) as process:
                 assert await process.read() == (STDOUT, b"ready\n")
                 match number % 4:
                     case 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Final
 
@@ -29,13 +29,10 @@ from rind.terminal.tty import is_raw, is_terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-    from rind.cli.options import Options
     from rind.cli.running.fanout import Fanout
-    from rind.cli.running.opening import (
-        Prepared,
-    )
+    from rind.cli.running.opening import Prepared, Run
     from rind.cli.running.supervisor import Serve, Start
     from rind.client import Client
     from rind.decide.plan import Command
@@ -55,35 +52,25 @@ _PATIENCE: Final = 1.0
 
 
 class Invocation:
-    """One run: start it with :meth:`run`, and hand it the signals that arrive meanwhile.
+    """One run in an event loop: :meth:`run` starts it, and takes signals meanwhile.
 
     Args:
-        options: from the command line.
-        variables: for the command.
-        env: our own environment.
-        say: prints a line to the user.
-        out: prints text on stdout.
+        run: what is to be done.
 
     Attributes:
         signal: the first that was sent to us; 0 for none.
         typed: whether it was Ctrl-C on the terminal, and the command died of it.
     """
 
-    def __init__(
-        self,
-        options: Options,
-        variables: Mapping[str, str],
-        env: Mapping[str, str],
-        say: Callable[[str], None],
-        out: Callable[[str], None],
-    ) -> None:
+    def __init__(self, run: Run) -> None:
         self.signal = 0
         self.typed = False
-        self._options = options
-        self._variables = variables
-        self._env = env
-        self._say = say
-        self._out = out
+        self._options = run.options
+        self._variables = run.variables
+        self._env = run.env
+        self._deadline = run.deadline
+        self._say = run.say
+        self._out = run.out
         self._task: asyncio.Task[int] | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None
@@ -137,23 +124,30 @@ class Invocation:
         return left_running(self._running.left() if self._running is not None else [])
 
     def _set_alarm(self) -> None:
-        """Start the time limit, or start it again."""
-        self._stop_alarm()
-        if self._options.timeout:
-            loop = asyncio.get_running_loop()
-            self._alarm = loop.call_later(self._options.timeout, self._expire)
+        if (left := self._deadline.left) is not None:
+            self._alarm = asyncio.get_running_loop().call_later(left, self._expire)
 
     def _stop_alarm(self) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
+
+    @contextmanager
+    def _untimed(self) -> Iterator[None]:
+        """Do not count the time that the context takes."""
+        self._stop_alarm()
+        with self._deadline.paused():
+            yield
+        self._set_alarm()
 
     def _expire(self) -> None:
         if self._status is not None:
             return  # a signal came first
         self._status = ExitStatus.TIMED_OUT
         self._end(signal.SIGTERM, self._status)
-        if self._running is not None and self._can_tell():
-            self._say(f"the command did not end within {self._options.timeout:g} s")
+        if self._running is None:
+            self._say(f"no command was started within {self._deadline.seconds:g} s")
+        elif self._can_tell():
+            self._say(f"the command did not end within {self._deadline.seconds:g} s")
 
     def _end(self, number: int, status: int) -> None:
         if self._running is not None:
@@ -269,13 +263,12 @@ class Invocation:
             return targets
         from rind.cli.running.picker import Interrupted, pick  # noqa: PLC0415 # it takes 100 ms to load
 
-        self._stop_alarm()
-        try:
-            picked = await pick(candidates, options.label)
-        except Interrupted:
-            self.signal, self.typed = signal.SIGINT, True
-            return None
-        self._set_alarm()
+        with self._untimed():
+            try:
+                picked = await pick(candidates, options.label)
+            except Interrupted:
+                self.signal, self.typed = signal.SIGINT, True
+                return None
         if picked is None:
             return None
         return [await client.reach(require_running(picked), options.label, reason="picked")]
@@ -289,13 +282,10 @@ class Invocation:
                 self._say(f"waiting: {what}")
             seen.append(what)
 
-        self._stop_alarm()
-        try:
+        with self._untimed():
             if self._options.all:
                 return await client.wait_for_all(asked, told, timeout=seconds)
             return [await client.wait_for(asked, told, timeout=seconds)]
-        finally:
-            self._set_alarm()
 
     async def _supervise(
         self,

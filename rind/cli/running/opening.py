@@ -23,6 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from rind.base.deadline import Deadline
     from rind.cli.options import Options
     from rind.decide.profile import Profile
     from rind.decide.selection import Selected
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Prepared",
+    "Run",
     "announce",
     "can_ask",
     "hint",
@@ -40,6 +42,27 @@ __all__ = [
     "start",
     "wanted_keys",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of the program: what the options ask for, and what it has to do that with.
+
+    Attributes:
+        options: from the command line.
+        variables: for the command.
+        env: our own environment.
+        deadline: of the run; waiting for the user, or for ``--wait``, does not count.
+        say: prints a line to the user.
+        out: prints text on stdout.
+    """
+
+    options: Options
+    variables: Mapping[str, str]
+    env: Mapping[str, str]
+    deadline: Deadline
+    say: Callable[[str], None]
+    out: Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,32 +86,28 @@ class Prepared:
     docker: Sequence[str]
 
 
-def prepare(
-    options: Options,
-    variables: Mapping[str, str],
-    env: Mapping[str, str],
-    say: Callable[[str], None],
-) -> Prepared | None:
+def prepare(run: Run) -> Prepared | None:
     """Find the container, settle the command and create its exec instance.
 
-    None where the run is no ordinary one: it needs an event loop from its beginning.
+    Returns:
+        None if the run needs an event loop from its beginning.
 
     Raises:
         RindError: with the message and the exit status for the user.
     """
+    options, env, say = run.options, run.env, run.say
     if why := broken_config(env):
         say(f"{why}; doing without it, as docker does")
     if options.action != "run" or options.all or options.wait is not None:
         return None
-    command = asked_command(options, variables, env)
+    command = asked_command(options, run.variables, env)
     detach_keys = wanted_keys(options, env)
     endpoint = asked_endpoint(options, env)
     early = EarlyClient(endpoint, env)
     try:
         early, selected = early.find(wanted(options))
-    except AmbiguousError as several:
-        # Of a swarm, more can be chosen than those that are here.
-        if can_ask(env) or any(one.is_task for one in several.candidates):
+    except AmbiguousError:
+        if can_ask(env):
             return None
         raise
     container = selected.container

@@ -135,7 +135,7 @@ class Supervisor:
             if process.ending is not None:
                 await self._say(f"the command was killed when {self.name} ran {process.ending}")
             if status is None:
-                process.on_exit = "detach"
+                process.detach()
             if self._ending is not None:
                 # The command has ended; what it started may still have to.
                 return _settled(self._status, status, killed=await self._ending)

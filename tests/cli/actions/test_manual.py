@@ -5,7 +5,7 @@ from rind.cli.actions import manual as module
 from rind.cli.actions.manual import manual, option_page
 from rind.cli.parser import LONG
 
-DOCS = Path(__file__).parents[2] / "rind" / "docs"
+DOCS = Path(__file__).parents[3] / "rind" / "docs"
 
 
 def test_what_is_kept_is_current() -> None:

@@ -8,6 +8,11 @@ import pexpect
 import pytest
 from conftest import RIND, TIMEOUT, Containers, TestContainer, TestEngine, one_line
 
+from rind.base.deadline import Deadline
+from rind.cli.parser import parse
+from rind.cli.running.invocation import Invocation
+from rind.cli.running.opening import Run
+
 HOSTILE = [
     "",
     " ",
@@ -436,3 +441,14 @@ def test_dockers_habit_gets_a_hint_after_a_pre_step_too(containers: Containers) 
 def test_a_shell_by_its_name(django: TestContainer) -> None:
     done = django.rind("--shell", "bash", "-c", 'echo "${BASH_VERSION:+bash}"')
     assert (done.returncode, done.stdout) == (0, b"bash\n")
+
+
+async def test_the_time_that_the_beginning_took_is_not_granted_again(
+    busybox: TestContainer,
+) -> None:
+    options = parse(["-T", "--timeout", "1000", "--label", busybox.label, "sleep", "1000"], {})
+    said: list[str] = []
+    env = {"DOCKER_HOST": busybox.engine.host}
+    run = Run(options, {}, env, Deadline(0), said.append, said.append)
+    assert await Invocation(run).run() == 124
+    assert said == ["no command was started within 0 s"]

@@ -168,6 +168,8 @@ def test_an_engine_that_does_not_answer_holds_no_time_limit(
                 connection.recv(65536)
                 connection.sendall(PONG)
             assert process.wait(AT_ONCE) == 124
+            assert process.stderr
+            assert process.stderr.read() == b"rind: no command was started within 2 s\n"
 
 
 RELAY = """
@@ -188,7 +190,7 @@ asyncio.run(main())
 @contextmanager
 def relayed(container: TestContainer) -> Iterator[tuple[str, Callable[[], None]]]:
     """Relay to the engine; give the URL, and what stops it: then nothing more is answered."""
-    tests = str(Path(__file__).parents[1])
+    tests = str(Path(__file__).parents[2])
     with tempfile.TemporaryDirectory() as folder:
         words = [sys.executable, "-c", RELAY, container.engine.host, folder, tests]
         with subprocess.Popen(words, stdout=subprocess.PIPE) as process:

@@ -1,4 +1,4 @@
-"""From what is asked for to what is executed, asked of a real engine without an event loop.
+"""A request is resolved by a real engine, without an event loop.
 
 The decisions are in decide/; what a client makes of this is in test_client.py.
 """
@@ -13,7 +13,8 @@ from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.errors import SelectionError
 from rind.find.caller import find_caller
-from rind.find.resolve import find, find_all, is_elsewhere, list_candidates, profile_of, settle
+from rind.find.finder import Finder
+from rind.find.resolve import is_elsewhere, profile_of, settle
 from rind.transport.dial import PlainDialer
 from rind.transport.sockets import SocketCarrier
 from rind.transport.wire import BlockingWire, finish
@@ -27,13 +28,14 @@ def opened(container: TestContainer) -> Engine:
 
 def test_nothing_waits_for_an_event_loop(busybox: TestContainer) -> None:
     engine, caller = opened(busybox), find_caller({}, busybox.engine.host)
+    finder = Finder(engine, caller, {})
     for wanted in (Wanted(label=busybox.label), Wanted(container=busybox.name)):
-        selected = finish(find(engine, caller, wanted))
+        selected = finish(finder.find(wanted))
         assert selected.container.name == busybox.name
         # An engine says of each since when it is up, in words that change with time.
-        every = [one.container.id for one in finish(find_all(engine, caller, wanted))]
+        every = [one.container.id for one in finish(finder.find_all(wanted))]
         assert every == [selected.container.id]
-        candidates = finish(list_candidates(engine, caller, wanted))
+        candidates = finish(finder.containers(wanted))
         assert [one.id for one in candidates] == [selected.container.id]
     assert not is_elsewhere(selected.container, caller)
     profile = profile_of(selected.container, busybox.label)
@@ -45,15 +47,17 @@ def test_nothing_waits_for_an_event_loop(busybox: TestContainer) -> None:
 
 def test_what_is_not_there_is_told(busybox: TestContainer) -> None:
     engine, caller = opened(busybox), find_caller({}, busybox.engine.host)
+    finder = Finder(engine, caller, {})
     with pytest.raises(SelectionError, match=r"No such container: none on unix:.*; see: docker ps"):
-        finish(find(engine, caller, Wanted(container="none")))
+        finish(finder.find(Wanted(container="none")))
     with pytest.raises(SelectionError, match=r"has the label rind\.none"):
-        finish(find(engine, caller, Wanted(label="rind.none")))
+        finish(finder.find(Wanted(label="rind.none")))
 
 
 def test_a_label_that_is_wrong_names_its_container(busybox: TestContainer) -> None:
     engine, caller = opened(busybox), find_caller({}, busybox.engine.host)
-    container = finish(find(engine, caller, Wanted(label=busybox.label))).container
+    finder = Finder(engine, caller, {})
+    container = finish(finder.find(Wanted(label=busybox.label))).container
     assert profile_of(container, "rind.none") == Profile()
     with pytest.raises(SelectionError, match=f"{busybox.name}: unknown label"):
         profile_of(container, busybox.label.rpartition(".")[0])

@@ -1,8 +1,14 @@
-"""The registry alone; what closing a client ends is in test_client.py."""
+"""What a session keeps; the commands that closing a client ends are in test_client.py."""
 
 import asyncio
 
-from rind.execution.tasks import Registry
+from rind.endpoint.endpoint import Endpoint
+from rind.engine.engine import Engine
+from rind.execution.session import Session
+
+
+def engine() -> Engine:
+    return Engine(Endpoint("unix:///nowhere", "the test"))
 
 
 class Command:
@@ -20,22 +26,22 @@ class Command:
 
 
 async def test_one_that_fails_to_close_leaves_no_other_open() -> None:
-    registry = Registry()
+    session = Session(engine())
     first, second = Command(ZeroDivisionError()), Command()
-    registry.open |= {first, second}
-    await registry.aclose()
+    session.open |= {first, second}
+    await session.end_commands()
     assert first.closed
     assert second.closed
 
 
 async def test_what_is_being_started_is_waited_for() -> None:
-    registry, command = Registry(), Command()
+    session, command = Session(engine()), Command()
 
     async def start() -> Command:
         await asyncio.sleep(0)
-        registry.open.add(command)
+        session.open.add(command)
         return command
 
-    registry.opening.add(asyncio.create_task(start()))
-    await registry.aclose()
+    session.opening.add(asyncio.create_task(start()))
+    await session.end_commands()
     assert command.closed
