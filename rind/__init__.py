@@ -9,7 +9,7 @@
         async with web.open_process(["bash"], tty=True, size=(40, 120)) as process:
             ...
 
-Everything is loaded when it is first used: the command line has to start quickly.
+Each name is loaded at its first use, so that the command line starts quickly.
 """
 
 TYPE_CHECKING = False
@@ -167,11 +167,11 @@ _HOMES = {
     "run": "oneshot",
     "run_sync": "sync",
 }
-"""The module of each, imported at its first use: the command line needs few of them."""
+"""The module of each name, imported at its first use: the command line needs few of them."""
 
 
 _CONNECTS = {"Client", "connect", "connect_sync", "run", "run_sync"}
-"""What needs all of the library: it is loaded with them."""
+"""The names that need all of the library, which is loaded with them."""
 
 
 def __getattr__(name: str) -> "Any":
@@ -180,7 +180,7 @@ def __getattr__(name: str) -> "Any":
     from importlib import import_module  # noqa: PLC0415 # the command line needs none
 
     if name in _CONNECTS:
-        # It would hold up the event loop for a tenth of a second when it is first connected.
+        # Imported at the first connection, it would block the event loop for a tenth of a second.
         import_module("rind.engine.pooled")
     return getattr(import_module(f"rind.{_HOMES[name]}"), name)
 

@@ -1,4 +1,4 @@
-"""A client of one engine: finds containers, and owns the commands that are open."""
+"""A client of one engine: it finds containers, and owns the open commands."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ __all__ = ["Client", "client_at", "connect", "going_on"]
 _log: Final = logging.getLogger(__name__)
 
 _LOOK_AGAIN: Final = 1.0
-"""Seconds after which a swarm is asked again for a task."""
+"""Seconds between two requests to a swarm for its tasks, while waiting for one."""
 
 
 def client_at(
@@ -55,9 +55,9 @@ def client_at(
 
     Args:
         endpoint: where it is.
-        environ: as :func:`connect` has it.
-        timeout: the same.
-        is_program: whether messages are for a program that uses the library.
+        environ: our environment variables.
+        timeout: seconds for connecting, and for each answer.
+        is_program: whether the messages are for a program that uses the library.
         may_ask: whether ssh may ask the user for something.
     """
     caller = find_caller(environ, endpoint.url, is_program=is_program)
@@ -78,12 +78,13 @@ def connect(
 
     Args:
         host: ``unix:///path``, ``tcp://host:port`` or ``ssh://user@host/path``; by default the
-            engine is found as the docker command finds it, and then at the usual places of others.
+            engine is found as the docker command finds it, and then at the default sockets of
+            other engines.
         context: the name of a docker context.
-        environ: the variables that may say where the engine is, and that a container's profile
-            may ask for; by default ``os.environ``.
-        timeout: seconds for connecting, and for each answer of the engine's. What a command takes
-            is no part of that.
+        environ: the environment variables that may name the engine, and that a container's
+            profile may pass to commands; by default ``os.environ``.
+        timeout: seconds for connecting, and for each answer of the engine. It does not limit how
+            long a command runs.
 
     Raises:
         UsageError: the host or the context is invalid.
@@ -94,14 +95,14 @@ def connect(
 
 
 def going_on(early: EarlyClient) -> Client:
-    """Return a client that goes on with what one without an event loop has started."""
+    """Return a client that takes over from a client without an event loop."""
     return Client(early.engine_for_a_loop(), early.caller, early.environ)
 
 
 class Client:
     """A connection to one engine; many commands may run at once. Made by :func:`connect`.
 
-    Leaving its context ends the commands that are still in use, as leaving theirs would.
+    Leaving its context ends the commands that are still open, as leaving their own contexts does.
     """
 
     def __init__(
@@ -162,7 +163,7 @@ class Client:
             await self._engine.aclose()
 
     async def _end_commands(self) -> None:
-        """End those here, and those on other nodes, all at once."""
+        """End the commands on this engine and on other nodes, concurrently."""
         await asyncio.gather(self._session.end_commands(), self._nodes.aclose())
 
     @property
@@ -185,12 +186,12 @@ class Client:
         Args:
             wanted: the conditions; or give its attributes as keywords.
             timeout: in seconds; None for no limit but the client's for each request.
-            follow: whether the target finds the container anew before a command, with the same
-                conditions, when the one that it has was recreated.
+            follow: whether the target finds the container anew before each command, with the same
+                conditions, if its container was recreated.
 
         Raises:
-            AmbiguousError: several fit.
-            SelectionError: none does, or it is not running.
+            AmbiguousError: several containers fit.
+            SelectionError: no container fits, or it is not running.
             Unreachable: the time is over.
             EngineError: the engine failed.
         """
@@ -214,25 +215,25 @@ class Client:
     async def reach(
         self, container: Container, label: str = DEFAULT_LABEL, *, reason: str = "chosen"
     ) -> Target:
-        """Do what :meth:`target` does, for a swarm's task too: on the engine of its node.
+        """Return a target for a container, or for a swarm's task on the engine of its node.
 
             for container in await client.containers(service="web"):
                 print(await client.reach(container))
 
         Raises:
-            SelectionError: nobody says where the engine is, or the task has gone.
+            SelectionError: the node's engine has no address, or the task has gone.
             EngineError: the engine there failed.
         """
         client, found = await self._finder.reach(container, self._nodes.client)
         return (client or self).target(found, label, reason=reason)
 
     async def container(self, name: str) -> Container:
-        """Return the container of a name, an ID or a unique prefix of one, running or not.
+        """Return the container with a name, an ID or a unique prefix of an ID, running or not.
 
             print((await client.container(web.container.name)).state)
 
         Raises:
-            SelectionError: there is none.
+            SelectionError: no container has it.
             EngineError: the engine failed.
         """
         return await self._finder.named(name)
@@ -240,23 +241,23 @@ class Client:
     async def wait_for(
         self,
         wanted: Wanted | None = None,
-        told: Callable[[str], None] = lambda _: None,
+        on_missing: Callable[[str], None] = lambda _: None,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 # the error says what was missing
         **fields: Unpack[WantedFields],
     ) -> Target:
-        """Find the one container to run in, as soon as it runs, and is healthy if that is checked.
+        """Find the one container to run in, once it runs, and is healthy if it has a health check.
 
             web = await client.wait_for(service="web", timeout=60)
 
         Args:
             wanted: the conditions; or give its attributes as keywords.
-            told: is called with what is waited for, first and whenever something changed.
+            on_missing: is called with the reason for waiting, at first and after each change.
             timeout: in seconds; None for no limit.
 
         Raises:
-            AmbiguousError: several fit.
-            SelectionError: the time is over; it says what was missing.
+            AmbiguousError: several containers fit.
+            SelectionError: the time is over; the message has the reason.
             EngineError: the engine failed.
         """
         asked = _asked(wanted, fields)
@@ -264,28 +265,28 @@ class Client:
         async def find() -> list[Target]:
             return [await self.find(asked)]
 
-        [target] = await self._wait(find, told, timeout)
+        [target] = await self._wait(find, on_missing, timeout)
         return target
 
     async def wait_for_all(
         self,
         wanted: Wanted | None = None,
-        told: Callable[[str], None] = lambda _: None,
+        on_missing: Callable[[str], None] = lambda _: None,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 # as above
         **fields: Unpack[WantedFields],
     ) -> list[Target]:
-        """Find every container that fits, once there is one and all that are up can be used.
+        """Find every container that fits, once there is one and all of them can be used.
 
             replicas = await client.wait_for_all(service="web", timeout=60)
 
         Args:
             wanted: the conditions; or give its attributes as keywords.
-            told: as :meth:`wait_for` has it.
-            timeout: the same.
+            on_missing: as for :meth:`wait_for`.
+            timeout: in seconds; None for no limit.
 
         Raises:
-            SelectionError: the same.
+            SelectionError: the time is over; the message has the reason.
             EngineError: the engine failed.
         """
         asked = _asked(wanted, fields)
@@ -294,16 +295,16 @@ class Client:
             await self._finder.require_started(asked)
             return await self.find_all(asked)
 
-        return await self._wait(find, told, timeout)
+        return await self._wait(find, on_missing, timeout)
 
     async def _wait(
         self,
         find: Callable[[], Awaitable[list[Target]]],
-        told: Callable[[str], None],
-        seconds: float | None,
+        on_missing: Callable[[str], None],
+        timeout: float | None,  # noqa: ASYNC109 # as above
     ) -> list[Target]:
         def look_again() -> float | None:
-            # A manager tells no events of the other nodes' containers.
+            # A manager sends no events about the containers of other nodes.
             return _LOOK_AGAIN if self._finder.elsewhere.is_managed else None
 
         async def find_by_now() -> list[Target]:
@@ -312,10 +313,11 @@ class Client:
             except Unreachable as exc:
                 if not self._finder.elsewhere.is_managed:
                     raise
-                # A swarm does not know at once of a node that is down.
+                # A swarm notices only after some seconds that a node is down.
                 raise SelectionError(str(exc)) from exc
 
-        return await until_fit(self._engine.changes(), find_by_now, told, seconds, look_again)
+        changes = self._engine.changes()
+        return await until_fit(changes, find_by_now, on_missing, timeout, look_again)
 
     async def containers(
         self,
@@ -324,27 +326,25 @@ class Client:
         stopped: bool = False,
         **fields: Unpack[WantedFields],
     ) -> list[Container]:
-        """List the containers that are up, paused ones too, and that could be wanted.
-
-        Wherever they are: the caller's place is of no account.
+        """List the containers that fit and are up, paused ones too, wherever the caller stands.
 
             for container in await client.containers(project="shop"):
                 print(container.name, container.state)
 
-        Of a swarm, those on other nodes too, if it can be asked: then each task's node is known.
+        On a manager of a swarm, the list includes the tasks on other nodes, each with its node.
 
         Args:
             wanted: the conditions; or give its attributes as keywords.
-            stopped: whether to list those that are not up, too.
+            stopped: whether to list also containers that are not up.
 
         Raises:
-            SelectionError: there is no container of the wanted name.
+            SelectionError: no container has the wanted name.
             EngineError: the engine failed.
         """
         return await self._finder.containers(_asked(wanted, fields), stopped=stopped)
 
     async def versions(self) -> tuple[str, str]:
-        """Return the engine's version, and that of the API that is spoken with it.
+        """Return the engine's version, and the API version that Rind uses with it.
 
             engine, api = await client.versions()
 
@@ -354,7 +354,7 @@ class Client:
         return await self._engine.version(), "{}.{}".format(*self._engine.dialect.api_version)
 
     async def info(self) -> EngineInfo:
-        """Return what the engine says of itself.
+        """Return the engine's description of itself.
 
             print((await client.info()).is_rootless)
 
@@ -366,10 +366,10 @@ class Client:
     async def find_all(
         self, wanted: Wanted | None = None, **fields: Unpack[WantedFields]
     ) -> list[Target]:
-        """Find every running container that fits, by name; never none.
+        """Find every running container that fits, sorted by name; never an empty list.
 
-        In a place, as in a Compose project's folder, those are the place's; with
-        ``everywhere=True`` and in no place, all of the engine's, or of its swarm's.
+        In a place, such as a Compose project's folder, these are the containers of the place.
+        With ``everywhere=True``, or in no place, they are all of the engine, or of its swarm.
 
             for target in await client.find_all(project="shop"):
                 print((await target.run(["cat", "/etc/hostname"])).stdout)
@@ -378,7 +378,8 @@ class Client:
             wanted: the conditions; or give its attributes as keywords.
 
         Raises:
-            SelectionError: none does; or some are of a swarm, and not all can be found or reached.
+            SelectionError: no container fits; or some are a swarm's, and not all of the swarm can
+                be found or reached.
             EngineError: the engine failed.
         """
         wanted = _asked(wanted, fields)
@@ -388,7 +389,7 @@ class Client:
             reaching = [tasks.spawn(self._reach(selected, wanted)) for selected in found]
             return await asyncio.gather(*reaching)
         finally:
-            await tasks.cancel()  # after a failure, the others
+            await tasks.cancel()  # the other ones, after a failure
 
     async def running(self, labels: Sequence[str] = ()) -> list[Container]:
         """List the running containers that have all of ``labels``, each ``KEY`` or ``KEY=value``.
@@ -404,22 +405,22 @@ class Client:
     def target(
         self, container: Container, label: str = DEFAULT_LABEL, *, reason: str = "chosen"
     ) -> Target:
-        """Return what runs commands in ``container``, as the labels that begin so say.
+        """Return a target for ``container``, with the profile of the labels under ``label``.
 
             container = await client.container(web.container.name)
             print((await client.target(container).run(["cat", "/etc/hostname"])).stdout)
 
-        It must be on this client's engine; for a swarm's task, see :meth:`reach`. A label that is
-        unknown or invalid is told when a command is planned.
+        The container must be on this client's engine; for a swarm's task, see :meth:`reach`. An
+        unknown or invalid label raises when a command is planned.
         """
         return Target(self._session, container, label, self.caller, reason=reason)
 
     def stands_elsewhere(self, container: Container) -> bool:
-        """Return whether we are in a Compose project's folder, and ``container`` is of another's.
+        """Whether the caller is in a Compose project's folder, and ``container`` is of another one.
 
             assert not client.stands_elsewhere(web.container)
 
-        Standing nowhere in particular is not elsewhere.
+        False where the caller is in no project's folder.
         """
         return is_elsewhere(container, self.caller)
 

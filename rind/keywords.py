@@ -1,4 +1,4 @@
-"""The keywords of the library's functions: their types, and what is said of a wrong one."""
+"""The keywords of the library's functions: their types, and the errors for wrong ones."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -21,11 +21,11 @@ _SAME: Final = {
     "name": "container",
     "universal_newlines": "text",
 }
-"""What other libraries call the same."""
+"""The names that other libraries have for our keywords."""
 
 
 class _Fields(TypedDict, total=False):
-    """Those fields of a :class:`~rind.decide.plan.Command` that change no type."""
+    """The fields of a :class:`~rind.decide.plan.Command` that do not select an overload."""
 
     script: str | None
     env: Mapping[str, str]
@@ -44,7 +44,7 @@ class CommandOptions(_Fields, total=False):
 
 
 class OpenOptions(_Fields, total=False):
-    """The keywords of :meth:`rind.target.Target.open_process` that do not change what it opens."""
+    """The keywords of :meth:`rind.target.Target.open_process` that do not select an overload."""
 
     size: tuple[int, int] | None
     limit: int
@@ -54,7 +54,7 @@ class OpenOptions(_Fields, total=False):
 
 
 class RunOptions(CommandOptions, total=False):
-    """The keywords of :meth:`rind.target.Target.run` that do not change what it returns."""
+    """The keywords of :meth:`rind.target.Target.run` that do not select an overload."""
 
     errors: str
     timeout: float | None
@@ -77,7 +77,7 @@ class WantedFields(TypedDict, total=False):
 
 
 class AnywhereOptions(RunOptions, WantedFields, total=False):
-    """The keywords of :func:`rind.run`: those of both, and which engine."""
+    """The keywords of :func:`rind.run`: they name the engine, the container and the command."""
 
     host: str | None
     context: str | None
@@ -87,12 +87,12 @@ def check_keywords(function: str, given: Iterable[str], known: type) -> None:
     """Check the names of keywords.
 
     Args:
-        function: the name of the function that got them.
-        given: the names.
-        known: the TypedDict of those that there are.
+        function: the name of the function that was called.
+        given: the names of the keywords in the call.
+        known: the TypedDict of the function's keywords.
 
     Raises:
-        TypeError: one of them is none.
+        TypeError: a keyword is unknown.
     """
     names = known.__annotations__
     for name in given:

@@ -36,12 +36,12 @@ async def run(argv: Words = (), **options: Any) -> CompletedProcess[Any]:
 
     Args:
         argv: the command's words.
-        options: ``host`` and ``context`` as :func:`connect` has them; ``container``, ``service``,
-            ``project``, ``index``, ``label`` as :meth:`Client.find`; all else as
+        options: ``host`` and ``context`` of :func:`connect`; ``container``, ``service``,
+            ``project``, ``index``, ``label`` of :meth:`Client.find`; and the options of
             :meth:`Target.run`.
 
     Raises:
-        SelectionError: there is not exactly one container to run in.
+        SelectionError: no container fits, or several do.
         CommandFailed, TimedOut, UsageError, StartError, EngineError: as :meth:`Target.run`.
     """
     typed = {"text", "encoding", "input", "stdout", "stderr"}
@@ -53,12 +53,13 @@ async def run(argv: Words = (), **options: Any) -> CompletedProcess[Any]:
 async def run_found(
     connecting: AbstractAsyncContextManager[Client], argv: Words, **options: Any
 ) -> CompletedProcess[Any]:
-    """Run a command in the container that fits, over a client that is connected for that.
+    """Connect a client, find the container that fits, and run a command in it.
 
     Args:
         connecting: enters the client.
-        argv: as :func:`run` has it.
-        options: the same, but for ``host`` and ``context``. The time limit is for all of it.
+        argv: the command's words.
+        options: those of :func:`run` except ``host`` and ``context``. ``timeout`` covers
+            connecting and finding, too.
     """
     names = Wanted.__annotations__
     wanted = Wanted(**{name: options.pop(name) for name in names if name in options})

@@ -55,8 +55,8 @@ class Process(Generic[In_co, Out_co, Err_co]):
 
     Attributes:
         stdin: a writer, with ``stdin=PIPE``; else None.
-        stdout, stderr: readers, with ``PIPE``; else None. A command with a TTY has no stderr of its
-            own. With an encoding, all three are of text.
+        stdout, stderr: readers, with ``PIPE``; else None. A command with a TTY writes both to its
+            stdout. With an encoding, all three are text streams.
         returncode: the exit status, once :meth:`wait` or :meth:`communicate` has returned; 128+n
             where signal n ended the command.
     """
@@ -144,25 +144,25 @@ class Process(Generic[In_co, Out_co, Err_co]):
 
     @property
     def exec_id(self) -> str:
-        """The engine's name for the exec instance."""
+        """The engine's ID of the exec instance."""
         return self._exec.exec_id
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """The TTY's window size (rows, columns) that was set last; None for none."""
+        """The window size (rows, columns) that was set last; None without a TTY."""
         return self._exec.size
 
     @property
     def ending(self) -> Ending | None:
-        """How the command was killed that :meth:`wait` returns 137 for; None where unknown.
+        """How the command was killed, after :meth:`wait` returned 137; None if that is unknown.
 
-        "out of memory": its container had none left when the command was killed.
+        "out of memory": its container had no memory left when the command was killed.
         """
         return self._exec.ending
 
     @property
     def left_running(self) -> LeftRunning | None:
-        """After leaving: why the command's processes could not be ended; None where they were."""
+        """After leaving: why the command's processes could not be ended; None if they were."""
         return self._exec.left_running
 
     async def __aenter__(self) -> Self:
@@ -180,11 +180,11 @@ class Process(Generic[In_co, Out_co, Err_co]):
             await self._release()
 
     async def aclose(self) -> None:
-        """Do what leaving the context does, also where another task uses the command. Idempotent.
+        """End the command as leaving its context does. Idempotent.
 
             await process.aclose()
 
-        That task's reads then raise Broken. Leaving the client's context does this to all of its
+        Reads of other tasks then raise Broken. Leaving the client's context closes all of its
         commands.
         """
         try:
@@ -218,7 +218,7 @@ class Process(Generic[In_co, Out_co, Err_co]):
         return self.returncode
 
     async def _until_held(self, pump: asyncio.Task[None]) -> None:
-        """Wait until all output is where it goes, or the command has ended and it waits for us."""
+        """Wait until all output was taken, or the command has ended and a full pipe is left."""
         held = [self._tasks.spawn(self._exec.has_ended.wait())]
         try:
             await asyncio.wait({pump, *held}, return_when=asyncio.FIRST_COMPLETED)
@@ -263,10 +263,10 @@ class Process(Generic[In_co, Out_co, Err_co]):
                 assert await process.communicate(b"x") == (b"x", b"")
 
         Returns:
-            Stdout and stderr; None for what is not a PIPE.
+            Stdout and stderr; None for each that is not a PIPE.
 
         Raises:
-            UnicodeError: with an encoding, it is no text.
+            UnicodeError: the input cannot be encoded, or the output cannot be decoded.
             StartError, EngineError: as :meth:`wait`.
         """
         seen: tuple[list[Any], list[Any]] = [], []
@@ -278,13 +278,13 @@ class Process(Generic[In_co, Out_co, Err_co]):
     async def exchange(
         self, data: Any, take_stdout: Callable[[Any], None], take_stderr: Callable[[Any], None]
     ) -> None:
-        """Communicate, and hand on the output as it is read.
+        """Do what :meth:`communicate` does, and pass each part of the output to a function.
 
             async with web.open_process(["cat"]) as process:
                 await process.exchange(b"x", print, print)
 
         Raises:
-            StartError, EngineError: as :meth:`wait`; also what the functions raise.
+            StartError, EngineError: as :meth:`wait`. Errors of the functions are passed on.
         """
         takers: dict[Any, Callable[[Any], None]]
         takers = {self.stdout: take_stdout, self.stderr: take_stderr}
@@ -305,18 +305,18 @@ class Process(Generic[In_co, Out_co, Err_co]):
     ) -> AsyncIterator[tuple[Stream, str]]: ...
 
     def lines(self) -> AsyncIterator[tuple[Stream, Any]]:
-        """Return the lines of all output that is a PIPE, in the order in which they come.
+        """Iterate over the lines of stdout and stderr, in the order in which they arrive.
 
             async with web.open_process(["ls", "/", "/nowhere"]) as process:
                 async for stream, line in process.lines():
                     print(stream, line)
 
-        A line has its newline; the last one of a stream may have none, and one that is longer than
-        ``limit`` comes in parts. Use it from the beginning: stdout and stderr have nothing to read
-        from then on.
+        Each line ends with its newline, except perhaps the last one of a stream. A line that is
+        longer than ``limit`` comes in parts. Call it before anything was read: from then on,
+        ``stdout`` and ``stderr`` are empty.
 
         Raises:
-            UnicodeDecodeError: with an encoding, it is no text.
+            UnicodeDecodeError: the output cannot be decoded.
             StartError, EngineError: as :meth:`wait`, after the last line.
         """
         lines = Lines(self._decoding, self._limit)
@@ -340,13 +340,13 @@ class Process(Generic[In_co, Out_co, Err_co]):
         await self._exec.resize(size)
 
     async def send_signal(self, number: int) -> None:
-        """Send a signal to the command and all that it has started.
+        """Send a signal to the command and all of its children.
 
             await process.send_signal(signal.SIGWINCH)
 
         Raises:
-            ValueError: there is no such signal.
-            LeftRunning: they cannot be reached.
+            ValueError: the number is no signal's.
+            LeftRunning: the processes cannot be reached.
         """
         await self._exec.send_signal(number)
 
@@ -356,27 +356,27 @@ class Process(Generic[In_co, Out_co, Err_co]):
             await process.end(signal.SIGTERM, 0.1)
 
         Raises:
-            LeftRunning: some of it is still there.
+            LeftRunning: some processes are still there.
         """
         return await self._exec.end(number, kill_after)
 
     async def terminate(self) -> None:
-        """Send SIGTERM to the command and all that it has started.
+        """Send SIGTERM to the command and all of its children.
 
             await process.terminate()
 
         Raises:
-            LeftRunning: they cannot be reached.
+            LeftRunning: the processes cannot be reached.
         """
         await self.send_signal(signal.SIGTERM)
 
     async def kill(self) -> None:
-        """Send SIGKILL to the command and all that it has started.
+        """Send SIGKILL to the command and all of its children.
 
             await process.kill()
 
         Raises:
-            LeftRunning: they cannot be reached.
+            LeftRunning: the processes cannot be reached.
         """
         await self.send_signal(signal.SIGKILL)
 

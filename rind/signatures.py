@@ -1,7 +1,7 @@
-"""The types of ``open_process`` and ``run``: what they return depends on what they are asked for.
+"""The overloads of ``open_process`` and ``run``.
 
-It is text where ``text`` or ``encoding`` says so, else bytes; and there may be none of it where
-``stdout`` or ``stderr`` says where it goes.
+Output is str with ``text`` or ``encoding``, else bytes. It is None for a stream that ``stdout`` or
+``stderr`` leads elsewhere.
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ class OpenProcess(Protocol):
 
 
 class _Anywhere(Protocol[B_co, S_co, BN_co, SN_co, A_co]):
-    """The type of what finds the container too; its parameters are what it may return."""
+    """The type of the functions that also find the container, by the types that they return."""
 
     @overload
     def __call__(
@@ -325,20 +325,20 @@ RunAnywhere = _Anywhere[
 
 
 def as_open_process(function: Callable[..., Any]) -> OpenProcess:
-    """Give a function this type. A decorator."""
+    """Give a function the overloads. A decorator."""
     return function
 
 
 def as_run(function: Callable[..., Any]) -> Run:
-    """Give a function this type. A decorator."""
+    """Give a function the overloads. A decorator."""
     return function
 
 
 def as_run_sync(function: Callable[..., Any]) -> RunSync:
-    """Give a function this type. A decorator."""
+    """Give a function the overloads. A decorator."""
     return function
 
 
 def as_run_anywhere(function: Callable[..., Any]) -> RunAnywhere:
-    """Give a function this type. A decorator."""
+    """Give a function the overloads. A decorator."""
     return function

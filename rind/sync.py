@@ -23,12 +23,12 @@ __all__ = ["SyncClient", "connect_sync", "run_sync"]
 
 @as_run_sync
 def run_sync(argv: Words = (), **options: Any) -> CompletedProcess[Any]:
-    """Do what :func:`run` does where there is no event loop.
+    """Run a command as :func:`run` does, in code that has no event loop.
 
         done = rind.run_sync(["./manage.py", "check"], check=True)
 
     Raises:
-        RuntimeError: there is one.
+        RuntimeError: an event loop is running.
         RindError: as :func:`run`.
     """
     _require_no_loop("run_sync()", "await rind.run()")
@@ -52,8 +52,8 @@ class SyncClient:
         """Connect.
 
         Raises:
-            RuntimeError: there is an event loop.
-            Unreachable: nothing answers, or what answers is not a Docker Engine.
+            RuntimeError: an event loop is running.
+            Unreachable: nothing answers, or something that is not a Docker Engine.
         """
         _require_no_loop("connect_sync()", "async with rind.connect()")
         try:
@@ -74,14 +74,14 @@ class SyncClient:
 
     @as_run_sync
     def run(self, argv: Words = (), **options: Any) -> CompletedProcess[Any]:
-        """Do what :func:`run` does, over this client's connections.
+        """Run a command as :func:`run` does, over this client's connections.
 
             with rind.connect_sync() as client:
                 for name in ("/etc/hosts", "/etc/hostname"):
                     client.run(["cat", name], service="web", check=True)
 
         Raises:
-            RuntimeError: there is an event loop.
+            RuntimeError: an event loop is running.
             RindError: as :func:`run`.
         """
         _require_no_loop("run() of a SyncClient", "a Client there")
@@ -95,8 +95,8 @@ def connect_sync(host: str | None = None, **options: Any) -> SyncClient:
             print(client.run(["./manage.py", "check"], text=True).stdout)
 
     Args:
-        host: as :func:`connect` has it.
-        options: the same.
+        host: the engine, as for :func:`connect`.
+        options: those of :func:`connect`.
 
     Raises:
         UsageError: as :func:`connect`.

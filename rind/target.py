@@ -1,4 +1,4 @@
-"""A container to run commands in."""
+"""A container, with the commands that run in it."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ if TYPE_CHECKING:
 
 
 class Target:
-    """A container to run commands in, with what its labels say about that.
+    """A container to run commands in, with the profile of its labels.
 
     Attributes:
-        container: as it was found; a target that follows takes its successor.
+        container: as it was found. A target that follows replaces it by its successor.
         reason: why it was chosen, such as "the only one with the label app.rind".
     """
 
@@ -73,7 +73,7 @@ class Target:
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where the container's engine is: of a swarm's task, that of its node.
+        """Where the container's engine is; for a swarm's task, the engine of its node.
 
         print(web.endpoint.url)
         """
@@ -81,7 +81,7 @@ class Target:
 
     @property
     def profile(self) -> Profile:
-        """What the container's labels say about commands.
+        """The profile that the container's labels give to commands.
 
             print(web.profile.pre_step)
 
@@ -91,7 +91,7 @@ class Target:
         return profile_of(self.container, self._label)
 
     async def user(self) -> str:
-        """Return the user that commands run as, unless they say another one.
+        """Return the user that commands run as by default.
 
             print(await web.user())
 
@@ -103,12 +103,12 @@ class Target:
         return own or "root"
 
     async def why_no_leash(self) -> str:
-        """Return why a command there is not ended if we are killed; empty if it is.
+        """Return why a command would outlive this process if it is killed; empty if it would not.
 
             assert await web.why_no_leash() == ""
 
-        It starts a *leash* to see whether it can: a shell script in the container that ends what we
-        have started there once we are gone.
+        Starts a *leash* to find out: a shell script in the container that ends our commands there
+        once this process is gone.
 
         Raises:
             SelectionError: a label is unknown, or its value is invalid.
@@ -118,24 +118,27 @@ class Target:
         return await self._session.trees.why_no_leash(self.container.id, user)
 
     def map_path(self, path: str | os.PathLike[str]) -> str:
-        """Return where the container has an absolute path of this machine; as it is if nowhere.
+        """Translate an absolute path of this machine to the container's.
 
             print(web.map_path("/home/me/shop/x.py"))
 
-        By its bind mounts, of which the longest that has the path decides.
+        The bind mount with the longest source that contains the path decides. A path in no bind
+        mount is returned unchanged.
 
         Raises:
-            TypeError: it is no path.
+            TypeError: the argument is not a path.
         """
         return self._paths.to_container(os.fspath(path))
 
     def unmap_path(self, path: str | os.PathLike[str]) -> str:
-        """Return where this machine has an absolute path of the container; as it is if nowhere.
+        """Translate an absolute path of the container to this machine's.
 
             print(web.unmap_path("/app/x.py"))
 
+        A path in no bind mount is returned unchanged.
+
         Raises:
-            TypeError: it is no path.
+            TypeError: the argument is not a path.
         """
         return self._paths.to_host(os.fspath(path))
 
@@ -144,13 +147,13 @@ class Target:
         return PathMap(localized([self.container], self._caller.cwd)[0].mounts)
 
     async def plan(self, command: Command) -> ExecConfig:
-        """Settle what would be executed.
+        """Return the command as it would be executed: argv, environment, user, directory.
 
             print((await web.plan(rind.Command(argv=["ls"]))).argv)
 
         Raises:
             SelectionError: a label of the container is unknown, or its value is invalid.
-            UsageError: a word of it cannot be executed.
+            UsageError: a word of the command cannot be executed.
             EngineError: the engine failed.
         """
         await self._follow()
@@ -181,7 +184,7 @@ class Target:
         return self._session.engine
 
     async def start(self, command: Command, size: tuple[int, int] | None = None) -> Exec:
-        """Start a command, to be read from and written to, or given to :func:`attach_terminal`.
+        """Start a command; return its exec instance, to read, write, or attach to a terminal.
 
             async with await web.start(rind.Command(argv=["echo", "x"])) as process:
                 while (part := await process.read()) is not None:
@@ -196,7 +199,7 @@ class Target:
             The exec instance, to be used as an async context manager.
 
         Raises:
-            UsageError: a word of it cannot be executed.
+            UsageError: a word of the command cannot be executed.
             StartError: the engine would not create or start it.
             EngineError: the engine failed.
         """
@@ -208,7 +211,7 @@ class Target:
         size: tuple[int, int] | None = None,
         begun: Begun | None = None,
     ) -> Exec:
-        """Start what :meth:`plan` has settled, or go on with a start that was requested before.
+        """Start a command that :meth:`plan` returned, or continue a start that was requested.
 
             execution = await web.execute(await web.plan(rind.Command(argv=["true"])))
 
@@ -242,18 +245,19 @@ class Target:
                 print(await process.stdout.read(), await process.wait())
 
         Args:
-            argv: the command's words; none for what a bare ``rind`` runs.
+            argv: the command's words; without any, the command of a bare ``rind``.
             stdin: PIPE, DEVNULL, bytes, a file or a descriptor.
             stdout: PIPE, DEVNULL, a file or a descriptor.
-            stderr: the same, or STDOUT.
+            stderr: PIPE, DEVNULL, STDOUT, a file or a descriptor.
             size: the window size (rows, columns), with ``tty=True``.
-            limit: the bytes after which an unread PIPE holds the command back.
-            on_exit: "detach" leaves the command alone if it runs when the context is left.
-            kill_after: seconds between SIGTERM and SIGKILL for a command that is left otherwise.
-            encoding: makes the streams of text, with newlines translated; None for bytes.
-            errors: what is done about what is no text, as :mod:`codecs` has it.
-            options: script, env, user, workdir, shell, pre_step, privileged, tty: as
-                :class:`~rind.decide.plan.Command` has them.
+            limit: the bytes after which an unread PIPE blocks the command.
+            on_exit: "kill" ends the command if it runs when the context is left, "detach" leaves
+                it alone.
+            kill_after: seconds between SIGTERM and SIGKILL for a command that is ended.
+            encoding: for text streams, with newlines translated; None for bytes.
+            errors: the error handler of the encoding: "strict", "replace"..., as for :mod:`codecs`.
+            options: script, env, user, workdir, shell, pre_step, privileged, map_paths, tty:
+                fields of :class:`~rind.decide.plan.Command`.
 
         Raises:
             UsageError: a word of the command cannot be executed.
@@ -303,34 +307,34 @@ class Target:
         stderr: int | LocalFile = PIPE,
         **options: Unpack[CommandOptions],
     ) -> CompletedProcess[Any]:
-        """Run a command to its end; return its exit status and what it wrote.
+        """Run a command to its end; return its exit status and its output.
 
             done = await web.run(["./manage.py", "check"], timeout=60, check=True)
 
         Args:
             argv: the command's words.
             text: whether input and output are str, in UTF-8, and not bytes.
-            encoding: of the text; says that there is some.
-            errors: what is done about what is no text: "strict", "replace"..., as in :mod:`codecs`.
+            encoding: the encoding of text; implies ``text``.
+            errors: the error handler of the encoding: "strict", "replace"..., as for :mod:`codecs`.
             input: for its stdin, which is empty by default.
-            timeout: in seconds, its start included, after which it is ended with all that it has
-                started.
-            kill_after: as :meth:`open_process` has it.
+            timeout: in seconds, from the call on; then the command is ended with its children.
+            kill_after: seconds between SIGTERM and SIGKILL for a command that is ended.
             check: whether another exit status than 0 is an error.
             capture_limit: the most bytes of each stream; None for no limit.
             on_output: is called with "stdout" or "stderr" and every part of the output as it comes.
             stdin: DEVNULL, bytes, a file or a descriptor, in place of ``input``.
-            stdout: as :meth:`open_process` has it.
-            stderr: as :meth:`open_process` has it.
-            options: as :meth:`open_process` has them.
+            stdout: PIPE, DEVNULL, a file or a descriptor.
+            stderr: PIPE, DEVNULL, STDOUT, a file or a descriptor.
+            options: script, env, user, workdir, shell, pre_step, privileged, map_paths, tty:
+                fields of :class:`~rind.decide.plan.Command`.
 
         Raises:
             CommandFailed: with ``check``, the exit status is not 0.
-            TimedOut: it did not end in time.
+            TimedOut: the command did not end in time.
             TooMuchOutput: it wrote more than ``capture_limit``, and was ended.
             ContainerGone: it was killed with its container.
-            ValueError: ``stdin`` is PIPE, or ``input`` is there too; there is no such encoding.
-            UnicodeDecodeError: its output is no text in the encoding.
+            ValueError: ``stdin`` is PIPE, or is given with ``input``; the encoding is unknown.
+            UnicodeDecodeError: the output cannot be decoded.
             UsageError, StartError, EngineError: as :meth:`open_process`.
         """
         check_keywords("run", options, CommandOptions)
@@ -390,23 +394,23 @@ class Target:
         owner: tuple[int, int] | None = None,
         on_progress: Callable[[int], object] | None = None,
     ) -> None:
-        """Copy a local file, or a directory with all that is in it, into the container.
+        """Copy a local file, or a directory with its contents, into the container.
 
             await web.put("/etc/resolv.conf", "/tmp/resolv.conf")
 
-        As with ``cp -a``, what is put where a directory is goes into it, and links stay links. It
-        may be cut short: what was copied until then stays.
+        As with ``cp -a``, links stay links, and a file or directory goes into a directory that
+        exists at ``path``. A cancelled copy leaves the part that was copied.
 
         Args:
             local: the file or directory.
             path: in the container, absolute.
-            owner: the user and group, as numbers, of all of it; None for those it has here.
+            owner: the user and group of every file, as numbers; None to keep those of this machine.
             on_progress: is called with the number of bytes that were sent so far.
 
         Raises:
-            OSError: something cannot be read here.
+            OSError: a local file cannot be read.
             UsageError: the path is not absolute.
-            Refused: the directory is not there (404), or is read-only (403).
+            Refused: the directory does not exist (404), or is read-only (403).
             EngineError: the engine failed.
         """
         from rind.files.transfer import put  # noqa: PLC0415 # the command line needs none
@@ -421,26 +425,27 @@ class Target:
         *,
         on_progress: Callable[[int], object] | None = None,
     ) -> Path:
-        """Copy a file of the container, or a directory with all that is in it, here.
+        """Copy a file of the container, or a directory with its contents, to this machine.
 
             hosts = await web.get("/etc/hosts", "/tmp")
 
-        What is got to where a directory is goes into it. A file takes another's place; a directory
-        does not. It is there whole, or not at all; it is yours, and links stay links.
+        A file or directory goes into a directory that exists at ``local``. A file replaces another
+        file; a directory replaces nothing. The copy appears whole or not at all, belongs to you,
+        and links stay links.
 
         Args:
             path: in the container, absolute.
-            local: where to.
+            local: the path of the copy, or of the directory that it goes into.
             on_progress: is called with the number of bytes that were received so far.
 
         Returns:
-            Where it is.
+            The path of the copy.
 
         Raises:
-            FileExistsError: something is there that it cannot take the place of.
-            OSError: something cannot be written here.
+            FileExistsError: the copy cannot replace what exists at its path.
+            OSError: a local file cannot be written.
             UsageError: the path is not absolute.
-            Refused: it is not there (404).
+            Refused: the path does not exist in the container (404).
             EngineError: the engine failed, or sent something else than files.
         """
         from rind.files.transfer import get  # noqa: PLC0415 # as above
@@ -448,12 +453,12 @@ class Target:
         return await get(self._engine, self.container, path, local, on_progress=on_progress)
 
     async def refresh(self) -> Container:
-        """Ask for the container's present state.
+        """Return the container in its present state.
 
             assert (await web.refresh()).state == "running"
 
         Raises:
-            Refused: it is no more (404).
+            Refused: the container was removed (404).
             EngineError: the engine failed.
         """
         return await self._engine.container(self.container.id)

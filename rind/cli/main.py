@@ -1,4 +1,4 @@
-"""The command ``rind``: where it begins, and how it ends."""
+"""The command ``rind``: its entry point and its exit."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ _FAILED = 125
 def program() -> NoReturn:
     """Run the command ``rind``, and exit.
 
-    It exits without destroying every object, which takes an eighth of the time of ``rind true``;
-    all output is written, and no child is left. If Python shows ResourceWarnings, it exits in full.
+    It exits without destroying every object, which would take an eighth of the time of
+    ``rind true``. By then all output is written, and no child is left. If Python shows warnings, it
+    exits in full.
     """
-    # Until there is something to clean up, Ctrl-C ends Rind as it ends any program: no traceback.
+    # Until there is something to clean up, Ctrl-C ends Rind as it ends a C program: no traceback.
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     try:

@@ -1,7 +1,7 @@
 """Argv in, exit status out. The only module that prints on stdout.
 
-What a mistake on the command line does not need is imported late: asyncio and aiodocker take
-longer to load than everything else together.
+Most modules are imported where they are first needed: asyncio and aiodocker take longer to load
+than everything else together, and a mistake on the command line needs neither.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _EXHAUSTED: Final = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOBUFS}
-"""What a system call fails with where the machine, or a limit, has no more."""
+"""Errors of system calls for which the machine, or a limit, lacks a resource."""
 
 
 def main() -> int:
@@ -148,16 +148,16 @@ def _in_event_loop(
 
 
 def _told_by_loop(loop: AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Say what has gone wrong in an event loop's own callbacks, unless it goes on without."""
+    """Report an error in a callback of the event loop, except for a lack of resources."""
     if not _is_exhausted(context.get("exception")):
         loop.default_exception_handler(context)
 
 
 class _Answering:
-    """Who answers for a command that has begun.
+    """The state of the responsibility for a command whose start was requested.
 
     Attributes:
-        ends_it: whether the event loop's machinery is there, which ends it where something fails.
+        ends_it: whether the event loop's machinery runs, and ends the command if something fails.
     """
 
     ends_it = False
@@ -165,13 +165,14 @@ class _Answering:
 
 @contextmanager
 def _answering_for(prepared: Prepared | None) -> Iterator[_Answering]:
-    """Leave no command whose start was requested behind without a word, whatever fails.
+    """End a command whose start was requested, whatever fails, or say that it may be left running.
 
-    The event loop's machinery ends it where it raises an error of ours, or a local stream fails.
-    Without descriptors, memory or a module, or with a disk that fails, there may be no machinery.
+    The event loop's machinery ends the command if it raises a RindError, or if a local stream
+    fails. Without descriptors, memory or a module, or with a failing disk, it may be missing.
 
     Raises:
-        RindError: for what is no error of a local stream; it says what may be left.
+        RindError: for any failure that is not of a local stream. If the command may be left
+            running, the message says so.
     """
     answering = _Answering()
     try:
@@ -180,16 +181,16 @@ def _answering_for(prepared: Prepared | None) -> Iterator[_Answering]:
         is_streams = isinstance(exc, OSError) and not _is_exhausted(exc)
         if prepared is None or isinstance(exc, RindError) or (answering.ends_it and is_streams):
             raise
-        # What is half made complains in its destructor.
+        # Half-made objects complain in their destructors.
         sys.unraisablehook = lambda _: None
         if not sys.warnoptions and (warnings := sys.modules.get("warnings")):
             warnings.simplefilter("ignore")
         give_back()
-        for fd in (0, 1):  # they are of no more use, and ending the command takes descriptors
+        for fd in (0, 1):  # no longer used, and ending the command takes descriptors
             with suppress(OSError):
                 os.close(fd)
         container, ended = prepared.selected.container, False
-        with suppress(Exception):  # there may be no memory for it
+        with suppress(Exception):  # such as a lack of memory
             ended = prepared.early.end(
                 *(prepared.exec_id, prepared.cookie), container, prepared.config
             )
@@ -207,12 +208,12 @@ def _is_exhausted(exc: object) -> bool:
 
 
 def _reason(exc: BaseException) -> str:
-    """Return a failure in words; a MemoryError has none."""
+    """Return a failure in words; a MemoryError comes without a text."""
     return getattr(exc, "strerror", None) or str(exc) or "out of memory"
 
 
 def _load() -> None:
-    """Import what needs an event loop, and that."""
+    """Import the modules that use an event loop, and asyncio with them."""
     with _quick_imports():
         import rind.cli.running.invocation  # noqa: F401, PLC0415 # see above
 
@@ -224,7 +225,7 @@ def _limited(seconds: float | None, status: int = 0, text: str = "") -> Iterator
     Args:
         seconds: None for no limit.
         status: the exit status then.
-        text: what is printed on stderr then; empty for nothing.
+        text: is printed on stderr then, unless it is empty.
     """
 
     def give_up(_number: int, _: FrameType | None) -> None:
@@ -242,11 +243,11 @@ def _limited(seconds: float | None, status: int = 0, text: str = "") -> Iterator
 
 @contextmanager
 def _quick_imports() -> Iterator[None]:
-    """Keep what is imported from doing what we have no use for. Only here, in our own process.
+    """Spare imports the work that is useless in this process.
 
-    Modules are there to stay, so there is no garbage to look for among them. And aiohttp reads the
-    system's CA certificates, a fifth of the time to import aiodocker, for the sake of HTTPS: no
-    engine is verified by them, for one with TLS has a CA of its own.
+    Modules are never garbage, so the collector need not look for any among them. And aiohttp reads
+    the system's CA certificates, in a fifth of the time that aiodocker takes to import. Rind
+    verifies no engine by them: with TLS, it has its own CA.
     """
     saved = {name: os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
     os.environ.update(dict.fromkeys(saved, os.devnull))
@@ -264,9 +265,9 @@ def _quick_imports() -> Iterator[None]:
 
 
 def _plug_standard_streams() -> None:
-    """Keep a closed stdin, stdout or stderr from being taken by the first file that we open.
+    """Keep the first files that we open from becoming a stdin, stdout or stderr that is closed.
 
-    As coreutils do it: opened the wrong way round, so that using it is still an error.
+    As coreutils do, open them in the wrong direction, so that using one is still an error.
     """
     for fd, flags in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_RDONLY)):
         try:
@@ -281,5 +282,5 @@ def _print(text: str) -> None:
         try:
             data = data[os.write(1, data) :]
         except BlockingIOError:
-            # Another process has made it non-blocking.
+            # Another process has made stdout non-blocking.
             select.select([], [1], [])

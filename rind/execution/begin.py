@@ -1,4 +1,4 @@
-"""The requests that begin a command. Over a carrier that blocks, they need no event loop."""
+"""The requests that start a command. Over a carrier that blocks, they need no event loop."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ COOKIE_SIZE: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A start that was requested, and has not been answered.
+    """A start that was requested, and not answered yet.
 
     Attributes:
-        cookie: the command's, as :func:`create` has got it.
-        wire: what the request was sent on.
-        requested: when, by the clock of :func:`time.monotonic`.
+        cookie: the command's, as it was given to :func:`create`.
+        wire: the connection of the request.
+        requested: the time of the request, by :func:`time.monotonic`.
     """
 
     exec_id: str
@@ -45,10 +45,10 @@ def new_cookie() -> str:
 
 
 async def create(engine: Engine, container: Container, config: ExecConfig, cookie: str) -> str:
-    """Create an exec instance whose processes bear a cookie; return its ID.
+    """Create an exec instance whose processes are marked by a cookie; return its ID.
 
     Raises:
-        StartError: the engine would not create it.
+        StartError: the engine refused.
         EngineError: the engine failed.
     """
     # The cookie is the first variable: scripts read the first MB of an environment.
@@ -64,7 +64,7 @@ async def start_detached(engine: Engine, container: Container, config: ExecConfi
     """Start a command, detached; return its exec ID.
 
     Raises:
-        StartError: the engine would not create or start it.
+        StartError: the engine refused.
         EngineError: the engine failed.
     """
     try:

@@ -1,4 +1,4 @@
-"""One exec instance: a command in a container, its streams, its state and its end."""
+"""One exec instance: a command in a container, with its streams, its state and its end."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ _log: Final = logging.getLogger(__name__)
 POLL_FIRST: Final = 0.001
 POLL_LONGEST: Final = 0.25
 """Seconds between inspections after the end of the stream. The engine settles an exit code within
-a few milliseconds; only a command that closed its own output is waited for any longer."""
+a few milliseconds, unless the command closed its output and runs on."""
 
 RESET_GRACE: Final = 1.0
-"""Seconds that a command may still be said to run after its connection was reset."""
+"""Seconds for which the engine may report a command as running after its connection was reset."""
 
 END_OF_TRANSMISSION: Final = b"\x04"
 """Ctrl-D, a terminal's default VEOF character: it ends the input of a program in cooked mode."""
@@ -102,8 +102,8 @@ class Exec:
         tty: whether it has a TTY; then stdout and stderr are one raw stream.
         size: the window size (rows, columns) that was set last; None for none.
         last_written: the last byte that was written to its stdin.
-        inward: what its stdin must go through before it is written; None for nothing.
-        unleashed: gets the reason, where no leash holds a command that has run for a second.
+        inward: maps the paths in its stdin before they are written; None to map nothing.
+        unleashed: gets the reason, if no leash holds a command that has run for a second.
         left_running: after leaving: why the tree could not be ended; None if it was.
     """
 
@@ -185,7 +185,7 @@ class Exec:
         return await self._receiver.read()
 
     async def read_all(self) -> list[tuple[int, memoryview]] | None:
-        """Return all parts of the output that were received, as :meth:`read` does one.
+        """Return all parts of the output that were received; None at its end.
 
             async with await web.start(rind.Command(argv=["printf", "x"])) as execution:
                 assert await execution.read_all() == [(1, b"x")]
@@ -196,15 +196,15 @@ class Exec:
         return await self._receiver.read_all()
 
     async def hand_on(self, take: Callable[[list[tuple[int, memoryview]]], bool]) -> None:
-        r"""Hand on parts of the output as they arrive, after a first :meth:`read_all`.
+        r"""Call ``take`` with parts of the output as they arrive, after a first :meth:`read_all`.
 
             async with await web.start(rind.Command(script="echo a; cat; echo b")) as execution:
                 assert await execution.read_all() == [(1, b"a\n")]
                 await execution.send_eof()
                 await execution.hand_on(lambda parts: parts[-1][1] != b"b\n")
 
-        It returns once ``take`` returns False, and at the end of the output, which
-        :meth:`read_all` confirms.
+        Returns once ``take`` returns False, and at the end of the output; :meth:`read_all` tells
+        which.
 
         Raises:
             Broken: as :meth:`read`.
@@ -213,14 +213,14 @@ class Exec:
 
     @property
     def has_ended(self) -> asyncio.Event:
-        """Is set once the engine has said that the command has ended."""
+        """Is set once the engine has reported the command's end."""
         return self._inspector.has_ended
 
     @property
     def ending(self) -> Ending | None:
-        """How the command was killed, if :meth:`wait` has returned 137; None where unknown.
+        """How the command was killed, after :meth:`wait` returned 137; None if that is unknown.
 
-        "out of memory": its container had none left when the command was killed.
+        "out of memory": its container had no memory left when the command was killed.
         """
         return self._inspector.ending
 
@@ -230,34 +230,34 @@ class Exec:
         return self._receiver.taken
 
     async def write(self, data: bytes | memoryview) -> None:
-        """Send ``data`` to the command's stdin; return once it is on its way.
+        """Send ``data`` to the command's stdin; return once the kernel has taken it.
 
             await execution.write(b"x")
 
         Raises:
-            Broken: the command or the engine takes no more.
+            Broken: the command's stdin is closed, or the connection failed.
         """
         self.last_written = bytes(data[-1:]) or self.last_written
         await self._stream.write(data)
 
     def write_at_once(self, data: bytes) -> bytes:
-        """Send what is taken at once of ``data`` to the command's stdin; return the rest.
+        """Send the part of ``data`` that can be sent without waiting; return the rest.
 
             await execution.write(execution.write_at_once(b"x"))
 
-        What has failed is left to :meth:`write`.
+        After an error it returns all of ``data``, and :meth:`write` raises.
         """
         self.last_written = data[-1:] or self.last_written
         return data[self._stream.write_at_once(data) :]
 
     async def write_from(self, fd: int) -> bool:
-        """Send all that a file, or a pipe that does not block, has to the command's stdin.
+        """Send the contents of a file, or of a non-blocking pipe, to the command's stdin.
 
             with open("/etc/hostname") as file:
                 assert await execution.write_from(file.fileno())
 
-        Returns False, with nothing sent any more, if the kernel cannot do that by itself. Not for
-        a command with a TTY.
+        Returns False, and sends nothing more, if the kernel cannot copy it by itself. Not for a
+        command with a TTY.
 
         Raises:
             Broken: as :meth:`write`.
@@ -298,7 +298,7 @@ class Exec:
             await self._engine.resize_exec(self.exec_id, size)
             self.size = size
         except Refused:
-            # It has ended, or was never started: reading tells which, and why.
+            # It has ended, or was never started; reading raises in the latter case.
             return
 
     async def wait(self) -> int:
@@ -331,7 +331,7 @@ class Exec:
             delay = min(delay * 2, POLL_LONGEST)
 
     async def poll(self) -> ExecState:
-        """Ask for the command's state, and remember it once it is settled.
+        """Return the command's state; once it is settled, without asking the engine again.
 
             assert (await execution.poll()).running
 
@@ -344,13 +344,13 @@ class Exec:
         return await self._inspector.poll()
 
     async def send_signal(self, number: int) -> None:
-        """Send a signal to the command and all that it has started.
+        """Send a signal to the command and all of its children.
 
             await execution.send_signal(signal.SIGWINCH)
 
         Raises:
-            ValueError: there is no such signal.
-            LeftRunning: they cannot be reached.
+            ValueError: the number is no signal's.
+            LeftRunning: the processes cannot be reached.
         """
         if number not in signal.valid_signals():
             raise ValueError(f"there is no signal {number!r}")
@@ -361,22 +361,23 @@ class Exec:
 
             await execution.end(signal.SIGTERM, 0.1)
 
-        The output must go on being read meanwhile: a command may have to write in order to end.
+        Keep reading the output meanwhile: a command may have to write before it can end.
 
         Args:
             number: the signal that the tree gets first.
-            kill_after: seconds until SIGKILL for what is left; :meth:`hurry` makes it now.
+            kill_after: seconds until SIGKILL for the processes that are left; :meth:`hurry` ends
+                the wait.
 
         Returns:
             Whether it took SIGKILL.
 
         Raises:
-            LeftRunning: some of it is still there.
+            LeftRunning: some processes are still there.
         """
         return await self._tree.end(number, kill_after)
 
     def hurry(self) -> None:
-        """Let an :meth:`end` that is under way go on to SIGKILL.
+        """Make a running :meth:`end` send SIGKILL now.
 
             execution.hurry()
 
@@ -399,11 +400,11 @@ class Exec:
             raise Lost(exc.what, exc.container, ended=True) from exc
 
     async def aclose(self) -> None:
-        """Do what leaving the context does, also where another task uses the command. Idempotent.
+        """End the command as leaving its context does. Idempotent.
 
             await execution.aclose()
 
-        That task's reads then raise Broken. Leaving the client's context does this to all of its
+        Reads of other tasks then raise Broken. Leaving the client's context closes all of its
         commands.
         """
         await self._close(kill=True, ask=True)
@@ -417,8 +418,8 @@ class Exec:
 
     async def _clean_up(self, *, kill: bool, ask: bool) -> None:
         await self._tasks.cancel()
-        # Only while the stream is whole: of a command whose stream was closed, 20.10 may say that
-        # it has ended with status 126, while it runs on.
+        # Inspect only while the stream is open: once it is closed, 20.10 may report the status 126
+        # for a command that runs on.
         kill = kill and (not ask or await self._may_run())
         # Discard unread output: blocked on a full pipe, the command could not exit.
         self._stream.close()

@@ -1,4 +1,4 @@
-"""Opens an exec instance: creates it, starts it, and leaves nothing behind if that is cut short."""
+"""Creates and starts an exec instance, and leaves nothing behind if the start is cut short."""
 
 from __future__ import annotations
 

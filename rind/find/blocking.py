@@ -1,8 +1,9 @@
 """A client without an event loop: it finds a container and starts one command in it.
 
-The command line asks it before asyncio is loaded, which takes as long as the engine takes to start
-the command; :func:`rind.client.going_on` goes on from there. So nothing here may import asyncio, or
-what is as slow.
+Loading asyncio takes as long as an engine takes to start a command. So the command line uses this
+client first, requests the start, and loads asyncio while the engine works;
+:func:`rind.client.going_on` takes over from there. Nothing here may import asyncio, or a module
+that is as slow.
 """
 
 from __future__ import annotations
@@ -39,11 +40,13 @@ END_BOUND: Final = 5.0
 """Seconds to end a command without an event loop."""
 
 END_POLL: Final = 0.05
-"""Seconds between looks at it: what kills it takes as long."""
+"""Seconds between two looks at the command; killing it takes as long."""
 
 
 class EarlyClient:
     """A client of one engine. Every method blocks, for as long as a request may take.
+
+    Between two requests it holds no connection, so it needs no closing.
 
     Args:
         endpoint: where the engine is.
@@ -56,7 +59,7 @@ class EarlyClient:
         environ: as it was given.
 
     Raises:
-        Unreachable: nothing answers, or what answers is not a Docker Engine.
+        Unreachable: nothing answers, or something that is not a Docker Engine.
     """
 
     def __init__(
@@ -79,7 +82,7 @@ class EarlyClient:
         """Find the one container to run in, on another node of a swarm too.
 
         Returns:
-            The client of the engine that the container is on, too.
+            The client of the container's engine, and the container with the reason.
 
         Raises:
             AmbiguousError, SelectionError, EngineError: as :meth:`rind.find.finder.Finder.find`.
@@ -105,7 +108,7 @@ class EarlyClient:
         return finish(self._finder.with_tasks(local, wanted))
 
     def settle(self, command: Command, container: Container, profile: Profile) -> ExecConfig:
-        """Settle what is to be executed: as :func:`rind.find.resolve.settle`."""
+        """Return the command as it would be executed: see :func:`rind.find.resolve.settle`."""
         return finish(settle(self.engine, command, container, profile, self.caller))
 
     def detach(self, container: Container, config: ExecConfig) -> str:
@@ -133,12 +136,12 @@ class EarlyClient:
         return Begun(exec_id, cookie, finish(asking), requested)
 
     def end(self, exec_id: str, cookie: str, container: Container, config: ExecConfig) -> bool:
-        """Kill a command whose start was requested, where nothing else can end it any more.
+        """Kill a command whose start was requested, when no event loop can be had to do it.
 
-        With what is there already, and no event loop. What fails is tried again.
+        Imports nothing, and repeats what fails until :data:`END_BOUND`.
 
         Returns:
-            Whether it has ended. Where it has not, it may be left running.
+            Whether the command has ended. If not, it may be left running.
         """
         killer = script_config(
             SIGNAL_SCRIPT, "9", user=config.user, held=" ".join([cookie, *NOT_KNOWN])
@@ -157,7 +160,7 @@ class EarlyClient:
         return False
 
     def engine_for_a_loop(self) -> Engine:
-        """Return the same engine for an event loop, to go on with what was started."""
+        """Return an engine for an event loop, with the same endpoint and dialect."""
         from rind.transport.loop_wire import LoopWire  # noqa: PLC0415 # it needs asyncio
 
         carrier = SocketCarrier(self._carrier.dialer.using(LoopWire), self._carrier.headers)

@@ -220,7 +220,7 @@ def _compose_file(environ: Mapping[str, str], cwd: str, root: str) -> str:
 def _checkout(folder: str) -> tuple[str, _Identity | None]:
     """Return the root of the git checkout that has a folder, and its repository's identity.
 
-    Empty and None where there is none.
+    An empty string and None outside of any checkout.
     """
     for parent in _upwards(folder):
         git = f"{parent}/.git"

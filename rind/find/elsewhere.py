@@ -1,4 +1,4 @@
-"""Finds the tasks of a swarm that run on other nodes, and the way to the engines there.
+"""Finds the tasks of a swarm that run on other nodes, and the addresses of the engines there.
 
 The decisions are pure (:mod:`rind.decide.swarm`). As in :mod:`rind.find.finder`, nothing here
 needs an event loop.
@@ -49,11 +49,11 @@ class Elsewhere:
     """The tasks that the manager of a swarm knows of.
 
     Args:
-        manager: which may be none at all.
+        manager: an engine, which need not be a manager.
         environ: the variables that say where docker's contexts are.
 
     Attributes:
-        is_managed: whether the engine is a manager; None before it was asked.
+        is_managed: whether the engine is a manager; None before the first request.
     """
 
     def __init__(self, manager: Engine, environ: Mapping[str, str]) -> None:
@@ -67,7 +67,7 @@ class Elsewhere:
         """Return local containers that fit, and the running tasks that do, wherever they are.
 
         Raises:
-            SelectionError: some of what was found is a swarm's, which cannot be asked for the rest.
+            SelectionError: a local one is a task, and the swarm cannot list the other tasks.
         """
         try:
             self._swarm = await self._ask(wanted)
@@ -76,14 +76,14 @@ class Elsewhere:
             if is_there and any(one.is_task for one in local):
                 what = f"there may be more than what runs here: {_why(exc)}"
                 raise SelectionError(what) from exc
-            return [*local]  # a swarm that is out of order is in nobody's way
+            return [*local]  # a broken swarm must not keep local containers from use
         return merged(local, self._swarm, wanted)
 
     async def in_place_of(self, missing: SelectionError, wanted: Wanted) -> list[Container]:
         """Return the running tasks that fit, where no container here does.
 
         Raises:
-            SelectionError: ``missing``, or what became of the last task that fits.
+            SelectionError: ``missing``, or the state of the last task that fits.
         """
         if wanted.container is not None and not is_name(wanted.container):
             raise missing
@@ -101,7 +101,7 @@ class Elsewhere:
         raise SelectionError(f"no running task of the swarm has {wanted}: {why}")
 
     def starting(self, wanted: Wanted) -> list[Container]:
-        """Return the tasks that fit and were about to run, when the manager was asked last."""
+        """Return the tasks that fit and were about to run at the last request."""
         return starting(self._swarm, wanted)
 
     @staticmethod
@@ -146,13 +146,13 @@ class Elsewhere:
         return swarm
 
     async def way(self, task: Container) -> tuple[Node, Endpoint]:
-        """Return the node of a task, and where its engine is.
+        """Return the node of a task, and the endpoint of its engine.
 
-        The node's label says that, or else the docker context of its host name.
+        The endpoint is that of the node's label, or of the docker context with its host name.
 
         Raises:
-            NoWayError: neither is there, or it is invalid.
-            SelectionError: it is no task of the swarm.
+            NoWayError: the node has neither, or it is invalid.
+            SelectionError: the container is no task of the swarm.
         """
         node = await self._node_of(task)
         name = quoted(node.hostname or node.id)
@@ -180,16 +180,16 @@ class Elsewhere:
 
 
 def _why(exc: NoManager | EngineError) -> str:
-    """Say why a swarm cannot be asked."""
+    """Return the reason why a swarm lists no tasks."""
     if isinstance(exc, NoManager):
         return "this engine is a worker of a swarm: only a manager knows the other nodes"
     said = exc.text if isinstance(exc, Refused) else str(exc)
-    return f"the swarm cannot be asked: {said.rpartition(' desc = ')[2]}"  # of a gRPC error
+    return f"the swarm does not answer: {said.rpartition(' desc = ')[2]}"  # of a gRPC error
 
 
 @contextmanager
 def at_node(node: Node, task: Container) -> Iterator[None]:
-    """Say of a failure at which node it was, and for which task."""
+    """Add the node and the task to the message of a failure."""
     try:
         yield
     except SelectionError:
@@ -199,11 +199,11 @@ def at_node(node: Node, task: Container) -> Iterator[None]:
 
 
 async def seen_there(engine: Engine, task: Container, node: Node, endpoint: Endpoint) -> Container:
-    """Return a task as the engine of its node has it.
+    """Return a task's container from the engine of its node.
 
     Raises:
         SelectionError: the task has gone.
-        NoWayError: the engine is another one than the node's.
+        NoWayError: the engine is not the node's.
         EngineError: the engine failed.
     """
     try:
@@ -215,10 +215,10 @@ async def seen_there(engine: Engine, task: Container, node: Node, endpoint: Endp
             what = f"the task {task.title} is no longer on its node: the swarm has moved it"
             raise SelectionError(f"{what}; try again") from None
     else:
-        # A manager must not have us run something in any container that it knows the ID of.
+        # Else a manager could make us run a command in any container whose ID it knows.
         if node_id_of(found) == node.id:
             return replace(found, node=task.node)
     raise NoWayError(
-        f"{task.title} is not on {endpoint.url}: that is another engine than the one of the node "
+        f"{task.title} is not on {endpoint.url}: that is not the engine of the node "
         f"{node.hostname}; correct {endpoint.source}"
     )

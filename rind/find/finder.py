@@ -1,11 +1,16 @@
 """Finds the containers that a request asks for: on one engine, and in its swarm.
 
-The decisions are pure (:mod:`rind.decide`); here they get what they need from the engine. Nothing
-here needs an event loop: over a carrier that blocks, these coroutines never suspend.
+The decisions are pure (:mod:`rind.decide`); this module fetches their input from the engine.
+Nothing here needs an event loop: over a carrier that blocks, these coroutines never suspend.
 
-A swarm is asked only where its answer can matter: where no container here fits, where a task is
-among several that do, or where all are wanted. Most runs find one container here, and never load
-what speaks to a swarm.
+Goal: one answer for the command line and for the library, with and without an event loop.
+
+Plan: look on the engine first. A swarm's manager is involved only where it can change the answer:
+if no container here fits, if a task is among several that fit, or if all are wanted. Most runs find
+one container here, and never load the swarm's modules.
+
+Doubt: a manager that cannot be reached. If a task was found here, there may be more of its service
+elsewhere, and the request for all is refused. Containers of no swarm are used as ever.
 """
 
 from __future__ import annotations
@@ -56,8 +61,8 @@ class Finder:
     """Finds containers for one caller.
 
     Args:
-        engine: where to look first. It must be open when it is asked.
-        caller: who looks for a container, and where from.
+        engine: where to look first; open.
+        caller: the user's place: working directory, checkout, project.
         environ: the variables that say where docker's contexts are.
     """
 
@@ -81,7 +86,7 @@ class Finder:
 
         Raises:
             AmbiguousError: several fit.
-            NoContainerError: none does, or none of them runs.
+            NoContainerError: no container fits, or none that fits runs.
             SelectionError: the named one is not running.
             EngineError: the engine failed.
         """
@@ -102,7 +107,7 @@ class Finder:
         """Find every running container that the rule leaves, by name; never an empty list.
 
         Raises:
-            NoContainerError: none is left, or none of them runs.
+            NoContainerError: no container fits, or none that fits runs.
             SelectionError: the named one is not running, or not all of a swarm's can be found.
             EngineError: the engine failed.
         """
@@ -127,7 +132,7 @@ class Finder:
             stopped: whether to list also those that are not up.
 
         Raises:
-            SelectionError: there is no container of the wanted name.
+            SelectionError: no container has the wanted name.
             EngineError: the engine failed.
         """
         try:
@@ -150,16 +155,16 @@ class Finder:
             return [*local]
 
     async def named(self, name: str) -> Container:
-        """Find a container by its name, its ID or a unique prefix of one, running or not.
+        """Find a container by its name, its ID or a unique prefix of its ID, running or not.
 
         Raises:
-            SelectionError: there is none.
+            SelectionError: no container has it.
             EngineError: the engine failed.
         """
         try:
             [found] = await as_seen_here(self._engine, [await self._engine.container(name)])
         except Refused as exc:
-            from rind.decide.refusal import no_such_container  # noqa: PLC0415 # as below
+            from rind.decide.refusal import no_such_container  # noqa: PLC0415 # rarely needed
 
             everything = await self._engine.containers([])
             raise no_such_container(name, self.caller, everything, exc.text) from exc
@@ -169,10 +174,10 @@ class Finder:
         """Check that no container that fits is about to start.
 
         Raises:
-            SelectionError: one is; it says which.
+            SelectionError: one is; the message says which.
             EngineError: the engine failed.
         """
-        await self.containers(wanted)  # for those that a swarm is starting
+        await self.containers(wanted)  # so that the swarm's tasks are known below
         for container in (await self._narrowed(wanted)).containers:
             if container.state == "restarting":
                 require_running(container)

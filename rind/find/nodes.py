@@ -44,7 +44,7 @@ class Nodes(Generic[C]):
         await asyncio.gather(*(client.aclose() for client in self._open), return_exceptions=True)
 
     async def client(self, endpoint: Endpoint) -> C:
-        """Return an open client of an engine, always the same.
+        """Return the open client of an engine; connect at the first call.
 
         Raises:
             EngineError: the engine does not answer.

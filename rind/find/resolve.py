@@ -1,6 +1,6 @@
 """Settles the command to execute in a container, by its labels and by the place of the caller.
 
-The decisions are pure (:mod:`rind.decide`); here they get what they need from the engine. As in
+The decisions are pure (:mod:`rind.decide`); this module fetches their input from the engine. As in
 :mod:`rind.find.finder`, nothing here needs an event loop.
 """
 

@@ -1,4 +1,4 @@
-"""Waits until what is found can be used: it runs, and is healthy if that is checked."""
+"""Waits until containers can be used: they run, and are healthy if they have a health check."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rind.model import Container
 
     class Found(Protocol):
-        """What is found in a container."""
+        """A target, or another object with a container."""
 
         container: Container
 
@@ -29,33 +29,34 @@ __all__ = ["until_fit"]
 T = TypeVar("T", bound="Found")
 
 _FIT: Final = {"", "healthy"}
-"""The health of a container that can be used: not checked, or good."""
+"""The health of a container that can be used: without a health check, or healthy."""
 
 
 async def until_fit(
     subscription: AbstractAsyncContextManager[AsyncIterator[None]],
     find: Callable[[], Awaitable[list[T]]],
-    told: Callable[[str], None],
-    seconds: float | None,
+    on_missing: Callable[[str], None],
+    timeout: float | None,  # noqa: ASYNC109 # the error says what was missing
     look_again: Callable[[], float | None],
 ) -> list[T]:
-    """Return what is found once all of it can be used.
+    """Return the targets that ``find`` returns, once all of them can be used.
 
     Args:
-        subscription: to what may change that.
-        find: finds it, anew after each change.
-        told: is called with what is missing.
-        seconds: how long to wait; None for no limit.
-        look_again: returns after how many seconds to find it anew without a change; None for never.
+        subscription: to container events.
+        find: is called first, and again after each event.
+        on_missing: is called with the reason for waiting.
+        timeout: in seconds; None for no limit.
+        look_again: returns the seconds after which to call ``find`` without an event; None for
+            never.
 
     Raises:
-        AmbiguousError: several fit where one is wanted.
-        NoWayError: it runs on a node that cannot be reached as things are.
-        SelectionError: the time is over; it says what was missing.
+        AmbiguousError: several containers fit where one is wanted.
+        NoWayError: a node's engine cannot be reached; waiting cannot help.
+        SelectionError: the time is over; the message has the reason.
         EngineError: the engine failed.
     """
-    missing = "it is not known yet which containers run"
-    limit = asyncio.timeout(seconds)
+    missing = "the engine has not listed its containers yet"
+    limit = asyncio.timeout(timeout)
     waiting = Tasks()
     try:
         async with limit, subscription as changes:
@@ -65,7 +66,7 @@ async def until_fit(
                     targets, missing = await _fit_for_use(find)
                     if not missing:
                         return targets
-                    told(missing)
+                    on_missing(missing)
                     change = change or waiting.spawn(_next(changes))
                     await asyncio.wait({change}, timeout=look_again())
                     if change.done():
@@ -76,7 +77,7 @@ async def until_fit(
     except TimeoutError:
         if not limit.expired():
             raise
-        raise SelectionError(f"waited for {seconds:g} s: {missing}") from None
+        raise SelectionError(f"waited for {timeout:g} s: {missing}") from None
 
 
 async def _next(changes: AsyncIterator[None]) -> None:
@@ -86,7 +87,7 @@ async def _next(changes: AsyncIterator[None]) -> None:
 async def _fit_for_use(
     find: Callable[[], Awaitable[list[T]]],
 ) -> tuple[list[T], str]:
-    """Return what is found, and what is missing for its use; empty for nothing."""
+    """Return the targets, and a text that says why they cannot be used; empty if they can."""
     try:
         targets = await find()
     except (AmbiguousError, NoWayError):

@@ -123,7 +123,7 @@ def test_a_node_whose_engine_is_elsewhere(swarm: Nodes, services: Services) -> N
     with labelled(manager, worker, "--label-add", f"app.rind.host={other.host}"):
         said = service.refused("--wait", "true")
         assert said == (
-            f"web.1@node2 is not on {other.host}: that is another engine than the one of the "
+            f"web.1@node2 is not on {other.host}: that is not the engine of the "
             "node node2; correct the label app.rind.host"
         )
     with labelled(manager, worker, "--label-add", "app.rind.host=gopher://x"):
@@ -183,7 +183,7 @@ def test_a_manager_without_a_quorum(leaderless: Containers) -> None:
     assert done.returncode == 125
     said = one_line(done.stderr)
     assert said.startswith(f"no container on {plain.engine.host} has the service nobody")
-    assert "; the swarm cannot be asked: The swarm does not have a leader." in said
+    assert "; the swarm does not answer: The swarm does not have a leader." in said
     task = leaderless("busybox", "", "--label", "com.docker.swarm.task.name=shop_web.1.x")
     assert task.rind("true").returncode == 0
     done = task.rind("--all", "true")
@@ -216,7 +216,7 @@ async def test_a_manager_says_of_no_other_container_that_it_is_a_task() -> None:
     own = Other(f"com.docker.swarm.node.id={NODE.id}")
     assert (await seen_there(cast("Engine", own), TASK, NODE, WHERE)).node == "node2"
     for other in (Other(), Other("com.docker.swarm.node.id=2"), Other(refuses=404)):
-        with pytest.raises(rind.SelectionError, match="is not on unix:///x: that is another"):
+        with pytest.raises(rind.SelectionError, match="is not on unix:///x: that is not the engine"):
             await seen_there(cast("Engine", other), TASK, NODE, WHERE)
     with pytest.raises(Refused, match="403"):
         await seen_there(cast("Engine", Other(refuses=403)), TASK, NODE, WHERE)
@@ -264,7 +264,7 @@ async def test_a_manager_that_cannot_answer_is_one() -> None:
     async with Engine(WHERE, Leaderless(WHERE.url), Dialect()) as engine:
         elsewhere = Elsewhere(engine, {})
         missing = rind.SelectionError("there is none")
-        said = "there is none; the swarm cannot be asked: The swarm does not have a leader."
+        said = "there is none; the swarm does not answer: The swarm does not have a leader."
         with pytest.raises(rind.SelectionError, match=re.escape(said)):
             await elsewhere.in_place_of(missing, Wanted())
         assert elsewhere.is_managed

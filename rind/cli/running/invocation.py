@@ -1,4 +1,4 @@
-"""One run of a command on this process's own streams, as the options ask for it."""
+"""One run of the program in an event loop, on this process's own streams."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ _INTERRUPTED: Final = ExitStatus.SIGNALLED + signal.SIGINT
 _CTRL_C: Final = b"\x03"
 
 _PATIENCE: Final = 1.0
-"""Seconds of ending after which the user is told what takes so long."""
+"""Seconds of ending after which a line says what takes so long."""
 
 
 class Invocation:
     """One run in an event loop: :meth:`run` starts it, and takes signals meanwhile.
 
     Args:
-        run: what is to be done.
+        run: its options and surroundings.
 
     Attributes:
         signal: the first that was sent to us; 0 for none.
-        typed: whether it was Ctrl-C on the terminal, and the command died of it.
+        typed: whether that was Ctrl-C on the terminal, and the command died of it.
     """
 
     def __init__(self, run: Run) -> None:
@@ -76,11 +76,11 @@ class Invocation:
         self._patience: asyncio.TimerHandle | None = None
         self._running: Supervisor | Fanout | None = None
         self._go_on: Callable[[], Awaitable[int]] | None = None
-        # The status after a signal or the time limit; a command's own may take precedence.
+        # The status after a signal or the time limit, unless the command has one of its own.
         self._status: int | None = None
 
     def go_on_with(self, prepared: Prepared, begun: Begun) -> None:
-        """Let :meth:`run` go on with a start that was requested already."""
+        """Make :meth:`run` continue a start that was requested already."""
         name = prepared.selected.container.name
         self._running = supervisor = self._supervisor(name, has_begun=True)
         self._go_on = partial(self._serve_begun, supervisor, prepared, begun)
@@ -108,7 +108,7 @@ class Invocation:
                 self._patience.cancel()
 
     def interrupt(self, number: int) -> None:
-        """End the command, and then us, for a signal that was sent to us."""
+        """End the command, and then this run, for a signal that was sent to us."""
         self.signal = self.signal or number
         if self._status is None:
             self._status = ExitStatus.SIGNALLED + number
@@ -120,7 +120,7 @@ class Invocation:
             self._running.forward(number)
 
     def left(self) -> str:
-        """Return what may be left running if we exit now."""
+        """Return a line that names the containers where a command may be left running."""
         return left_running(self._running.left() if self._running is not None else [])
 
     def _set_alarm(self) -> None:
@@ -159,7 +159,7 @@ class Invocation:
             self._task.cancel()
 
     def _can_tell(self) -> bool:
-        """Whether a line of Rind's is visible, and disturbs no full-screen program."""
+        """Whether a line on stderr is visible, and disturbs no full-screen program."""
         return self._options.verbosity >= 0 and is_terminal(STDERR_FD) and not is_raw()
 
     def _tell_waiting(self) -> None:
@@ -216,7 +216,7 @@ class Invocation:
             return await self._supervise(supervisor, client, start, serve, prepared.docker)
 
     async def _show(self, command: Command) -> int:
-        """Carry out an action that runs no command."""
+        """Perform an action that runs no command."""
         options, env = self._options, self._env
 
         def out(text: str) -> None:
@@ -241,8 +241,8 @@ class Invocation:
     async def _find(self, client: Client) -> Sequence[Target] | None:
         """Return the containers to run in; None if the user leaves the picker.
 
-        The time limit counts, except while waiting for the user or for ``--wait``, which has its
-        own.
+        The time limit of the run includes this, except for the time of the picker and of
+        ``--wait``, which has its own limit.
         """
         options = self._options
         asked = wanted(options)
@@ -274,18 +274,18 @@ class Invocation:
         return [await client.reach(require_running(picked), options.label, reason="picked")]
 
     async def _wait(self, client: Client, asked: Wanted, seconds: float) -> list[Target]:
-        """Wait for the container, or for all, and say on a terminal what is missing."""
+        """Wait for the container, or for all; on a terminal, a line gives the reason."""
         seen: list[str] = []
 
-        def told(what: str) -> None:
+        def on_missing(what: str) -> None:
             if what not in seen[-1:] and is_terminal(STDERR_FD) and self._options.verbosity >= 0:
                 self._say(f"waiting: {what}")
             seen.append(what)
 
         with self._untimed():
             if self._options.all:
-                return await client.wait_for_all(asked, told, timeout=seconds)
-            return [await client.wait_for(asked, told, timeout=seconds)]
+                return await client.wait_for_all(asked, on_missing, timeout=seconds)
+            return [await client.wait_for(asked, on_missing, timeout=seconds)]
 
     async def _supervise(
         self,

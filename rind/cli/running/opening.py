@@ -1,6 +1,6 @@
-"""An ordinary run's beginning: one container, one attached command.
+"""The beginning of an ordinary run: one container, one attached command.
 
-Everything up to the start request is done before asyncio is loaded: see :mod:`rind.find.blocking`.
+Everything up to the start request happens before asyncio is loaded: see :mod:`rind.find.blocking`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of the program: what the options ask for, and what it has to do that with.
+    """One run of the program: its options, and its surroundings.
 
     Attributes:
         options: from the command line.
@@ -67,13 +67,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A command that has only to be started.
+    """A command that is ready to be started.
 
     Attributes:
-        exec_id, cookie: the created exec instance's; empty with ``--detach``, which has started it.
+        exec_id, cookie: of the created exec instance; empty with ``--detach``, which started it.
         size: the window size (rows, columns) that it begins with, with a TTY.
         detach_keys: the bytes that detach when typed; empty for none.
-        docker: how a line of docker's own command begins for the engine.
+        docker: the first words of a docker command line for the engine.
     """
 
     early: EarlyClient
@@ -137,7 +137,7 @@ def start(prepared: Prepared) -> Begun:
     """
     config, size = prepared.config, prepared.size
     if config.tty and config.stdin and is_terminal(STDIN_FD):
-        # What is typed from here on is the command's, and must not be echoed.
+        # From here on, typed characters are for the command, and must not be echoed.
         raw_mode(STDIN_FD).__enter__()
     return prepared.early.start(prepared.exec_id, prepared.cookie, tty=config.tty, size=size)
 
@@ -158,7 +158,7 @@ def announce(
     profile: Profile,
     say: Callable[[str], None],
 ) -> None:
-    """Say what is run, where, by containers and the URLs of their engines, and why there."""
+    """Say which command runs in which containers, on which engines, and why there."""
     names: dict[str, list[str]] = {}
     for selected, url in found:
         one = selected.container
@@ -171,7 +171,7 @@ def announce(
 def mention_elsewhere(
     options: Options, container: Container, caller: Caller, say: Callable[[str], None]
 ) -> None:
-    """Mention the project, or the swarm, if the user stands in the directory of another project."""
+    """Mention the container's project or swarm, if the user is in another project's directory."""
     loud = options.verbosity >= 0 and is_terminal(STDERR_FD)
     if loud and options.container is None and is_elsewhere(container, caller):
         where = f"of the project in {container.folder}" if container.folder else "of the swarm"
@@ -179,18 +179,19 @@ def mention_elsewhere(
 
 
 def can_ask(env: Mapping[str, str]) -> bool:
-    """Whether the user can be asked to choose."""
+    """Whether the terminal can show the picker."""
     able = env.get("TERM", "dumb") not in {"", "dumb", "unknown"}
     return able and is_terminal(STDIN_FD) and is_terminal(STDERR_FD)
 
 
 def hint(exc: StartError, options: Options, running: Callable[[], Sequence[Container]]) -> str:
-    """Return what to type instead, where the command's first word is no program; else empty.
+    """Return a hint at what to type instead, if the command's first word is no program; else empty.
 
     Args:
-        exc: why the command was not started. What its pre-step's shell has printed has a hint.
+        exc: why the command was not started. If its pre-step's shell printed that, its text ends
+            with a hint already.
         options: from the command line.
-        running: returns the running containers, one of which the first word may name.
+        running: returns the running containers; the first word may name one of them.
     """
     if exc.exit_status != ExitStatus.NOT_FOUND:
         return ""
@@ -204,7 +205,7 @@ def hint(exc: StartError, options: Options, running: Callable[[], Sequence[Conta
 
 
 def hinted(exc: StartError, hint: str) -> StartError:
-    """Return the error with a hint, if there is one."""
+    """Return the error with the hint in its message, unless that is empty."""
     return StartError(f"{exc} ({hint})" if hint else str(exc), exc.exit_status)
 
 

@@ -24,7 +24,7 @@ Serve = Callable[[Exec], Awaitable[int | None]]
 _KILLED: Final = ExitStatus.SIGNALLED + 9
 
 _STUCK_AFTER: Final = 2.0
-"""Seconds in which our stdout or stderr must take something, where the command was ended."""
+"""Seconds in which our stdout or stderr must take some output of a command that was ended."""
 
 
 class Supervisor:
@@ -34,9 +34,9 @@ class Supervisor:
         name: the container's.
         kill_after: seconds that the command's tree has to end by itself.
         say: prints a message that does not end the run.
-        has_begun: whether the start was requested already, so that it must be ended, and not be
-            left out, if :meth:`end` is called before :meth:`run`.
-        tells_leash: whether to say that no leash holds the command, where that is so.
+        has_begun: whether the start was requested already. Then an :meth:`end` before :meth:`run`
+            must end the command; otherwise, it is never started.
+        tells_leash: whether to print the reason if no leash holds the command.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Supervisor:
             await self._tell(left)
             return self._status or left.exit_status
         except EngineError:
-            raise  # it says itself what may still be running
+            raise  # its message names the processes that may be left running
         except BaseException as exc:
             if self._process is not None and self._process.left_running is not None:
                 await self._tell(self._process.left_running)
@@ -88,14 +88,14 @@ class Supervisor:
                 return self._status
             raise
         finally:
-            # What it left running on purpose is not to be ended any more.
+            # A signal must not end processes that were left running on purpose.
             self._task = self._process = None
             self._has_begun = False
             await self._waiting.cancel()
         return status
 
     def left(self) -> list[str]:
-        """Return the container's name where something may be left running there."""
+        """Return the container's name, if processes may be left running there; else nothing."""
         return [self.name] if self._has_begun or self._task is not None else []
 
     def end(self, number: int, status: int) -> None:
@@ -117,7 +117,7 @@ class Supervisor:
             self._ending.add_done_callback(self._ended)
 
     def forward(self, number: int) -> None:
-        """Hand a signal on to the command's tree."""
+        """Forward a signal to the command's tree."""
         if self._process is not None:
             self._forwarding.add(task := asyncio.create_task(self._hand_on(self._process, number)))
             task.add_done_callback(self._forwarding.discard)
@@ -137,7 +137,7 @@ class Supervisor:
             if status is None:
                 process.detach()
             if self._ending is not None:
-                # The command has ended; what it started may still have to.
+                # The command has ended; its children may still be ending.
                 return _settled(self._status, status, killed=await self._ending)
             return status
 
@@ -155,13 +155,13 @@ class Supervisor:
         if self._task is None or ending.cancelled():
             return
         if ending.exception() is not None:
-            # Where the tree is out of reach, its output might never end.
+            # If the tree cannot be reached, its output might never end.
             self._task.cancel()
         elif self._process is not None:
             self._waiting.spawn(self._leave_unread(self._process, self._task))
 
     async def _leave_unread(self, process: Exec, task: asyncio.Task[object]) -> None:
-        """Discard an ended command's output once our own stdout is stuck."""
+        """Discard the output of an ended command once our own stdout is stuck."""
         taken = -1
         while process.taken > taken:
             taken = process.taken
@@ -173,9 +173,9 @@ class Supervisor:
 
 
 def _settled(given: int, own: int | None, *, killed: bool) -> int:
-    """Choose the status of a run that was ended from outside, which gave it one.
+    """Choose the exit status of a run that was ended from outside.
 
-    A command that ended by itself has its own. The time limit's is that of coreutils' timeout.
+    A command that ended by itself keeps its own. The time limit's is that of coreutils' timeout.
     """
     if given == ExitStatus.TIMED_OUT:
         return _KILLED if killed else given
