@@ -1,5 +1,5 @@
 """``python -m rind``."""
 
-from rind.cli.main import program
+from rind.cli.main import main
 
-program()
+main()

@@ -251,7 +251,7 @@ def test_the_terminal_is_as_before_when_rind_itself_fails(
         "        super().feed(data)\n"
         "        if b'ready' in data: raise RuntimeError('a mistake')\n"
         "rind.attach.TerminalModes = Modes\n"
-        "sys.exit(rind.cli.program.main())\n"
+        "sys.exit(rind.cli.program.run())\n"
     )
     program = [sys.executable, "-c", broken]
     with start(busybox, terminal, "-c", ALTERNATE, program=program) as process:

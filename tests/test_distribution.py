@@ -131,7 +131,7 @@ def test_it_runs_without_the_sources(
             wheel,
             cwd=tmp_path,
         )
-        words = ("-m", "rind.cli.main:program", "-p", "/usr/bin/env python3", "-o", "rind.pyz")
+        words = ("-m", "rind.cli.main:main", "-p", "/usr/bin/env python3", "-o", "rind.pyz")
         run(sys.executable, "-m", "zipapp", "all", *words, cwd=tmp_path)
         program = tmp_path / "rind.pyz"
     env = busybox.environ(PATH=f"{PROGRAMS}:{os.environ['PATH']}")

@@ -29,8 +29,8 @@ START = """\
 import sys
 sys.path.append(sys.prefix + {packages!r})
 sys.argv = sys.argv[1:]
-from rind.cli.main import program
-program()
+from rind.cli.main import main
+main()
 """
 # Of no use here, by their first names.
 LEFT_OUT = {

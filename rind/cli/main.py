@@ -10,13 +10,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-__all__ = ["program"]
+__all__ = ["main"]
 
 _FAILED = 125
 """The exit status where nothing could be executed, as in :mod:`rind.errors`."""
 
 
-def program() -> NoReturn:
+def main() -> NoReturn:
     """Run the command ``rind``, and exit.
 
     It exits without destroying every object, which would take an eighth of the time of
@@ -27,13 +27,13 @@ def program() -> NoReturn:
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     try:
-        from rind.cli.program import main  # noqa: PLC0415 # an interrupt may come meanwhile
+        from rind.cli.program import run  # noqa: PLC0415 # an interrupt may come meanwhile
     except (ImportError, MemoryError, OSError) as exc:
         sys.stderr.write(f"rind: cannot start: {str(exc) or 'out of memory'}\n")
         sys.stderr.flush()
         os._exit(_FAILED)
 
-    status = main()
+    status = run()
     if sys.warnoptions:
         sys.exit(status)
     os._exit(status)

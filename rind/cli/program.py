@@ -31,22 +31,22 @@ if TYPE_CHECKING:
 
     from rind.cli.options import Options
     from rind.cli.running.invocation import Invocation
-    from rind.cli.running.opening import Prepared, Run
+    from rind.cli.running.opening import Job, Prepared
     from rind.execution.begin import Begun
 
-__all__ = ["main"]
+__all__ = ["run"]
 
 _EXHAUSTED: Final = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOBUFS}
 """Errors of system calls for which the machine, or a limit, lacks a resource."""
 
 
-def main() -> int:
+def run() -> int:
     """Run the command that ``sys.argv`` asks for; return the exit status."""
     _plug_standard_streams()
     try:
         name = os.path.basename(sys.argv[0])  # noqa: PTH119 # importing pathlib takes 9 ms
         if not name.startswith("rind") and os.path.islink(sys.argv[0]):  # noqa: PTH114 # see above
-            return _run(parse_shim(name, sys.argv[1:], os.environ))
+            return _perform(parse_shim(name, sys.argv[1:], os.environ))
         return _do(parse(sys.argv[1:], os.environ))
     except RindError as exc:
         say(str(exc))
@@ -70,7 +70,7 @@ def _do(options: Options) -> int:
 
             write_shims(Path(options.shim), options.typed, options.command, Path(sys.argv[0]))
         case _:
-            return _run(options)
+            return _perform(options)
     return 0
 
 
@@ -96,17 +96,17 @@ def _text(options: Options) -> str:
         return "".join(f"{candidate}\n" for candidate in answer(options.command, os.environ))
 
 
-def _run(options: Options) -> int:
+def _perform(options: Options) -> int:
     """Carry out an action that needs an engine; die of the signal that ended it, if any."""
-    from rind.cli.running.opening import Run, prepare, start  # noqa: PLC0415 # see above
+    from rind.cli.running.opening import Job, prepare, start  # noqa: PLC0415 # see above
 
     deadline = Deadline(options.timeout or None)
     too_late = f"no command was started within {deadline.seconds:g} s"
     with _limited(deadline.left, ExitStatus.TIMED_OUT, too_late):
         # Reading may wait: for a pipe, or a file system that has gone.
         variables = environment(options.env_files, options.env, os.environ)
-        run = Run(options, variables, os.environ, deadline, say, _print)
-        prepared = prepare(run)
+        job = Job(options, variables, os.environ, deadline, say, _print)
+        prepared = prepare(job)
         if prepared is None:
             _load()
     if prepared is not None and options.detach:
@@ -116,7 +116,7 @@ def _run(options: Options) -> int:
         try:
             with _answering_for(prepared) as answering:
                 begun = None if prepared is None else (prepared, start(prepared))
-                invocation, status = _in_event_loop(run, begun, relay, answering)
+                invocation, status = _in_event_loop(job, begun, relay, answering)
         finally:
             give_back()
     if invocation.signal and status == ExitStatus.SIGNALLED + invocation.signal:
@@ -125,7 +125,7 @@ def _run(options: Options) -> int:
 
 
 def _in_event_loop(
-    run: Run,
+    job: Job,
     begun: tuple[Prepared, Begun] | None,
     relay: Relay,
     answering: _Answering,
@@ -136,7 +136,7 @@ def _in_event_loop(
 
     from rind.cli.running.invocation import Invocation  # noqa: PLC0415 # see above
 
-    invocation = Invocation(run)
+    invocation = Invocation(job)
     if begun is not None:
         invocation.go_on_with(*begun)
     with asyncio.Runner() as runner:

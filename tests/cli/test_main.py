@@ -84,7 +84,7 @@ def test_permission_denied_on_the_socket(tmp_path: Path) -> None:
             # Not every user can read this Python's files: all is imported before.
             "import asyncio, os, sys, rind.attach, rind.cli.program, rind.engine.pooled;"
             "os.setgroups([]); os.setgid(65534); os.setuid(65534);"
-            "sys.argv[1:] = ['true']; sys.exit(rind.cli.program.main())"
+            "sys.argv[1:] = ['true']; sys.exit(rind.cli.program.run())"
         )
         drop = [sys.executable, "-c", program] if os.getuid() == 0 else [RIND, "true"]
         if os.getuid() != 0:

@@ -36,7 +36,7 @@ def test_a_time_limit_holds_while_a_file_is_read(busybox: TestContainer, tmp_pat
 
 
 def test_what_only_prints_loads_no_event_loop() -> None:
-    script = "import sys; sys.argv[1:] = ['--version']; import rind.cli.program as p; p.main()"
+    script = "import sys; sys.argv[1:] = ['--version']; import rind.cli.program as p; p.run()"
     loaded = subprocess.run(
         [sys.executable, "-c", f"{script}; print(*sys.modules)"],
         capture_output=True,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from rind.cli.running.fanout import Fanout
-    from rind.cli.running.opening import Prepared, Run
+    from rind.cli.running.opening import Job, Prepared
     from rind.cli.running.supervisor import Serve, Start
     from rind.client import Client
     from rind.decide.plan import Command
@@ -55,22 +55,22 @@ class Invocation:
     """One run in an event loop: :meth:`run` starts it, and takes signals meanwhile.
 
     Args:
-        run: its options and surroundings.
+        job: its options and surroundings.
 
     Attributes:
         signal: the first that was sent to us; 0 for none.
         typed: whether that was Ctrl-C on the terminal, and the command died of it.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, job: Job) -> None:
         self.signal = 0
         self.typed = False
-        self._options = run.options
-        self._variables = run.variables
-        self._env = run.env
-        self._deadline = run.deadline
-        self._say = run.say
-        self._out = run.out
+        self._options = job.options
+        self._variables = job.variables
+        self._env = job.env
+        self._deadline = job.deadline
+        self._say = job.say
+        self._out = job.out
         self._task: asyncio.Task[int] | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from rind.model import Caller, Container, ExecConfig
 
 __all__ = [
+    "Job",
     "Prepared",
-    "Run",
     "announce",
     "can_ask",
     "hint",
@@ -45,8 +45,8 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """One run of the program: its options, and its surroundings.
+class Job:
+    """One job of the program: its options, and its surroundings.
 
     Attributes:
         options: from the command line.
@@ -86,7 +86,7 @@ class Prepared:
     docker: Sequence[str]
 
 
-def prepare(run: Run) -> Prepared | None:
+def prepare(job: Job) -> Prepared | None:
     """Find the container, settle the command and create its exec instance.
 
     Returns:
@@ -95,12 +95,12 @@ def prepare(run: Run) -> Prepared | None:
     Raises:
         RindError: with the message and the exit status for the user.
     """
-    options, env, say = run.options, run.env, run.say
+    options, env, say = job.options, job.env, job.say
     if why := broken_config(env):
         say(f"{why}; doing without it, as docker does")
     if options.action != "run" or options.all or options.wait is not None:
         return None
-    command = asked_command(options, run.variables, env)
+    command = asked_command(options, job.variables, env)
     detach_keys = wanted_keys(options, env)
     endpoint = asked_endpoint(options, env)
     early = EarlyClient(endpoint, env)

@@ -11,7 +11,7 @@ from conftest import RIND, TIMEOUT, Containers, TestContainer, TestEngine, one_l
 from rind.base.deadline import Deadline
 from rind.cli.parser import parse
 from rind.cli.running.invocation import Invocation
-from rind.cli.running.opening import Run
+from rind.cli.running.opening import Job
 
 HOSTILE = [
     "",
@@ -449,6 +449,6 @@ async def test_the_time_that_the_beginning_took_is_not_granted_again(
     options = parse(["-T", "--timeout", "1000", "--label", busybox.label, "sleep", "1000"], {})
     said: list[str] = []
     env = {"DOCKER_HOST": busybox.engine.host}
-    run = Run(options, {}, env, Deadline(0), said.append, said.append)
-    assert await Invocation(run).run() == 124
+    job = Job(options, {}, env, Deadline(0), said.append, said.append)
+    assert await Invocation(job).run() == 124
     assert said == ["no command was started within 0 s"]

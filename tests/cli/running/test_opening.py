@@ -9,7 +9,7 @@ from conftest import TestContainer
 from rind.base.deadline import Deadline
 from rind.cli.options import Options
 from rind.cli.parser import parse
-from rind.cli.running.opening import Run, can_ask, hint, hinted, prepare, wanted_keys
+from rind.cli.running.opening import Job, can_ask, hint, hinted, prepare, wanted_keys
 from rind.errors import SelectionError, StartError, UsageError
 from rind.model import Container
 
@@ -18,33 +18,33 @@ def fail(text: str) -> None:
     raise AssertionError(text)
 
 
-def run(options: Options, env: Mapping[str, str], **variables: str) -> Run:
-    return Run(options, variables, env, Deadline(None), fail, fail)
+def job(options: Options, env: Mapping[str, str], **variables: str) -> Job:
+    return Job(options, variables, env, Deadline(None), fail, fail)
 
 
 @pytest.mark.parametrize("words", [["--all", "x"], ["--wait", "x"], ["--list"], ["--doctor"]])
 def test_what_needs_an_event_loop_is_not_begun(words: list[str]) -> None:
-    assert prepare(run(parse(words, {}), {"DOCKER_HOST": "unix:///none.sock"})) is None
+    assert prepare(job(parse(words, {}), {"DOCKER_HOST": "unix:///none.sock"})) is None
 
 
 def test_what_is_prepared(busybox: TestContainer) -> None:
     env = {"DOCKER_HOST": busybox.engine.host}
     options = parse(["-T", "--label", busybox.label, "true"], {})
-    prepared = prepare(run(options, env, A="1"))
+    prepared = prepare(job(options, env, A="1"))
     assert prepared is not None
     assert prepared.selected.container.name == busybox.name
     assert (prepared.config.argv, prepared.config.env) == (["true"], ["A=1"])
     assert (len(prepared.exec_id), len(prepared.cookie)) == (64, 32)
     options.detach = True
-    prepared = prepare(run(options, env))
+    prepared = prepare(job(options, env))
     assert prepared is not None
     assert prepared.exec_id == ""
     options.label = "rind.none"
     with pytest.raises(SelectionError, match=r"has the label rind\.none"):
-        prepare(run(options, env))
+        prepare(job(options, env))
     options.container = "rind-none"
     with pytest.raises(SelectionError, match="No such container: rind-none"):
-        prepare(run(options, env))
+        prepare(job(options, env))
 
 
 def test_a_hint_is_for_what_is_not_found() -> None:
