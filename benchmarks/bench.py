@@ -129,7 +129,7 @@ def every_question(bench: "Bench") -> "Iterator[Question]":
 def answers(options: argparse.Namespace, bench: "Bench") -> list[dict[str, object]]:
     """Answer the questions."""
     from measure import alternated, median, ratio  # noqa: PLC0415 # as above
-    from questions import echo  # noqa: PLC0415 # as above
+    from questions import crowd, echo  # noqa: PLC0415 # as above
 
     found: list[dict[str, object]] = []
     load = os.getloadavg()[0]
@@ -224,29 +224,3 @@ def furnished(version: str) -> Iterator["Bench"]:
         bench = Bench(env, str(docker.program), "bench-web-1", "bench-step", str(compose))
         with bench.clean_up:
             yield bench
-
-
-@contextmanager
-def crowd(bench: "Bench", count: int) -> Iterator[None]:
-    """Have more containers on the engine."""
-    image = subprocess.run(
-        [bench.docker, "inspect", "--format", "{{.Config.Image}}", bench.container],
-        env=bench.env,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
-    start = [bench.docker, "run", "--detach", "--network", "none", image, "sleep", "1000000"]
-    started = []
-    for first in range(0, count, 8):
-        processes = [
-            subprocess.Popen(start, env=bench.env, stdout=subprocess.PIPE, text=True)
-            for _ in range(min(8, count - first))
-        ]
-        started += [process.communicate()[0].strip() for process in processes]
-    try:
-        yield
-    finally:
-        for first in range(0, count, 50):
-            remove = [bench.docker, "rm", "--force", *started[first : first + 50]]
-            subprocess.run(remove, env=bench.env, check=True, capture_output=True)

@@ -5,9 +5,8 @@ import time
 from functools import partial
 
 from bed.say import step
-from bench import crowd
 from measure import MIB, alternated, at_once, median, piped_out, plain
-from questions import Bench
+from questions import Bench, crowd
 
 import rind
 

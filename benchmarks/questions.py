@@ -3,6 +3,7 @@
 import os
 import pty
 import signal
+import subprocess
 import sys
 import termios
 import time
@@ -216,3 +217,29 @@ def echo(bench: Bench) -> dict[str, list[float]]:
     with typist(ours, bench.env) as our_key, typist(theirs, bench.env) as their_key:
         pairs = [(our_key(), their_key()) for _ in range(KEYS)]
     return {"rind -t": [our for our, _ in pairs], "docker exec -it": [their for _, their in pairs]}
+
+
+@contextmanager
+def crowd(bench: Bench, count: int) -> Iterator[None]:
+    """Start more containers on the engine; remove them at the end."""
+    image = subprocess.run(
+        [bench.docker, "inspect", "--format", "{{.Config.Image}}", bench.container],
+        env=bench.env,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    start = [bench.docker, "run", "--detach", "--network", "none", image, "sleep", "1000000"]
+    started = []
+    for first in range(0, count, 8):
+        processes = [
+            subprocess.Popen(start, env=bench.env, stdout=subprocess.PIPE, text=True)
+            for _ in range(min(8, count - first))
+        ]
+        started += [process.communicate()[0].strip() for process in processes]
+    try:
+        yield
+    finally:
+        for first in range(0, count, 50):
+            remove = [bench.docker, "rm", "--force", *started[first : first + 50]]
+            subprocess.run(remove, env=bench.env, check=True, capture_output=True)

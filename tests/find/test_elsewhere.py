@@ -216,9 +216,7 @@ async def test_a_manager_says_of_no_other_container_that_it_is_a_task() -> None:
     own = Other(f"com.docker.swarm.node.id={NODE.id}")
     assert (await seen_there(cast("Engine", own), TASK, NODE, WHERE)).node == "node2"
     for other in (Other(), Other("com.docker.swarm.node.id=2"), Other(refuses=404)):
-        with pytest.raises(
-            rind.SelectionError, match="x: that is not the engine"
-        ):
+        with pytest.raises(rind.SelectionError, match="x: that is not the engine"):
             await seen_there(cast("Engine", other), TASK, NODE, WHERE)
     with pytest.raises(Refused, match="403"):
         await seen_there(cast("Engine", Other(refuses=403)), TASK, NODE, WHERE)
