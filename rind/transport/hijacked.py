@@ -48,7 +48,7 @@ _GONE: Final = {errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN}
 """The errors of writing to a socket whose other end is closed."""
 
 READS_IN_TURN: Final = 8
-"""A read that finds data does not wait. After this many reads, other tasks get a turn: 2 MiB."""
+"""Reads between two turns of other tasks, as a read that finds data never suspends: 2 MiB."""
 
 
 class HijackedStream:
@@ -189,7 +189,7 @@ class HijackedStream:
             return
 
     def give_up(self, failure: OSError) -> None:
-        """Make reads and writes fail with ``failure``, also those in progress."""
+        """Make reads and writes fail, also those in progress; reads say ``failure``."""
         self._failure = failure
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)

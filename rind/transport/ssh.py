@@ -36,13 +36,13 @@ IDLE: Final = 10
 CONNECT_TIMEOUT: Final = 30
 """Seconds for the other machine to answer, without the time that the user takes at a prompt."""
 
-_MOST_SAID: Final = 4096
+_MOST_STDERR: Final = 4096
 """Most bytes read of ssh's stderr."""
 
 _FALLBACK: Final = "/tmp/rind-{}"  # noqa: S108 # see _is_private()
 """The folder for a user without a usable XDG_RUNTIME_DIR."""
 
-_BEGINNING: Final = 60
+_LEFTOVER_AGE: Final = 60
 """Seconds after which a socket that does not listen is a leftover: no ssh takes that long."""
 
 _LONGEST_PATH: Final = 60
@@ -172,18 +172,18 @@ class _Forwarding:
         """
         _sweep(self._path)
         # ssh holds the pipe as its stdout until it exits or goes to the background.
-        done, ended = os.pipe()
+        reader, writer = os.pipe()
         try:
             with _unlinked(f"{self._own}.log") as stderr:
                 try:
-                    pid = self._spawn(ended, stderr.fileno())
+                    pid = self._spawn(writer, stderr.fileno())
                 finally:
-                    os.close(ended)
-                status = await _status(pid, done, kind)
+                    os.close(writer)
+                status = await _status(pid, reader, kind)
                 stderr.seek(0)
-                text = stderr.read(_MOST_SAID).decode(errors="replace")
+                text = stderr.read(_MOST_STDERR).decode(errors="replace")
         finally:
-            os.close(done)
+            os.close(reader)
         if status:
             raise SshError(self._reason(text, status))
         if listens(self._path):
@@ -247,7 +247,7 @@ def _reap(pid: int) -> int:
 
 def _unlinked(path: str) -> BinaryIO:
     """Open a temporary file for reading and writing, already removed from its folder."""
-    file = open(path, "w+b")  # noqa: PTH123, SIM115 # importing pathlib takes 9 ms; the caller's
+    file = open(path, "w+b")  # noqa: PTH123, SIM115 # importing pathlib takes 9 ms; the caller closes it
     os.unlink(path)  # noqa: PTH108 # as above
     return file
 
@@ -269,7 +269,7 @@ def _path(url: str) -> str:
         path = f"{folder}/{sha256(url.encode()).hexdigest()[:24]}"
         if can_be_forwarded(path) and len(path) <= _LONGEST_PATH and _is_private(folder, uid):
             return path
-    raise SshError(f"the folder {folder} for the sockets of ssh is not only ours: remove it")
+    raise SshError(f"the folder {folder} for the sockets of ssh is not private: remove it")
 
 
 def _is_private(folder: str, uid: int) -> bool:
@@ -310,7 +310,7 @@ def _identity(path: str) -> tuple[int, int] | None:
 def _sweep(path: str) -> None:
     """Remove the sockets that a killed ssh to the same URL has left."""
     folder, _, name = path.rpartition("/")
-    before = time.time() - _BEGINNING
+    before = time.time() - _LEFTOVER_AGE
     for entry in os.scandir(folder):
         if entry.name.startswith(f"{name}.") and not listens(entry.path):
             with suppress(OSError):  # already removed
