@@ -5,7 +5,7 @@ for any other socket, and knows nothing of it.
 
 Plan: the stream gets one end of a socket pair. The tunnel moves bytes between the other end and the
 engine's socket, and encrypts or decrypts them, within the event loop's callbacks.
-- Each direction holds the bytes of one read at most. While they are pending, it waits for room to
+- Each direction holds the bytes of about one read. While they are pending, it waits for room to
   send them and receives nothing more, so the sockets' own buffers are the backpressure.
 - The end of one direction follows its last byte. From the stream, a half-close becomes close_notify
   and a half-close of TCP; from the engine, close_notify becomes a half-close of the socket pair.
