@@ -180,7 +180,8 @@ def read_exec_state(data: bytes, *, is_podman: bool = False) -> ExecState:
     state = _object(data, "the exec instance")
     running = _typed(state.get("Running"), bool, "Running")
     code, pid = state.get("ExitCode"), number(state.get("Pid"), "Pid", MOST_PID)
-    # Podman's sign of an end is CanRemove: its ExitCode is 0 from the start, and its Pid at the end.
+    # Podman marks the end by CanRemove, as its ExitCode is 0 from the start, and its Pid is 0 then.
+    # Docker sets CanRemove minutes later, and keeps the Pid.
     ended = state.get("CanRemove") is True
     is_unsettled = is_podman and ended and pid > 0
     # The code is not final while the command runs, while Docker's is null, while Podman's is early,

@@ -53,7 +53,7 @@ def places(url: str) -> list[Place]:
     """
     scheme, _, rest = url.partition("://")
     if scheme == "unix":
-        # Linux marks an abstract socket by a leading NUL, people write an @ (unix(7)).
+        # An abstract socket (unix(7)) is written with a leading @, which stands for a NUL.
         return [(socket.AF_UNIX, f"\0{rest[1:]}" if rest.startswith("@") else rest)]
     host, _, port = rest.rpartition(":")
     found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)

@@ -26,7 +26,7 @@ class LoopWire(BaseWire):
 
     @classmethod
     async def open(cls, place: tuple[int, Any], deadline: float) -> Self:
-        """Connect to a place."""
+        """Connect to ``place`` before ``deadline``."""
         family, address = place
         wire = cls(socket.socket(family), deadline)
         try:

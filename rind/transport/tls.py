@@ -72,7 +72,7 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
     except FileNotFoundError as exc:
         raise UsageError(f"for TLS, there is no file {path} (see DOCKER_CERT_PATH)") from exc
     except (ssl.SSLError, OSError) as exc:
-        # The text of an SSLError is OpenSSL's jargon; that of an OSError says what to do.
+        # OpenSSL's own text is jargon, the operating system's is not.
         why = exc.strerror if type(exc) is not ssl.SSLError and exc.strerror else "it is not valid"
         raise UsageError(f"cannot use the certificate in {path}: {why}") from exc
     return context

@@ -86,7 +86,7 @@ class TlsDialer:
         self.name = plain.name
         self._plain = plain
         self._context = context
-        # The name in the certificate of an IPv6 address has neither brackets nor a zone.
+        # A certificate has an IPv6 address without brackets and zone.
         self._server = plain.name.rpartition(":")[0].strip("[]").partition("%")[0]
 
     async def ready(self) -> None:

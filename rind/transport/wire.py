@@ -65,7 +65,7 @@ if TYPE_CHECKING:
             """Return a wire over a connected socket."""
 
         async def open(self, place: Place, deadline: float) -> Wire:
-            """Connect to a place."""
+            """Connect to ``place`` before ``deadline``."""
 
         async def readable(self, fd: int) -> None:
             """Return when a descriptor can be read."""
@@ -84,7 +84,7 @@ READ_SIZE: Final = 64 * 1024
 """Most bytes received at once."""
 
 
-_ALIVE: Final = {
+_KEEPALIVE: Final = {
     "TCP_KEEPIDLE" if hasattr(socket, "TCP_KEEPIDLE") else "TCP_KEEPALIVE": 20,  # as on macOS
     "TCP_KEEPINTVL": 20,
     "TCP_KEEPCNT": 3,
@@ -102,7 +102,7 @@ def tune(sock: socket.socket) -> None:
     """
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _ALIVE.items():
+    for name, value in _KEEPALIVE.items():
         if hasattr(socket, name):
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
@@ -156,7 +156,7 @@ class BlockingWire(BaseWire):
 
     @classmethod
     async def open(cls, place: Place, deadline: float) -> Self:
-        """Connect to a place."""
+        """Connect to ``place`` before ``deadline``."""
         family, address = place
         wire = cls(socket.socket(family), deadline)
         try:
