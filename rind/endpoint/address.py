@@ -136,7 +136,7 @@ def _unix_url(path: str) -> str:
     if not path:
         return DEFAULT_HOST
     if "\0" in path:
-        raise ValueError("the path of the socket has a NUL byte in it")
+        raise ValueError("the socket's path has a NUL byte in it")
     if not path.startswith(("/", "@")):  # Go writes an abstract socket with @
         path = os.path.abspath(path)  # noqa: PTH100 # importing pathlib takes 9 ms
     if (size := _size(path)) > _LONGEST_PATH:
@@ -197,7 +197,7 @@ def _parted(place: str, scheme: str) -> tuple[str, str]:
     match = _PLACE.fullmatch(place)
     if match is None:
         example = f"{scheme}://[::1]:{_PORTS.get(scheme, 22)}"
-        raise ValueError(f"an IPv6 address needs brackets, as {example}")
+        raise ValueError(f"an IPv6 address needs brackets, for example {example}")
     host, port = match[1], match[2] or ""
     if host and not _NAME.fullmatch(host) and not _is_ipv6(host):
         raise ValueError(f"{host!r} is neither a host name nor an IP address")

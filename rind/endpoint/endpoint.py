@@ -80,7 +80,7 @@ def resolve_endpoint(
     """
     version = env.get("DOCKER_API_VERSION", "").removeprefix("v")
     if version and not re.fullmatch(_API_VERSION, version):
-        raise UsageError(f"DOCKER_API_VERSION is {version!r}, but must be a version, as 1.41")
+        raise UsageError(f"DOCKER_API_VERSION is {version!r}, but must be a version such as 1.41")
     endpoint = _resolve(env, host, context, prefix)
     return replace(endpoint, headers=http_headers(env), api_version=version)
 

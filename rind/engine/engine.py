@@ -54,8 +54,7 @@ ERRORS: Final = 400
 _FULL_ID: Final = re.compile("[0-9a-f]{64}")
 
 _CLOCKS_AGREE: Final = 2.0
-"""Seconds of difference up to which the engine's clock counts as ours. Its answers have whole
-seconds, which are less precise."""
+"""The largest difference, in seconds, of two clocks that agree: a ``Date`` has whole seconds."""
 
 _PS_ARGS: Final = "-eo pid,ppid --sort=start_time,pid"
 """For ps(1) on the engine's machine: processes with their parents, the oldest first."""
@@ -184,12 +183,12 @@ class Engine:
             return answers.read_processes(await self.get(path, ps_args=ps_args))
 
     async def has_own_processes(self, container_id: str) -> bool:
-        """Whether a container's PID namespace is its own (``docker run --pid``)."""
+        """Whether a container has its own PID namespace (see ``docker run --pid``)."""
         with self.errors():
             return answers.read_own_pids(await self.get(f"containers/{container_id}/json"))
 
     async def version(self) -> str:
-        """Return the engine's own version, as ``28.5.2``."""
+        """Return the engine's own version, such as ``28.5.2``."""
         with self.errors():
             return answers.read_version(await self.get("version"))
 
@@ -230,7 +229,7 @@ class Engine:
 
     @asynccontextmanager
     async def changes(self) -> AsyncIterator[AsyncIterator[None]]:
-        """Subscribe to container events; yield once per event.
+        """Subscribe to container events; yield whenever one or more have happened.
 
         No event is missed after entering (API: ``GET /events``).
         """
