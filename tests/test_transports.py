@@ -353,7 +353,7 @@ async def test_an_ssh_that_is_cut_under_a_command_is_told(
     monkeypatch.setitem(ssh._OPTIONS, "ControlPersist", "1")
     async with rind.connect(ssh_server.over(busybox.engine.host)) as client:
         target = await client.find(container=busybox.name)
-        with pytest.raises(rind.Broken, match="the ssh that it led through has ended"):
+        with pytest.raises(rind.Broken, match="the ssh that forwarded it has exited"):
             await cut_under(target, ssh_server)
     # The way to the machine was there again, so nothing is left.
     assert "sleep 9850" not in await asyncio.to_thread(busybox.inside, "ps")

@@ -1,1 +1,1 @@
-"""What every other part uses: records, quoting, waiting for descriptors."""
+"""Used by every other part: records, quoting, waiting for descriptors."""

@@ -7,10 +7,10 @@ __all__ = ["hand_on", "readable", "writable"]
 
 
 async def readable(fd: int) -> None:
-    """Return when ``fd`` can be read. Takes nothing from it.
+    """Return when ``fd`` can be read, without reading from it.
 
     Raises:
-        PermissionError: it never makes a reader wait (epoll_ctl(2), EPERM).
+        PermissionError: ``fd`` is always ready, as a regular file is (epoll_ctl(2), EPERM).
     """
     loop = asyncio.get_running_loop()
     await _ready(fd, loop.add_reader, loop.remove_reader)
@@ -27,14 +27,14 @@ async def writable(fd: int) -> None:
 
 
 async def hand_on(fd: int, read: Callable[[], bytes], take: Callable[[bytes], bool]) -> None:
-    """Hand on what can be read, within the event loop's callback: no task wakes up for a chunk.
+    """Pass bytes from ``read`` to ``take`` within the event loop's callback: no task switches.
 
-    Returns once ``read`` returns nothing, or ``take`` returns False. What they raise is raised.
+    Returns when ``read`` returns ``b""`` or ``take`` returns False. Their exceptions propagate.
 
     Args:
         fd: the descriptor that ``read`` reads.
-        read: reads without waiting; raises BlockingIOError if there is nothing.
-        take: takes what was read; returns whether to go on.
+        read: reads without waiting; raises BlockingIOError if no bytes are available.
+        take: receives the bytes; returns whether to go on.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()

@@ -1,1 +1,1 @@
-"""Where the engine is: addresses, docker's configuration, well-known sockets."""
+"""Finds the engine: addresses, docker's configuration, well-known sockets."""

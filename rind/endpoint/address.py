@@ -1,7 +1,7 @@
-"""Addresses of engines, as people write them: completed, checked, and shown without a password.
+"""Addresses of engines, as people write them: checked, completed, and printed without a password.
 
-An address that is accepted is complete and has no password in it, so it may be printed. Messages
-about any other address go through :func:`shown`.
+An accepted address is complete and contains no password, so it may be printed. Messages print any
+other address by :func:`shown`.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ DEFAULT_SOCKET: Final = "/var/run/docker.sock"
 DEFAULT_HOST: Final = f"unix://{DEFAULT_SOCKET}"
 
 _PORTS: Final = {"tcp": 2375, "http": 80}
-"""Where an address names no port: docker's without TLS (docker/cli, opts/hosts.go), and HTTP's."""
+"""Default ports: docker's without TLS (docker/cli, opts/hosts.go), and HTTP's."""
 _TLS_PORT: Final = 2376
-"""The same: docker's with TLS."""
+"""docker's default port with TLS (docker/cli, opts/hosts.go)."""
 _HIGHEST_PORT: Final = 65535
 
 _LONGEST_PATH: Final = 107
-"""Bytes of a socket's path: Linux's sockaddr_un (unix(7)) has room for these and a NUL."""
+"""Most bytes of a socket's path: Linux's sockaddr_un (unix(7)) holds these and a NUL."""
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _PLACE: Final = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([^:]*))?")
 _PORT: Final = re.compile(r"0*([1-9][0-9]{0,4})")
 _NAME: Final = re.compile(r"(?=.{1,254}\Z)[\w-]{1,63}(\.[\w-]{1,63})*\.?")
-"""A host's name (RFC 1035, 2.3.4), with the underscores that Compose services may have; what else
-is a letter in Unicode is for the resolver to take or refuse."""
+"""A host name (RFC 1035, 2.3.4). It may have underscores, as Compose services do, and letters of
+other scripts, which the resolver accepts or refuses."""
 _IPV6: Final = re.compile(r"\[([0-9A-Fa-f:.]+)(%[\w.-]+)?\]")
 _USER: Final = r"[A-Za-z0-9_.+][A-Za-z0-9_.+-]*"
-"""A user's name for ssh, which may hand it to a shell (ssh_config(5), ProxyCommand's %r)."""
+"""A user name that is safe in a shell, as ssh may use one (ssh_config(5), ProxyCommand's %r)."""
 _FORWARDED: Final = r"(/[A-Za-z0-9_.@+,=-]+)+"
-"""A path that ssh takes as it is: not with a colon, a percent or a dollar sign (ssh(1), -L)."""
+"""A path that ssh does not interpret: without colons, percent and dollar signs (ssh(1), -L)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,8 @@ class SshAddress:
     """A socket on another machine.
 
     Attributes:
-        user, port: empty for what ssh's own configuration says.
-        path: the socket's.
+        user, port: empty to use those of ssh's own configuration.
+        path: of the socket.
     """
 
     user: str
@@ -70,11 +70,11 @@ def accepted(address: str, *, tls: bool) -> str | None:
     """Return the complete URL of an address; None if Rind has no transport for it.
 
     Args:
-        address: as it was written.
-        tls: whether TCP is to be encrypted.
+        address: as the user wrote it.
+        tls: whether TCP will be encrypted.
 
     Raises:
-        ValueError: the address is invalid; it says why.
+        ValueError: the address is invalid. The message says why.
     """
     scheme, rest = _split(address.strip())
     if scheme == "unix":
@@ -98,18 +98,18 @@ def can_be_forwarded(path: str) -> bool:
 
 
 def shown(address: str) -> str:
-    """Return ``address`` as a message may have it: without a password.
+    """Return ``address`` for a message, without a password.
 
     >>> shown("ssh://me:secret@host")
     'ssh://me:***@host'
     """
     scheme, rest = _split(address)
     head = address.removesuffix(rest)
-    if scheme != "unix":  # whose paths may have an @ and all else
+    if scheme != "unix":  # any character may be in a path
         user, at, rest = rest.rpartition("@")
         if at:
             name, colon, _ = user.partition(":")
-            # Only ssh needs a user; elsewhere, it may be a token.
+            # Only ssh needs a user name. With other schemes, the name may be a token.
             hidden = "***" if scheme != "ssh" else f"{name}:***" if colon else name
             rest = f"{hidden}@{rest}"
         rest = re.sub(r"([?#]).+", r"\1***", rest, flags=re.DOTALL)
@@ -117,9 +117,10 @@ def shown(address: str) -> str:
 
 
 def _split(address: str) -> tuple[str, str]:
-    """Return an address's scheme, and what follows it.
+    """Return an address's scheme, and the text after ``://``.
 
-    Without one, as docker/cli has it (opts/hosts.go), a path is a socket's, and all else TCP's.
+    Without a scheme, a path is a unix socket's, and any other text is for TCP. That is docker/cli's
+    rule (opts/hosts.go).
     """
     if match := _SCHEME.match(address):
         return match[1], address[match.end() :]
@@ -130,14 +131,13 @@ def _unix_url(path: str) -> str:
     """Return the URL of the socket at ``path``.
 
     Raises:
-        ValueError: there can be none.
+        ValueError: a socket cannot have that path.
     """
     if not path:
         return DEFAULT_HOST
-    # An abstract one begins with @, as Go has it.
     if "\0" in path:
-        raise ValueError("the path of the socket has a NUL byte in it")
-    if not path.startswith(("/", "@")):
+        raise ValueError("the socket's path has a NUL byte in it")
+    if not path.startswith(("/", "@")):  # Go writes an abstract socket with @
         path = os.path.abspath(path)  # noqa: PTH100 # importing pathlib takes 9 ms
     if (size := _size(path)) > _LONGEST_PATH:
         raise ValueError(f"the socket's path has {size} bytes, and {_LONGEST_PATH} are the most")
@@ -148,12 +148,12 @@ def _tcp_url(scheme: str, rest: str, *, tls: bool) -> str:
     """Return the URL of the host and port in ``rest``; either may be missing.
 
     Raises:
-        ValueError: they are invalid, or there is more than that.
+        ValueError: they are invalid, or more follows them.
     """
     _size(rest)
     place = re.split("[/?#]", rest, maxsplit=1)[0]
     after = rest.removeprefix(place)
-    place = place.rpartition("@")[2]  # as docker, which does not send a user
+    place = place.rpartition("@")[2]  # docker does not send a user either
     if place == "unix:" and after:
         raise ValueError(f"did you mean unix://{after}?")
     if after not in {"", "/"}:
@@ -164,10 +164,10 @@ def _tcp_url(scheme: str, rest: str, *, tls: bool) -> str:
 
 
 def _ssh_url(rest: str) -> str:
-    """Return the URL of a socket on the machine in ``rest``.
+    """Return the URL of a socket on another machine, from the text after ``ssh://``.
 
     Raises:
-        ValueError: it is invalid.
+        ValueError: the address is invalid.
     """
     _size(rest)
     place, slash, path = rest.partition("/")
@@ -175,21 +175,21 @@ def _ssh_url(rest: str) -> str:
     if ":" in user:
         raise ValueError("remove the password: ssh asks for it, or uses a key")
     if at and not re.fullmatch(_USER, user):
-        raise ValueError(f"{user!r} is no name of a user")
+        raise ValueError(f"{user!r} is not a valid user name")
     host, port = _parted(place, "ssh")
     if not host or host.startswith("-"):
         raise ValueError("it names no host: write ssh://USER@HOST")
     if not path:
         slash = ""
     elif not can_be_forwarded(f"/{path}"):
-        raise ValueError(f"{'/' + path!r} is no path of a socket that ssh can forward")
+        raise ValueError(f"ssh cannot forward a socket at the path {'/' + path!r}")
     elif (size := _size(path) + 1) > _LONGEST_PATH:
         raise ValueError(f"the socket's path has {size} bytes, and {_LONGEST_PATH} are the most")
     return f"ssh://{user}{at}{host}{port and ':'}{port}{slash}{path}"
 
 
 def _parted(place: str, scheme: str) -> tuple[str, str]:
-    """Return the host and the port of a place; either may be missing.
+    """Split ``HOST:PORT`` into the host and the port; either may be empty.
 
     Raises:
         ValueError: they are invalid.
@@ -197,7 +197,7 @@ def _parted(place: str, scheme: str) -> tuple[str, str]:
     match = _PLACE.fullmatch(place)
     if match is None:
         example = f"{scheme}://[::1]:{_PORTS.get(scheme, 22)}"
-        raise ValueError(f"an IPv6 address needs brackets, as {example}")
+        raise ValueError(f"an IPv6 address needs brackets, for example {example}")
     host, port = match[1], match[2] or ""
     if host and not _NAME.fullmatch(host) and not _is_ipv6(host):
         raise ValueError(f"{host!r} is neither a host name nor an IP address")
@@ -220,7 +220,7 @@ def _size(text: str) -> int:
     """Count the bytes of ``text`` in UTF-8.
 
     Raises:
-        ValueError: it has none.
+        ValueError: it contains a lone surrogate, which UTF-8 cannot encode.
     """
     try:
         return len(text.encode())

@@ -1,7 +1,7 @@
-"""The well-known sockets: where engines that are not at the default place listen.
+"""The well-known sockets of engines, besides the default one.
 
-They are looked at when neither an option nor docker's own configuration says which engine it is,
-and nothing is at the default place. The order is that of :func:`well_known`.
+They are tried, in the order of :func:`well_known`, when neither an option nor docker's own
+configuration names an engine, and the default socket does not exist.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ __all__ = ["answering", "listens", "well_known"]
 
 
 def well_known(env: Mapping[str, str], uid: int) -> Iterator[tuple[str, str]]:
-    """Yield whose sockets are where, each (engine, address), the first to be asked first.
+    """Yield well-known sockets as (engine, address), in order of precedence.
 
     Args:
         env: the environment variables.
-        uid: the user's number.
+        uid: the user ID.
     """
     runtime = env.get("XDG_RUNTIME_DIR") or f"/run/user/{uid}"
     yield "rootless Docker", f"{runtime}/docker.sock"
@@ -48,14 +48,14 @@ def well_known(env: Mapping[str, str], uid: int) -> Iterator[tuple[str, str]]:
 
 
 def answering(env: Mapping[str, str]) -> tuple[str, str] | None:
-    """Return the URL of the first well-known socket that listens, and whose it is.
+    """Return the URL and the engine of the first well-known socket with a listener, or None.
 
-    None if none does.
+    An ssh address, which CONTAINER_HOST may have, is returned without a test.
     """
     for engine, address in well_known(env, os.getuid()):
         try:
             url = accepted(address, tls=False)
-        except ValueError:  # a path that can be none, as one that is too long
+        except ValueError:  # an invalid address, such as a path that is too long
             continue
         scheme, _, path = (url or "").partition("://")
         if url and (scheme == "ssh" or (scheme == "unix" and listens(path))):
@@ -64,9 +64,9 @@ def answering(env: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 def listens(path: str) -> bool:
-    """Whether somebody listens at a socket of this machine."""
+    """Whether a unix socket has a listener."""
     with socket.socket(socket.AF_UNIX) as sock:
-        # One whose backlog is full would have us wait; it does listen.
+        # Do not wait for a listener whose backlog is full.
         sock.setblocking(False)
         try:
             sock.connect(path)

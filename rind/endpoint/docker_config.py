@@ -1,4 +1,4 @@
-"""Docker's own configuration: its file, its contexts, and what it has for TLS."""
+"""Docker's own configuration: its file, its contexts, and its settings for TLS."""
 
 from __future__ import annotations
 
@@ -32,20 +32,21 @@ _OWN_HEADERS: Final = {
     *("host", "connection", "upgrade", "user-agent", "accept-encoding"),
     *("content-type", "content-length", "transfer-encoding"),
 }
+"""Headers that Rind sets itself."""
 _HEADER_NAME: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}"
 _HEADER_VALUE: Final = r"[\t\x20-\x7e]{0,8000}"
 
 _LONGEST_FILE: Final = 2**20
-"""Bytes of a file of docker's; an ordinary one has a few thousand."""
+"""Most bytes of a file of docker's; an ordinary one has a few thousand."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """How to encrypt. Each is the path of a file in PEM; None for none.
+    """How to encrypt. The first three are paths of PEM files, or None.
 
     Attributes:
-        ca: who must have signed the engine's certificate; None for those that the system trusts.
-        cert, key: our own certificate.
+        ca: the CA that must have signed the engine's certificate; None for the system's CAs.
+        cert, key: the client certificate.
         verify: whether the engine's certificate must be valid.
     """
 
@@ -60,8 +61,8 @@ class Context:
     """A docker context.
 
     Attributes:
-        host: its address, not checked.
-        tls: None for no TLS.
+        host: the engine's address, not checked.
+        tls: how to encrypt; None for no TLS.
     """
 
     host: str
@@ -69,12 +70,12 @@ class Context:
 
 
 def wanted_tls(env: Mapping[str, str]) -> Tls | None:
-    """Return the TLS that the variables ask for: docker/cli, cli/flags/options.go."""
+    """Return the TLS that the variables request (docker/cli, cli/flags/options.go)."""
     verify = bool(env.get("DOCKER_TLS_VERIFY"))
     if not verify and not env.get("DOCKER_TLS"):
         return None
     folder = env.get("DOCKER_CERT_PATH") or _config_folder(env)
-    # As there, what is not there is not used, but for the CA.
+    # As in docker/cli, files that do not exist are not used, except for the CA: it must exist.
     return Tls(
         ca=_joined(folder, "ca.pem") if verify else None,
         cert=_existing(folder, "cert.pem"),
@@ -84,9 +85,9 @@ def wanted_tls(env: Mapping[str, str]) -> Tls | None:
 
 
 def broken_config(env: Mapping[str, str]) -> str:
-    """Return why docker's configuration file cannot be used; empty if it can, or is not there.
+    """Return why docker's configuration file cannot be used; empty if it can, or does not exist.
 
-    Like docker, who uses its settings then does without them.
+    Like docker, the functions that read its settings ignore an unusable file.
     """
     path = _joined(_config_folder(env), "config.json")
     try:
@@ -102,20 +103,20 @@ def broken_config(env: Mapping[str, str]) -> str:
 
 
 def docker_setting(env: Mapping[str, str], name: str) -> str:
-    """Return a setting of docker's configuration file; empty where there is none."""
+    """Return a setting of docker's configuration file; empty if it is not set."""
     value = _settings(env).get(name)
     return value if isinstance(value, str) else ""
 
 
 def http_headers(env: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Return the headers that docker's configuration file wants in every request.
+    """Return the headers that docker's configuration file adds to every request.
 
-    Those that a request has anyway are not taken, nor is what is no header.
+    Ignores headers that Rind sets itself, and invalid ones.
     """
-    asked = _settings(env).get("HttpHeaders")
+    configured = _settings(env).get("HttpHeaders")
     return tuple(
         (name, value)
-        for name, value in (asked.items() if isinstance(asked, dict) else ())
+        for name, value in (configured.items() if isinstance(configured, dict) else ())
         if name.lower() not in _OWN_HEADERS and re.fullmatch(_HEADER_NAME, name)
         if isinstance(value, str) and re.fullmatch(_HEADER_VALUE, value)
     )
@@ -128,7 +129,7 @@ def _settings(env: Mapping[str, str]) -> dict[str, object]:
 
 
 def current_context(env: Mapping[str, str]) -> tuple[str, str]:
-    """Return the name of the current context, empty for none, and what has named it."""
+    """Return the name of the current context, or ``""``, and the variable or file that names it."""
     if name := env.get("DOCKER_CONTEXT"):
         return name, "DOCKER_CONTEXT"
     return docker_setting(env, "currentContext"), _joined(_config_folder(env), "config.json")
@@ -152,11 +153,11 @@ def read_context(env: Mapping[str, str], name: str, source: str) -> Context:
 
     Args:
         env: the environment variables.
-        name: the context's.
-        source: what has named it, for messages.
+        name: the context's name.
+        source: the option, variable or file that names it, for messages.
 
     Raises:
-        UsageError: there is none of that name, or it cannot be read.
+        UsageError: no context has that name, or it cannot be read.
     """
     from hashlib import sha256  # noqa: PLC0415 # a run without a context needs none
 
@@ -188,7 +189,7 @@ def read_context(env: Mapping[str, str], name: str, source: str) -> Context:
 
 
 def _read_endpoint(meta: dict[str, object]) -> tuple[str, bool]:
-    """Return a context's host, empty if it has none, and whether to verify its certificate."""
+    """Return a context's host, or ``""``, and whether to verify its certificate."""
     match meta:
         case {"Endpoints": {"docker": {"Host": str(host), **more}}}:
             return host, more.get("SkipTLSVerify") is not True
@@ -209,13 +210,13 @@ def _existing(folder: str, file: str) -> str | None:
 
 
 def _read_object(path: str) -> dict[str, object]:
-    """Return the JSON object in a file of docker's; an empty file is an empty one, as to docker.
+    """Return the JSON object in a file of docker's; an empty object for an empty file, as docker.
 
-    Does not wait: a FIFO, whose writer might never come, is refused as all but a regular file is.
+    Never blocks: it reads regular files only, and not a FIFO, which may have no writer.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is too large, or holds something else.
+        ValueError: the file is too large, not regular, or not a JSON object.
     """
     with open(path, "rb", opener=_open_at_once) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -230,7 +231,7 @@ def _read_object(path: str) -> dict[str, object]:
     except ValueError as exc:
         raise ValueError(f"it is not JSON: {exc}") from exc
     if not isinstance(found, dict):
-        raise ValueError("it is not a JSON object")  # noqa: TRY004 # the file's value, not ours
+        raise ValueError("it is not a JSON object")  # noqa: TRY004 # not a caller's mistake
     return found
 
 

@@ -1,6 +1,6 @@
-"""Which engine: the endpoint's URL, found in the docker CLI's order of precedence.
+"""Finds the engine's endpoint in the docker CLI's order of precedence.
 
-aiodocker lets a current context beat ``DOCKER_HOST`` and ignores ``DOCKER_CONFIG``; the docker
+aiodocker prefers the current context to ``DOCKER_HOST`` and ignores ``DOCKER_CONFIG``. The docker
 CLI does neither, and people expect the CLI's engine.
 """
 
@@ -29,16 +29,16 @@ _API_VERSION: Final = r"[0-9]{1,3}\.[0-9]{1,3}"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where the engine is.
+    """The address of an engine, and how to talk to it.
 
     Attributes:
         url: ``unix:///path``, ``tcp://host:port``, ``http://host:port`` or
-            ``ssh://user@host:port/path``; it may be printed.
-        source: what said so, for messages.
-        tls: how to encrypt; None for not at all.
-        context: the docker context that it is of; empty for none.
-        headers: what every request has beside its own, as (name, value).
-        api_version: the one to speak, as ``1.41``; empty for the engine's.
+            ``ssh://user@host:port/path``. Without a password, so it may be printed.
+        source: the option, variable or file that names it, for messages.
+        tls: how to encrypt; None for no encryption.
+        context: the docker context that it is from; empty for none.
+        headers: additional headers of every request, as (name, value).
+        api_version: the API version to use, such as ``1.41``; empty to ask the engine.
     """
 
     url: str
@@ -50,7 +50,7 @@ class Endpoint:
 
     @property
     def is_plain(self) -> bool:
-        """Whether its sockets carry the bytes as they are."""
+        """Whether it uses neither TLS nor ssh."""
         return self.tls is None and not self.url.startswith("ssh:")
 
 
@@ -63,26 +63,26 @@ def resolve_endpoint(
 ) -> Endpoint:
     """Find the engine's endpoint.
 
-    In this order: ``host``, ``context``, ``DOCKER_HOST``, ``DOCKER_CONTEXT``, docker's
-    configuration file, the default socket, the first well-known socket that answers
-    (:mod:`rind.endpoint.discovery`). As for docker, the file's ``HttpHeaders`` go with every
-    request, and ``DOCKER_API_VERSION`` is the version to speak.
+    The order of precedence is: ``host``, ``context``, ``DOCKER_HOST``, ``DOCKER_CONTEXT``, docker's
+    configuration file, ``DOCKER_TLS_VERIFY`` or ``DOCKER_TLS``, the default socket, the first
+    well-known socket with a listener (:mod:`rind.endpoint.discovery`). As for docker, every request
+    has the file's ``HttpHeaders``, and ``DOCKER_API_VERSION`` sets the API version.
 
     Args:
         env: the environment variables.
-        host: an address; None for none.
-        context: the name of a docker context; None for none.
-        prefix: of these two names in messages: an option's, or none for a keyword.
+        host: an address, or None.
+        context: the name of a docker context, or None.
+        prefix: precedes these two names in messages: ``--`` of options, nothing of keywords.
 
     Raises:
-        UsageError: the context does not exist or cannot be read, the address is invalid, or Rind
-            has no transport for it, or the version is none.
+        UsageError: the context does not exist or cannot be read, the address is invalid, Rind has
+            no transport for it, or the API version is invalid.
     """
     version = env.get("DOCKER_API_VERSION", "").removeprefix("v")
     if version and not re.fullmatch(_API_VERSION, version):
-        raise UsageError(f"DOCKER_API_VERSION is {version!r}, but must be a version, as 1.41")
-    found = _resolve(env, host, context, prefix)
-    return replace(found, headers=http_headers(env), api_version=version)
+        raise UsageError(f"DOCKER_API_VERSION is {version!r}, but must be a version such as 1.41")
+    endpoint = _resolve(env, host, context, prefix)
+    return replace(endpoint, headers=http_headers(env), api_version=version)
 
 
 def _resolve(
@@ -96,15 +96,15 @@ def _resolve(
         return _checked(env["DOCKER_HOST"], "DOCKER_HOST", wanted_tls(env))
     name, source = (context, f"{prefix}context") if context else current_context(env)
     if name and name != "default":
-        found = read_context(env, name, source)
-        return _checked(found.host, f"the context {name}", found.tls, name)
+        read = read_context(env, name, source)
+        return _checked(read.host, f"the context {name}", read.tls, name)
     if tls := wanted_tls(env):
         return _checked("tcp://localhost", "DOCKER_TLS_VERIFY", tls)
     return _default(env)
 
 
 def _default(env: Mapping[str, str]) -> Endpoint:
-    """Return the default socket, or where that is not there, another one that is well known."""
+    """Return the default socket, or if it does not exist, a well-known one that listens."""
     if not os.path.exists(DEFAULT_SOCKET):  # noqa: PTH110 # importing pathlib takes 9 ms
         from rind.endpoint.discovery import answering  # noqa: PLC0415 # rarely needed
 
@@ -124,6 +124,6 @@ def _checked(address: str, source: str, tls: Tls | None, context: str = "") -> E
             f"no transport for the engine {shown(address.strip())} (from {source}): "
             "Rind speaks unix://, tcp:// and ssh://"
         )
-    # As for docker, a socket of this machine is never encrypted.
+    # As for docker, a unix socket is never encrypted.
     tls = tls if url.startswith(("tcp:", "http:")) else None
     return Endpoint(url, source, tls, context)

@@ -1,1 +1,1 @@
-"""The Docker Engine API: requests, answers, endpoints and the hijacked stream."""
+"""The Docker Engine API: requests, answers, differences between engines."""

@@ -1,10 +1,11 @@
-"""What an engine's answers mean: bytes in, our own types out. Pure.
+"""Parses an engine's answers: bytes in, our own types out. Pure.
 
-Whatever answers as an engine is not trusted. An answer has a size and a number of values at most
-(a small answer can mean a lot of memory), and each part of it that is used is of its type and in
-its range. What is not, is one :class:`WrongAnswer`.
+Answers are not trusted: any server may listen at an engine's address. The size of an answer and the
+number of its values are limited, as a small answer can become a lot of memory. Each part that is
+used has its type and its range checked. A violation raises :class:`WrongAnswer`.
 
-In a list, an invalid container is left out, unless nothing is left: it must not hide the others.
+A list of containers skips invalid ones, which must not hide the others. If all are invalid, it
+raises.
 """
 
 from __future__ import annotations
@@ -56,27 +57,27 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 MOST_VALUES: Final = 250_000
-"""Values in an answer, counted by its commas and brackets: about 150 for each container."""
+"""Most values in an answer, counted by commas and brackets; a container has about 150."""
 
 LONGEST_TEXT: Final = 1000
-"""Characters kept of a text that is only displayed."""
+"""Most characters kept of a text that is only displayed."""
 
 MOST_FILES: Final = 16
-"""Files of a Compose project that are looked at."""
+"""Most files of a Compose project that are considered."""
 
 MOST_PID: Final = 2**31
 
 _ID: Final = re.compile("[0-9a-f]{64}")
 _PID: Final = re.compile("[0-9]{1,10}")
 _SHORT_ID: Final = 12
-"""Digits of an ID, as docker shows it."""
+"""Digits of a short ID, as docker prints it."""
 
 
 API_VERSION: Final = r"([0-9]{1,3})\.([0-9]{1,3})"
 
 
 def read_api_version(header: str) -> tuple[int, int]:
-    """Read the ``Api-Version`` of the answer to a ping, as ``1.51``."""
+    """Read an API version such as ``1.51``, from the ``Api-Version`` of the answer to a ping."""
     match = re.fullmatch(API_VERSION, header)
     if match is None:
         raise WrongAnswer("no Api-Version in its answer")
@@ -102,11 +103,11 @@ def read_container_id(data: bytes) -> str:
 
 
 def read_defaults(data: bytes, *, without: str = "") -> Defaults:
-    """Read a container's own variables and directory in ``GET /containers/{id}/json``.
+    """Read a container's own variables, directory and user in ``GET /containers/{id}/json``.
 
     Args:
         data: the answer.
-        without: a variable, as ``NAME=value``, that is not the container's own.
+        without: a variable to ignore, ``NAME=value``, that is not the container's own.
     """
     config = _typed(_object(data, "the container").get("Config"), dict, "Config")
     variables = _typed(config.get("Env") or [], list, "Env")
@@ -116,15 +117,15 @@ def read_defaults(data: bytes, *, without: str = "") -> Defaults:
 
 
 def read_own_pids(data: bytes) -> bool:
-    """Read in ``GET /containers/{id}/json`` whether a container shares no PID namespace."""
+    """Whether a container has its own PID namespace, in ``GET /containers/{id}/json``."""
     config = object_in(_object(data, "the container"), "HostConfig")
     return text_in(config, "PidMode", "") in {"", "private"}
 
 
 def read_processes(data: bytes) -> list[tuple[int, int]]:
-    """Read ``GET /containers/{id}/top`` of two columns of numbers, in order.
+    """Read ``GET /containers/{id}/top`` with two columns of numbers, in the engine's order.
 
-    Podman has "?" for the number of a process that has just ended: it is left out.
+    Skips processes that have just ended, for which Podman has "?" instead of a number.
     """
     rows = _typed(_object(data, "the processes").get("Processes") or [], list, "Processes")
     return [_process(row) for row in rows if "?" not in _typed(row, list, "a process")]
@@ -136,7 +137,7 @@ def read_version(data: bytes) -> str:
 
 
 def read_info(data: bytes) -> EngineInfo:
-    """Read what an engine says of itself in ``GET /info``."""
+    """Read an engine's description of itself in ``GET /info``."""
     info = _object(data, "the engine")
     options = _typed(info.get("SecurityOptions") or [], list, "SecurityOptions")
     return EngineInfo(
@@ -149,13 +150,13 @@ def read_info(data: bytes) -> EngineInfo:
 
 
 def read_event_actions(data: bytes) -> list[str]:
-    """Read the names of the events in ``GET /events``: one JSON object a line."""
+    """Read the names of the events in ``GET /events``, which has one JSON object per line."""
     lines = data.splitlines()
     return [text_in(_object(line, "an event"), "Action") for line in lines if line.strip()]
 
 
 def read_date(header: str) -> float | None:
-    """Read an answer's ``Date``, in seconds since 1970; None where it has none."""
+    """Convert a ``Date`` header to seconds since 1970; None if it is missing or invalid."""
     from email.utils import parsedate_to_datetime  # noqa: PLC0415 # a run that goes well needs none
 
     try:
@@ -172,22 +173,26 @@ def read_exec_id(data: bytes) -> str:
 def read_exec_state(data: bytes, *, is_podman: bool = False) -> ExecState:
     """Read ``GET /exec/{id}/json``.
 
-    A resize that finds the command ended makes Podman say that it has ended with 0, until the real
-    code is known; only with that, the pid becomes 0 (libpod/container_exec.go, ExecResize).
+    The exit code is None until it is final. Podman can report an early 0: a resize that finds the
+    command ended marks it as ended, before the real code is known. The PID becomes 0 only together
+    with the real code (libpod/container_exec.go, ExecResize).
     """
     state = _object(data, "the exec instance")
     running = _typed(state.get("Running"), bool, "Running")
     code, pid = state.get("ExitCode"), number(state.get("Pid"), "Pid", MOST_PID)
-    # Podman's way to say that it has ended; its ExitCode is 0 from the beginning, and its Pid then.
+    # Podman marks the end by CanRemove, as its ExitCode is 0 from the start, and its Pid is 0 then.
+    # Docker sets CanRemove minutes later, and keeps the Pid.
     ended = state.get("CanRemove") is True
     is_unsettled = is_podman and ended and pid > 0
+    # The code is not final while the command runs, while Docker's is null, while Podman's is early,
+    # and before Podman starts the command.
     if running or code is None or is_unsettled or (code == pid == 0 and not ended):
         return ExecState(running, None, pid)
     return ExecState(running, number(code, "ExitCode", 255), pid, is_forgotten=ended and pid == 0)
 
 
 def read_error(data: bytes) -> str:
-    """Return an error's message, whatever it is."""
+    """Return the message of an error; the raw text if that is not the API's JSON."""
     try:
         message = text_in(_object(data, "the error"), "message")
     except WrongAnswer:
@@ -217,10 +222,10 @@ def _container(item: object) -> Container:
 
 
 def _paths(text: str) -> list[str]:
-    """Return the paths in a list with commas, which stand in some folders' names too."""
+    """Split a comma-separated list of absolute paths, which may contain commas themselves."""
     found: list[str] = []
     for part in text.split(",", MOST_FILES):
-        if found and not part.startswith("/"):
+        if found and not part.startswith("/"):  # the rest of a path with a comma
             found[-1] += f",{part}"
         else:
             found.append(part)
@@ -228,7 +233,7 @@ def _paths(text: str) -> list[str]:
 
 
 def _path(labels: Mapping[str, str], label: str) -> str:
-    """Return a label's absolute path; empty where it has none."""
+    """Return the absolute path in a label; empty if it is missing or invalid."""
     path = labels.get(label, "")
     return path if is_path(path) else ""
 
@@ -247,7 +252,7 @@ def labels_in(item: Mapping[str, object]) -> Mapping[str, str]:
 
 
 def _name(names: object, container_id: str) -> str:
-    """Return a container's own name; those with another slash are links to it."""
+    """Return a container's own name, or else its short ID. A name with another slash is a link."""
     for name in _typed(names, list, "Names"):
         own = _typed(name, str, "Names").removeprefix("/")
         if re.fullmatch(NAME, own) and len(own) <= LONGEST_TEXT:
@@ -261,7 +266,7 @@ def _bind_mount(mount: object) -> Mount | None:
         return None
     source, target = mount.get("Source"), mount.get("Destination")
     if not (isinstance(source, str) and isinstance(target, str)):
-        raise WrongAnswer("a mount is without its paths")
+        raise WrongAnswer("a mount has no source or destination")
     return Mount(source, target) if is_path(source) and is_path(target) else None
 
 
@@ -272,7 +277,7 @@ def _parsed(data: bytes) -> object:
     try:
         parsed: object = json.loads(data, parse_constant=_no_constant)
     except (ValueError, RecursionError) as exc:
-        raise WrongAnswer("what it says is not JSON") from exc
+        raise WrongAnswer("its answer is not JSON") from exc
     return parsed
 
 
@@ -291,23 +296,23 @@ def _typed(value: object, kind: type[T], what: str) -> T:
 
 
 def text_in(item: Mapping[str, object], field: str, default: str | None = None) -> str:
-    """Return an object's text, cut to what is displayed."""
+    """Return a string in an object, cut to ``LONGEST_TEXT``; the default if missing or null."""
     value = item.get(field)
     return _typed(default if value is None else value, str, field)[:LONGEST_TEXT]
 
 
 def listed(data: bytes, what: str) -> list[dict[str, object]]:
-    """Return the objects of an answer that is a list of them."""
+    """Parse an answer that is a list of objects."""
     return [_typed(item, dict, what) for item in _typed(_parsed(data), list, what)]
 
 
 def object_in(item: Mapping[str, object], field: str) -> dict[str, object]:
-    """Return an object's object; an empty one where there is none."""
+    """Return an object in an object; an empty one if missing or null."""
     return _typed(item.get(field) or {}, dict, field)
 
 
 def number(value: object, field: str, most: int) -> int:
-    """Return a number of an object's, which is from 0 to ``most``."""
+    """Return ``value``, checked to be an integer from 0 to ``most``."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
         raise WrongAnswer(f"{field} is out of its range")
     return value

@@ -1,24 +1,25 @@
-"""What engines differ in, and where that is dealt with.
+"""The differences between engines, and the code that handles each.
 
 =====================================  ==========================================================
-Docker                                 Podman (4.3 and 5.8), and where it matters
+Docker                                 Podman (4.3 and 5.8), and the code that handles it
 =====================================  ==========================================================
-lists containers by seven states       refuses two of them: :attr:`Dialect.up`
-a window size at start from API 1.42   never: :attr:`Dialect.takes_console_size`
-``ExitCode`` null until the end        0, and ``CanRemove`` after the end, ``Pid`` 0 with the code
+filters containers by seven states     refuses two of them: :attr:`Dialect.up`
+a window size at start, from API 1.42  never: :attr:`Dialect.takes_console_size`
+``ExitCode`` is null until the end     is 0 from the start; ``CanRemove`` marks the end, and
+                                       ``Pid`` is 0 once the code is final
                                        (:func:`rind.engine.answers.read_exec_state`)
-``Pid`` 0 if never started             0 after any end: what the stream says decides
+``Pid`` is 0 if never started          is 0 after any end: the output decides
                                        (:func:`rind.decide.start_failure.tells_failure`)
-a failure to start on stdout           on stderr, between words of its own
+a failure to start is on stdout        is on stderr, inside Podman's own messages
                                        (:mod:`rind.decide.start_failure`)
-variables are the container's own      so is ``TERM=xterm``: :attr:`Dialect.given`
-nothing on stderr but the command's    words about stdin that was not read
+``Env`` has the container's variables  has ``TERM=xterm`` too: :attr:`Dialect.given`
+stderr is only the command's           may have Podman's own messages about unread stdin
                                        (:class:`rind.execution.receiver.Receiver`)
-events tell how a container has ended  not all of them are told: it is asked for
+events say how a container ended       some are missing: inspect the container
                                        (:meth:`rind.execution.state.Inspector.explain`)
 409 for a container that is down       500 (:meth:`rind.execution.state.Inspector.poll`)
-processes by ``ps`` of the engine's    by words of its own that name both numbers of each
-machine                                process (:mod:`rind.reaper.tree`)
+lists processes by the ``ps`` of the   by its own descriptors, which have both PIDs of each
+engine's machine                       process (:mod:`rind.reaper.tree`)
 =====================================  ==========================================================
 """
 
@@ -35,18 +36,18 @@ if TYPE_CHECKING:
 __all__ = ["API_NEWEST", "Dialect", "read_dialect"]
 
 API_NEWEST: Final = (1, 51)
-"""The newest API version that the tests have seen; a newer engine is asked for this one."""
+"""The newest API version that the tests cover. With newer engines, Rind uses this one."""
 API_CONSOLE_SIZE: Final = (1, 42)
-"""From here on the engine takes a window size at start (API changelog, v1.42)."""
+"""From this API version on, the engine takes a window size at start (API changelog, v1.42)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How an engine speaks.
+    """The API version and the kind of an engine.
 
     Attributes:
-        api_version: the one to speak with it.
-        is_podman: whether it is Podman.
+        api_version: the version to use in requests.
+        is_podman: whether the engine is Podman.
     """
 
     api_version: tuple[int, int] = API_NEWEST
@@ -54,25 +55,25 @@ class Dialect:
 
     @property
     def takes_console_size(self) -> bool:
-        """Whether a window size can be given at start; otherwise, resize at once."""
+        """Whether a start request can have a window size; if not, resize right after the start."""
         return self.api_version >= API_CONSOLE_SIZE and not self.is_podman
 
     @property
     def up(self) -> list[str]:
-        """The states of containers that are up."""
+        """The states of containers that are up, for the list's filter."""
         return ["running", "paused"] if self.is_podman else ["running", "paused", "restarting"]
 
     @property
     def given(self) -> str:
-        """A variable that the engine gives to every container; empty for none."""
+        """A variable, ``NAME=value``, that the engine adds to every container; empty for none."""
         return "TERM=xterm" if self.is_podman else ""
 
 
 def read_dialect(headers: Mapping[str, str]) -> Dialect:
-    """Read the headers of the answer to a ping.
+    """Determine an engine's dialect from the headers of its answer to a ping.
 
     Raises:
-        WrongAnswer: no engine answers so.
+        WrongAnswer: the headers are not an engine's.
     """
-    theirs = read_api_version(headers.get("api-version", ""))
-    return Dialect(min(theirs, API_NEWEST), "libpod-api-version" in headers)
+    newest = read_api_version(headers.get("api-version", ""))
+    return Dialect(min(newest, API_NEWEST), "libpod-api-version" in headers)

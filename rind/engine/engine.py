@@ -1,8 +1,8 @@
-"""A client of the Docker Engine API: the requests that Rind makes.
+"""A client of the Docker Engine API, with the requests that Rind needs.
 
 Every answer becomes one of our own types (:mod:`rind.engine.answers`), and every failure an
-:class:`~rind.errors.EngineError`. Every wait for an answer, and every answer's size, is bounded. A
-carrier brings the requests to the engine (:mod:`rind.transport.carrier`).
+:class:`~rind.errors.EngineError`. The time for an answer and its size are limited. A carrier sends
+the requests (:mod:`rind.transport.carrier`).
 """
 
 from __future__ import annotations
@@ -38,46 +38,47 @@ if TYPE_CHECKING:
 __all__ = ["ERRORS", "REQUEST_TIMEOUT", "Engine", "accept"]
 
 PING_TIMEOUT: Final = 10.0
-"""Seconds. A local engine answers within a millisecond, one behind a slow line within a second;
-what is silent for longer is not an engine, or not in a state to run anything."""
+"""Seconds for the answer to a ping. A local engine answers within a millisecond, one behind a slow
+line within a second. A longer silence means no engine, or one in no state to run anything."""
 
 REQUEST_TIMEOUT: Final = 30.0
-"""Seconds for any other answer: a busy 20.10 was seen to need ten."""
+"""Seconds for any other answer: a busy 20.10 has needed ten."""
 
 _PING: Final = Request("GET", "_ping")
 
 _CHANGES: Final = ["create", "start", "unpause", "health_status", "die", "rename"]
 
 ERRORS: Final = 400
-"""From here on, an HTTP status is an error."""
+"""The lowest HTTP status that is an error."""
 
 _FULL_ID: Final = re.compile("[0-9a-f]{64}")
 
 _CLOCKS_AGREE: Final = 2.0
-"""Seconds by which the engine's clock seems to be another one: its answers have whole seconds."""
+"""The largest difference, in seconds, of two clocks that agree: a ``Date`` has whole seconds."""
 
-_ORDERED: Final = "-eo pid,ppid --sort=start_time,pid"
-"""Of ps(1) on the engine's machine: processes with their parents, the oldest first."""
+_PS_ARGS: Final = "-eo pid,ppid --sort=start_time,pid"
+"""For ps(1) on the engine's machine: processes with their parents, the oldest first."""
 
-_OF_PODMAN: Final = "hpid,pid"
+_PODMAN_DESCRIPTORS: Final = "hpid,pid"
+"""For Podman: the PID on the engine's machine, and in the container (podman-top(1))."""
 
 
 class Engine:
-    """A client of one engine; many requests may be under way at once.
+    """A client of one engine. Many requests may be in progress at once.
 
-    Use it as an async context manager: entering finds the API version, leaving closes every
-    connection but the hijacked ones, which belong to their streams.
+    Use it as an async context manager: entering determines the API version, leaving closes every
+    connection except the hijacked ones, which belong to their streams.
 
     Args:
         endpoint: where the engine is.
-        carrier: what carries the requests; None for aiodocker.
-        dialect: how to speak; None to ask the engine.
+        carrier: sends the requests; None for the one that suits the endpoint.
+        dialect: the engine's dialect, if known; None to ping the engine for it.
         timeout: seconds for an answer.
-        may_ask: whether ssh may ask the user for something.
+        may_ask: whether ssh may prompt the user.
 
     Attributes:
-        dialect: how it is spoken with, once that is known.
-        timeout, may_ask: as they were given.
+        dialect: the engine's dialect; a default before entering.
+        timeout, may_ask: the arguments.
     """
 
     def __init__(
@@ -94,18 +95,18 @@ class Engine:
         self._knows_dialect = dialect is not None
         self.timeout = timeout
         self.may_ask = may_ask
-        self._given = carrier
+        self._custom_carrier = carrier
         self._carrier: Carrier | None = None
 
     async def __aenter__(self) -> Self:
         """Connect.
 
         Raises:
-            Unreachable: nothing answers, or what answers is not a Docker Engine.
+            Unreachable: nothing answers, or the answer is not a Docker Engine's.
         """
         try:
             with self.errors():
-                self._carrier = self._given or self._own_carrier()
+                self._carrier = self._custom_carrier or self._new_carrier()
                 if not self._knows_dialect:
                     await self._ping()
         except BaseException:
@@ -128,11 +129,11 @@ class Engine:
             await carrier.aclose()
 
     async def containers(self, labels: Sequence[str], *, up: bool = False) -> list[Container]:
-        """List the containers with all of ``labels``, in any state.
+        """List the containers that have all of ``labels``.
 
         Args:
             labels: each ``KEY`` or ``KEY=value``.
-            up: whether to list only those that are up, paused ones too.
+            up: whether to list only containers that are up, including paused ones.
         """
         filters = {"label": list(labels), **({"status": self.dialect.up} if up else {})}
         return await self._list(all="1", filters=json.dumps(filters))
@@ -141,58 +142,58 @@ class Engine:
         """Find a container by its name, its ID, or a unique prefix of its ID.
 
         Raises:
-            Refused: there is none (404), or several share the prefix.
+            Refused: there is no such container (404), or several share the prefix.
         """
         if not re.fullmatch(NAME, name):
             raise Refused(404, f"No such container: {name}")
         with self.errors():
-            found = name
+            container_id = name
             if not _FULL_ID.fullmatch(name):
-                found = answers.read_container_id(await self.get(f"containers/{name}/json"))
-            # Only the list has the status in words.
-            listed = await self.container_by_id(found)
+                container_id = answers.read_container_id(await self.get(f"containers/{name}/json"))
+            # Only the list has the status as text.
+            listed = await self.container_by_id(container_id)
             if listed is None:  # removed in between
                 raise Refused(404, f"No such container: {name}")
             return listed
 
     async def container_by_id(self, container_id: str) -> Container | None:
-        """Find a container by its ID, or a prefix of one; None where none or several have it."""
+        """Find a container by its ID or a prefix of it; None unless exactly one matches."""
         found = await self._list(all="1", filters=json.dumps({"id": [container_id]}))
         return found[0] if len(found) == 1 else None
 
     async def defaults(self, container_id: str) -> Defaults:
-        """Return a container's own variables and working directory."""
+        """Return a container's own variables, working directory and user."""
         with self.errors():
-            told = await self.get(f"containers/{container_id}/json")
-            return answers.read_defaults(told, without=self.dialect.given)
+            data = await self.get(f"containers/{container_id}/json")
+            return answers.read_defaults(data, without=self.dialect.given)
 
     async def processes(self, container_id: str) -> list[tuple[int, int]]:
-        """Return a container's processes as the engine numbers them, each (number, parent).
+        """Return a container's processes, by their PIDs on the engine's machine.
 
-        The oldest is the first. With Podman, which asks the container's own ps for that, each is
-        (number, number in the container), in any order: by the words that it reads itself
-        (podman-top(1), hpid).
+        With Docker, each is (PID, PID of the parent), the oldest first. With Podman, each is (PID,
+        PID in the container), in any order. Podman would pass ps options to the container's own ps,
+        so the request has Podman's own descriptors instead (podman-top(1), hpid).
 
         Raises:
             Refused: the container does not run, or the engine's machine has no such ps.
         """
         with self.errors():
             path = f"containers/{container_id}/top"
-            words = _OF_PODMAN if self.dialect.is_podman else _ORDERED
-            return answers.read_processes(await self.get(path, ps_args=words))
+            ps_args = _PODMAN_DESCRIPTORS if self.dialect.is_podman else _PS_ARGS
+            return answers.read_processes(await self.get(path, ps_args=ps_args))
 
     async def has_own_processes(self, container_id: str) -> bool:
-        """Whether a container's PID namespace is its own (``docker run --pid``)."""
+        """Whether a container has its own PID namespace (see ``docker run --pid``)."""
         with self.errors():
             return answers.read_own_pids(await self.get(f"containers/{container_id}/json"))
 
     async def version(self) -> str:
-        """Return the engine's own version, as ``28.5.2``."""
+        """Return the engine's own version, such as ``28.5.2``."""
         with self.errors():
             return answers.read_version(await self.get("version"))
 
     async def info(self) -> EngineInfo:
-        """Return what the engine says of itself."""
+        """Return the engine's description of itself."""
         with self.errors():
             info = answers.read_info(await self.get("info"))
             api = "{}.{}".format(*self.dialect.api_version)
@@ -201,16 +202,16 @@ class Engine:
     async def events(
         self, container_id: str, names: Sequence[str], before: float, after: float
     ) -> list[str]:
-        """Return the events of a container around now, of those that are named.
+        """Return a container's events around now.
 
         Args:
-            container_id: the container, which may be gone.
-            names: such as ``die``.
-            before: how many seconds ago it may have happened.
-            after: how many seconds from now on it may still happen.
+            container_id: the container, which may be removed already.
+            names: the events to look for, such as ``die``.
+            before: seconds before now.
+            after: seconds after now, which this waits for.
 
         Returns:
-            The events' names, such as ``die`` (API: ``GET /events``).
+            The names of the events that happened (API: ``GET /events``).
         """
         with self.errors():
             now = await self._now()
@@ -221,37 +222,37 @@ class Engine:
             )
 
     async def _now(self) -> float:
-        """Return the time by the engine's clock."""
+        """Return the time by the engine's clock, or by ours if the two agree."""
         pong = await self.carrier.request(_PING, self.timeout)
         ours, theirs = time.time(), answers.read_date(pong.headers.get("date", ""))
         return ours if theirs is None or abs(ours - theirs) <= _CLOCKS_AGREE else theirs
 
     @asynccontextmanager
     async def changes(self) -> AsyncIterator[AsyncIterator[None]]:
-        """Subscribe to container events; yield once per event.
+        """Subscribe to container events; yield whenever one or more have happened.
 
-        What happens from entering on is told (API: ``GET /events``).
+        No event is missed after entering (API: ``GET /events``).
         """
         filters = json.dumps({"type": ["container"], "event": _CHANGES})
-        asked = self.new_request("GET", "events", {"filters": filters})
+        request = self.new_request("GET", "events", {"filters": filters})
         with self.errors():
-            async with self.carrier.stream(asked, self.timeout) as (answer, parts):
+            async with self.carrier.stream(request, self.timeout) as (answer, parts):
                 accept(answer)
                 yield self._ticks(parts)
 
     async def _ticks(self, parts: AsyncIterator[bytes]) -> AsyncIterator[None]:
         with self.errors():
-            # What an event says, the next list says better; and it may be of any length.
+            # Not read: an event may have any length, and callers list the containers again anyway.
             async for _ in parts:
                 yield
         raise Broken("the engine ended the stream of its events")
 
     async def create_exec(self, container_id: str, config: ExecConfig) -> str:
-        """Prepare a command in a running container; return the exec ID.
+        """Create an exec instance in a running container; return its ID.
 
         Raises:
-            Refused: the container is not running or paused (409), or gone (404), and whatever
-                the engine checks this early.
+            Refused: the container does not run or is paused (409), or is removed (404), or the
+                engine finds a mistake this early.
         """
         body = {
             "AttachStdin": config.stdin,
@@ -272,27 +273,27 @@ class Engine:
             except TimeoutError:
                 raise
             except OSError:
-                # A connection that was kept may have failed meanwhile. aiohttp repeats only what
-                # has no effect, and an exec instance that is never started has none either.
+                # An idle connection may have failed. aiohttp only repeats requests without effects.
+                # It is safe to repeat this one too: an exec that is never started has no effect.
                 created = await self._post(path, body)
             return answers.read_exec_id(created)
 
     async def start_exec(
         self, exec_id: str, *, tty: bool, size: tuple[int, int] | None = None
     ) -> HijackedStream:
-        """Start a created command; the caller owns the stream.
+        """Start an exec instance; the caller owns the stream.
 
         Args:
             exec_id: from :meth:`create_exec`.
-            tty: as the exec instance was created.
-            size: the window size (rows, columns), where the engine takes one at start.
+            tty: whether the exec instance was created with a TTY.
+            size: the window size (rows, columns); ignored if the engine takes none at start.
 
         Raises:
-            Refused: the engine would not start it.
+            Refused: the engine did not start it.
         """
-        asked = self._start_request(exec_id, tty=tty, size=size)
+        request = self._start_request(exec_id, tty=tty, size=size)
         with self.errors():
-            return _hijacked(await self.carrier.upgrade(asked, self.timeout))
+            return _hijacked(await self.carrier.upgrade(request, self.timeout))
 
     async def ask_start(
         self,
@@ -302,13 +303,13 @@ class Engine:
         tty: bool,
         size: tuple[int, int] | None = None,
     ) -> Wire:
-        """Do the first half of :meth:`start_exec`: send the request."""
-        asked = self._start_request(exec_id, tty=tty, size=size)
+        """Send :meth:`start_exec`'s request; :meth:`go_on` receives the answer on the wire."""
+        request = self._start_request(exec_id, tty=tty, size=size)
         with self.errors():
-            return await carrier.ask_upgrade(asked, self.timeout)
+            return await carrier.ask_upgrade(request, self.timeout)
 
     async def go_on(self, wire: Wire) -> HijackedStream:
-        """Do the second half of :meth:`start_exec`, whose request was sent on ``wire``."""
+        """Receive the answer to :meth:`ask_start` in the event loop; the caller owns the stream."""
         from rind.transport.loop_wire import LoopWire  # noqa: PLC0415 # it needs asyncio
 
         with self.errors():
@@ -321,10 +322,10 @@ class Engine:
         return self.new_request("POST", f"exec/{exec_id}/start", body=body)
 
     async def start_exec_detached(self, exec_id: str) -> None:
-        """Start a created command, detached.
+        """Start an exec instance, detached.
 
         Raises:
-            Refused: it could not be started; the text is the engine's own.
+            Refused: the engine did not start it; the text is the engine's own.
         """
         with self.errors():
             await self._post(f"exec/{exec_id}/start", {"Detach": True})
@@ -336,16 +337,16 @@ class Engine:
             await self._post(f"exec/{exec_id}/resize", h=str(rows), w=str(columns))
 
     async def inspect_exec(self, exec_id: str) -> ExecState:
-        """Ask for an exec instance's state.
+        """Return an exec instance's state.
 
         Raises:
-            Refused: the engine no longer knows it (404), minutes after its end.
+            Refused: the engine has forgotten it (404), which happens minutes after its end.
         """
         with self.errors():
-            told = await self.get(f"exec/{exec_id}/json")
-            return answers.read_exec_state(told, is_podman=self.dialect.is_podman)
+            data = await self.get(f"exec/{exec_id}/json")
+            return answers.read_exec_state(data, is_podman=self.dialect.is_podman)
 
-    def _own_carrier(self) -> Carrier:
+    def _new_carrier(self) -> Carrier:
         if self.endpoint.is_plain:
             from rind.engine.pooled import PooledCarrier  # noqa: PLC0415 # it takes 70 ms to load
 
@@ -357,7 +358,7 @@ class Engine:
 
     @property
     def carrier(self) -> Carrier:
-        """What carries the requests, for this package.
+        """The carrier of the open engine. For use within Rind.
 
         Raises:
             RuntimeError: the engine is not open.
@@ -367,9 +368,9 @@ class Engine:
         return self._carrier
 
     async def _ping(self) -> None:
-        """Settle the dialect.
+        """Determine the dialect by a ping.
 
-        Not by aiodocker's "auto", whose GET /version takes ten times as long as a ping.
+        aiodocker's "auto" instead sends GET /version, which takes ten times as long.
         """
         pong = await self.carrier.request(_PING, min(PING_TIMEOUT, self.timeout))
         try:
@@ -377,8 +378,8 @@ class Engine:
         except Refused as exc:
             raise WrongAnswer(f"HTTP status {exc.http_status} {exc.text}") from exc
         self.dialect = read_dialect(pong.headers)
-        if asked := self.endpoint.api_version:
-            version = answers.read_api_version(asked)
+        if wanted := self.endpoint.api_version:
+            version = answers.read_api_version(wanted)
             self.dialect = replace(self.dialect, api_version=version)
 
     async def _list(self, **params: str) -> list[Container]:
@@ -386,32 +387,32 @@ class Engine:
             return answers.read_containers(await self.get("containers/json", **params))
 
     async def get(self, path: str, **params: str) -> bytes:
-        """Return the body of the answer to a GET request, for this package."""
-        asked = self.new_request("GET", path, params)
-        return accept(await self.carrier.request(asked, self.timeout)).body
+        """Send a GET request; return the body of the answer. For use within Rind."""
+        request = self.new_request("GET", path, params)
+        return accept(await self.carrier.request(request, self.timeout)).body
 
     async def _post(self, path: str, body: object = None, **params: str) -> bytes:
-        asked = self.new_request("POST", path, params, body)
-        return accept(await self.carrier.request(asked, self.timeout)).body
+        request = self.new_request("POST", path, params, body)
+        return accept(await self.carrier.request(request, self.timeout)).body
 
     def new_request(
         self, method: str, path: str, params: Mapping[str, str] | None = None, body: object = None
     ) -> Request:
-        """Return a request in the version that is spoken, for this package."""
+        """Return a request with the API version in its path. For use within Rind."""
         return Request(
             method, "v{}.{}/{}".format(*self.dialect.api_version, path), params or {}, body
         )
 
     def errors(self) -> AbstractContextManager[None]:
-        """Translate what a carrier raises into our errors, for this package."""
+        """Translate a carrier's exceptions into Rind's errors. For use within Rind."""
         return translated(self.endpoint)
 
 
 def accept(answer: Answer) -> Answer:
-    """Return an answer that is no error.
+    """Return ``answer`` unless it is an error.
 
     Raises:
-        Refused: it is one.
+        Refused: the answer is an error.
     """
     if answer.status >= ERRORS:
         raise Refused(answer.status, answers.read_error(answer.body))
@@ -419,10 +420,11 @@ def accept(answer: Answer) -> Answer:
 
 
 def _hijacked(answer: Answer) -> HijackedStream:
-    """Return the stream of a command from the answer to its start.
+    """Return a command's stream, from the answer to its start request.
 
     Raises:
-        Refused, Broken: the engine has not upgraded the connection.
+        Refused: the answer is an error.
+        Broken: the engine did not upgrade the connection.
     """
     from rind.transport.hijacked import HijackedStream  # noqa: PLC0415 # it needs asyncio
 

@@ -1,4 +1,4 @@
-"""The requests to the manager of a swarm, about its services, nodes and tasks."""
+"""Requests to a swarm's manager for its services, nodes and tasks."""
 
 from __future__ import annotations
 
@@ -23,31 +23,32 @@ if TYPE_CHECKING:
 __all__ = ["NoManager", "ask_manager", "read_nodes", "read_services", "read_tasks"]
 
 _NO_SWARM: Final = {HTTPStatus.NOT_FOUND, HTTPStatus.NOT_ACCEPTABLE}
-"""What a request about a swarm is answered with by Podman, and by moby before 1.12."""
+"""The answers of Podman, and of moby before 1.12, to a request about a swarm."""
 
 _NO_MANAGER: Final = "not a swarm manager"
 _WORKER: Final = "Worker nodes"
-"""What the engine's text has, with HTTP status 503 (moby, daemon/cluster, errNoSwarm and
-errNoManager); a swarm that is locked, or whose certificates have expired, has that status too."""
+"""Parts of the engine's text with HTTP status 503 (moby, daemon/cluster, errNoSwarm and
+errNoManager). The status alone does not decide: a swarm that is locked, or whose certificates have
+expired, has it too."""
 
 
 _TO_RUN: Final = ["ready", "running", "complete"]
-"""The desired states of tasks that are to run: those that wait for their turn, as after a failure,
-and a job's have the first and the last (SwarmKit, design/task_model.md)."""
+"""The desired states of tasks that are to run (SwarmKit, design/task_model.md). A task that waits
+for its turn, for example after a failure, has "ready"; a job's task has "complete"."""
 
 _MOST_ATTEMPTS: Final = 3
-"""How often it is asked, as a service may have been removed meanwhile."""
+"""Attempts at a consistent answer: a service may be removed between two requests."""
 
 
 class _ServiceGone(Refused):
-    """A service was removed after it was listed, for which the manager refuses a whole answer."""
+    """A listed service was removed, and the manager therefore refuses to list any tasks."""
 
 
 class NoManager(Exception):
-    """The engine manages no swarm.
+    """The engine is not a swarm's manager.
 
     Attributes:
-        is_worker: whether it is in one.
+        is_worker: whether it is a worker node of a swarm.
     """
 
     def __init__(self, *, is_worker: bool) -> None:
@@ -58,18 +59,18 @@ class NoManager(Exception):
 async def ask_manager(
     engine: Engine, fits: Callable[[Service], bool], *, past: bool = False
 ) -> Swarm:
-    """Ask for the services that fit, and if there are any, for their tasks and the nodes.
+    """Request the services that fit, their tasks and all nodes; empty if no service fits.
 
     API: ``GET /services``, ``GET /nodes``, ``GET /tasks``.
 
     Args:
-        engine: which may be a manager or not.
-        fits: whether a service does.
-        past: whether to ask for tasks that are no longer to run, too. Of each replica, the
-            manager keeps five, as a rule.
+        engine: an engine that may be a manager.
+        fits: whether a service fits.
+        past: whether to include tasks that are no longer to run. By default, a manager keeps five
+            for each replica.
 
     Raises:
-        NoManager: the engine is none.
+        NoManager: the engine is not a swarm's manager.
         Refused: the swarm has no quorum (500), or is locked (503).
         EngineError: the engine failed.
     """
@@ -167,7 +168,7 @@ def _task(item: Mapping[str, object]) -> Task:
 
 
 def _seconds(time: str) -> int:
-    """Return a time of the engine's, of RFC 3339, in seconds since 1970; 0 for what is none."""
+    """Convert a time in RFC 3339 format to seconds since 1970; 0 if it is invalid."""
     try:
         return max(0, int(datetime.fromisoformat(time).timestamp()))
     except (ValueError, OverflowError):
@@ -182,5 +183,5 @@ def _id(item: Mapping[str, object], field: str) -> str:
 
 
 def _hostname(name: str) -> str:
-    """Return a host name that can be printed and looked up; empty for another."""
+    """Return ``name`` if it is safe to print and to resolve; otherwise ``""``."""
     return name if re.fullmatch(NAME, name) else ""

@@ -1,6 +1,6 @@
-"""Carries requests by aiodocker, which keeps connections for later ones.
+"""A carrier that uses aiodocker, which keeps connections for later requests.
 
-The only importer of aiodocker and aiohttp; every private reach into them is here.
+This is the only importer of aiodocker and aiohttp. All use of their private parts is here.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import aiohttp
 try:
     import aiodocker
 except RuntimeError:
-    # It asks for Path.home() as it is imported, to look for sockets where it is given no address;
-    # a user with neither HOME nor an entry in the passwd file has none.
+    # aiodocker calls Path.home() at import, for the sockets that it tries without an address. That
+    # raises for a user with neither HOME nor an entry in the passwd file.
     os.environ["HOME"] = "/"
     try:
         import aiodocker
@@ -51,7 +51,7 @@ _SWITCHING: Final = 101
 
 
 class PooledCarrier:
-    """Carries requests over aiodocker's connections, which are plain."""
+    """Sends requests over aiodocker's connections, which are not encrypted."""
 
     def __init__(self, url: str, headers: Sequence[tuple[str, str]] = ()) -> None:
         self._headers = dict(headers)
@@ -65,19 +65,19 @@ class PooledCarrier:
         else:
             self._base = f"http://{rest}"
             self._connector = aiohttp.TCPConnector()
-        # Given none, aiodocker would make one that heeds DOCKER_TLS_VERIFY, which is not for every
-        # endpoint. Our paths name the version.
+        # Without a connector, aiodocker would create one that obeys DOCKER_TLS_VERIFY, which does
+        # not apply to every endpoint. The version is not used: our paths contain it.
         with _own_errors():
             self._docker = aiodocker.Docker(url=url, connector=self._connector, api_version="v1.24")
 
     async def request(self, asked: Request, within: float) -> Answer:
-        """Do as the contract says."""
+        """Send a request; return the complete answer."""
         with _own_errors():
             async with asyncio.timeout(within):
                 return await _whole(await self._send(asked))
 
     async def upload(self, asked: Request, parts: AsyncIterator[bytes], within: float) -> Answer:
-        """Do as the contract says."""
+        """Send a request with a body in parts; ``within`` limits each part, then the answer."""
         clock = asyncio.get_running_loop().time
         with _own_errors():
             async with asyncio.timeout(within) as limit:
@@ -91,13 +91,13 @@ class PooledCarrier:
                 return await _whole(await self._send(asked, timed()))
 
     async def upgrade(self, asked: Request, within: float) -> Answer:
-        """Do as the contract says."""
+        """Send a request to upgrade; the answer to a successful one has the raw connection."""
         with _own_errors():
             async with asyncio.timeout(within):
-                # aiodocker's Exec.start can neither send ConsoleSize nor half-close.
+                # Not aiodocker's Exec.start, which can neither send ConsoleSize nor half-close.
                 response = await self._send(asked, Connection="Upgrade", Upgrade="tcp")
                 if response.status in OTHERWISE_FINE:
-                    response.close()  # its body has no end before the command has
+                    response.close()  # its body lasts as long as the command
                     return _answer(response)
                 if response.status != _SWITCHING:
                     return await _whole(response)
@@ -107,33 +107,33 @@ class PooledCarrier:
     async def stream(
         self, asked: Request, within: float
     ) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
-        """Do as the contract says."""
+        """Yield the answer and the parts of its body; only the head has a time limit."""
         with _own_errors():
             async with asyncio.timeout(within):
                 response = await self._send(asked)
         try:
             yield _answer(response), _parts(response)
         finally:
-            response.close()  # it has no end that could be waited for
+            response.close()  # the body may never end
 
     async def aclose(self) -> None:
-        """Close the connections that are kept. Idempotent."""
+        """Close the idle connections that aiodocker keeps. Idempotent."""
         await self._docker.close()
         await self._connector.close()
 
     async def _send(
         self, asked: Request, parts: AsyncIterator[bytes] | None = None, **headers: str
     ) -> aiohttp.ClientResponse:
-        """Send a request; return the answer, of which only the head has been read.
+        """Send a request; return the response with only its head read.
 
-        aiodocker's own requests read an error's body to its end, whatever its size.
+        aiodocker's own methods are not used: they read an error's whole body, of any size.
         """
         if asyncio.get_running_loop() is not self._loop:
             raise RuntimeError(
                 "this client is connected in another event loop: "
                 "connect one in the loop that uses it"
             )
-        # A plain bytes object of more than a megabyte is a warning to aiohttp.
+        # aiohttp warns about a bytes object of more than a megabyte.
         body = None if asked.body is None else BytesIO(json.dumps(asked.body).encode())
         try:
             return await self._docker.session.request(
@@ -151,7 +151,7 @@ class PooledCarrier:
                 auto_decompress=False,
             )
         except (AssertionError, RuntimeError, aiohttp.ClientConnectionError) as exc:
-            # aiohttp says it in any of these ways, which depends on how far the request has come.
+            # After aclose(), aiohttp raises any of these, depending on the request's progress.
             if self._connector.closed:
                 raise RuntimeError(NOT_OPEN) from exc
             raise
@@ -159,7 +159,7 @@ class PooledCarrier:
 
 @contextmanager
 def _own_errors() -> Iterator[None]:
-    """Translate the errors of aiodocker and aiohttp into the contract's."""
+    """Translate exceptions of aiodocker and aiohttp into those of the contract."""
     try:
         yield
     except aiohttp.ServerDisconnectedError as exc:
@@ -182,7 +182,7 @@ def _answer(
 
 
 async def _whole(response: aiohttp.ClientResponse) -> Answer:
-    """Read an answer to its end."""
+    """Read a response to its end, within the limits of :func:`check_body`."""
     data = bytearray()
     answer = _answer(response)
     try:
@@ -191,7 +191,7 @@ async def _whole(response: aiohttp.ClientResponse) -> Answer:
             data += part
             check_body(answer.headers, len(data))
     finally:
-        response.release()  # closes a connection that has more to say
+        response.release()  # closes the connection if the body has unread bytes
     return _answer(response, bytes(data))
 
 
@@ -202,13 +202,12 @@ async def _parts(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
 
 
 def _hijacked(response: aiohttp.ClientResponse) -> Connection:
-    """Take the connection of an upgraded response away from aiohttp.
+    """Take the connection of an upgraded response over from aiohttp; the caller owns it.
 
-    From here on, aiohttp knows nothing of the connection: it counts towards no pool limit, and
-    closing it is ours.
+    aiohttp forgets the connection, so that it does not count towards the pool's limit.
 
     Raises:
-        Broken: the connection is already gone, or is of a kind that has no plain socket.
+        Broken: the connection is already closed, or has no plain socket.
     """
     connection = response.connection
     http = connection.protocol if connection is not None else None
@@ -216,8 +215,8 @@ def _hijacked(response: aiohttp.ClientResponse) -> Connection:
     if http is None or transport is None or transport.is_closing():
         response.close()
         raise Broken("the engine closed the connection right after upgrading it")
-    # What the engine sent along with the 101 waits in the protocol's tail; set_parser hands
-    # it over (aiohttp's own websocket client gets it in the same way).
+    # aiohttp keeps bytes that arrived with the 101 in the protocol's tail. set_parser passes them
+    # to a parser, as it does for aiohttp's own websocket client.
     early = _Tail()
     http.set_parser(early, None)
     sock: socket.socket = transport.get_extra_info("socket").dup()
@@ -226,7 +225,7 @@ def _hijacked(response: aiohttp.ClientResponse) -> Connection:
 
 
 class _Tail:
-    """A payload parser in aiohttp's sense that keeps its input."""
+    """A payload parser, in aiohttp's sense, that only collects its input."""
 
     def __init__(self) -> None:
         self.data = b""
@@ -236,4 +235,4 @@ class _Tail:
         return False, b""
 
     def feed_eof(self) -> None:
-        """The socket will say it again."""
+        """Do nothing: a read of the socket reports the end again."""

@@ -1,4 +1,4 @@
-"""Translates what a carrier raises into Rind's errors, with what to do."""
+"""Translates a carrier's exceptions into Rind's errors, whose messages have a remedy."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 __all__ = ["translated"]
 
 _WANTS_TLS: Final = "sent an HTTP request to an HTTPS server"
-"""What Go's server says to who does not encrypt (net/http, server.go)."""
+"""The answer of Go's server to a client without TLS (net/http, server.go)."""
 
 
 @contextmanager
 def translated(endpoint: Endpoint) -> Iterator[None]:
-    """Translate the errors of a carrier's methods.
+    """Translate the exceptions of a carrier's methods.
 
     Raises:
-        Unreachable: nothing answers at the endpoint, or what answers is not a Docker Engine.
+        Unreachable: nothing answers at the endpoint, or the answer is not a Docker Engine's.
     """
     url, place = endpoint.url, f"{endpoint.url} (from {endpoint.source})"
     try:

@@ -1,1 +1,1 @@
-"""Bytes to and from an engine: dialers, wires, HTTP, hijacked streams."""
+"""Connections to an engine: dialers, wires, HTTP, hijacked streams."""

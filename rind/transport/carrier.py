@@ -1,7 +1,7 @@
-"""What a carrier does: it brings a request to an engine, and the answer back.
+"""The contract of a carrier, which sends a request to an engine and returns the answer.
 
-There are two. :mod:`rind.transport.sockets` opens a connection for each request, and can do so
-before an event loop is there. :mod:`rind.engine.pooled` uses aiodocker's connections.
+There are two carriers. :mod:`rind.transport.sockets` opens a connection for each request, and can
+do so before an event loop runs. :mod:`rind.engine.pooled` uses aiodocker's connections.
 """
 
 from __future__ import annotations
@@ -16,43 +16,44 @@ if TYPE_CHECKING:
     from typing import Final, Protocol
 
     class Carrier(Protocol):
-        """Carries requests, each within a number of seconds.
+        """Sends requests, each within a number of seconds.
 
-        Every method raises OSError if the connection fails (TimeoutError: it takes too long;
-        Disconnected: it ends without an answer), and WrongAnswer if what answers is no engine.
+        Every method raises OSError if the connection fails (TimeoutError if the answer takes too
+        long, Disconnected if the connection ends without one), and WrongAnswer if the answer is
+        not a Docker Engine's.
         """
 
         async def request(self, asked: Request, within: float) -> Answer:
-            """Send a request; return the whole answer."""
+            """Send a request; return the complete answer."""
 
         async def upload(
             self, asked: Request, parts: AsyncIterator[bytes], within: float
         ) -> Answer:
-            """Send a request whose body comes in parts, each within that time; as is the answer."""
+            """Send a request with a body in parts; ``within`` limits each part, then the answer."""
 
         async def upgrade(self, asked: Request, within: float) -> Answer:
-            """Return an answer that has a connection if the engine has upgraded it."""
+            """Send a request to upgrade; the answer to a successful one has the raw connection."""
 
         def stream(
             self, asked: Request, within: float
         ) -> AbstractAsyncContextManager[tuple[Answer, AsyncIterator[bytes]]]:
-            """Yield the answer, whose head must come in time, and the parts of its body."""
+            """Yield the answer and the parts of its body; only the head has a time limit."""
 
         async def aclose(self) -> None:
-            """Close the connections that are kept. Idempotent."""
+            """Close the idle connections that the carrier keeps. Idempotent."""
 
     class Tunnel(Protocol):
         """Moves bytes between a socket and an engine.
 
         Attributes:
-            failure: why it has ended before the engine's end of the stream; None if it has not.
+            failure: why the tunnel broke before the engine ended the stream; None if it did not.
         """
 
         @property
         def failure(self) -> OSError | None: ...
 
         def close(self) -> None:
-            """End it at once. Idempotent."""
+            """Close the tunnel at once. Idempotent."""
 
 
 __all__ = [
@@ -68,12 +69,12 @@ __all__ = [
 ]
 
 MOST_BYTES: Final = 8 * 1024 * 1024
-"""Bytes of an answer. A container in a list is 2 to 4 kB, and a label may be a megabyte."""
+"""Most bytes of an answer. A container in a list is 2 to 4 kB, and a label may be a megabyte."""
 
 NOT_OPEN: Final = "the engine is not open: it was closed, or never entered"
 
 OTHERWISE_FINE: Final = range(200, 300)
-"""Statuses of who does what it is asked for, but does not switch protocols."""
+"""Statuses of a success that does not switch protocols, although an upgrade was requested."""
 
 
 class WrongAnswer(ValueError):
@@ -90,9 +91,9 @@ class Request:
 
     Attributes:
         method: in capitals.
-        path: without its first slash.
-        params: of the query.
-        body: becomes JSON; None for none.
+        path: without the leading slash.
+        params: the query's parameters.
+        body: encoded as JSON; None for no body.
     """
 
     method: str
@@ -106,10 +107,10 @@ class Connection:
     """A connection of raw bytes.
 
     Attributes:
-        sock: its socket, which nobody else uses.
-        early: the first bytes that it has brought.
-        tunnel: what moves the bytes between the socket and the engine; None where the socket is
-            the engine's own.
+        sock: its socket, not shared with anything else.
+        early: the first bytes received, to be read before the socket.
+        tunnel: moves the bytes between the socket and the engine; None where the socket is
+            connected to the engine itself.
     """
 
     sock: socket.socket
@@ -123,7 +124,7 @@ class Answer:
 
     Attributes:
         headers: by name in lower case.
-        connection: of an upgraded one; it is the receiver's.
+        connection: of an upgraded answer; the receiver of the answer owns it.
     """
 
     status: int
@@ -134,12 +135,12 @@ class Answer:
 
 
 def check_body(headers: Mapping[str, str], size: int) -> None:
-    """Check the body of an answer, of which ``size`` bytes were received.
+    """Check the body of an answer, of which ``size`` bytes have been received.
 
     Raises:
-        WrongAnswer: it is larger than any engine's, or encoded.
+        WrongAnswer: the body is larger than :data:`MOST_BYTES`, or compressed.
     """
-    # An engine compresses nothing, and a kilobyte could become a megabyte.
+    # An engine never compresses, and a compressed kilobyte could expand to a megabyte.
     encoding = headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise WrongAnswer(f"its answer is encoded ({encoding[:40]}), which was not asked for")

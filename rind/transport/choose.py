@@ -1,4 +1,4 @@
-"""Transports: what an engine is reached by."""
+"""Chooses the transport for an endpoint."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["dialer_for"]
 
 
 def dialer_for(endpoint: Endpoint, kind: WireKind, *, may_ask: bool) -> Dialer:
-    """Return what connects to an endpoint.
+    """Return a dialer for an endpoint: plain, TLS or ssh.
 
     Args:
         endpoint: where the engine is.
-        kind: of the wires.
-        may_ask: whether ssh may ask the user for something.
+        kind: the kind of the dialer's wires.
+        may_ask: whether ssh may prompt the user.
 
     Raises:
-        UsageError: the files for TLS are not what they should be.
+        UsageError: a file for TLS is missing or invalid.
     """
     if endpoint.url.startswith("ssh:"):
         from rind.transport.ssh import SshDialer  # noqa: PLC0415 # not on the common path

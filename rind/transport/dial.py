@@ -1,7 +1,6 @@
-"""Dialers: each connects to one engine, by the transport that its endpoint names.
+"""Dialers: each connects to one engine, by the transport of its endpoint.
 
-What is above a dialer does not know the transport: the requests and the hijacked streams go over
-the wires that it makes.
+Only the dialer knows the transport: requests and hijacked streams use the wires that it opens.
 """
 
 from __future__ import annotations
@@ -20,41 +19,41 @@ if TYPE_CHECKING:
         """Connects to one engine, any number of times.
 
         Attributes:
-            name: the engine's, for the Host header.
+            name: the engine's name for the Host header.
         """
 
         name: str
 
         async def ready(self) -> None:
-            """Do what takes time of its own, before the time of a request begins.
+            """Prepare to dial. Call it before a request's timeout starts: it may take longer.
 
             Raises:
                 OSError: the engine cannot be reached.
             """
 
         async def dial(self, deadline: float) -> Wire:
-            """Connect, until a time by :func:`time.monotonic`.
+            """Connect before ``deadline``, a time by :func:`time.monotonic`.
 
             Raises:
                 OSError: the engine cannot be reached; TimeoutError: not in time.
             """
 
         def using(self, kind: WireKind) -> Dialer:
-            """Return a dialer for the same engine whose wires wait in another way."""
+            """Return a dialer for the same engine with wires of another kind."""
 
 
 __all__ = ["PlainDialer", "places"]
 
 
 def places(url: str) -> list[Place]:
-    """Return where an endpoint's URL leads. Blocks while a name is resolved.
+    """Return the addresses of an endpoint's URL. Blocks while the host name is resolved.
 
     Raises:
-        OSError: the name cannot be resolved.
+        OSError: the host name cannot be resolved.
     """
     scheme, _, rest = url.partition("://")
     if scheme == "unix":
-        # An abstract one has a NUL where people write an @.
+        # An abstract socket (unix(7)) is written with a leading @, which stands for a NUL.
         return [(socket.AF_UNIX, f"\0{rest[1:]}" if rest.startswith("@") else rest)]
     host, _, port = rest.rpartition(":")
     found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
@@ -62,37 +61,37 @@ def places(url: str) -> list[Place]:
 
 
 class PlainDialer:
-    """Connects to a socket of this machine, or by TCP.
+    """Connects to a unix socket or by unencrypted TCP.
 
     Attributes:
-        name: as the contract has it.
-        place: where the URL leads; None until it was seen.
+        name: the engine's name for the Host header.
+        place: the address that answered, for the next connections; None before the first.
     """
 
     def __init__(self, url: str, kind: WireKind, place: Place | None = None) -> None:
         self.place = place
-        # To a unix socket's owner, any name is one.
+        # Over a unix socket, the engine accepts any name.
         self.name = "docker" if url.startswith("unix:") else url.partition("://")[2]
         self._url = url
         self._kind = kind
 
     async def ready(self) -> None:
-        """Do nothing."""
+        """Do nothing: there is nothing to prepare."""
 
     async def dial(self, deadline: float) -> Wire:
-        """Connect to the first of the places that answers."""
-        known = places(self._url) if self.place is None else [self.place]
-        for number, place in enumerate(known, 1):
+        """Connect to the first address that answers."""
+        addresses = places(self._url) if self.place is None else [self.place]
+        for number, place in enumerate(addresses, 1):
             try:
                 wire = await self._kind.open(place, deadline)
             except OSError:
-                if number == len(known):
+                if number == len(addresses):
                     raise
             else:
                 self.place = place
                 return wire
-        raise Disconnected  # a name without an address
+        raise Disconnected  # the host name has no address
 
     def using(self, kind: WireKind) -> PlainDialer:
-        """Return the same with another kind of wires."""
+        """Return a dialer for the same engine with wires of another kind."""
         return PlainDialer(self._url, kind, self.place)

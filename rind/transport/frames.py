@@ -8,8 +8,8 @@ Without a TTY, the engine sends stdout and stderr over one connection as stdcopy
     bytes 4-7   payload size in bytes, big-endian uint32
     then        the payload
 
-A payload is handed on as it arrives, whatever part of its frame that is: nothing but an
-incomplete header is ever held, so memory does not grow with the size a header claims.
+Payload bytes are returned as they arrive, without waiting for the rest of their frame. Only an
+incomplete header is kept, so memory does not grow with the size that a header claims.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["STDERR", "STDOUT", "SYSTEM_ERROR", "FrameDecoder"]
 STDOUT: Final = 1
 STDERR: Final = 2
 SYSTEM_ERROR: Final = 3
-"""moby's stdcopy.Systemerr: the payload is an error message of the engine's."""
+"""moby's stdcopy.Systemerr: the payload is an error message from the engine."""
 
 _HEADER: Final = Struct(">B3sL")
 
@@ -39,7 +39,7 @@ class FrameDecoder:
     """
 
     def __init__(self) -> None:
-        self._begun = b""  # a header that is not all there yet
+        self._begun = b""  # an incomplete header
         self._stream = STDOUT
         self._left = 0  # payload bytes still to come of the current frame
         self._failure: Broken | None = None
@@ -48,8 +48,8 @@ class FrameDecoder:
         """Return every non-empty payload part in ``data``, in order, as a view of it.
 
         Raises:
-            Broken: a header is not one of stdcopy's. What came before it is returned first: the
-                next call, or :meth:`close`, raises the error then.
+            Broken: a header is not stdcopy's. If ``data`` has parts before that header, they are
+                returned first, and the next call of this method or :meth:`close` raises.
         """
         self._raise()
         if self._begun:
@@ -74,7 +74,7 @@ class FrameDecoder:
         return parts
 
     def close(self) -> None:
-        """Check that the stream has ended between two frames.
+        """Check that the stream ended between two frames.
 
         Raises:
             Broken: it ended inside a frame, so output is missing.

@@ -1,10 +1,23 @@
 """The hijacked stream: an exec's connection after ``101 UPGRADED``, raw bytes both ways.
 
-aiodocker's own ``Stream`` cannot half-close and parses frames without a bound, and any asyncio
-transport closes both ways when a write fails: a command that ends before it has read its stdin
-would lose the last of its output. So the socket is used as it is. Nothing is received before it is
-asked for, which makes the kernel's own buffers the backpressure in both directions, and reading
-goes on after writing has failed.
+Goal: lose no output, whatever happens to stdin. A command may exit before it has read its stdin;
+its last output must still arrive. Memory is bounded, and stdin can be half-closed.
+
+Neither usual tool does that. aiodocker's ``Stream`` cannot half-close, and it parses frames without
+a bound. An asyncio transport closes both directions when a write fails.
+
+Plan:
+- Use the non-blocking socket itself, without a transport.
+- Receive only on request, so that the kernel's buffers are the backpressure in both directions.
+- Let the two directions fail apart: after a failed write, reading goes on to the end.
+- Move bulk data within the event loop's callbacks (:meth:`HijackedStream.hand_on`), and stdin from
+  a file or a pipe within the kernel (:meth:`HijackedStream.write_from`).
+
+Doubts:
+- The engine resets the connection both when a command exits with stdin unread, which is normal, and
+  when the engine itself is killed. The two look alike here. So a reset counts as the end of the
+  stream, and :attr:`HijackedStream.was_reset` tells the caller to ask the engine which it was.
+- A cancelled write may have sent a part of its data: asyncio does not say how much.
 """
 
 import asyncio
@@ -32,10 +45,10 @@ READ_SIZE: Final = 256 * 1024
 
 
 _GONE: Final = {errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN}
-"""The errors of a socket whose other end is closed."""
+"""The errors of writing to a socket whose other end is closed."""
 
 READS_IN_TURN: Final = 8
-"""Reads one after the other that need not wait, before others have their turn: 2 MiB at most."""
+"""Reads between two turns of other tasks, as a read that finds data never suspends: 2 MiB."""
 
 
 class HijackedStream:
@@ -44,9 +57,9 @@ class HijackedStream:
     One task may read while another writes.
 
     Attributes:
-        was_reset: the engine closed the connection without having read all that was sent. It
-            does so when a command ends before its stdin does, and when it is killed itself.
-        has_written: whether anything was sent.
+        was_reset: whether the engine reset the connection. It does so when a command exits with
+            some of its stdin unread, and when the engine itself is killed.
+        has_written: whether a write was attempted.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -66,7 +79,7 @@ class HijackedStream:
         self.has_written = False
 
     async def read(self) -> bytes:
-        """Receive what there is, ``READ_SIZE`` bytes at most; ``b""`` is the end of the stream.
+        """Receive at most ``READ_SIZE`` bytes, waiting for some; ``b""`` at end of stream.
 
         Raises:
             Broken: the connection failed.
@@ -74,25 +87,26 @@ class HijackedStream:
         if self._early:
             early, self._early = self._early, b""
             return early
-        # Where there is something, nothing waits: let the other pumps have their turn.
+        # A read that finds data never suspends: let the other pumps run now and then.
         self._reads += 1
         if self._reads % READS_IN_TURN == 0:
             await asyncio.sleep(0)
         with self._in_use():
             while True:
-                # Nothing is received by a task that is cancelled: with sock_recv, it could be lost.
+                # Not loop.sock_recv: cancelled after the bytes were received, it would lose them.
                 with suppress(BlockingIOError):
                     return self._receive()
                 await readable(self._sock.fileno())
 
     async def hand_on(self, take: Callable[[bytes], bool]) -> None:
-        """Hand on what arrives, at less cost than :meth:`read`.
+        """Pass bytes to ``take`` as they arrive, at less cost than :meth:`read`.
 
-        Returns once ``take`` returns False, and at the end of the stream, which :meth:`read`
-        confirms.
+        Returns when ``take`` returns False, and at the end of the stream. Call :meth:`read` then:
+        at the end, it returns ``b""``. Also returns at once, without a call of ``take``, before
+        :meth:`read` has returned the bytes that came with the upgrade.
 
         Args:
-            take: gets what :meth:`read` would return. What it raises is raised.
+            take: receives the bytes; returns whether to go on. Its exceptions propagate.
 
         Raises:
             Broken: as :meth:`read`.
@@ -104,12 +118,14 @@ class HijackedStream:
     def _receive(self) -> bytes:
         try:
             data = self._sock.recv(READ_SIZE)
+            # Our own shutdown, and a tunnel that broke, look like the end of the stream.
             failure = self._failure or (self._tunnel.failure if self._tunnel is not None else None)
             if not data and failure is not None:
                 raise failure
         except BlockingIOError:
             raise
         except ConnectionResetError:
+            # The kernel reports a reset only once, so note it for later.
             self.was_reset = True
             return b""
         except OSError as exc:
@@ -117,10 +133,10 @@ class HijackedStream:
         return data
 
     async def write(self, data: bytes | memoryview) -> None:
-        """Send ``data``; return once the kernel has all of it.
+        """Send ``data``; return once the kernel has buffered all of it.
 
         Raises:
-            Broken: the engine takes no more. There may still be something to read.
+            Broken: the engine accepts no more. There may still be output to read.
         """
         self.has_written = True
         try:
@@ -130,9 +146,9 @@ class HijackedStream:
             raise Broken(f"the engine takes no more of the command's stdin: {exc}") from exc
 
     def write_at_once(self, data: bytes) -> int:
-        """Send as much of ``data`` as is taken at once; return how many bytes that are.
+        """Send as much of ``data`` as possible without waiting; return the number of bytes sent.
 
-        What has failed is left to :meth:`write`.
+        Never raises: after a failure it returns 0, and :meth:`write` raises the error.
         """
         self.has_written = True
         try:
@@ -141,12 +157,12 @@ class HijackedStream:
             return 0
 
     async def write_from(self, fd: int) -> bool:
-        """Send all that a file or a pipe has, to its end, from kernel to kernel.
+        """Send a file or a pipe to its end, within the kernel (sendfile(2), splice(2)).
 
-        Returns False, with nothing sent any more, if the kernel cannot do that.
+        Returns whether the kernel could do that. If not, the unsent bytes are still in ``fd``.
 
         Args:
-            fd: a regular file, or a pipe that does not block.
+            fd: a regular file, or a non-blocking pipe.
 
         Raises:
             Broken: as :meth:`write`.
@@ -159,9 +175,9 @@ class HijackedStream:
             raise Broken(f"the engine takes no more of the command's stdin: {exc}") from exc
 
     def write_eof(self) -> None:
-        """Half-close: nothing more will be sent; receiving goes on. Idempotent.
+        """Half-close: stop sending, keep receiving. Idempotent.
 
-        Never with a TTY: dockerd then drops the command's output.
+        Do not call it for a command with a TTY: dockerd would drop the command's output.
         """
         if self._eof_sent:
             return
@@ -169,24 +185,25 @@ class HijackedStream:
         try:
             self._sock.shutdown(socket.SHUT_WR)
         except OSError:
-            # The other side is gone already: reading will say so.
+            # The engine has already closed the connection: reading reports that.
             return
 
     def give_up(self, failure: OSError) -> None:
-        """Let reads and writes fail so, those that are under way too."""
+        """Make reads and writes fail, also those in progress; reads say ``failure``."""
         self._failure = failure
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Close both ways at once. Idempotent. Reads and writes that are under way raise Broken."""
+        """Close both directions at once. Idempotent. Reads and writes in progress raise Broken."""
         self._closed = True
         if self._tunnel is not None:
             self._tunnel.close()
         if self._users == 0:
             self._sock.close()
             return
-        # An event loop must not wait for a socket that is closed: its last user closes it.
+        # The event loop still waits for this socket, and its descriptor must not be reused
+        # meanwhile: shut it down to wake the users, the last of which closes it.
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
 
@@ -211,7 +228,11 @@ class HijackedStream:
 
 
 class _Splice:
-    """Moves bytes from a file or a pipe to a socket within the event loop's callbacks."""
+    """Moves bytes from a file or a pipe to a socket, within the event loop's callbacks.
+
+    It waits for one descriptor at a time: the pipe to have bytes, or the socket to have room. A
+    regular file always has bytes, so only the socket is waited for.
+    """
 
     def __init__(self, fd: int, sock: socket.socket) -> None:
         self._fd = fd
@@ -219,10 +240,10 @@ class _Splice:
         self._is_pipe = stat.S_ISFIFO(os.fstat(fd).st_mode)
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[bool] = self._loop.create_future()
-        self._waits_for_pipe = False
+        self._waits_for_pipe = False  # otherwise, for the socket
 
     async def run(self) -> bool:
-        """Move all; return whether the kernel can."""
+        """Move all bytes; return whether the kernel could."""
         self._wait(for_pipe=self._is_pipe)
         try:
             return await self._done
@@ -252,7 +273,7 @@ class _Splice:
             else:
                 moved = os.sendfile(self._sock, self._fd, None, READ_SIZE)
         except BlockingIOError:
-            # It does not say which of the two it is.
+            # splice does not say which of the two would block. If the socket has room, the pipe.
             for_pipe = self._is_pipe and _is_writable(self._sock)
             if for_pipe != self._waits_for_pipe:
                 self._stop()
@@ -260,7 +281,7 @@ class _Splice:
         except OSError as exc:
             if exc.errno in _GONE:
                 self._done.set_exception(exc)
-            else:
+            else:  # the kernel cannot, as EINVAL says of some kinds of files
                 self._done.set_result(False)
         else:
             if moved == 0:

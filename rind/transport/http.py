@@ -1,7 +1,7 @@
-"""HTTP/1.1, as far as an engine's answers need it. Sans I/O: bytes in, heads and bodies out.
+"""The part of HTTP/1.1 that an engine's answers need. Sans I/O: bytes in, heads and bodies out.
 
-For connections that Rind opens itself: each carries one request. Importing an HTTP library takes
-longer than all that such a request needs (http.client 25 ms, h11 21 ms, aiohttp 67 ms).
+For the connections that Rind opens itself, with one request each. To import an HTTP library takes
+longer than such a request (http.client 25 ms, h11 21 ms, aiohttp 67 ms).
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["Response", "chunk", "encoded"]
 
 LONGEST_HEAD: Final = 64 * 1024
-"""Bytes of a status line and all headers; an engine's have less than 500."""
+"""Most bytes of a status line and all headers; an engine's have fewer than 500."""
 
 LONGEST_LINE: Final = 1024
-"""Bytes of a line before a chunk."""
+"""Most bytes of the line before a chunk."""
 
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: ([^\0-\x1f\x7f]*))?")
 _HEADER: Final = re.compile(
@@ -36,7 +36,7 @@ _LENGTH: Final = re.compile(r"[0-9]{1,18}")
 _UNRESERVED: Final = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 )
-"""Bytes that a URL may have as they are (RFC 3986, 2.3)."""
+"""Bytes that a URL may contain without encoding (RFC 3986, 2.3)."""
 
 _BODILESS: Final = {204, 304}
 _SWITCHING: Final = 101
@@ -50,14 +50,14 @@ def encoded(
     chunked: bool = False,
     headers: Sequence[tuple[str, str]] = (),
 ) -> bytes:
-    """Return a request, the only one of its connection.
+    """Encode a request, the only one on its connection.
 
     Args:
         asked: the request.
-        host: the engine's name.
+        host: the value of the Host header.
         upgrade: the protocol to switch to; empty for none.
-        chunked: whether its body follows, each part as a :func:`chunk`.
-        headers: what else it has, as (name, value).
+        chunked: whether its body follows, each part encoded by :func:`chunk`.
+        headers: additional headers, as (name, value).
     """
     body = b"" if asked.body is None else json.dumps(asked.body).encode()
     lines = [
@@ -75,7 +75,7 @@ def encoded(
 
 
 def chunk(data: bytes) -> bytes:
-    """Return a part of a body; ``b""`` for its end."""
+    """Encode a part of a body; an empty part ends the body."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
@@ -93,12 +93,12 @@ class Response:
     """An answer as it arrives: :meth:`feed` it until it :attr:`is_complete`.
 
     Attributes:
-        status: 0 until the head is there.
+        status: 0 until the head is complete.
         reason: the text after the status.
-        headers: by name in lower case; the last of a name counts.
-        is_complete: whether there is no more to come. Without a length, only the end of the
-            connection says so: see :meth:`feed_eof`.
-        rest: what came after a head that switches protocols.
+        headers: by name in lower case; of several with the same name, the last.
+        is_complete: whether the whole answer was fed. A body without a length is complete only
+            at the end of the connection: see :meth:`feed_eof`.
+        rest: the bytes after a head that switches protocols.
     """
 
     def __init__(self) -> None:
@@ -108,7 +108,7 @@ class Response:
         self.is_complete = False
         self.rest = b""
         self._buffer = bytearray()
-        self._left: int | None = None  # of the body or the chunk; None until the connection ends
+        self._left: int | None = None  # bytes of the body or the chunk; None: up to the end
         self._is_chunked = False
         self._is_trailer = False
 
@@ -116,7 +116,7 @@ class Response:
         """Return the part of the body in ``data``.
 
         Raises:
-            WrongAnswer: this is not HTTP/1.1.
+            WrongAnswer: the answer is not HTTP/1.1.
         """
         self._buffer += data
         if not self.status and not self._read_head():
@@ -131,17 +131,17 @@ class Response:
         return taken
 
     def feed_eof(self) -> None:
-        """Take the end of the connection.
+        """Note that the connection has ended.
 
         Raises:
-            WrongAnswer: it has cut the answer short.
+            WrongAnswer: the answer is incomplete.
         """
         if not self.is_complete and (not self.status or self._is_chunked or self._left):
             raise WrongAnswer("its answer ends too early")
         self.is_complete = True
 
     def _read_head(self) -> bool:
-        """Read the head if all of it is there; return whether it is."""
+        """Read the head, if it is complete; return whether it is."""
         while not self.status:
             head, end, rest = self._buffer.partition(b"\r\n\r\n")
             if len(head) > LONGEST_HEAD:
@@ -154,14 +154,14 @@ class Response:
             if match is None:
                 raise WrongAnswer("its answer does not begin as HTTP/1.1 does")
             status = int(match[1])
-            if status >= 200 or status == _SWITCHING:  # noqa: PLR2004 # less says that it will answer
+            if status >= 200 or status == _SWITCHING:  # noqa: PLR2004 # a 1xx is interim
                 self.status, self.reason = status, (match[2] or b"").decode("latin-1")
                 self.headers = dict(map(_header, lines))
         self._find_framing()
         return True
 
     def _find_framing(self) -> None:
-        """Find out where the body ends (RFC 9112, 6.3)."""
+        """Determine where the body ends (RFC 9112, 6.3)."""
         coding = self.headers.get("transfer-encoding")
         length = self.headers.get("content-length")
         if self.status == _SWITCHING:

@@ -1,4 +1,4 @@
-"""Wires that wait in an event loop."""
+"""The wire that waits in an event loop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class LoopWire(BaseWire):
 
     Args:
         sock: its socket.
-        deadline: as :class:`~rind.transport.wire.Wire` has it.
+        deadline: when its methods time out; see :class:`~rind.transport.wire.Wire`.
     """
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
@@ -26,7 +26,7 @@ class LoopWire(BaseWire):
 
     @classmethod
     async def open(cls, place: tuple[int, Any], deadline: float) -> Self:
-        """Connect to a place."""
+        """Connect to ``place`` before ``deadline``."""
         family, address = place
         wire = cls(socket.socket(family), deadline)
         try:
@@ -44,7 +44,7 @@ class LoopWire(BaseWire):
 
     @staticmethod
     def lock() -> asyncio.Lock:
-        """Return a lock among tasks."""
+        """Return a lock for tasks."""
         return asyncio.Lock()
 
     async def send(self, data: bytes) -> None:
@@ -53,7 +53,7 @@ class LoopWire(BaseWire):
             await asyncio.get_running_loop().sock_sendall(self._sock, data)
 
     async def receive(self) -> bytes:
-        """Receive what there is; ``b""`` at the end."""
+        """Receive the bytes that have arrived, waiting for some; ``b""`` at end of stream."""
         async with self._limit():
             return await asyncio.get_running_loop().sock_recv(self._sock, READ_SIZE)
 
@@ -61,7 +61,7 @@ class LoopWire(BaseWire):
         if family != socket.AF_UNIX:
             await asyncio.get_running_loop().sock_connect(self._sock, address)
             return
-        # Not loop.sock_connect: it takes a full backlog for a connection under way.
+        # Not loop.sock_connect: it takes EAGAIN, a full backlog, for a connection in progress.
         while True:
             try:
                 self._sock.connect(address)

@@ -1,6 +1,6 @@
-"""Carries each request on a connection of its own, without a library to load.
+"""A carrier that opens a connection for each request and needs no HTTP library.
 
-What it connects by is a dialer's matter (:mod:`rind.transport.dial`).
+A dialer opens the connections (:mod:`rind.transport.dial`).
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ _SWITCHING: Final = 101
 
 
 class SocketCarrier:
-    """Carries requests over the wires of a dialer.
+    """Sends each request over a new wire of its dialer.
 
     Attributes:
-        dialer, headers: as they were given.
+        dialer: opens the wires.
+        headers: sent with every request, as (name, value).
     """
 
     def __init__(self, dialer: Dialer, headers: Sequence[tuple[str, str]] = ()) -> None:
@@ -37,13 +38,13 @@ class SocketCarrier:
         self.headers = headers
 
     async def request(self, asked: Request, within: float) -> Answer:
-        """Do as the contract says."""
+        """Send a request; return the complete answer."""
         wire = await self._send(asked, within)
         try:
             try:
                 response, data = await _head(wire)
             except Disconnected:
-                # A line that was idle may end just when it is used again.
+                # An idle ssh may exit just as a new connection uses it: connect once more.
                 if wire.tunnel is None or wire.tunnel.failure is None:
                     raise
                 wire.close()
@@ -54,10 +55,10 @@ class SocketCarrier:
             wire.close()
 
     async def upload(self, asked: Request, parts: AsyncIterator[bytes], within: float) -> Answer:
-        """Do as the contract says."""
+        """Send a request with a body in parts; ``within`` limits each part, then the answer."""
         wire = await self._send(asked, within, chunked=True)
         try:
-            with suppress(BrokenPipeError, ConnectionResetError):  # as in _send()
+            with suppress(BrokenPipeError, ConnectionResetError):  # see _send()
                 async for part in parts:
                     wire.deadline = time.monotonic() + within
                     await wire.send(chunk(part))
@@ -69,18 +70,18 @@ class SocketCarrier:
             wire.close()
 
     async def upgrade(self, asked: Request, within: float) -> Answer:
-        """Do as the contract says."""
+        """Send a request to upgrade; the answer to a successful one has the raw connection."""
         return await upgraded(await self.ask_upgrade(asked, within))
 
     async def ask_upgrade(self, asked: Request, within: float) -> Wire:
-        """Do the first half of :meth:`upgrade`: send the request."""
+        """Send a request to upgrade; :func:`upgraded` receives the answer on the returned wire."""
         return await self._send(asked, within, upgrade="tcp")
 
     @asynccontextmanager
     async def stream(
         self, asked: Request, within: float
     ) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
-        """Do as the contract says."""
+        """Yield the answer and the parts of its body; only the head has a time limit."""
         wire = await self._send(asked, within)
         try:
             response, data = await _head(wire)
@@ -90,7 +91,7 @@ class SocketCarrier:
             wire.close()
 
     async def aclose(self) -> None:
-        """Do nothing: no connection is kept."""
+        """Do nothing: this carrier keeps no connections."""
 
     async def _send(
         self, asked: Request, within: float, upgrade: str = "", *, chunked: bool = False
@@ -98,7 +99,8 @@ class SocketCarrier:
         await self.dialer.ready()
         wire = await self.dialer.dial(time.monotonic() + within)
         try:
-            # Who answers before the whole request is there may close the connection then.
+            # A server may answer before it has received the whole request, and then close the
+            # connection: sending fails, but the answer can still be received.
             with suppress(BrokenPipeError, ConnectionResetError):
                 request = encoded(
                     *(asked, self.dialer.name, upgrade), chunked=chunked, headers=self.headers
@@ -111,14 +113,14 @@ class SocketCarrier:
 
 
 async def upgraded(wire: Wire) -> Answer:
-    """Do the second half of :meth:`SocketCarrier.upgrade`: receive the answer.
+    """Receive the answer to :meth:`SocketCarrier.ask_upgrade`.
 
-    The wire is closed then, unless it is the answer's connection.
+    Closes the wire, unless its connection is handed over to the answer.
     """
     try:
         response, data = await _head(wire)
         if response.status in OTHERWISE_FINE:
-            return _answer(response)  # its body has no end before the command has
+            return _answer(response)  # without its body, which lasts as long as the command
         if response.status != _SWITCHING:
             return await _whole(wire, response, data)
         return _answer(response, connection=wire.handed_over(response.rest))
@@ -127,25 +129,25 @@ async def upgraded(wire: Wire) -> Answer:
 
 
 async def _head(wire: Wire) -> tuple[Response, bytes]:
-    """Receive an answer's head; return it, and the part of the body that came with it."""
-    response, anything = Response(), False
+    """Receive an answer's head; return it and the part of the body that arrived with it."""
+    response, has_received = Response(), False
     while True:
         try:
             data = await wire.receive()
         except ConnectionResetError:
             data = b""
         if not data:
-            if not anything:
+            if not has_received:
                 raise Disconnected
             response.feed_eof()
-        anything = True
+        has_received = True
         part = response.feed(data)
         if response.status:
             return response, part
 
 
 async def _parts(wire: Wire, response: Response, data: bytes) -> AsyncIterator[bytes]:
-    """Yield a body's parts."""
+    """Yield the parts of a body, beginning with ``data``."""
     if data:
         yield data
     while not response.is_complete:
@@ -156,7 +158,7 @@ async def _parts(wire: Wire, response: Response, data: bytes) -> AsyncIterator[b
 
 
 async def _whole(wire: Wire, response: Response, data: bytes) -> Answer:
-    """Receive the rest of an answer."""
+    """Receive the rest of a body that begins with ``data``; return the complete answer."""
     body = bytearray()
     check_body(response.headers, 0)
     async for part in _parts(wire, response, data):

@@ -1,10 +1,11 @@
-"""ssh: a socket on another machine, forwarded to one of this machine by the user's own ssh.
+"""ssh: a local socket that the user's own ssh forwards to the engine's socket on another machine.
 
-The user's configuration, keys, agent and known hosts hold, and ssh asks for passwords as it always
-does. ssh goes to the background (ssh(1), -f) and leaves a socket here; later commands connect to
-that socket and run no ssh. It ends by itself after :data:`IDLE` seconds without a connection, also
-if we were killed. docker runs one ssh for each connection (``docker system dial-stdio``), and each
-logs in anew.
+The user's configuration, keys, agent and known hosts apply, and ssh asks for passwords as usual.
+Later commands use the same ssh and start none. docker instead runs one ssh for each connection
+(``docker system dial-stdio``), and each logs in again.
+
+ssh goes to the background once its socket listens (ssh(1), -f). It exits by itself after
+:data:`IDLE` seconds without a connection, even if Rind was killed.
 """
 
 from __future__ import annotations
@@ -30,40 +31,40 @@ if TYPE_CHECKING:
 __all__ = ["IDLE", "SshDialer", "SshError"]
 
 IDLE: Final = 10
-"""Seconds until a connection that nobody uses ends."""
+"""Seconds after which an unused ssh exits."""
 
 CONNECT_TIMEOUT: Final = 30
-"""Seconds for the other machine to answer; what the user is asked takes time of its own."""
+"""Seconds for the other machine to answer, without the time that the user takes at a prompt."""
 
-_MOST_SAID: Final = 4096
-"""Bytes read of what ssh has written to stderr."""
+_MOST_STDERR: Final = 4096
+"""Most bytes read of ssh's stderr."""
 
-_FALLBACK: Final = "/tmp/rind-{}"  # noqa: S108 # it is used only if nobody else can
-"""The folder of a user without XDG_RUNTIME_DIR."""
+_FALLBACK: Final = "/tmp/rind-{}"  # noqa: S108 # see _is_private()
+"""The folder for a user without a usable XDG_RUNTIME_DIR."""
 
-_BEGINNING: Final = 60
-"""Seconds after which no ssh is about to listen any more."""
+_LEFTOVER_AGE: Final = 60
+"""Seconds after which a socket that does not listen is a leftover: no ssh takes that long."""
 
 _LONGEST_PATH: Final = 60
-"""Bytes: ssh makes a longer one of it, and a socket's may have 107."""
+"""Most bytes of our socket's path. ssh's own paths are longer, up to the 107 of a socket's path."""
 
 _OPTIONS: Final = {
     "ControlMaster": "yes",
     "ControlPersist": str(IDLE),
     "ConnectTimeout": str(CONNECT_TIMEOUT),
-    # A host that has vanished is noticed within a minute.
+    # Notice within a minute that the host has vanished.
     "ServerAliveInterval": "20",
-    # What the user's own configuration forwards may be forwarded already.
+    # The user's configuration may forward ports too, which another ssh may have bound already.
     "ExitOnForwardFailure": "no",
     "RemoteCommand": "none",
 }
 
 _GONE: Final = (ConnectionRefusedError, FileNotFoundError)
-"""The errors of a socket that nobody listens at."""
+"""The errors of connecting to a socket without a listener."""
 
 
 class SshError(ConnectionError):
-    """ssh has not reached the other machine; it says why."""
+    """ssh cannot reach the other machine. The message has ssh's reason."""
 
 
 class SshDialer:
@@ -71,8 +72,8 @@ class SshDialer:
 
     Args:
         url: an accepted ``ssh://`` URL.
-        kind: of the wires.
-        may_ask: whether ssh may ask the user for something.
+        kind: the kind of the wires.
+        may_ask: whether ssh may prompt the user.
     """
 
     def __init__(self, url: str, kind: WireKind, *, may_ask: bool) -> None:
@@ -85,11 +86,11 @@ class SshDialer:
         self._socket = ""
 
     async def ready(self) -> None:
-        """Connect to the other machine, unless that was done by somebody.
+        """Start an ssh, unless one already listens for this URL.
 
         Raises:
-            SshError: it cannot be reached.
-            OSError: there is no place for the forwarded socket.
+            SshError: the other machine cannot be reached.
+            OSError: the forwarded socket cannot be created.
         """
         async with self._lock:
             if not self._socket:
@@ -100,27 +101,28 @@ class SshDialer:
                 self._socket = path
 
     async def dial(self, deadline: float) -> Wire:
-        """Do as the contract says."""
+        """Connect before ``deadline``. A new ssh, where it needs one, is not limited by that."""
         await self.ready()
         try:
             wire = await self._kind.open((socket.AF_UNIX, self._socket), deadline)
         except _GONE:
-            # It was idle for too long, or the line is cut: once more.
+            # ssh has exited: it was idle for too long, or its connection was cut. Start another.
             self._socket = ""
             await self.ready()
             wire = await self._kind.open((socket.AF_UNIX, self._socket), deadline)
-        wire.tunnel = _Line(self._socket)
+        wire.tunnel = _SharedSsh(self._socket)
         return wire
 
     def using(self, kind: WireKind) -> SshDialer:
-        """Do as the contract says."""
+        """Return a dialer for the same engine with wires of another kind."""
         return SshDialer(self._url, kind, may_ask=self._may_ask)
 
 
-class _Line:
-    """The ssh that a connection leads through, for telling whether its end is that of the line.
+class _SharedSsh:
+    """The ssh that forwards a connection.
 
-    A connection to a socket that is forwarded ends cleanly when ssh does.
+    When ssh exits, the forwarded connection ends cleanly, as if the engine had ended it. This class
+    distinguishes the two: the ssh is alive if its socket is still the same one, and listens.
     """
 
     def __init__(self, path: str) -> None:
@@ -129,13 +131,13 @@ class _Line:
 
     @property
     def failure(self) -> OSError | None:
-        """Why the connection has ended if the engine has not ended it; None if it has."""
+        """Why the connection ended, if ssh has exited; None if ssh is alive."""
         if self._identity == _identity(self._path) and listens(self._path):
             return None
-        return SshError("the ssh that it led through has ended")
+        return SshError("the ssh that forwarded it has exited")
 
     def close(self) -> None:
-        """Do nothing: it is shared."""
+        """Do nothing: other connections use the same ssh."""
 
 
 class _Forwarding:
@@ -143,50 +145,52 @@ class _Forwarding:
 
     Args:
         address: the socket on the other machine.
-        path: where ours is to be.
-        may_ask: whether ssh may ask the user for something.
+        path: of the local socket.
+        may_ask: whether ssh may prompt the user.
     """
 
     def __init__(self, address: SshAddress, path: str, *, may_ask: bool) -> None:
         self._path = path
-        # Two who begin at the same time have one each, and the first one's is found from then on.
-        # Beside a control socket that is there already, ssh would never end by itself.
+        # Two programs that start at the same time have an ssh each. The first to rename its socket
+        # to `path` serves later commands. The control socket's name must be new too: if it exists,
+        # ssh disables multiplexing, and then never exits by itself.
         self._own = f"{path}.{os.urandom(4).hex()}"
         options = {**_OPTIONS, "ControlPath": f"{self._own}.ctl"}
         if not may_ask:
             options["BatchMode"] = "yes"
-        self._where = [*(["-p", address.port] if address.port else []), "--"]
-        self._where += [f"{address.user}@{address.host}" if address.user else address.host]
+        self._destination = [*(["-p", address.port] if address.port else []), "--"]
+        self._destination += [f"{address.user}@{address.host}" if address.user else address.host]
         self._argv = ["ssh", "-f", "-N", "-T", "-L", f"{self._own}:{address.path}"]
         self._argv += [f"-o{name}={value}" for name, value in options.items()]
-        self._argv += self._where
+        self._argv += self._destination
 
     async def begin(self, kind: WireKind) -> str:
-        """Return the path of a socket that listens.
+        """Start ssh, wait until it listens, and return the path of its socket.
 
         Raises:
             SshError: as :meth:`SshDialer.ready`.
         """
         _sweep(self._path)
-        done, ended = os.pipe()
+        # ssh holds the pipe as its stdout until it exits or goes to the background.
+        reader, writer = os.pipe()
         try:
-            with _nameless(f"{self._own}.log") as said:
+            with _unlinked(f"{self._own}.log") as stderr:
                 try:
-                    pid = self._spawn(ended, said.fileno())
+                    pid = self._spawn(writer, stderr.fileno())
                 finally:
-                    os.close(ended)
-                status = await _status(pid, done, kind)
-                said.seek(0)
-                text = said.read(_MOST_SAID).decode(errors="replace")
+                    os.close(writer)
+                status = await _status(pid, reader, kind)
+                stderr.seek(0)
+                text = stderr.read(_MOST_STDERR).decode(errors="replace")
         finally:
-            os.close(done)
+            os.close(reader)
         if status:
             raise SshError(self._reason(text, status))
         if listens(self._path):
             return self._own
         try:
             os.rename(self._own, self._path)  # noqa: PTH104 # importing pathlib takes 9 ms
-        except OSError:  # something else is there, which is not ours to remove
+        except OSError:  # a directory, for example, which is not ours to remove
             return self._own
         return self._path
 
@@ -194,14 +198,14 @@ class _Forwarding:
         """Start ssh; return its process number.
 
         Raises:
-            SshError: there is none.
+            SshError: no ssh is installed.
         """
         if shutil.which("ssh") is None:
             raise SshError("there is no ssh command here")
-        # Until it is in the background, it ends when we do, by whatever cause, where there is a
-        # program to see to that (setpriv(1); prctl(2): a child in the background is free of it).
-        tie = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
-        argv = [*tie, *self._argv]
+        # If setpriv(1) is installed, ssh ends whenever this process exits, for any reason. That
+        # holds until ssh is in the background: its fork there does not inherit it (prctl(2)).
+        prefix = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
+        argv = [*prefix, *self._argv]
         null = os.open(os.devnull, os.O_RDONLY)
         try:
             return os.posix_spawnp(
@@ -213,7 +217,7 @@ class _Forwarding:
                     for number, fd in enumerate((null, stdout, stderr))
                 ],
                 setsigmask=(),
-                setsigdef=(signal.SIGPIPE,),  # which Python ignores
+                setsigdef=(signal.SIGPIPE,),  # Python ignores it, and a child would inherit that
             )
         finally:
             os.close(null)
@@ -221,12 +225,12 @@ class _Forwarding:
     def _reason(self, text: str, status: int) -> str:
         lines = [line for line in map(str.strip, text.splitlines()) if line]
         last = lines[-1] if lines else f"its exit status is {status}"
-        said = last.removeprefix("ssh: ").removesuffix(".")
-        return f"ssh says: {said}; see what this does: {' '.join(['ssh', *self._where])}"
+        reason = last.removeprefix("ssh: ").removesuffix(".")
+        return f"ssh says: {reason}; see what this does: {' '.join(['ssh', *self._destination])}"
 
 
 async def _status(pid: int, stdout: int, kind: WireKind) -> int:
-    """Return the exit status of a process, or its signal below 0, once it has let go of stdout."""
+    """Wait until a process closes its stdout, and exits; return its status, or -signal."""
     try:
         await kind.readable(stdout)
     except BaseException:
@@ -241,37 +245,37 @@ def _reap(pid: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def _nameless(path: str) -> BinaryIO:
-    """Open a file for both, which is gone once it is closed."""
-    file = open(path, "w+b")  # noqa: PTH123, SIM115 # importing pathlib takes 9 ms; the caller's
+def _unlinked(path: str) -> BinaryIO:
+    """Open a temporary file for reading and writing, already removed from its folder."""
+    file = open(path, "w+b")  # noqa: PTH123, SIM115 # importing pathlib takes 9 ms; the caller closes it
     os.unlink(path)  # noqa: PTH108 # as above
     return file
 
 
 def _path(url: str) -> str:
-    """Return where the socket is that leads to an address.
+    """Return the path of the local socket for a URL.
 
     Raises:
-        SshError: there is no folder that is only ours.
+        SshError: no folder is private to this user.
     """
     from hashlib import sha256  # noqa: PLC0415 # it takes 5 ms
 
     uid = os.getuid()
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     if runtime:
-        # Without symbolic links, which somebody might exchange.
+        # Another user might exchange a symbolic link in the path.
         runtime = os.path.realpath(runtime)
     for folder in ([f"{runtime}/rind"] if runtime else []) + [_FALLBACK.format(uid)]:
         path = f"{folder}/{sha256(url.encode()).hexdigest()[:24]}"
-        if can_be_forwarded(path) and len(path) <= _LONGEST_PATH and _is_ours(folder, uid):
+        if can_be_forwarded(path) and len(path) <= _LONGEST_PATH and _is_private(folder, uid):
             return path
-    raise SshError(f"the folder {folder} for the sockets of ssh is not only ours: remove it")
+    raise SshError(f"the folder {folder} for the sockets of ssh is not private: remove it")
 
 
-def _is_ours(folder: str, uid: int) -> bool:
-    """Make a folder unless it is there; return whether nobody else can do anything in it.
+def _is_private(folder: str, uid: int) -> bool:
+    """Create a folder if needed; return whether no other user can use or replace it.
 
-    Nor exchange it, as the user whose XDG_RUNTIME_DIR ``sudo -E`` has kept could.
+    Under ``sudo -E``, XDG_RUNTIME_DIR still is the first user's, who could replace folders in it.
     """
     parent = os.path.dirname(folder)  # noqa: PTH120 # importing pathlib takes 9 ms
     while True:
@@ -279,6 +283,7 @@ def _is_ours(folder: str, uid: int) -> bool:
             above = os.lstat(parent)
         except OSError:
             return False
+        # Others may write to it and, without the sticky bit, rename entries that are not theirs.
         is_shared = above.st_mode & 0o022 and not above.st_mode & stat.S_ISVTX
         if not stat.S_ISDIR(above.st_mode) or above.st_uid not in {0, uid} or is_shared:
             return False
@@ -303,11 +308,11 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _sweep(path: str) -> None:
-    """Remove what is left of a connection to the same place that was killed."""
+    """Remove the sockets that a killed ssh to the same URL has left."""
     folder, _, name = path.rpartition("/")
-    before = time.time() - _BEGINNING
+    before = time.time() - _LEFTOVER_AGE
     for entry in os.scandir(folder):
         if entry.name.startswith(f"{name}.") and not listens(entry.path):
-            with suppress(OSError):  # it is gone, or is no socket
+            with suppress(OSError):  # already removed
                 if entry.stat().st_mtime < before:
                     os.unlink(entry.path)  # noqa: PTH108 # as above

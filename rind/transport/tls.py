@@ -1,7 +1,7 @@
 """TLS without I/O: bytes in, bytes out.
 
-asyncio's TLS cannot half-close: at the end of its stdin, a command over it would go on for ever.
-:class:`ssl.SSLObject` does no I/O: it can send close_notify (RFC 8446, 6.1) and read on.
+asyncio's TLS cannot half-close, so a command over it would never see the end of its stdin.
+:class:`ssl.SSLObject`, which does no I/O, can send close_notify (RFC 8446, 6.1) and read on.
 """
 
 from __future__ import annotations
@@ -29,28 +29,29 @@ _MEANING: Final = {
     "TLSV1_ALERT_UNKNOWN_CA": "it does not know who has signed the client certificate",
     "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the client certificate has expired",
 }
-"""What OpenSSL's reasons mean here."""
+"""OpenSSL's reasons, explained for an engine."""
 
 _UNKNOWN_CA: Final = {18, 19, 20, 21}
-"""OpenSSL's numbers for a certificate whose signer it does not know (X509_STORE_CTX_get_error(3),
+"""OpenSSL's errors for a certificate with an unknown signer (X509_STORE_CTX_get_error(3),
 openssl-verification-options(1))."""
 
 
 class TlsError(ConnectionError):
-    """A connection is not, or no longer, what it should be; it says why."""
+    """TLS failed, at the handshake or later. The message says why."""
 
 
 def tls_context(tls: Tls) -> ssl.SSLContext:
-    """Return a context for TLS as docker has it: where there is a CA, no other is trusted.
+    """Return a context for TLS by docker's rule: a CA in ``tls`` replaces the system's CAs.
 
     Raises:
-        UsageError: a file is missing, or is none of what it should be.
+        UsageError: a file is missing or invalid.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # Without close_notify, an end is a cut. CPython 3.11.0 to 3.11.3 hide that (gh-95494).
+    # An end without close_notify is a truncation. CPython 3.11.0 to 3.11.3 hide it (gh-95494).
     context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", ssl.Options(0))
-    # An engine, which is Go's, never asks for it: who does could be in between.
+    # A server in Go, such as an engine, never renegotiates. A peer that tries to may be an
+    # attacker in between.
     context.options |= ssl.OP_NO_RENEGOTIATION
     if not tls.verify:
         context.check_hostname = False
@@ -63,13 +64,17 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
             context.load_default_certs()
         if path := tls.cert or tls.key:
             if not tls.cert or not tls.key:
-                raise UsageError(f"of the client certificate, there is only {path}")
+                raise UsageError(
+                    f"the client certificate is incomplete: there is only {path}, "
+                    "but it needs cert.pem and key.pem"
+                )
             context.load_cert_chain(tls.cert, tls.key, password=_no_passphrase)
     except FileNotFoundError as exc:
         raise UsageError(f"for TLS, there is no file {path} (see DOCKER_CERT_PATH)") from exc
     except (ssl.SSLError, OSError) as exc:
-        said = exc.strerror if type(exc) is not ssl.SSLError and exc.strerror else "it is not valid"
-        raise UsageError(f"cannot use the certificate in {path}: {said}") from exc
+        # OpenSSL's own text is jargon, the operating system's is not.
+        why = exc.strerror if type(exc) is not ssl.SSLError and exc.strerror else "it is not valid"
+        raise UsageError(f"cannot use the certificate in {path}: {why}") from exc
     return context
 
 
@@ -82,7 +87,7 @@ class TlsState:
 
     Args:
         context: from :func:`tls_context`.
-        name: the engine's, which its certificate must have.
+        name: the engine's host name, which its certificate must contain.
     """
 
     def __init__(self, context: ssl.SSLContext, name: str) -> None:
@@ -90,31 +95,31 @@ class TlsState:
         self._tls = context.wrap_bio(self._received, self._to_send, server_hostname=name)
 
     def shake_hands(self) -> bool:
-        """Go on with the handshake; return whether it is done, and nothing need be fed for it.
+        """Continue the handshake; return whether it is complete, without the need to feed more.
 
         Raises:
-            TlsError: the engine is not the one that it should be, or refuses us.
+            TlsError: the engine's certificate is not valid, or the engine refuses us.
         """
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
             return False
         except ssl.SSLError as exc:
-            raise TlsError(_said(exc)) from exc
+            raise TlsError(_reason(exc)) from exc
         return True
 
     def feed(self, data: bytes) -> None:
-        """Take what has come; ``b""`` is the end of the connection."""
+        """Add received bytes; ``b""`` is the end of the connection."""
         if data:
             self._received.write(data)
         else:
             self._received.write_eof()
 
     def read(self) -> bytes | None:
-        """Return decrypted bytes; ``b""`` at the engine's end, None if more must be fed first.
+        """Return decrypted bytes; ``b""`` after close_notify, None if more must be fed first.
 
         Raises:
-            TlsError: the connection has ended, and the engine did not say that it would.
+            TlsError: the connection ended without close_notify, or TLS failed otherwise.
         """
         try:
             return self._tls.read(READ_SIZE)
@@ -123,32 +128,32 @@ class TlsState:
         except ssl.SSLZeroReturnError:
             return b""
         except ssl.SSLError as exc:
-            raise TlsError(_said(exc)) from exc
+            raise TlsError(_reason(exc)) from exc
 
     def write(self, data: bytes) -> bool:
-        """Encrypt, for :meth:`to_send`; return whether the engine still takes something."""
+        """Encrypt ``data`` for :meth:`to_send`; return whether the engine accepts more."""
         try:
             self._tls.write(data)
-        except ssl.SSLError:  # it has refused us; reading says why
+        except ssl.SSLError:  # the engine has refused us: read() raises the reason
             return False
         return True
 
     def write_eof(self) -> None:
-        """Say that nothing more will be written; reading goes on.
+        """Queue close_notify for :meth:`to_send`: stop writing, keep reading.
 
-        All that was fed must have been read: what is left would be an error to OpenSSL.
+        Read all bytes that were fed before: unread ones are an error to OpenSSL.
         """
-        with suppress(ssl.SSLError):  # that the engine has not said so too
+        with suppress(ssl.SSLError):  # the engine's own close_notify has not arrived yet
             self._tls.unwrap()
 
     def to_send(self) -> bytes:
-        """Return what must be sent now."""
+        """Return the encrypted bytes that must be sent now."""
         return self._to_send.read()
 
 
-def _said(exc: ssl.SSLError) -> str:
+def _reason(exc: ssl.SSLError) -> str:
     if isinstance(exc, ssl.SSLCertVerificationError):
-        what = " (its CA belongs in ca.pem)" if exc.verify_code in _UNKNOWN_CA else ""
-        return f"its certificate is not valid: {exc.verify_message}{what}"
+        remedy = " (its CA belongs in ca.pem)" if exc.verify_code in _UNKNOWN_CA else ""
+        return f"its certificate is not valid: {exc.verify_message}{remedy}"
     reason = exc.reason or str(exc)
     return f"TLS: {_MEANING.get(reason, reason.lower().replace('_', ' '))}"

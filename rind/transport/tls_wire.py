@@ -16,7 +16,7 @@ __all__ = ["TlsDialer", "TlsWire"]
 
 
 class TlsWire:
-    """A wire over another one."""
+    """A wire that encrypts the bytes of another wire."""
 
     def __init__(self, wire: Wire, state: TlsState) -> None:
         self.tunnel = wire.tunnel
@@ -25,7 +25,7 @@ class TlsWire:
 
     @property
     def deadline(self) -> float:
-        """As the contract has it."""
+        """The time, by :func:`time.monotonic`, at which each method raises TimeoutError."""
         return self._wire.deadline
 
     @deadline.setter
@@ -33,7 +33,7 @@ class TlsWire:
         self._wire.deadline = deadline
 
     async def shake_hands(self) -> None:
-        """Agree on keys, and verify the engine.
+        """Do the TLS handshake, which verifies the engine.
 
         Raises:
             TlsError: as :meth:`TlsState.shake_hands`.
@@ -44,29 +44,29 @@ class TlsWire:
         await self._flush()
 
     async def send(self, data: bytes) -> None:
-        """Do as the contract says."""
+        """Send all of ``data``."""
         self._state.write(data)
         await self._flush()
 
     async def receive(self) -> bytes:
-        """Do as the contract says."""
+        """Receive the bytes that have arrived, waiting for some; ``b""`` at end of stream."""
         while (data := self._state.read()) is None:
             await self._flush()
             self._state.feed(await self._wire.receive())
         return data
 
     def into(self, kind: WireKind) -> Wire:
-        """Do as the contract says."""
+        """Return a wire of another kind that takes over the connection."""
         return TlsWire(self._wire.into(kind), self._state)
 
     def handed_over(self, early: bytes) -> Connection:
-        """Do as the contract says. It needs a running event loop."""
+        """Return the connection, which the caller owns from now on. Needs a running event loop."""
         from rind.transport.tunnel import tunnelled  # noqa: PLC0415 # it needs asyncio
 
         return tunnelled(self._wire.handed_over(b"").sock, self._state, early)
 
     def close(self) -> None:
-        """Do as the contract says."""
+        """Close the connection, unless it was handed over. Idempotent."""
         self._wire.close()
 
     async def _flush(self) -> None:
@@ -78,7 +78,7 @@ class TlsDialer:
     """Connects by TLS.
 
     Args:
-        plain: connects to the engine's place.
+        plain: opens the unencrypted connection.
         context: from :func:`tls_context`.
     """
 
@@ -86,14 +86,14 @@ class TlsDialer:
         self.name = plain.name
         self._plain = plain
         self._context = context
-        # The name in the certificate of an IPv6 address has neither brackets nor a zone.
+        # A certificate has an IPv6 address without brackets and zone.
         self._server = plain.name.rpartition(":")[0].strip("[]").partition("%")[0]
 
     async def ready(self) -> None:
-        """Do nothing."""
+        """Do nothing: there is nothing to prepare."""
 
     async def dial(self, deadline: float) -> Wire:
-        """Do as the contract says."""
+        """Connect before ``deadline``, and do the TLS handshake."""
         plain = await self._plain.dial(deadline)
         try:
             wire = TlsWire(plain, TlsState(self._context, self._server))
@@ -104,5 +104,5 @@ class TlsDialer:
         return wire
 
     def using(self, kind: WireKind) -> TlsDialer:
-        """Do as the contract says."""
+        """Return a dialer for the same engine with wires of another kind."""
         return TlsDialer(self._plain.using(kind), self._context)

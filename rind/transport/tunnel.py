@@ -1,8 +1,21 @@
 """A tunnel: plain bytes at one end, TLS at the other, so that a command's stream is a plain socket.
 
-What is above it half-closes, splices and waits for it as it does for any other. Bytes are moved
-within the event loop's callbacks; nothing is received before there is room for it, which makes the
-sockets' own buffers the backpressure in both directions.
+Goal: the hijacked stream (:mod:`rind.transport.hijacked`) half-closes, splices and waits for TLS as
+for any other socket, and knows nothing of it.
+
+Plan: the stream gets one end of a socket pair. The tunnel moves bytes between the other end and the
+engine's socket, and encrypts or decrypts them, within the event loop's callbacks.
+- Each direction holds the bytes of about one read. While they are pending, it waits for room to
+  send them and receives nothing more, so the sockets' own buffers are the backpressure.
+- The end of one direction follows its last byte. From the stream, a half-close becomes close_notify
+  and a half-close of TCP; from the engine, close_notify becomes a half-close of the socket pair.
+- The tunnel closes itself once both directions have ended and nothing is pending.
+
+Doubts:
+- The stream sees the same end of the socket pair whether the engine ended its output or the TLS
+  connection broke. So it asks for :attr:`_Tunnel.failure` at the end.
+- An engine that takes no more input must still be heard. So an error of sending ends one direction
+  only, and the stream's next write fails (:meth:`_Direction.refuse`).
 """
 
 import asyncio
@@ -18,33 +31,39 @@ __all__ = ["tunnelled"]
 
 
 def tunnelled(sock: socket.socket, state: TlsState, early: bytes) -> Connection:
-    """Return a connection whose bytes go over ``sock`` encrypted; it owns that socket."""
+    """Return a connection whose bytes are encrypted and go over ``sock``, which it owns.
+
+    Args:
+        sock: connected to the engine.
+        state: after the handshake.
+        early: decrypted bytes that are to be read first.
+    """
     near, far = socket.socketpair()
     tune(sock)
     return Connection(near, early, _Tunnel(far, sock, state))
 
 
 class _Tunnel:
-    """Moves bytes between a plain socket and one of an engine.
+    """Moves bytes between a plain socket and an engine's encrypted one.
 
     Attributes:
-        failure: why it has ended before the engine's end of the stream; None if it has not.
+        failure: why the tunnel broke before the engine ended the stream; None if it did not.
     """
 
     def __init__(self, plain: socket.socket, engine: socket.socket, state: TlsState) -> None:
         self.failure: OSError | None = None
         self._state = state
         self._loop = asyncio.get_running_loop()
-        self._up = _Way(plain, engine)
-        self._down = _Way(engine, plain)
+        self._up = _Direction(plain, engine)
+        self._down = _Direction(engine, plain)
         self._waits: dict[tuple[socket.socket, bool], Callable[[], None]] = {}
         self._is_closed = False
         for sock in (plain, engine):
             sock.setblocking(False)
-        self._decrypt()  # what had come with the answer
+        self._decrypt()  # bytes that arrived together with the answer
 
     def close(self) -> None:
-        """End it at once. Idempotent."""
+        """Close both sockets at once. Idempotent."""
         if not self._is_closed:
             self._is_closed = True
             self._wait_for({})
@@ -74,7 +93,7 @@ class _Tunnel:
         self._decrypt()
 
     def _decrypt(self) -> None:
-        """Read all that there is: see :meth:`TlsState.write_eof`."""
+        """Read all decrypted bytes: :meth:`TlsState.write_eof` needs that."""
         try:
             while not self._down.has_ended and (data := self._state.read()) is not None:
                 self._down.pending += data
@@ -88,19 +107,20 @@ class _Tunnel:
         self._down.has_ended = True
 
     def _go_on(self) -> None:
-        """Send what can be sent, and wait for what can be next."""
+        """Send pending bytes while there is room, then wait for the next event."""
         self._up.pending += self._state.to_send()
-        for way in (self._up, self._down):
-            way.send()
+        for direction in (self._up, self._down):
+            direction.send()
         if self._up.has_ended and self._down.has_ended and not self._pending:
             self.close()
             return
         waits = {}
-        for way, receive in ((self._up, self._from_plain), (self._down, self._from_engine)):
-            if way.pending:
-                waits[way.sink, True] = self._go_on
-            elif not way.has_ended:
-                waits[way.source, False] = receive
+        receivers = ((self._up, self._from_plain), (self._down, self._from_engine))
+        for direction, receive in receivers:
+            if direction.pending:
+                waits[direction.sink, True] = self._go_on
+            elif not direction.has_ended:
+                waits[direction.source, False] = receive
         self._wait_for(waits)
 
     @property
@@ -108,20 +128,21 @@ class _Tunnel:
         return bool(self._up.pending or self._down.pending)
 
     def _wait_for(self, waits: dict[tuple[socket.socket, bool], Callable[[], None]]) -> None:
+        # Each key is a socket, and whether to wait for room to send; otherwise, for bytes.
         for sock, for_room in self._waits.keys() - waits.keys():
             (self._loop.remove_writer if for_room else self._loop.remove_reader)(sock)
-        for (sock, for_room), then in waits.items():
+        for (sock, for_room), callback in waits.items():
             if (sock, for_room) not in self._waits:
-                (self._loop.add_writer if for_room else self._loop.add_reader)(sock, then)
+                (self._loop.add_writer if for_room else self._loop.add_reader)(sock, callback)
         self._waits = waits
 
 
-class _Way:
-    """One direction.
+class _Direction:
+    """One direction of a tunnel.
 
     Attributes:
-        source, sink: where it leads from, and to.
-        pending: what was received, and waits to be sent.
+        source, sink: the sockets to receive from and to send to.
+        pending: bytes to send, already encrypted or decrypted.
         has_ended: whether nothing more will be received.
     """
 
@@ -133,7 +154,7 @@ class _Way:
         self._is_shut = False
 
     def send(self) -> None:
-        """Send what is pending, as far as there is room, and then the end."""
+        """Send pending bytes while there is room; after the last one, half-close the sink."""
         try:
             while self.pending:
                 del self.pending[: self.sink.send(self.pending)]
@@ -146,7 +167,7 @@ class _Way:
             self.refuse()
 
     def refuse(self) -> None:
-        """Take nothing more from the source; who sends to it gets an error."""
+        """Receive nothing more, so that the sender at the source's other end gets an error."""
         self.has_ended = True
         self.pending.clear()
         with suppress(OSError):

@@ -1,8 +1,8 @@
-"""Wires: connections for one request each, and the kind that blocks.
+"""Wires: connections for one request each. This module has the contract and the blocking kind.
 
-A wire that blocks never suspends: a coroutine over it runs to its end without an event loop
-(:func:`finish`), so the command line asks the engine before it has imported asyncio. The kind for
-an event loop is in :mod:`rind.transport.loop_wire`; TLS goes over either
+A blocking wire never suspends, so a coroutine over it runs to its end without an event loop
+(:func:`finish`). That lets the command line send requests before it has imported asyncio. The
+event loop's kind is in :mod:`rind.transport.loop_wire`. TLS runs over either kind
 (:mod:`rind.transport.tls`).
 """
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
         """A connection for one request.
 
         Attributes:
-            deadline: of each method, by :func:`time.monotonic`; then it raises TimeoutError.
-            tunnel: what the connection leads through; None for nothing.
+            deadline: the time, by :func:`time.monotonic`, at which each method raises TimeoutError.
+            tunnel: the tunnel that the connection goes through; None for a direct connection.
         """
 
         deadline: float
@@ -43,66 +43,66 @@ if TYPE_CHECKING:
             """Send all of ``data``."""
 
         async def receive(self) -> bytes:
-            """Receive what there is; ``b""`` at the end."""
+            """Receive the bytes that have arrived, waiting for some; ``b""`` at end of stream."""
 
         def into(self, kind: WireKind) -> Wire:
-            """Return a wire of another kind that goes on with the connection instead."""
+            """Return a wire of another kind that takes over the connection."""
 
         def handed_over(self, early: bytes) -> Connection:
-            """Return the connection, which is the caller's from now on.
+            """Return the connection, which the caller owns from now on.
 
             Args:
-                early: the first bytes of what it was upgraded to.
+                early: the bytes that were received after the head of the ``101`` answer.
             """
 
         def close(self) -> None:
-            """Close it. Idempotent; does nothing once it is another's."""
+            """Close the connection, unless it was handed over. Idempotent."""
 
     class WireKind(Protocol):
-        """How wires wait: they block, or they leave the event loop to others."""
+        """A kind of wire: it blocks, or it waits in the event loop."""
 
         def __call__(self, sock: socket.socket, deadline: float) -> Wire:
             """Return a wire over a connected socket."""
 
         async def open(self, place: Place, deadline: float) -> Wire:
-            """Connect to a place."""
+            """Connect to ``place`` before ``deadline``."""
 
         async def readable(self, fd: int) -> None:
             """Return when a descriptor can be read."""
 
         def lock(self) -> AbstractAsyncContextManager[object]:
-            """Return a lock among those who share what waits so."""
+            """Return a lock for callers that wait in this way."""
 
 
 __all__ = ["READ_SIZE", "BaseWire", "BlockingWire", "finish", "tune"]
 
 BUSY: Final = 0.01
 """Seconds between attempts to connect to a unix socket whose backlog is full (connect(2), EAGAIN):
-there is no event for it."""
+no event says that it has room again."""
 
 READ_SIZE: Final = 64 * 1024
-"""Bytes to receive at once."""
+"""Most bytes received at once."""
 
 
-_ALIVE: Final = {
+_KEEPALIVE: Final = {
     "TCP_KEEPIDLE" if hasattr(socket, "TCP_KEEPIDLE") else "TCP_KEEPALIVE": 20,  # as on macOS
     "TCP_KEEPINTVL": 20,
     "TCP_KEEPCNT": 3,
 }
-"""Seconds of silence after which the other machine is asked whether it is there, those between two
-questions, and how many it may leave unanswered: as long as ssh waits
-(:mod:`rind.transport.ssh`).
+"""TCP keepalive: seconds of silence before the first probe, seconds between probes, and the number
+of unanswered probes that ends the connection. ssh waits as long (:mod:`rind.transport.ssh`).
 """
 
 
 def tune(sock: socket.socket) -> None:
-    """Let a command's stream over TCP send each key at once, and end if the engine's machine does.
+    """Prepare a TCP socket for a command's stream: no Nagle delay, and keepalive.
 
-    Without the latter, a machine that has lost its power would be waited for without end (tcp(7)).
+    Each key is sent at once. Keepalive ends the stream if the engine's machine loses power, which
+    TCP alone would never notice on an idle connection (tcp(7)).
     """
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _ALIVE.items():
+    for name, value in _KEEPALIVE.items():
         if hasattr(socket, name):
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
@@ -111,7 +111,7 @@ def finish(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine that never suspends; return its result.
 
     Raises:
-        RuntimeError: it suspends.
+        RuntimeError: the coroutine suspends.
     """
     try:
         work.send(None)
@@ -119,44 +119,44 @@ def finish(work: Coroutine[Any, Any, T]) -> T:
         result: T = end.value
         return result
     work.close()
-    raise RuntimeError("it waits for an event loop, but there is none yet")
+    raise RuntimeError("the coroutine waits for an event loop, but none runs yet")
 
 
 class BaseWire:
-    """What wires of all kinds have: a socket that is theirs until it is another's."""
+    """The base of both kinds: a socket that the wire owns until it is handed over."""
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
         self.deadline = deadline
         self.tunnel: Tunnel | None = None
         self._sock = sock
-        self._is_ours = True
+        self._owns_socket = True
 
     def into(self, kind: WireKind) -> Wire:
-        """Return a wire of another kind that goes on with the connection instead."""
-        wire = kind(self._given(), self.deadline)
+        """Return a wire of another kind that takes over the connection."""
+        wire = kind(self._released(), self.deadline)
         wire.tunnel = self.tunnel
         return wire
 
     def handed_over(self, early: bytes) -> Connection:
-        """Return the connection, which is the caller's from now on."""
-        return Connection(self._given(), early, self.tunnel)
+        """Return the connection, which the caller owns from now on."""
+        return Connection(self._released(), early, self.tunnel)
 
     def close(self) -> None:
-        """Close it. Idempotent; does nothing once it is another's."""
-        if self._is_ours:
+        """Close the connection, unless it was handed over. Idempotent."""
+        if self._owns_socket:
             self._sock.close()
 
-    def _given(self) -> socket.socket:
-        self._is_ours = False
+    def _released(self) -> socket.socket:
+        self._owns_socket = False
         return self._sock
 
 
 class BlockingWire(BaseWire):
-    """A wire that blocks."""
+    """A wire whose methods block."""
 
     @classmethod
     async def open(cls, place: Place, deadline: float) -> Self:
-        """Connect to a place."""
+        """Connect to ``place`` before ``deadline``."""
         family, address = place
         wire = cls(socket.socket(family), deadline)
         try:
@@ -184,7 +184,7 @@ class BlockingWire(BaseWire):
 
     @staticmethod
     def lock() -> AbstractAsyncContextManager[object]:
-        """Return no lock: who blocks is alone."""
+        """Return a null lock: blocking callers never run concurrently."""
         return nullcontext()
 
     async def send(self, data: bytes) -> None:
@@ -192,12 +192,12 @@ class BlockingWire(BaseWire):
         self._timed().sendall(data)
 
     async def receive(self) -> bytes:
-        """Receive what there is; ``b""`` at the end."""
+        """Receive the bytes that have arrived, waiting for some; ``b""`` at end of stream."""
         return self._timed().recv(READ_SIZE)
 
     def _timed(self) -> socket.socket:
         left = self.deadline - time.monotonic()
-        if left <= 0:
+        if left <= 0:  # settimeout(0) would make the socket non-blocking
             raise TimeoutError
         self._sock.settimeout(left)
         return self._sock

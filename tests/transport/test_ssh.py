@@ -183,7 +183,7 @@ async def test_a_folder_that_is_not_only_ours(
         async with rind.connect(f"{server.url}/x"):
             pass
     other.chmod(0o755)
-    with pytest.raises(rind.Unreachable, match=f"{other} for the sockets of ssh is not only ours"):
+    with pytest.raises(rind.Unreachable, match=f"{other} for the sockets of ssh is not private"):
         async with rind.connect(f"{server.url}/x"):
             pass
 

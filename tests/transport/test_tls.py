@@ -18,8 +18,8 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     other.mkdir()
     for tls, why in (
         (Tls("/nope/ca.pem", None, None, verify=True), "there is no file /nope/ca.pem"),
-        (Tls(good.ca, good.cert, None, verify=True), "of the client certificate, there is only"),
-        (Tls(good.ca, None, good.key, verify=True), "of the client certificate, there is only"),
+        (Tls(good.ca, good.cert, None, verify=True), "the client certificate is incomplete"),
+        (Tls(good.ca, None, good.key, verify=True), "the client certificate is incomplete"),
         (Tls(good.ca, good.cert, good.cert, verify=True), "cannot use the certificate in"),
         (Tls(good.ca, good.cert, issued(other).key, verify=True), "cannot use the certificate in"),
         (Tls(str(tmp_path), None, None, verify=True), "Is a directory|it is not valid"),
