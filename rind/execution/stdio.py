@@ -1,4 +1,4 @@
-"""What a command's stdin, stdout and stderr may be: a pipe, nothing, or a local file."""
+"""The values for a command's stdin, stdout and stderr: a pipe, the null device, or a local file."""
 
 import os
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
@@ -20,22 +20,22 @@ __all__ = [
 T = TypeVar("T")
 
 DEFAULT_LIMIT: Final = 64 * 1024
-"""Bytes: asyncio's own limit of a StreamReader."""
+"""Bytes: the default limit of asyncio's StreamReader."""
 
 
 class HasFileno(Protocol):
-    """An object with a descriptor: a file, a socket, the end of a pipe."""
+    """An object with a descriptor: a file, a socket, or an end of a pipe."""
 
     def fileno(self) -> int:
         """Return the descriptor."""
 
 
 LocalFile = int | HasFileno
-"""A descriptor, or an object that has one. The caller keeps it; its flags are not changed."""
+"""A descriptor, or an object that has one. The caller still owns it; its flags are not changed."""
 
 
 class Duplicate:
-    """A duplicated descriptor: the caller may close theirs, and the number may be reused."""
+    """A duplicate of a descriptor. The caller may close the original, and its number be reused."""
 
     def __init__(self, file: LocalFile) -> None:
         self._fd = os.dup(file if isinstance(file, int) else file.fileno())
@@ -52,22 +52,22 @@ class Duplicate:
 
 
 def has_fileno(file: object) -> bool:
-    """Return whether ``file`` is a :data:`LocalFile`; PIPE and the like are negative numbers."""
+    """Whether ``file`` is a :data:`LocalFile`. PIPE, DEVNULL and STDOUT are negative numbers."""
     return file >= 0 if isinstance(file, int) else hasattr(file, "fileno")
 
 
 def check_streams(stdin: object, stdout: object, stderr: object) -> None:
-    """Check that a command can have these streams.
+    """Check the values for a command's streams.
 
     Raises:
-        ValueError: it cannot; the message names the stream and what it may be.
+        ValueError: one is invalid; the message names the stream and its valid values.
     """
-    asked = {
+    streams = {
         "stdin": (stdin, "PIPE, DEVNULL, bytes", {PIPE, DEVNULL}),
         "stdout": (stdout, "PIPE, DEVNULL", {PIPE, DEVNULL}),
         "stderr": (stderr, "PIPE, DEVNULL, STDOUT", {PIPE, DEVNULL, STDOUT}),
     }
-    for name, (where, words, numbers) in asked.items():
+    for name, (where, words, numbers) in streams.items():
         number = isinstance(where, int) and where in numbers
         if not (number or has_fileno(where) or (name == "stdin" and isinstance(where, bytes))):
             raise ValueError(f"{name} must be {words}, a file or a descriptor, but is {where!r}")
@@ -79,7 +79,7 @@ def duplicated(
     stdout: int | LocalFile,
     stderr: int | LocalFile,
 ) -> tuple[int | bytes | LocalFile, int | LocalFile, int | LocalFile]:
-    """Return the streams with each file duplicated; the stack closes the duplicates.
+    """Return the streams, with each local file duplicated; the stack closes the duplicates.
 
     Raises:
         OSError: a descriptor is closed.
@@ -88,7 +88,7 @@ def duplicated(
     def own(stream: T) -> T | Duplicate:
         if isinstance(stream, bytes) or not has_fileno(stream):
             return stream
-        file = Duplicate(stream)  # type: ignore[arg-type] # has_fileno has told it
+        file = Duplicate(stream)  # type: ignore[arg-type] # has_fileno has checked it
         stack.callback(file.close)
         return file
 
