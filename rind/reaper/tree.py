@@ -80,7 +80,7 @@ MATCHES: Final = 3
 
 MOST_TURNS: Final = 16
 """Looks at the same time. When a hundred containers were signalled at once on two cores, the
-slowest look took 8 s without a limit, and 2 s with this one. The total time was the same."""
+slowest look took 8 s without a limit and 2 s with this one; the total time did not change."""
 
 
 _log: Final = logging.getLogger(__name__)
