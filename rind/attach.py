@@ -7,7 +7,7 @@ Plan: tasks that run at the same time, until the output ends or the detach keys 
 * One pump moves the command's output to our stdout and stderr, another our stdin to the command.
   Each first tries ``hand_on``, which moves bytes within the event loop's callbacks. Where that
   would block, it awaits the write: a slow reader of our stdout thus slows the command down.
-* One task ends the command once our stdout is closed, as SIGPIPE would end a local one.
+* One task ends the command once our stdout cannot be written, as SIGPIPE would end a local one.
 * With a TTY, one task forwards the window size, and restores the terminal while we are stopped.
 * The local terminal is in raw mode only while these tasks run. The screen modes that the command
   has set are followed in its output, and reset only if it was killed or we fail: a program that

@@ -211,10 +211,10 @@ _AT_ONCE: Final = 64 * 1024
 
 
 async def exchange(stdin: Any, data: Any, takers: Mapping[Any, Callable[[Any], object]]) -> None:
-    """Send ``data`` to stdin and end it; pass all output to the takers, until all streams end.
+    """Send ``data`` and the end of stdin; pass the output to the takers until all streams end.
 
-    A failure of the command or of its connection is not raised here, but by waiting for the
-    command.
+    A failure of the command or of its connection is not raised here: waiting for the command raises
+    it.
 
     Args:
         stdin: a writer, or None.

@@ -11,8 +11,8 @@ Plan:
   task notices the end, and receives the remainder even without a reader
   (:meth:`Receiver.save_the_rest`). It watches the command's process if that is on this machine;
   otherwise it polls the engine, and only while the reader is slow.
-* Reader and task may receive at the same time: a lock makes one wait, and a count of received bytes
-  shows it that the other has just received.
+* Reader and task may want to receive at the same time. A lock makes one of them wait; afterwards
+  the count of received bytes shows whether the other has received.
 * An engine that cannot start a command writes the reason to the command's output. So the first
   output is held until the exec instance's state shows that the command has started.
 
@@ -304,6 +304,8 @@ class Receiver:
             raise self._failure
         if self._decoder is not None:
             self._decoder.close()
+        # Podman's failed read loses output often. Its failed write seldom does, and is a sign of it
+        # only if there was no output at all.
         if self._noise == "read" or (self._noise and not self.taken):
             raise OutputMissing(
                 "Podman lost its connection to the command, which has not read its stdin: "

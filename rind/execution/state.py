@@ -6,9 +6,10 @@ Plan: inspect the exec instance, and remember the state once it is settled, beca
 forgets the instance minutes later. Some answers need a second look:
 
 * Exit code 126 may be wrong while the command still runs: check whether its processes exist.
-* 404 and 409: look whether the container is there, or only the exec instance is forgotten.
-* Exit code 137, and Rind sent no SIGKILL: the container's events around the end show whether the
-  command was killed with its container, or for lack of memory.
+* HTTP status 404: either the container was removed, or the engine has forgotten the exec instance.
+  A request for the container shows which.
+* HTTP status 409, or exit code 137 although Rind sent no SIGKILL: the container's events around the
+  end show whether the command was killed with its container, or for lack of memory.
 
 Doubts: the events are matched by time alone. If something else kills a command, and its container
 ends within the next second, or ran out of memory in the two seconds before, the container is
@@ -49,7 +50,7 @@ __all__ = ["EVENTS", "Inspector", "container_gone", "ending"]
 _log: Final = logging.getLogger(__name__)
 
 _SHORTAGES: Final = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
-"""Errors of system calls for which a shortage on this machine is the cause, and not the engine."""
+"""Errors of system calls that are due to a shortage on this machine, and not to the engine."""
 
 KILLED: Final = ExitStatus.SIGNALLED + 9
 
@@ -59,8 +60,8 @@ seen to take 0.3 s from the command's end to the container's."""
 
 
 _SOON: Final = 0.1
-"""Seconds after a command's end, if its container is seen to be up: only the event that it is out
-of memory can still be missing then."""
+"""Seconds after a command's end, if its container is seen to be up: then only an ``oom`` event can
+still be missing."""
 
 
 class Inspector:
@@ -207,8 +208,8 @@ _ENDINGS: Final[dict[str, Ending]] = {
     "kill": "killed",
     "die": "ended",
 }
-"""How a container ended, by its events. The first one that occurred counts: a container that is
-stopped or removed has a ``kill`` event too."""
+"""How a container ended, by its events. Of those that occurred, the one listed first counts: a
+container that is stopped or removed has a ``kill`` event too."""
 
 EVENTS: Final = tuple(_ENDINGS)
 """The events that :func:`ending` interprets."""

@@ -35,7 +35,7 @@ LocalFile = int | HasFileno
 
 
 class Duplicate:
-    """A duplicate of a descriptor. The caller may close the original, and its number be reused."""
+    """A duplicate of a descriptor: the caller may close the original, and reuse its number."""
 
     def __init__(self, file: LocalFile) -> None:
         self._fd = os.dup(file if isinstance(file, int) else file.fileno())

@@ -2,7 +2,7 @@
 
 The engine's archive API sends and takes such archives. :mod:`tarfile` encodes and decodes the
 headers only: without a thread, it cannot read a stream that arrives in parts. Archives to unpack
-are hostile: files are written only below a fresh directory, and never through a link.
+are treated as hostile: files are written only below a fresh directory, and never through a link.
 """
 
 from __future__ import annotations

@@ -159,9 +159,9 @@ def _stat(folder: Path) -> list[str]:
 
 
 def _tree(stats: Stats, bearers: set[int]) -> set[int]:
-    """Return the bearers, and all processes in their sessions and all children, repeatedly.
+    """Return the tree of the bearers: with each process also its children, and its whole session.
 
-    ``find_tree`` in :mod:`rind.reaper.scripts` does the same in the container.
+    ``find_tree`` in :mod:`rind.reaper.scripts` does this within the container.
     """
     living = {pid: stat for pid, stat in stats.items() if stat[_STATE] not in "XZ"}
     tree = bearers & living.keys()

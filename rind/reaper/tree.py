@@ -63,14 +63,14 @@ START_BOUND: Final = 5.0
 """Seconds for a requested start to take effect."""
 
 BOUND: Final = 10.0
-"""Seconds for SIGKILL to take effect, and for each search of a session."""
+"""Seconds for SIGKILL to take effect, and for each search for a session."""
 
 ENGINE_BACK: Final = 5.0
 """Seconds to wait for an engine that is gone: a restart takes one or two."""
 
 END_SEEN: Final = 0.3, 5.0
-"""Seconds to wait until the engine has noticed a command's end, at first and at last. It takes
-milliseconds, but two seconds while the engine holds unread output."""
+"""Seconds to wait for the engine to notice a command's end: at the first check, and at the last. It
+takes milliseconds, but two seconds while the engine holds unread output."""
 
 MOST_LATE: Final = 2
 """Looks that time out before the engine counts as not answering."""
@@ -349,6 +349,7 @@ class Tree:
             look = await self._looks.take(number, self.cookie, self._session)
         except CannotLook as exc:
             return await self._signal_from_outside(number, exc)
+        # We may be allowed to signal the denied processes from outside. If not, this look counts.
         if look.denied:
             with suppress(CannotLook):
                 return await self._signal_from_outside(number, CannotLook("", is_final=True))

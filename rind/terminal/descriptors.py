@@ -94,7 +94,7 @@ class Source(_Descriptor):
         fd: an open descriptor.
         wait_for_foreground: do not read a terminal while we are in the background. A local command
             in the background is stopped only when it reads a key. We cannot know whether the remote
-            command reads, so it runs on, without keys until `fg` sends us SIGCONT.
+            command reads, so it runs on, and gets no keys until `fg` sends us SIGCONT.
     """
 
     def __init__(self, fd: int, *, wait_for_foreground: bool = False) -> None:
