@@ -128,8 +128,8 @@ class Receiver:
         """Pass parts to ``take`` as they arrive, at less cost than :meth:`read_all`.
 
         Call :meth:`read_all` once before: it checks that the command has started. Returns once
-        ``take`` returns False, and whenever the next step is :meth:`read_all`'s: at the end of the
-        output, after a failure, and if parts are buffered.
+        ``take`` returns False, and whenever :meth:`read_all` must be called next: at the end of the
+        output, after a failure, and if parts are buffered or another task receives them.
 
         Args:
             take: called with what :meth:`read_all` would return.
@@ -264,6 +264,7 @@ class Receiver:
                 self._fail(exc)
 
     def _decoded(self, data: bytes) -> list[tuple[int, memoryview]]:
+        """Return the parts of received bytes, without Podman's message. A TTY has no frames."""
         if self._decoder is not None:
             parts = self._decoder.feed(data)
             return (
@@ -300,6 +301,11 @@ class Receiver:
         return not self.at_end and self._received < limit
 
     def _check_end(self) -> None:
+        """Check that the output has ended as it should.
+
+        Raises:
+            Broken: the connection failed, or output is missing.
+        """
         if self._failure is not None:
             raise self._failure
         if self._decoder is not None:
@@ -350,6 +356,6 @@ class Receiver:
             receiving = self._tasks.spawn(self._receive())
             await asyncio.wait({polling, receiving}, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait({polling})
-        if polling.cancelled():
+        if polling.cancelled():  # by the tasks' owner, which closes the command
             raise Broken(LEFT)
         return polling.result()

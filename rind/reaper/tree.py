@@ -98,6 +98,7 @@ class Trees:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.turns = asyncio.Semaphore(MOST_TURNS)
+        # Each lives as long as a tree uses it.
         self._leashes: WeakValueDictionary[tuple[str, str], Leash] = WeakValueDictionary()
         self._looks: WeakValueDictionary[tuple[str, str], Looks] = WeakValueDictionary()
 
@@ -183,12 +184,17 @@ class Tree:
         return (await self._signal(number)).found
 
     async def _signal(self, number: int) -> Look:
+        """Signal the tree; search for its session if no process is found but the command runs.
+
+        Raises:
+            LeftRunning: as :meth:`signal`.
+        """
         self.was_killed |= number == signal.SIGKILL
         await self._until_started()
         look = await self._reach(number)
         if number:
             _log.debug("signal %d to %d processes of exec %s", number, look.found, self.exec_id)
-        # Nothing found, but the command runs: it hides its environment. Look for its session.
+        # If the engine still reports it as running after a moment, the command hides.
         if look.found == 0 and await self._runs_on(END_SEEN[0]):
             self._session = await self._match_session()
             look = await self._reach(number)
@@ -263,6 +269,11 @@ class Tree:
         return loss
 
     async def _hold(self) -> None:
+        """Have the leash hold the tree, by its cookie and its session.
+
+        Raises:
+            EngineError: the engine refused the leash, or failed.
+        """
         session = await self._find_session()
         await self._leash.hold(self.cookie, session)
         _log.debug("the leash takes exec %s", self.exec_id)
@@ -341,6 +352,12 @@ class Tree:
         return True
 
     async def _signal_from_inside(self, number: int) -> Look:
+        """Signal the tree by a script in the container; if that cannot work, from outside.
+
+        Raises:
+            CannotLook: neither is possible.
+            EngineError, TimeoutError: the look failed.
+        """
         # Keep the session: once its leader has ended, it cannot be found again, but may still have
         # processes.
         if self._session == NOT_KNOWN:
