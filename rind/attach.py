@@ -1,4 +1,21 @@
-"""Connects our own stdin, stdout, stderr and terminal to a running command."""
+"""Connects our own stdin, stdout, stderr and terminal to a running command.
+
+Goal: at a terminal and in a pipeline, a command in a container behaves as a local one does.
+
+Plan: tasks that run at the same time, until the output ends or the detach keys are typed.
+
+* One pump moves the command's output to our stdout and stderr, another our stdin to the command.
+  Each first tries ``hand_on``, which moves bytes within the event loop's callbacks. Where that
+  would block, it awaits the write: a slow reader of our stdout thus slows the command down.
+* One task ends the command once our stdout cannot be written, as SIGPIPE would end a local one.
+* With a TTY, one task forwards the window size, and restores the terminal while we are stopped.
+* The local terminal is in raw mode only while these tasks run. The screen modes that the command
+  has set are followed in its output, and reset only if it was killed or we fail: a program that
+  exits by itself resets its own.
+
+Doubts: we cannot know whether the command reads its stdin. So bytes that it never reads are taken
+from our stdin too.
+"""
 
 import asyncio
 import errno
@@ -22,13 +39,13 @@ __all__ = ["attach_terminal"]
 async def attach_terminal(
     process: Exec, *, stdin: bool = True, detach_keys: bytes = b""
 ) -> int | None:
-    """Move bytes and window sizes both ways until the command ends.
+    """Connect our standard streams and terminal to a command, until it ends.
 
         async with await web.start(rind.Command(tty=True)) as process:
             status = await rind.attach_terminal(process)
 
     Args:
-        process: just started; it is read and written until its end.
+        process: a command that was just started; this call reads and writes it until its end.
         stdin: whether the command's stdin is attached, and is fed from ours.
         detach_keys: with a TTY, the bytes that detach when typed; empty for none.
 
@@ -43,7 +60,7 @@ async def attach_terminal(
     try:
         if await _pump(process, stdin=stdin, keys=DetachKeys(detach_keys), modes=modes):
             return None
-        # From here on, keys belong to the shell, even if the status takes a while.
+        # The terminal is restored by now: keys belong to the shell, even if the status takes long.
         status = await process.wait()
     except BaseException:
         _undo(modes)
@@ -54,25 +71,25 @@ async def attach_terminal(
 
 
 async def _pump(process: Exec, *, stdin: bool, keys: DetachKeys, modes: TerminalModes) -> bool:
-    """Run the pumps until the output ends; return whether the detach keys ended them."""
+    """Run the pumps until the output ends; return whether the detach keys were typed."""
     with ExitStack() as resources:
         raw = None
         if process.tty and stdin and is_terminal(STDIN_FD):
             raw = resources.enter_context(raw_mode(STDIN_FD))
         sinks = _Output(modes if process.tty and is_terminal(STDOUT_FD) else None)
         output = asyncio.create_task(_copy_output(process, sinks))
-        tasks = {output, asyncio.create_task(_end_unheard(process, sinks))}
+        tasks = {output, asyncio.create_task(_end_on_closed_stdout(process, sinks))}
         if stdin:
-            # With a TTY, job control may stop us as it stops any program on a terminal.
+            # With a TTY, reading in the background stops us, as it stops any local program.
             source = Source(STDIN_FD, wait_for_foreground=not process.tty)
             resources.callback(source.close)
             tasks.add(asyncio.create_task(_feed(source, process, keys)))
         if process.tty:
             tasks.add(asyncio.create_task(_follow_terminal(process, raw)))
-        left = set(tasks)
+        pending = set(tasks)
         try:
             while not (output.done() or keys.seen):
-                done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
         finally:
@@ -83,27 +100,28 @@ async def _pump(process: Exec, *, stdin: bool, keys: DetachKeys, modes: Terminal
 
 
 async def _feed(source: Source, process: Exec, keys: DetachKeys) -> None:
-    # If the command takes no more input, its end is about to show on the output.
+    """Move our stdin to the command's, until its end or the detach keys."""
+    # Broken: the command takes no more input. The output pump is about to see its end.
     with suppress(Broken):
         inward = process.inward
         if not process.tty and inward is None and (fd := source.spliceable) is not None:
-            await process.write_from(fd)  # what it leaves is read below
+            await process.write_from(fd)  # the loop below sends the bytes that this cannot
         rest = b""
 
-        def send(typed: bytes) -> bool:
+        def send(data: bytes) -> bool:
             nonlocal rest
             if inward is not None:
-                typed = inward.feed(typed)
-            rest = process.write_at_once(keys.feed(typed) if process.tty else typed)
+                data = inward.feed(data)
+            rest = process.write_at_once(keys.feed(data) if process.tty else data)
             return not (rest or keys.seen)
 
         while True:
             await source.hand_on(send)
             if not (rest or keys.seen):
-                typed = await source.read()
-                if not typed:
+                data = await source.read()
+                if not data:
                     break
-                send(typed)
+                send(data)
             if rest:
                 await process.write(rest)
             if keys.seen:
@@ -115,26 +133,29 @@ async def _feed(source: Source, process: Exec, keys: DetachKeys) -> None:
 
 
 class _Output:
-    """Our stdout and stderr, for parts of a command's output in their order.
+    """Our stdout and stderr. Parts of a command's output are written in their order.
 
-    Of two, one that fails is no reason to lose what is for the other.
+    If writing to one of them fails, its output is dropped, and the other is still written.
 
     Attributes:
-        failure: the first one of a stream that was open.
-        is_unheard: is set once stdout has failed.
+        failure: the first error of a stream that was open when Rind began.
+        stdout_failed: set once stdout cannot be written.
     """
 
     def __init__(self, modes: TerminalModes | None) -> None:
         self.failure: OSError | None = None
-        self.is_unheard = asyncio.Event()
+        self.stdout_failed = asyncio.Event()
         self._modes = modes
         self._sinks = {STDOUT: Sink(STDOUT_FD), STDERR: Sink(STDERR_FD)}
         self._failed: set[int] = set()
         self._left: list[tuple[int, list[memoryview]]] = []
 
     def take(self, parts: list[tuple[int, memoryview]]) -> bool:
-        """Write what is taken at once; whether that was all. :meth:`flush` writes the rest."""
-        for stream, data in _together(parts):
+        """Write as much as is possible without blocking; return whether it was everything.
+
+        :meth:`flush` writes the rest.
+        """
+        for stream, data in _grouped(parts):
             if self._modes is not None:
                 self._modes.feed(b"".join(data))
             if stream in self._failed:
@@ -147,7 +168,7 @@ class _Output:
         return not self._left
 
     async def flush(self) -> None:
-        """Write what is left."""
+        """Write the parts that :meth:`take` has not written."""
         left, self._left = self._left, []
         for stream, data in left:
             if stream not in self._failed:
@@ -157,24 +178,24 @@ class _Output:
                     self._fail(stream, exc)
 
     def close(self) -> None:
-        """Close what was opened for them."""
+        """Close the descriptors that the sinks have opened; ours stay open."""
         for sink in self._sinks.values():
             sink.close()
 
     def _fail(self, stream: int, exc: OSError) -> None:
         self._failed.add(stream)
         if exc.errno == errno.EBADF:
-            return  # it was closed before Rind began
+            return  # the stream was closed before Rind began
         self.failure = self.failure or exc
         if stream == STDOUT:
-            self.is_unheard.set()
+            self.stdout_failed.set()
 
 
 async def _copy_output(process: Exec, output: _Output) -> None:
-    """Write the command's output to its end.
+    """Write all of the command's output to our stdout and stderr.
 
     Raises:
-        OSError: some of it could not be written; all else was.
+        OSError: one of them could not be written; the other was written to the end.
     """
     try:
         while (parts := await process.read_all()) is not None:
@@ -188,19 +209,19 @@ async def _copy_output(process: Exec, output: _Output) -> None:
         raise output.failure
 
 
-async def _end_unheard(process: Exec, output: _Output) -> None:
-    """End the command once its stdout cannot be written, as a local one would mostly end.
+async def _end_on_closed_stdout(process: Exec, output: _Output) -> None:
+    """End the command once our stdout cannot be written, as most local commands would end then.
 
-    What it says about that on its stderr is still written.
+    Its last messages on stderr are still written.
     """
-    await output.is_unheard.wait()
+    await output.stdout_failed.wait()
     await process.end(signal.SIGTERM, process.leaving.kill_after)
 
 
-def _together(
+def _grouped(
     parts: list[tuple[int, memoryview]],
 ) -> Iterator[tuple[int, list[memoryview]]]:
-    """Yield parts that follow each other on the same stream together."""
+    """Yield each run of consecutive parts of the same stream, as one write can take them."""
     at = 0
     while at < len(parts):
         first, stream = at, parts[at][0]
@@ -210,27 +231,27 @@ def _together(
 
 
 async def _follow_terminal(process: Exec, raw: RawMode | None) -> None:
-    """Forward window sizes, and restore the terminal while we are stopped."""
+    """Forward window sizes to the command, and restore the terminal while we are stopped."""
     loop = asyncio.get_running_loop()
     changed = asyncio.Event()
 
     def stop() -> None:
         if raw is not None:
             raw.suspend()
-        # Stop by the signal's default action: the shell sees which signal it was.
-        ours = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        # Stop by the signal's default action: so the shell sees which signal stopped us.
+        handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
-        signal.signal(signal.SIGTSTP, ours)
-        go_on()
+        signal.signal(signal.SIGTSTP, handler)
+        resume()
 
-    def go_on() -> None:
+    def resume() -> None:
         if raw is not None and in_foreground(STDIN_FD):
             raw.resume()
         changed.set()
 
-    handlers = {signal.SIGWINCH: changed.set, signal.SIGTSTP: stop, signal.SIGCONT: go_on}
+    handlers = {signal.SIGWINCH: changed.set, signal.SIGTSTP: stop, signal.SIGCONT: resume}
     with signals_handled(loop, handlers):
-        # The size may have changed since the start.
+        # The size may have changed since the command was started.
         changed.set()
         while True:
             await changed.wait()
@@ -241,8 +262,8 @@ async def _follow_terminal(process: Exec, raw: RawMode | None) -> None:
 
 
 def _undo(modes: TerminalModes) -> None:
-    """Reset the screen modes that a killed program has left on."""
+    """Reset the screen modes that a killed program has left changed."""
     if (sequence := modes.undo()) and is_terminal(STDOUT_FD):
-        # The terminal may be gone, and the program with it.
+        # The terminal may have hung up, which also killed the program.
         with suppress(OSError):
             os.write(STDOUT_FD, sequence)

@@ -1,4 +1,4 @@
-"""What a command that has ended wrote: captured up to a limit, as bytes or as text."""
+"""Captures a command's output up to a limit, as bytes or as text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Stream = Literal["stdout", "stderr"]
 
     OnOutput = Callable[[Stream, Any], object]
-    """Gets the name of a stream, and a part of what the command wrote to it."""
+    """Called with the name of a stream, and a part of the output on it."""
 
     T_co = TypeVar("T_co", covariant=True, default=bytes)
 else:
@@ -37,13 +37,13 @@ __all__ = ["Capture", "CompletedProcess", "captured_streams", "encoded", "exchan
 
 @dataclass(frozen=True, slots=True)
 class CompletedProcess(Generic[T_co]):
-    """A command that has ended, as :class:`subprocess.CompletedProcess` has it.
+    """The result of a command that has ended, like :class:`subprocess.CompletedProcess`.
 
     Attributes:
-        args: its words, or its script and the script's parameters.
-        returncode: the exit status; 128+n where signal n ended it.
-        stdout, stderr: what it wrote; None for what was not captured.
-        container: the name of the container that it ran in.
+        args: the command's words, or its script and the script's parameters.
+        returncode: the exit status; 128+n if signal n ended the command.
+        stdout, stderr: the output; None for a stream that was not captured.
+        container: the name of the container that the command ran in.
     """
 
     args: list[str]
@@ -69,25 +69,28 @@ class CompletedProcess(Generic[T_co]):
 def source_of(
     stdin: int | bytes | LocalFile | None, text: object, encoding: str | None, errors: str
 ) -> int | bytes | LocalFile:
-    """Return what stdin is fed from: ``stdin``, the text or bytes of ``input``, or nothing.
+    """Return the source of stdin: ``stdin`` itself, the bytes of ``input``, or DEVNULL.
 
     Raises:
-        ValueError: both are given, or ``stdin`` is PIPE.
+        ValueError: both are set, or ``stdin`` is PIPE.
         TypeError, UnicodeEncodeError: as :func:`encoded`.
     """
     if stdin is not None and (text is not None or stdin == PIPE):
-        raise ValueError("stdin is for a file, and input for text or bytes: give one of them")
+        raise ValueError(
+            "stdin cannot be PIPE, nor be combined with input: "
+            "use stdin for a file, or input for text or bytes"
+        )
     if text is not None:
         return encoded(text, encoding, errors)
     return DEVNULL if stdin is None else stdin
 
 
 def encoded(data: object, encoding: str | None, errors: str) -> bytes:
-    """Return what is sent for ``input``: text with an encoding, bytes without one.
+    """Return the bytes of ``input``, which must be text with an encoding, and bytes without one.
 
     Raises:
         TypeError: it is of another type.
-        UnicodeEncodeError: it has characters that the encoding has not.
+        UnicodeEncodeError: the encoding lacks some of its characters.
     """
     if encoding is None:
         if isinstance(data, bytes | bytearray | memoryview):
@@ -99,7 +102,7 @@ def encoded(data: object, encoding: str | None, errors: str) -> bytes:
 
 
 def captured_streams(stdout: object, stderr: object, *, tty: bool) -> set[Stream]:
-    """Return the streams that are captured: those that are PIPE, and that there are."""
+    """Return the streams to capture: those that are PIPE. With a TTY, there is no stderr."""
     wanted: set[Stream] = set()
     if stdout == PIPE:
         wanted.add("stdout")
@@ -114,11 +117,11 @@ class Capture:
     Args:
         argv: the command's words.
         container: the name of its container.
-        streams: those that are captured.
-        encoding: None for bytes.
-        errors: what is done about bytes that are no text, as :mod:`codecs` has it.
+        streams: the streams to capture.
+        encoding: the encoding of text; None for bytes.
+        errors: the error handler for bytes that are invalid in the encoding (:mod:`codecs`).
         limit: the most bytes of each stream; None for no limit.
-        on_output: gets every part of the output as it comes.
+        on_output: called with each part of the output as it arrives.
     """
 
     def __init__(  # noqa: PLR0913 # only run() calls it
@@ -141,39 +144,40 @@ class Capture:
         self._decoders = {stream: Decoder(*self._decoding or ()) for stream in streams}
 
     def take(self, stream: Stream, data: bytes) -> None:
-        """Take a part of the output.
+        """Add a part of the output.
 
         Raises:
-            TooMuchOutput: it is more than the limit.
+            TooMuchOutput: the output is longer than the limit.
         """
-        seen = self._data[stream]
-        room = len(data) if self._limit is None else self._limit - len(seen)
-        seen += data[:room]
-        self._tell(stream, data[:room])
+        captured = self._data[stream]
+        room = len(data) if self._limit is None else self._limit - len(captured)
+        captured += data[:room]
+        self._report(stream, data[:room])
         if len(data) > room:
             raise TooMuchOutput(self.argv, self._limit or 0, **self.captured())
 
     def finish(self) -> None:
-        """Take the end of the output."""
+        """End the output: decode and report the last bytes."""
         for stream in self._data:
-            self._tell(stream, b"", final=True)
+            self._report(stream, b"", final=True)
 
-    def _tell(self, stream: Stream, data: bytes, *, final: bool = False) -> None:
+    def _report(self, stream: Stream, data: bytes, *, final: bool = False) -> None:
+        """Call ``on_output``, with text if there is an encoding."""
         if self._on_output is not None:
-            told = (
+            part = (
                 data if self._decoding is None else self._decoders[stream].feed(data, final=final)
             )
-            if told:
-                self._on_output(stream, told)
+            if part:
+                self._on_output(stream, part)
 
     def captured(self, *, strict: bool = False) -> Captured:
-        """Return what was captured so far, as an error's keywords.
+        """Return the output captured so far, as keyword arguments of an error.
 
         Args:
-            strict: whether bytes that are no text raise where ``errors`` is "strict".
+            strict: whether invalid bytes raise if ``errors`` is "strict"; else they are replaced.
 
         Raises:
-            UnicodeDecodeError: it is no text in this encoding.
+            UnicodeDecodeError: the output is invalid in the encoding.
         """
         whole: dict[str, Any] = {stream: bytes(data) for stream, data in self._data.items()}
         if self._decoding is not None:
@@ -191,11 +195,11 @@ class Capture:
         }
 
     def completed(self, status: int, *, check: bool) -> CompletedProcess[Any]:
-        """Return what the command has come to.
+        """Return the command's result.
 
         Raises:
             CommandFailed: with ``check``, the exit status is not 0.
-            UnicodeDecodeError: the output is no text in this encoding.
+            UnicodeDecodeError: the output is invalid in the encoding.
         """
         if check and status != 0:
             raise CommandFailed(self.argv, status, **self.captured())
@@ -207,17 +211,18 @@ _AT_ONCE: Final = 64 * 1024
 
 
 async def exchange(stdin: Any, data: Any, takers: Mapping[Any, Callable[[Any], object]]) -> None:
-    """Send ``data`` and the end of stdin, and hand on what is read, until the end of all of it.
+    """Send ``data`` and the end of stdin; pass the output to the takers until all streams end.
 
-    A failure of the command, or of its connection, is left to who waits for the command.
+    A failure of the command or of its connection is not raised here: waiting for the command raises
+    it.
 
     Args:
-        stdin: a writer; None for none.
-        data: what it takes.
-        takers: what gets each part of the output, by the readers; None is no reader.
+        stdin: a writer, or None.
+        data: the writer's bytes or text.
+        takers: maps readers to functions that are called with each part; a reader may be None.
 
     Raises:
-        Exception: what a taker or a reader raises.
+        Exception: the first other exception of a taker or a reader.
     """
     try:
         async with asyncio.TaskGroup() as group:
@@ -226,13 +231,13 @@ async def exchange(stdin: Any, data: Any, takers: Mapping[Any, Callable[[Any], o
             for reader, take in takers.items():
                 if reader is not None:
                     group.create_task(_collect(reader, take))
-    except ExceptionGroup as wrong:
-        # As it would be raised without tasks.
-        raise wrong.exceptions[0] from None
+    except ExceptionGroup as failures:
+        # The caller knows nothing of these tasks: raise the exception itself.
+        raise failures.exceptions[0] from None
 
 
 async def _send(writer: Any, data: Any) -> None:
-    # A command need not read its stdin.
+    # Not an error: a command may end, or close its stdin, without having read all of it.
     with suppress(BrokenPipeError):
         if data and not writer.is_closing():
             writer.write(data)

@@ -1,4 +1,4 @@
-"""The lines of a command's output, of both streams in the order in which they came."""
+"""The lines of a command's stdout and stderr, in the order in which they arrive."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 __all__ = ["Lines", "LinesOutput"]
 
 _MUCH: Final = 2**30
-"""Bytes: more than a reader has."""
+"""Bytes: more than a reader can have buffered."""
 
 
 class Lines:
-    r"""Joins streams line by line; to be iterated over asynchronously.
+    r"""Joins streams line by line. Iterate over it asynchronously.
 
-    It yields ``(stream, line)``, the line with its newline. The last one of a stream may have none,
-    and one that is longer than the limit comes in parts.
+    It yields ``(stream, line)``, the line with its newline, which the last line of a stream may
+    lack. A line that is longer than the limit is yielded in parts.
 
     Args:
-        decoding: an encoding and what is done about errors, for text; None for bytes.
-        limit: how much may wait to be taken, and the longest line.
+        decoding: an encoding and an error handler, for text; None for bytes.
+        limit: the most bytes or characters to buffer, and the longest line.
     """
 
     def __init__(self, decoding: tuple[str, str] | None, limit: int) -> None:
@@ -46,30 +46,32 @@ class Lines:
         self._size = 0
         self._open = 0
         self._failure: Exception | None = None
-        self._some = asyncio.Event()
+        self._some = asyncio.Event()  # set while there is a line, or the end
         self._room = asyncio.Event()
         self._room.set()
 
     def joined(self, output: Output, stream: Stream, *, has_ended: bool) -> Output:
-        """Return where one of the streams is to go from now on, if it was a pipe.
+        """Return the output that sends a stream's lines here, in place of a pipe.
+
+        An output that is not a pipe is returned as it is.
 
         Args:
-            output: where it has gone; what its reader has not read is taken over.
-            stream: its name.
-            has_ended: whether that was all.
+            output: the stream's present output. Bytes that its reader has not read are taken over.
+            stream: the stream's name.
+            has_ended: whether the stream has ended.
         """
         if not isinstance(output, Pipe):
             return output
         self._open += 1
         join = LinesOutput(self, stream, Decoder(*self._decoding).feed if self._decoding else _same)
-        with suppress(RindError, OSError):  # a failure comes at the end
+        with suppress(RindError, OSError):  # a failure is raised at the end of the lines
             join.take(memoryview(_at_once(output.reader.read(_MUCH))))
         if has_ended:
             join.close(output.reader.exception())
         return join
 
     def put(self, stream: Stream, lines: list[Any]) -> None:
-        """Take lines. For the outputs."""
+        """Buffer lines. Called by the outputs."""
         self._lines.extend((stream, line) for line in lines)
         self._size += sum(map(len, lines))
         if self._lines:
@@ -81,11 +83,11 @@ class Lines:
             self._room.set()
 
     async def until_room(self) -> None:
-        """Wait until there is room for more. For the outputs."""
+        """Wait until there is room for more. Called by the outputs."""
         await self._room.wait()
 
     def end(self, failure: Exception | None) -> None:
-        """Take the end of one of the streams, or the failure in its place. For the outputs."""
+        """Note that a stream has ended, or failed. Called by the outputs."""
         self._open -= 1
         self._failure = self._failure or failure
         if not self._open:
@@ -111,17 +113,17 @@ class Lines:
 
 
 class LinesOutput:
-    """One of the streams that :class:`Lines` joins."""
+    """The output of one stream that :class:`Lines` joins."""
 
     def __init__(self, lines: Lines, stream: Stream, decode: Callable[..., Any]) -> None:
         self.full = lines.full
         self._lines = lines
         self._stream = stream
         self._decode = decode
-        self._begun = lines.newline[:0]
+        self._begun = lines.newline[:0]  # a line without its newline yet
 
     def take(self, data: memoryview) -> bool:
-        """Take a part of the stream; return whether there is room for more."""
+        """Split a part of the stream into lines; return whether there is room for more."""
         self._feed(bytes(data))
         return not self.full.is_set()
 
@@ -130,7 +132,7 @@ class LinesOutput:
         await self._lines.until_room()
 
     def close(self, failure: Exception | None) -> None:
-        """Take the end of the stream, or the failure in its place."""
+        """End the stream, with a failure if it broke."""
         try:
             self._feed(b"", final=True)
         except UnicodeDecodeError as exc:
@@ -147,12 +149,12 @@ class LinesOutput:
         self._lines.put(self._stream, lines)
 
 
-def _same(data: bytes, *, final: bool = False) -> bytes:  # noqa: ARG001 # as a decoder has it
+def _same(data: bytes, *, final: bool = False) -> bytes:  # noqa: ARG001 # a decoder's parameters
     return data
 
 
 def _at_once(coroutine: Coroutine[Any, Any, bytes]) -> bytes:
-    """Return what a coroutine returns, or nothing if it would have to wait."""
+    """Return a coroutine's result; ``b""`` if it would have to wait."""
     try:
         coroutine.send(None)
     except StopIteration as stop:

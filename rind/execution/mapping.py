@@ -1,4 +1,4 @@
-"""What maps the paths in a command's streams: as plain bytes, or as messages of a protocol."""
+"""Rewriters that map the paths in a command's streams: in plain bytes, or in protocol messages."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
         """Rewrites one stream."""
 
         def feed(self, data: bytes) -> bytes:
-            """Return what can be said of the stream so far, rewritten.
+            """Rewrite the next bytes of the stream; return all that are complete.
 
             Raises:
-                RindError: the stream is not what it should be.
+                RindError: the stream does not follow its protocol.
             """
 
         def close(self) -> bytes:
-            """Return what is left, at the end.
+            """End the stream; return the bytes that were held back.
 
             Raises:
                 RindError: as :meth:`feed`.
@@ -38,7 +38,7 @@ _NAMES = {"lsp": "the language server protocol", "dap": "the debug adapter proto
 
 
 def outward(config: ExecConfig) -> dict[int, Rewriting]:
-    """Return what rewrites a command's output, by stream; none if nothing is mapped."""
+    """Return the rewriters of a command's output, by stream; empty if no paths are mapped."""
     if not config.mapped:
         return {}
     from rind.decide.path_map import PathMap  # noqa: PLC0415 # rarely needed
@@ -51,12 +51,12 @@ def outward(config: ExecConfig) -> dict[int, Rewriting]:
 
 
 def inward(config: ExecConfig) -> Rewriting | None:
-    """Return what rewrites a command's stdin; None for nothing."""
+    """Return the rewriter of a command's stdin; None if it is not rewritten."""
     return _Messages(config, outward=False) if config.protocol else None
 
 
 class _Messages:
-    """Rewrites messages, and says whose stream is broken."""
+    """Rewrites protocol messages. An error names the stream that violates the protocol."""
 
     def __init__(self, config: ExecConfig, *, outward: bool) -> None:
         from rind.decide.messages import MessageStream  # noqa: PLC0415 # rarely needed
@@ -65,7 +65,7 @@ class _Messages:
         self._stream = MessageStream(PathMap(config.mapped), config.protocol, outward=outward)
         self._error = Broken if outward else UsageError
         whose = "the server's output" if outward else "the client's input"
-        self._said = f"{whose} is not {_NAMES[config.protocol]}"
+        self._problem = f"{whose} is not {_NAMES[config.protocol]}"
 
     def feed(self, data: bytes) -> bytes:
         with self._errors():
@@ -80,4 +80,4 @@ class _Messages:
         try:
             yield
         except ValueError as exc:
-            raise self._error(f"{self._said}: {exc}") from exc
+            raise self._error(f"{self._problem}: {exc}") from exc

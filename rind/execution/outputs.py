@@ -1,4 +1,4 @@
-"""Where a command's stdout and stderr go: asyncio's readers, local files, or nowhere.
+"""Destinations of a command's stdout and stderr: asyncio's readers, local files, or nothing.
 
 The engine sends stdout and stderr over one connection, so an unread pipe blocks the other one too.
 Read both, or send the unwanted one to ``DEVNULL``.
@@ -14,23 +14,23 @@ __all__ = ["Discard", "File", "Output", "OutputReader", "Pipe", "output"]
 
 
 class Output(Protocol):
-    """Where a command's stdout or stderr goes."""
+    """The destination of a command's stdout or stderr."""
 
     def take(self, data: memoryview) -> bool:
-        """Take a part; return whether there is room for more, else wait for it."""
+        """Take a part. If this returns False, call :meth:`until_room` before the next one."""
 
     async def until_room(self) -> None:
         """Return once there is room for more."""
 
     def close(self, failure: Exception | None) -> None:
-        """Take the end of the stream, or the failure in its place."""
+        """End the stream, with a failure if it broke."""
 
 
 class Discard:
     """Discards everything: DEVNULL."""
 
-    def take(self, data: memoryview) -> bool:  # noqa: ARG002 # it is what it is for
-        """Return that there is room."""
+    def take(self, data: memoryview) -> bool:  # noqa: ARG002 # its purpose
+        """Return True: there is always room."""
         return True
 
     async def until_room(self) -> None:
@@ -49,17 +49,17 @@ class File:
         self._left: list[memoryview] = []
 
     def take(self, data: memoryview) -> bool:
-        """Write what is taken at once; return whether that is all."""
+        """Write as much as is possible without blocking; return whether it was everything."""
         self._left.append(data)
         return self._sink.write_at_once(self._left)
 
     async def until_room(self) -> None:
-        """Return once all is written."""
+        """Return once everything is written."""
         left, self._left = self._left, []
         await self._sink.write(*left)
 
-    def close(self, failure: Exception | None) -> None:  # noqa: ARG002 # a file takes no failure
-        """Close it: the reader of a pipe must see the end."""
+    def close(self, failure: Exception | None) -> None:  # noqa: ARG002 # a file has no place for it
+        """Close the file: if it is a pipe, its reader must see the end."""
         self._sink.close()
         self._file.close()
 
@@ -68,7 +68,7 @@ _readuntil: Final = asyncio.StreamReader.readuntil
 
 
 class OutputReader(asyncio.StreamReader):
-    """Raises a failure where the end would be, after all that was received before."""
+    """A StreamReader that can end with a failure: once all data is read, reading raises it."""
 
     failure: Exception | None = None
 
@@ -81,16 +81,16 @@ class OutputReader(asyncio.StreamReader):
         return self._checked(await super().read(n), enough=n == 0)
 
     async def readline(self) -> bytes:
-        """Read as :class:`asyncio.StreamReader` does, but for one coroutine less for each line."""
+        """Read as :class:`asyncio.StreamReader` does, with one coroutine less per line."""
         try:
             return await _readuntil(self, b"\n")
         except asyncio.IncompleteReadError as exc:
             return self._checked(exc.partial)
         except asyncio.LimitOverrunError:
-            return await super().readline()  # it is this error there too, and told as ever
+            return await super().readline()  # raises asyncio's ValueError for too long a line
 
     async def __anext__(self) -> bytes:
-        # As above: two coroutines less.
+        # As in readline(), but two coroutines less.
         try:
             return await _readuntil(self, b"\n")
         except asyncio.IncompleteReadError as exc:
@@ -124,11 +124,11 @@ class OutputReader(asyncio.StreamReader):
 
 
 class Pipe(asyncio.ReadTransport):
-    """Fills a StreamReader, and waits while that is full: asyncio's own backpressure.
+    """Feeds a StreamReader, whose own limit gives the backpressure.
 
     Attributes:
-        reader: what the caller reads.
-        full: is set while the reader must read before there can be more.
+        reader: the caller's end.
+        full: set while the reader is full: the caller must read before more is received.
     """
 
     def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
@@ -140,22 +140,22 @@ class Pipe(asyncio.ReadTransport):
         self._room.set()
 
     def pause_reading(self) -> None:
-        """Stop receiving. For the reader to call."""
+        """Stop receiving. Called by the reader."""
         self._room.clear()
         self.full.set()
 
     def resume_reading(self) -> None:
-        """Receive again. For the reader to call."""
+        """Receive again. Called by the reader."""
         self.full.clear()
         self._room.set()
 
     def take(self, data: memoryview) -> bool:
-        """Feed the reader; return whether it wants more."""
+        """Feed the reader; return whether it has room for more."""
         self.reader.feed_data(data)
         return self._room.is_set()
 
     async def until_room(self) -> None:
-        """Return once the reader wants more."""
+        """Return once the reader has room for more."""
         await self._room.wait()
 
     def close(self, failure: Exception | None = None) -> None:
@@ -165,7 +165,12 @@ class Pipe(asyncio.ReadTransport):
 
 
 def output(where: int | LocalFile, limit: int) -> "Pipe | Discard | File":
-    """Return the destination of a command's output, for PIPE, DEVNULL or a local file."""
+    """Return the destination for PIPE, DEVNULL or a local file.
+
+    Args:
+        where: one of these.
+        limit: the limit of a pipe's reader, in bytes.
+    """
     if where == PIPE:
         return Pipe(limit)
     if where == DEVNULL:

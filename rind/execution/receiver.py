@@ -1,4 +1,25 @@
-"""Receives a command's output for its reader, and ahead of a slow one."""
+"""Receives a command's output for its reader, and ahead of a slow reader at the command's end.
+
+Goal: the reader gets every byte that the command wrote, or an error if bytes are missing. A reader
+that does not read blocks the command, as an unread pipe would.
+
+Plan:
+
+* Receive only when the reader asks. Then the kernel's socket buffers are the only buffer, and they
+  give backpressure.
+* That alone loses output: two seconds after a command's end, the engine drops unsent output. So a
+  task notices the end, and receives the remainder even without a reader
+  (:meth:`Receiver.save_the_rest`). It watches the command's process if that is on this machine;
+  otherwise it polls the engine, and only while the reader is slow.
+* Reader and task may want to receive at the same time. A lock makes one of them wait; afterwards
+  the count of received bytes shows whether the other has received.
+* An engine that cannot start a command writes the reason to the command's output. So the first
+  output is held until the exec instance's state shows that the command has started.
+
+Doubts: Podman adds messages of its own to stderr. They are recognized by their text, so the same
+text written by a command is removed too. A process that outlives the command may write more than
+:data:`MOST_SAVED` bytes: then it meets backpressure, and the engine may drop some of its output.
+"""
 
 import asyncio
 import re
@@ -23,23 +44,24 @@ if TYPE_CHECKING:
 __all__ = ["Receiver"]
 
 SLOW_READER: Final = 0.25
-"""Seconds between two reads from which on a reader is slow."""
+"""Seconds without a read after which a reader counts as slow."""
 
-MOST_SAID: Final = 64 * 1024
-"""Bytes of an engine's reason for a failed start: one line, as a rule."""
+MOST_REASON: Final = 64 * 1024
+"""Bytes of an engine's reason for a failed start; usually it is one line."""
 
 MOST_SAVED: Final = 16 * 1024 * 1024
-"""Bytes to receive ahead of the reader at a command's end. A child that it left behind may go on
-writing, and must meet backpressure again."""
+"""Bytes to receive ahead of the reader at a command's end. A child that outlives the command may go
+on writing, and must meet backpressure again."""
 
 
 _NOISE: Final = re.compile(
     rb"Error: (read|write) unixpacket @->[^\n]*/attach: (?:read|write): "
     rb"(?:connection reset by peer|broken pipe)\n"
 )
-"""What Podman adds to the stderr of a command that ends without having read its stdin. Where it was
-reading, output is missing in one of three; where it was writing, seldom (4.3 and 5.8)."""
+"""The message that Podman adds to stderr when a command ends without having read its stdin. After
+"read", output is missing in one case of three; after "write", seldom (4.3 and 5.8)."""
 _MOST_NOISE: Final = 300
+"""Bytes: longer parts are not searched for the message."""
 
 
 class Receiver:
@@ -48,10 +70,10 @@ class Receiver:
     Attributes:
         at_end: whether there is nothing more to receive.
         taken: the number of bytes that the reader got.
-        last_said: the last output on stderr, or on the TTY.
+        last_said: the end of the output on stderr, or on the TTY.
     """
 
-    def __init__(  # noqa: PLR0913 # what it is made of
+    def __init__(  # noqa: PLR0913 # its collaborators
         self,
         stream: HijackedStream,
         inspector: Inspector,
@@ -76,7 +98,7 @@ class Receiver:
         self._received = 0  # bytes, frame headers included
         self._failure: Broken | None = None
         self._started = asyncio.Event()
-        self._state = ExecState(running=True, exit_code=None, pid=0)  # at the first output
+        self._state = ExecState(running=True, exit_code=None, pid=0)  # as of the first output
         self._reader_is_away = asyncio.Event()
         self._reader_is_away.set()
 
@@ -93,7 +115,7 @@ class Receiver:
         return stream, bytes(view)
 
     async def read_all(self) -> list[tuple[int, memoryview]] | None:
-        """Return all parts that were received, one at least; None at the end.
+        """Return all received parts, at least one; None at the end.
 
         Raises:
             StartError, Broken: as :meth:`read`.
@@ -103,13 +125,14 @@ class Receiver:
         return [self._take() for _ in range(len(self._parts))]
 
     async def hand_on(self, take: Callable[[list[tuple[int, memoryview]]], bool]) -> None:
-        """Hand on parts as they arrive, after the first :meth:`read_all`, at less cost than that.
+        """Pass parts to ``take`` as they arrive, at less cost than :meth:`read_all`.
 
-        Returns once ``take`` returns False. The end of the output is left to :meth:`read_all`, and
-        so is all that is not ordinary.
+        Call :meth:`read_all` once before: it checks that the command has started. Returns once
+        ``take`` returns False, and whenever :meth:`read_all` must be called next: at the end of the
+        output, after a failure, and if parts are buffered or another task receives them.
 
         Args:
-            take: gets what :meth:`read_all` would return.
+            take: called with what :meth:`read_all` would return.
         """
         if self._parts or self.at_end or self._turn.locked():
             return
@@ -124,7 +147,7 @@ class Receiver:
         self._reader_is_away.clear()
         try:
             async with self._turn:
-                # While this waited for its turn, another task may have received.
+                # While this task waited for the lock, another may have received.
                 if not self._parts and not self.at_end:
                     await self._stream.hand_on(receive)
         except Broken as exc:
@@ -133,13 +156,13 @@ class Receiver:
             self._reader_is_away.set()
 
     def _fail(self, exc: Broken) -> None:
-        """End the output with an error, which says of a failed connection what may still run."""
-        lost = isinstance(exc.__cause__, OSError)
-        self._failure = self._inspector.lost(str(exc)) if lost else exc
+        """End the output with an error. If the connection failed, the command may still run."""
+        connection_failed = isinstance(exc.__cause__, OSError)
+        self._failure = self._inspector.lost(str(exc)) if connection_failed else exc
         self.at_end = True
 
     async def _fill(self) -> bool:
-        """Have a part, and return whether there is one."""
+        """Receive until there is a part; return False at the end."""
         self._reader_is_away.clear()
         try:
             while not self._parts and not self.at_end:
@@ -148,7 +171,7 @@ class Receiver:
                 self._check_end()
                 return False
             if not self._started.is_set():
-                await self._see_started()
+                await self._check_started()
         finally:
             self._reader_is_away.set()
         return True
@@ -159,7 +182,11 @@ class Receiver:
         return stream, part
 
     def _note(self, stream: int, part: memoryview) -> None:
-        """Note what the reader gets."""
+        """Count a part that the reader gets, and keep its last bytes.
+
+        Raises:
+            Broken: the part is an error message of the engine.
+        """
         if stream == SYSTEM_ERROR:
             raise Broken(f"the engine says: {bytes(part[:LONGEST]).decode(errors='replace')}")
         self.taken += len(part)
@@ -167,60 +194,61 @@ class Receiver:
             self.last_said = (self.last_said + part[-LONGEST:])[-LONGEST:]
 
     async def save_the_rest(self) -> None:
-        """Save what the engine would drop, or forget, at the command's end. Runs as a task.
+        """Receive the remaining output and the exit code at the command's end. Run it as a task.
 
         Two seconds after a command's end, the engine drops the output that it could not send
         (moby, daemon/monitor.go: the exec's StreamConfig.Wait), and minutes later it forgets the
-        exit code. Until the end, backpressure stops the command. At the end, the engine and the
-        sockets hold about 1.4 MB at most, which is received at once. Without this, up to 72 kB
-        were lost on 20.10 and 28.5.
+        exit code. Before the end, backpressure blocks the command, and nothing is lost. At the end,
+        the engine and the sockets hold 1.4 MB at most, which is received at once. Without this, up
+        to 72 kB were lost on 20.10 and 28.5.
         """
         state = await self._first_state()
         if state.running and not await self._inspector.until_root_ended(state):
             await self._until_ended_unread()
-        # A child that the command left behind may hold the stream open, and write nothing.
+        # This may wait for long: a child that outlives the command can hold the stream open
+        # without writing.
         limit = self._received + MOST_SAVED
         while self._may_receive(limit):
             await self._receive()
-        # Who waits for the end without reading has it from here.
-        with suppress(EngineError):  # the reader will meet it too
+        # A caller may wait for the command's end without reading: only this poll sees the end then.
+        with suppress(EngineError):  # the reader will meet the same error
             while self._inspector.settled is None:
                 await asyncio.sleep(SLOW_READER)
                 await self._inspector.poll()
 
     async def _first_state(self) -> ExecState:
-        """Return the state at the first output, or when the reader is slow to come for that."""
+        """Return the state as of the first output; poll for it if the reader is slow to read."""
         while not self._started.is_set():
-            waiting = {
+            waiters = {
                 asyncio.ensure_future(event.wait())
                 for event in (self._started, self._reader_is_away)
             }
             try:
-                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                for one in waiting:
-                    one.cancel()
+                for waiter in waiters:
+                    waiter.cancel()
             if not self._started.is_set():
                 await asyncio.sleep(SLOW_READER)
                 if self._reader_is_away.is_set():
-                    with suppress(EngineError):  # the reader will meet it too
-                        return await self._poll_taking_output()
+                    with suppress(EngineError):  # the reader will meet the same error
+                        return await self._poll_while_receiving()
         return self._state
 
     async def _until_ended_unread(self) -> None:
-        """Ask the engine, while the reader is slow, until the command has ended."""
+        """Poll the state whenever the reader is slow; return once the command has ended."""
         while True:
             await self._reader_is_away.wait()
             await asyncio.sleep(SLOW_READER)
             if not self._reader_is_away.is_set():
                 continue
-            with suppress(EngineError):  # the reader will meet it too
-                state = await self._poll_taking_output()
+            with suppress(EngineError):  # the reader will meet the same error
+                state = await self._poll_while_receiving()
                 if not state.running and state.exit_code is not None:
                     return
 
     async def _receive(self) -> None:
-        """Receive once, unless another task has just done so."""
+        """Receive once, unless another task has received while this one waited for the lock."""
         received = self._received
         async with self._turn:
             if self.at_end or self._received != received:
@@ -236,6 +264,7 @@ class Receiver:
                 self._fail(exc)
 
     def _decoded(self, data: bytes) -> list[tuple[int, memoryview]]:
+        """Return the parts of received bytes, without Podman's message. A TTY has no frames."""
         if self._decoder is not None:
             parts = self._decoder.feed(data)
             return (
@@ -244,25 +273,25 @@ class Receiver:
         return [(STDOUT, memoryview(data))] if data else []
 
     def _rewritten(self, parts: list[tuple[int, memoryview]]) -> list[tuple[int, memoryview]]:
-        """Map the paths in parts."""
+        """Return parts with their paths mapped."""
         if not self._rewriters:
             return parts
-        done = [
+        rewritten = [
             (stream, memoryview(self._rewriters[stream].feed(bytes(part))))
             if stream in self._rewriters
             else (stream, part)
             for stream, part in parts
         ]
-        return [part for part in done if part[1]]
+        return [part for part in rewritten if part[1]]
 
     def _held_back(self) -> Iterator[tuple[int, memoryview]]:
-        """Yield what may no longer become a path, at the end."""
+        """At the end, yield the bytes that were held back as the possible start of a path."""
         for stream, rewriter in self._rewriters.items():
             if rest := rewriter.close():
                 yield stream, memoryview(rest)
 
     def _is_noise(self, stream: int, part: memoryview) -> bool:
-        """Whether a part is a word of Podman's about its own connection to the command."""
+        """Whether a part is Podman's message about its own connection to the command."""
         noise = _NOISE.fullmatch(part) if stream == STDERR and len(part) < _MOST_NOISE else None
         if noise is not None:
             self._noise = noise[1].decode()
@@ -272,50 +301,61 @@ class Receiver:
         return not self.at_end and self._received < limit
 
     def _check_end(self) -> None:
+        """Check that the output has ended as it should.
+
+        Raises:
+            Broken: the connection failed, or output is missing.
+        """
         if self._failure is not None:
             raise self._failure
         if self._decoder is not None:
             self._decoder.close()
+        # Podman's failed read loses output often. Its failed write seldom does, and is a sign of it
+        # only if there was no output at all.
         if self._noise == "read" or (self._noise and not self.taken):
             raise OutputMissing(
                 "Podman lost its connection to the command, which has not read its stdin: "
                 "output may be missing (give it no stdin)"
             )
         if self._stream.was_reset and not self._stream.has_written:
-            # Otherwise a reset is normal: the command left some of its stdin unread.
+            # After a write, a reset is normal: the command left some of its stdin unread.
             raise self._inspector.lost("the connection to the engine was reset")
 
-    async def _see_started(self) -> None:
-        """Find out whether the first output is the command's.
+    async def _check_started(self) -> None:
+        """Check that the first output is the command's.
 
-        An engine that could not start it writes the reason to the stream, like output of the
-        command. By then the exec instance is settled, with no process.
+        An engine that cannot start the command writes the reason to the stream, as if the command
+        had written it. At that time the exec instance is settled already, and has no process.
+
+        Raises:
+            StartError: the command never started.
         """
-        state = await self._poll_taking_output()
+        state = await self._poll_while_receiving()
         if not state.has_started:
-            limit = self._received + MOST_SAID
+            limit = self._received + MOST_REASON
             while self._may_receive(limit):
                 await self._receive()
-            text = b"".join(part for _, part in self._parts)[:MOST_SAID].decode(errors="replace")
+            text = b"".join(part for _, part in self._parts)[:MOST_REASON].decode(errors="replace")
+            # None: the state does not show whether it started (Podman), so the text decides.
             if state.has_started is False or tells_failure(text):
                 raise start_failure(text, self._inspector.container.name)
         self._state = state
         self._started.set()
 
-    async def _poll_taking_output(self) -> ExecState:
-        """Poll the state; receive meanwhile if the engine cannot answer before.
+    async def _poll_while_receiving(self) -> ExecState:
+        """Poll the state; if the engine is slow to answer, receive output until it does.
 
-        An engine that is stuck with an ended command's output holds the exec's lock, and answers
-        no request about it. Seen on 28.5.
+        An engine that cannot send an ended command's output holds the exec's lock meanwhile, and
+        answers no request about the exec. Seen on 28.5.
         """
         polling = self._tasks.spawn(self._inspector.poll())
         await asyncio.wait({polling}, timeout=SLOW_READER)
         limit = self._received + MOST_SAVED
         while not polling.done() and self._may_receive(limit):
-            # Never cancelled: bytes that it has received would be lost.
+            # Never cancelled: the bytes that it has received would be lost.
             receiving = self._tasks.spawn(self._receive())
             await asyncio.wait({polling, receiving}, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait({polling})
-        if polling.cancelled():
+        if polling.cancelled():  # by the tasks' owner, which closes the command
             raise Broken(LEFT)
         return polling.result()

@@ -1,4 +1,20 @@
-"""Polls an exec's state and interprets it."""
+"""Polls an exec's state and interprets it.
+
+Goal: report how a command ended, and never report an end that has not happened.
+
+Plan: inspect the exec instance, and remember the state once it is settled, because the engine
+forgets the instance minutes later. Some answers need a second look:
+
+* Exit code 126 may be wrong while the command still runs: check whether its processes exist.
+* HTTP status 404: either the container was removed, or the engine has forgotten the exec instance.
+  A request for the container shows which.
+* HTTP status 409, or exit code 137 although Rind sent no SIGKILL: the container's events around the
+  end show whether the command was killed with its container, or for lack of memory.
+
+Doubts: the events are matched by time alone. If something else kills a command, and its container
+ends within the next second, or ran out of memory in the two seconds before, the container is
+reported as the cause.
+"""
 
 from __future__ import annotations
 
@@ -33,29 +49,29 @@ __all__ = ["EVENTS", "Inspector", "container_gone", "ending"]
 
 _log: Final = logging.getLogger(__name__)
 
-_LACKING: Final = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
-"""What a system call fails with for a lack of ours, and not for the engine."""
+_SHORTAGES: Final = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
+"""Errors of system calls that are due to a shortage on this machine, and not to the engine."""
 
 KILLED: Final = ExitStatus.SIGNALLED + 9
 
 _AROUND_THE_END: Final = 2.0, 1.0
-"""Seconds before and after a command's end in which its container's own is told. A busy 20.10 was
-seen to take 0.3 from the one to the other."""
+"""Seconds before and after a command's end in which events of its container count. A busy 20.10 was
+seen to take 0.3 s from the command's end to the container's."""
 
 
 _SOON: Final = 0.1
-"""The same after the end, where the container is seen to be up: it is its lack of memory that the
-engine may still have to tell."""
+"""Seconds after a command's end, if its container is seen to be up: then only an ``oom`` event can
+still be missing."""
 
 
 class Inspector:
     """Inspects one exec instance until its state is settled.
 
     Attributes:
-        container: where it is.
-        settled: the state of a command that has ended, or was never started.
-        has_ended: is set once one that was started has ended.
-        ending: how it was killed, with its container or for lack of memory; else None.
+        container: the container of the command.
+        settled: the final state, of a command that has ended or was never started; else None.
+        has_ended: set once the command has ended; never set if it was never started.
+        ending: how the command was killed, with its container or for lack of memory; else None.
     """
 
     def __init__(self, engine: Engine, container: Container, exec_id: str, tree: Tree) -> None:
@@ -71,21 +87,21 @@ class Inspector:
         self._since = self._clock()
 
     async def poll(self) -> ExecState:
-        """Ask for the state, and remember it once it is settled.
+        """Return the state, and remember it once it is settled.
 
         The engine forgets an exec instance five to ten minutes after its end (moby, daemon/exec.go,
         execCommandGC).
 
         Raises:
-            ContainerGone: the container was removed.
-            Broken: the engine is gone, or the command's stream is, while it runs on.
+            ContainerGone: the container has ended, or was removed.
+            Broken: the engine is gone, or the command's stream broke while the command runs on.
         """
         if self.settled is None:
             state = await self._inspect()
             if state.running or state.exit_code is None:
                 return state
             if state.exit_code == ExitStatus.NOT_EXECUTABLE and state.pid:
-                await self._doubt()
+                await self._check_ended()
             self.settled = state
             took = self._clock() - self._since
             _log.debug("exec %s: exit code %s, %.3f s", self._exec_id, state.exit_code, took)
@@ -94,38 +110,39 @@ class Inspector:
         return self.settled
 
     async def until_root_ended(self, state: ExecState) -> bool:
-        """Wait for the end of the command's own process; return False at once if it is not seen."""
+        """Wait until the command's own process ends; return False at once if it is not visible."""
         return await self._tree.until_root_ended(state.pid)
 
     async def explain(self) -> None:
-        """Find out who killed a command that ended by SIGKILL, unless Rind did.
+        """Find out why a command was killed by SIGKILL, unless Rind sent it; set :attr:`ending`.
 
         Raises:
-            ContainerGone: it died with its container.
+            ContainerGone: the command was killed with its container.
         """
         killed = self.settled is not None and self.settled.exit_code == KILLED
         if killed and not self._tree.was_killed:
-            how, with_container = ending(await self._happened())
+            how, with_container = ending(await self._events_at_end())
             if how is not None and with_container:
                 raise self._gone(how)
             self.ending = how
+            # Podman does not report all of these events, so look at the container itself.
             if self._engine.dialect.is_podman and (how := await self._container_end()):
                 raise self._gone(how)
 
     def lost(self, what: str) -> Broken:
-        """Return the error for a command whose state is unknown."""
+        """Return the error for a command whose state is unknown, because something failed."""
         return Lost(what, self.container.name)
 
     async def _inspect(self) -> ExecState:
         try:
             return await self._engine.inspect_exec(self._exec_id)
         except Unreachable as exc:
-            is_ours = isinstance(exc.__cause__, OSError) and exc.__cause__.errno in _LACKING
-            raise self.lost(str(exc) if is_ours else "the engine went away") from exc
+            is_local = isinstance(exc.__cause__, OSError) and exc.__cause__.errno in _SHORTAGES
+            raise self.lost(str(exc) if is_local else "the engine went away") from exc
         except Refused as exc:
-            # For a stopped container, the engine may answer 409 just before it knows the code.
+            # When a container stops, the engine may answer 409 shortly before it has the exit code.
             if exc.http_status == HTTPStatus.CONFLICT and "paused" not in exc.text.lower():
-                how, _ = ending(await self._happened())
+                how, _ = ending(await self._events_at_end())
                 raise self._gone(how or "stopped") from exc
             if exc.http_status != HTTPStatus.NOT_FOUND:
                 raise
@@ -134,12 +151,12 @@ class Inspector:
             raise self._gone("removed") from exc
 
     def _gone(self, how: Ending) -> ContainerGone:
-        """Return the error for a command that was killed with its container, and remember how."""
+        """Set :attr:`ending`; return the error for a command that was killed with its container."""
         self.ending = how
         return container_gone(self.container.name, how)
 
     async def _container_end(self) -> Ending | None:
-        """Return how the container has ended, by what is there now; None if it runs."""
+        """Return how the container ended, by its present state; None if it runs, or if unknown."""
         with suppress(EngineError):
             try:
                 container = await self._engine.container(self.container.id)
@@ -149,6 +166,7 @@ class Inspector:
         return None
 
     async def _container_is_there(self) -> bool:
+        """Whether the container exists; True if the engine does not answer that."""
         try:
             await self._engine.container(self.container.id)
         except Refused as exc:
@@ -157,8 +175,8 @@ class Inspector:
             return True
         return True
 
-    async def _happened(self) -> Collection[str]:
-        """Return the container's events around the command's end; asked for once."""
+    async def _events_at_end(self) -> Collection[str]:
+        """Return the container's events around the command's end. They are requested once."""
         if self._events is None:
             self._events = []
             before, after = _AROUND_THE_END
@@ -168,32 +186,35 @@ class Inspector:
                 self._events = await self._engine.events(self.container.id, EVENTS, before, after)
         return self._events
 
-    async def _doubt(self) -> None:
-        """Make sure that a command with status 126 has ended.
+    async def _check_ended(self) -> None:
+        """Check that a command with exit code 126 has ended.
 
-        The engine may report this status when the command's stream failed and the command still
-        runs (moby, ContainerExecStart; seen on 20.10 and 28.5), and does not correct it later. Of a
-        command that has ended since, it cannot be told from its own.
+        If the command's stream fails, the engine may report this code while the command still runs
+        (moby, ContainerExecStart; seen on 20.10 and 28.5), and does not correct it later. If the
+        command has ended since, the code cannot be distinguished from its own.
+
+        Raises:
+            Broken: the command still runs.
         """
-        with suppress(LeftRunning):  # there is no way to know
+        with suppress(LeftRunning):  # its processes cannot be seen: believe the engine
             if await self._tree.has_root():
                 raise self.lost("the connection to the engine broke")
 
 
-_TOLD: Final[dict[str, Ending]] = {
+_ENDINGS: Final[dict[str, Ending]] = {
     "destroy": "removed",
     "stop": "stopped",
     "oom": "out of memory",
     "kill": "killed",
     "die": "ended",
 }
-"""What a container's events tell, the first that is there. What is stopped or removed is sent a
-signal (``kill``) too."""
+"""How a container ended, by its events. Of those that occurred, the one listed first counts: a
+container that is stopped or removed has a ``kill`` event too."""
 
-EVENTS: Final = tuple(_TOLD)
-"""The events that :func:`ending` tells by."""
+EVENTS: Final = tuple(_ENDINGS)
+"""The events that :func:`ending` interprets."""
 
-_SAID: Final[dict[Ending, str]] = {
+_IN_WORDS: Final[dict[Ending, str]] = {
     "removed": "was removed",
     "stopped": "was stopped",
     "out of memory": "ran out of memory",
@@ -203,21 +224,21 @@ _SAID: Final[dict[Ending, str]] = {
 
 
 def ending(actions: Collection[str]) -> tuple[Ending | None, bool]:
-    """Return how a command was ended, by its container's events around its end.
+    """Return how a command was killed, by its container's events around its end.
 
     Args:
         actions: the events' names (API: ``GET /events``), in any order: ``stop`` comes after
             ``die`` on 20.10, and before it on 28.5.
 
     Returns:
-        How, None where the container had no part in it, and whether its container was ended with
-        it. Of the command alone, it can only be that the memory ran out.
+        How it was killed, None if the container had no part in it; and whether its container ended
+        too. If only the command was killed, the one possible cause is lack of memory.
     """
     if "die" in actions:
-        return next(how for action, how in _TOLD.items() if action in actions), True
+        return next(how for action, how in _ENDINGS.items() if action in actions), True
     return ("out of memory" if "oom" in actions else None), False
 
 
 def container_gone(name: str, how: Ending) -> ContainerGone:
     """Return the error for a command that was killed with its container."""
-    return ContainerGone(f"the command was killed with its container: {name} {_SAID[how]}", how)
+    return ContainerGone(f"the command was killed with its container: {name} {_IN_WORDS[how]}", how)

@@ -1,4 +1,4 @@
-"""A command's stdin: a writer, and what feeds it from a local file or from bytes."""
+"""A command's stdin: a writer, and functions that feed it from a local file or from bytes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -12,16 +12,16 @@ from rind.terminal.descriptors import Source
 __all__ = ["StdinWriter", "copy_bytes", "copy_in"]
 
 MOST_AT_ONCE: Final = 256 * 1024
-"""Bytes to send to a command's stdin at once: more would hold up the event loop."""
+"""Bytes to send to a command's stdin at once: more would delay the event loop's other tasks."""
 
 
 class StdinWriter(asyncio.StreamWriter):
-    """A writer to a command's stdin. All of :class:`asyncio.StreamWriter`'s methods are its own.
+    """A writer to a command's stdin. It overrides all methods of :class:`asyncio.StreamWriter`.
 
     Args:
-        send: sends bytes, and returns once they are sent; raises Broken if it cannot.
+        send: sends bytes, and returns once they are sent; raises Broken if that fails.
         send_eof: ends the stream.
-        limit: the bytes that may be buffered before :meth:`drain` waits.
+        limit: the number of bytes that may be buffered before :meth:`drain` waits.
     """
 
     def __init__(
@@ -49,19 +49,19 @@ class StdinWriter(asyncio.StreamWriter):
 
     @property
     def transport(self) -> asyncio.WriteTransport:
-        """There is none of its own: the connection carries the output too.
+        """Not available: stdin shares its connection with the output.
 
         Raises:
             NotImplementedError: always.
         """
-        raise NotImplementedError("a command's stdin has no transport of its own")
+        raise NotImplementedError("a command's stdin has no transport")
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:  # noqa: ARG002 # see transport
-        """Return the default: nothing is known of a stream in a container."""
+        """Return the default: a stream in a container has no extra information."""
         return default
 
     async def start_tls(self, *_args: Any, **_kwargs: Any) -> None:
-        """Refuse: a program's stdin is no socket.
+        """Not available: a command's stdin is not a socket.
 
         Raises:
             NotImplementedError: always.
@@ -69,10 +69,10 @@ class StdinWriter(asyncio.StreamWriter):
         raise NotImplementedError("a command's stdin has no TLS")
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Buffer ``data``, and send it as soon as the command takes it.
+        """Buffer ``data``, and send it as soon as the command accepts it.
 
         Raises:
-            RuntimeError: the stream was ended.
+            RuntimeError: :meth:`write_eof` or :meth:`close` was called before.
         """
         if self._ending:
             raise RuntimeError("the command's stdin was ended already")
@@ -86,47 +86,47 @@ class StdinWriter(asyncio.StreamWriter):
             self.write(part)
 
     async def drain(self) -> None:
-        """Wait until there is room for more.
+        """Wait until the buffer has room for more.
 
         Raises:
-            BrokenPipeError: the command takes no more: it has ended, or closed its stdin.
+            BrokenPipeError: the command accepts no more: it has ended, or closed its stdin.
         """
         await self._until(lambda: len(self._buffer) <= self._limit)
 
     def can_write_eof(self) -> bool:
-        """Return whether the stream can be ended by itself. It can."""
+        """Return True: stdin can be ended while the output goes on."""
         return True
 
     def write_eof(self) -> None:
-        """End the stream once what is buffered has been sent. Idempotent.
+        """End the stream once the buffer has been sent. Idempotent.
 
-        With a TTY, it is Ctrl-D that is sent, which ends a program's input at a line's start.
+        With a TTY this sends Ctrl-D, which ends a program's input at the start of a line.
         """
         self._ending = True
         self._wake.set()
 
     def close(self) -> None:
-        """End the stream. For a command, a closed stdin is one that ends."""
+        """End the stream, as :meth:`write_eof` does. Idempotent."""
         self.write_eof()
 
     def is_closing(self) -> bool:
-        """Return whether the stream was ended, or the command takes no more."""
+        """Whether the stream was ended, or the command accepts no more."""
         return self._ending or self._broken is not None
 
     async def wait_closed(self) -> None:
-        """Wait until all has been sent, and the end too.
+        """Wait until the buffer and the end of the stream have been sent.
 
         Raises:
-            BrokenPipeError: the command takes no more.
+            BrokenPipeError: the command accepts no more.
         """
         await self._until(lambda: self._ended)
 
     async def break_off(self, why: str) -> None:
-        """Refuse further data: the other end is closed. For the owner to call."""
+        """Refuse further data: the command's end is closed. Called by the owner."""
         await self._break(Broken(why))
 
     async def pump(self) -> None:
-        """Send written data until the end of the stream. The owner runs it as a task."""
+        """Send buffered data until the end of the stream. The owner runs it as a task."""
         try:
             while self._buffer or not self._ending:
                 await self._wake.wait()
@@ -152,9 +152,9 @@ class StdinWriter(asyncio.StreamWriter):
                 self._buffer.clear()
             self._changed.notify_all()
 
-    async def _until(self, true: Callable[[], bool]) -> None:
+    async def _until(self, condition: Callable[[], bool]) -> None:
         async with self._changed:
-            await self._changed.wait_for(lambda: self._broken is not None or true())
+            await self._changed.wait_for(lambda: self._broken is not None or condition())
         if self._broken is not None:
             raise BrokenPipeError(str(self._broken)) from self._broken
 
@@ -162,7 +162,7 @@ class StdinWriter(asyncio.StreamWriter):
 async def copy_in(
     file: Duplicate, send: Callable[[bytes], Awaitable[None]], end: Callable[[], Awaitable[None]]
 ) -> None:
-    """Feed a command's stdin from a local file until that ends, or the command takes no more."""
+    """Feed a command's stdin from a local file, to its end or until the command accepts no more."""
     source = Source(file.fileno())
     try:
         with suppress(Broken):
@@ -176,7 +176,7 @@ async def copy_in(
 async def copy_bytes(
     data: bytes, send: Callable[[memoryview], Awaitable[None]], end: Callable[[], Awaitable[None]]
 ) -> None:
-    """Feed a command's stdin with ``data``, or as much of it as the command takes."""
+    """Feed a command's stdin with ``data``, or with as much of it as the command accepts."""
     with suppress(Broken):
         for start in range(0, len(data), MOST_AT_ONCE):
             await send(memoryview(data)[start : start + MOST_AT_ONCE])

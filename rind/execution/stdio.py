@@ -1,4 +1,4 @@
-"""What a command's stdin, stdout and stderr may be: a pipe, nothing, or a local file."""
+"""The values for a command's stdin, stdout and stderr: a pipe, the null device, or a local file."""
 
 import os
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
@@ -15,22 +15,22 @@ __all__ = [
 ]
 
 DEFAULT_LIMIT: Final = 64 * 1024
-"""Bytes: asyncio's own limit of a StreamReader."""
+"""Bytes: the default limit of asyncio's StreamReader."""
 
 
 class HasFileno(Protocol):
-    """An object with a descriptor: a file, a socket, the end of a pipe."""
+    """An object with a descriptor: a file, a socket, or an end of a pipe."""
 
     def fileno(self) -> int:
         """Return the descriptor."""
 
 
 LocalFile = int | HasFileno
-"""A descriptor, or an object that has one. The caller keeps it; its flags are not changed."""
+"""A descriptor, or an object that has one. The caller still owns it; its flags are not changed."""
 
 
 class Duplicate:
-    """A duplicated descriptor: the caller may close theirs, and the number may be reused."""
+    """A duplicate of a descriptor: the caller may close the original, and reuse its number."""
 
     def __init__(self, file: LocalFile) -> None:
         self._fd = os.dup(file if isinstance(file, int) else file.fileno())
@@ -47,5 +47,5 @@ class Duplicate:
 
 
 def has_fileno(file: object) -> bool:
-    """Return whether ``file`` is a :data:`LocalFile`; PIPE and the like are negative numbers."""
+    """Whether ``file`` is a :data:`LocalFile`. PIPE, DEVNULL and STDOUT are negative numbers."""
     return file >= 0 if isinstance(file, int) else hasattr(file, "fileno")

@@ -1,7 +1,7 @@
-"""Text in place of bytes: readers and a writer over those of :mod:`rind.execution.stdio`.
+"""Text in place of bytes: a reader and a writer that wrap those of a command's streams.
 
-As in :mod:`subprocess`, newlines are translated in what is read: CR LF, which a TTY writes, and CR
-become LF. What is written is encoded, and nothing else.
+As in :mod:`subprocess`, the reader translates newlines: CR LF, which a TTY writes, and CR become
+LF. The writer encodes text and translates nothing.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 __all__ = ["UTF_8", "Decoder", "TextReader", "TextWriter", "check_encoding"]
 
 UTF_8: Final = "utf-8"
-"""The encoding of text for which none is given."""
+"""The default encoding of text."""
 
 
 def check_encoding(encoding: str, errors: str) -> None:
-    """Check the names of an encoding and of what is done about errors.
+    """Check the names of an encoding and of an error handler.
 
     Raises:
-        ValueError: there is none of that name.
+        ValueError: a name is unknown.
     """
     for kind, name, lookup in (
         ("encoding", encoding, codecs.lookup),
@@ -38,15 +38,15 @@ def check_encoding(encoding: str, errors: str) -> None:
         try:
             lookup(name)
         except LookupError:
-            raise ValueError(f"there is no {kind} {name!r}") from None
+            raise ValueError(f"unknown {kind}: {name!r}") from None
 
 
 class Decoder:
     """Decodes bytes in parts, and translates newlines.
 
     Args:
-        encoding: as :mod:`codecs` has it.
-        errors: the same.
+        encoding: a name that :mod:`codecs` knows.
+        errors: the name of an error handler that :mod:`codecs` knows.
     """
 
     def __init__(self, encoding: str = UTF_8, errors: str = "strict") -> None:
@@ -54,10 +54,14 @@ class Decoder:
         self._newlines = IncrementalNewlineDecoder(decoder, translate=True)
 
     def feed(self, data: bytes | bytearray, *, final: bool = False) -> str:
-        """Return the text that is complete.
+        """Return the text of all characters that are complete.
+
+        Args:
+            data: the next bytes, cut anywhere.
+            final: whether these are the last ones.
 
         Raises:
-            UnicodeDecodeError: the bytes are none in this encoding.
+            UnicodeDecodeError: the bytes are invalid in this encoding.
         """
         return self._newlines.decode(data, final)
 
@@ -65,8 +69,9 @@ class Decoder:
 class TextReader:
     """Reads text, as an :class:`asyncio.StreamReader` reads bytes.
 
-    It raises what that raises, and :class:`UnicodeDecodeError`; for an end that comes too early,
-    :class:`EOFError`, of which asyncio's error is one. Counts and limits are in characters.
+    It raises the reader's exceptions, and :class:`UnicodeDecodeError`. If the output ends too early
+    it raises :class:`EOFError`, the base class of asyncio's IncompleteReadError. Counts and limits
+    are in characters.
     """
 
     def __init__(
@@ -80,7 +85,7 @@ class TextReader:
         self._at_eof = False
 
     async def read(self, n: int = -1) -> str:
-        """Read up to ``n`` characters, or all until the end; empty at the end."""
+        """Return up to ``n`` characters, or all if ``n`` is negative; empty at the end."""
         while n < 0 and await self._fill():
             pass
         while n > 0 and self._at == len(self._text) and await self._fill():
@@ -88,10 +93,10 @@ class TextReader:
         return self._take(len(self._text) if n < 0 else self._at + n)
 
     async def readexactly(self, n: int) -> str:
-        """Read ``n`` characters.
+        """Return exactly ``n`` characters.
 
         Raises:
-            EOFError: the end came before.
+            EOFError: the output ended before.
         """
         while len(self._text) - self._at < n:
             if not await self._fill():
@@ -99,10 +104,11 @@ class TextReader:
         return self._take(self._at + n)
 
     async def readuntil(self, separator: str = "\n") -> str:
-        """Read up to the separator, with it.
+        """Return the text up to the separator, and the separator.
 
         Raises:
-            EOFError: the end came before.
+            EOFError: the output ended before.
+            ValueError: there are more characters before the separator than the limit.
         """
         text = await self._read_until(separator)
         if not text.endswith(separator):
@@ -110,7 +116,7 @@ class TextReader:
         return text
 
     async def readline(self) -> str:
-        """Read a line, with its newline; the last may have none; empty at the end."""
+        """Return a line with its newline, which the last one may lack; empty at the end."""
         return await self._read_until("\n")
 
     def exception(self) -> Exception | None:
@@ -118,7 +124,7 @@ class TextReader:
         return self._reader.exception()
 
     def at_eof(self) -> bool:
-        """Return whether all was read."""
+        """Whether all of the output was read."""
         return self._at_eof and self._at == len(self._text)
 
     def __aiter__(self) -> Self:
@@ -148,7 +154,7 @@ class TextReader:
         return text
 
     async def _fill(self) -> bool:
-        """Have more text, and return whether there is any."""
+        """Read until there is more text; return False at the end."""
         while not self._at_eof:
             data = await self._reader.read(self._limit)
             text = self._decoder.feed(data, final=not data)
@@ -162,7 +168,7 @@ class TextReader:
 class TextWriter:
     """Writes text, as an :class:`asyncio.StreamWriter` writes bytes.
 
-    It raises what that raises, and :class:`UnicodeEncodeError`.
+    It raises the writer's exceptions, and :class:`UnicodeEncodeError`.
     """
 
     def __init__(self, writer: StdinWriter, encoding: str, errors: str) -> None:
@@ -171,24 +177,24 @@ class TextWriter:
         self._errors = errors
 
     def write(self, text: str) -> None:
-        """Buffer text, and send it as soon as the command takes it."""
+        """Buffer text, and send it as soon as the command accepts it."""
         self._writer.write(text.encode(self._encoding, self._errors))
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Write each of ``lines``, which end as they do."""
+        """Write each of ``lines``. No newlines are added."""
         for line in lines:
             self.write(line)
 
     async def drain(self) -> None:
-        """Wait until there is room for more."""
+        """Wait until the buffer has room for more."""
         await self._writer.drain()
 
     def can_write_eof(self) -> bool:
-        """Return whether the stream can be ended by itself. It can."""
+        """Return True: stdin can be ended while the output goes on."""
         return True
 
     def write_eof(self) -> None:
-        """End the stream once what is buffered has been sent. Idempotent."""
+        """End the stream once the buffer has been sent. Idempotent."""
         self._writer.write_eof()
 
     def close(self) -> None:
@@ -196,9 +202,9 @@ class TextWriter:
         self._writer.close()
 
     def is_closing(self) -> bool:
-        """Return whether the stream was ended, or the command takes no more."""
+        """Whether the stream was ended, or the command accepts no more."""
         return self._writer.is_closing()
 
     async def wait_closed(self) -> None:
-        """Wait until all has been sent, and the end too."""
+        """Wait until the buffer and the end of the stream have been sent."""
         await self._writer.wait_closed()

@@ -1,4 +1,4 @@
-"""An engine's archive API: files of a container, as tar archives that come in parts."""
+"""The Engine API's archive requests: a container's files as tar archives, streamed in parts."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ if TYPE_CHECKING:
 __all__ = ["PathStat", "get_archive", "put_archive", "stat_path"]
 
 _GO_DIRECTORY: Final = 1 << 31
-"""Of the mode that the engine tells: Go's os.ModeDir."""
+"""The directory bit of the mode in an engine's path stat: Go's os.ModeDir."""
 _GO_LINK: Final = 1 << 27
+"""The symbolic link bit: Go's os.ModeSymlink."""
 
 _NOT_FOUND: Final = 404
 
 
 @dataclass(frozen=True, slots=True)
 class PathStat:
-    """What is at a path of a container.
+    """A file, directory or link in a container.
 
     Attributes:
         is_folder: whether it is a directory.
-        link: where a symbolic link leads; empty for what is none.
+        link: the target of a symbolic link; empty for anything else.
     """
 
     is_folder: bool
@@ -42,9 +43,9 @@ class PathStat:
 
 
 async def stat_path(engine: Engine, container_id: str, path: str) -> PathStat | None:
-    """Return what is at an absolute path; None for nothing.
+    """Return the stat of an absolute path; None if nothing is there.
 
-    API: the header of ``GET /containers/{id}/archive``.
+    API: a header of ``GET /containers/{id}/archive``.
 
     Raises:
         EngineError: the engine failed.
@@ -57,31 +58,31 @@ async def stat_path(engine: Engine, container_id: str, path: str) -> PathStat | 
 async def get_archive(
     engine: Engine, container_id: str, path: str, *, missing_ok: bool = False
 ) -> AsyncIterator[tuple[PathStat | None, AsyncIterator[bytes]]]:
-    """Yield what is at an absolute path, and the parts of an archive of it.
+    """Yield the stat of an absolute path, and the parts of its archive.
 
     API: ``GET /containers/{id}/archive``.
 
     Args:
-        engine: an open one.
+        engine: an open engine.
         container_id: the container, running or not.
-        path: in the container.
-        missing_ok: whether there need not be anything.
+        path: the absolute path in the container.
+        missing_ok: yield None for a missing path's stat, instead of raising.
 
     Raises:
-        Refused: there is nothing (404).
+        Refused: the path does not exist (404).
         EngineError: the engine failed.
     """
-    asked = engine.new_request("GET", f"containers/{container_id}/archive", {"path": path})
+    request = engine.new_request("GET", f"containers/{container_id}/archive", {"path": path})
     async with AsyncExitStack() as stack:
         with engine.errors():
-            stream = engine.carrier.stream(asked, engine.timeout)
+            stream = engine.carrier.stream(request, engine.timeout)
             answer, parts = await stack.enter_async_context(stream)
             if answer.status == _NOT_FOUND and missing_ok:
                 stat = None
             else:
                 await _accept(answer, parts)
                 stat = _stat(answer.headers.get("x-docker-container-path-stat", ""))
-        # What is raised where it is used is no error of the engine's.
+        # Outside engine.errors(): an exception of the caller's body is not the engine's.
         yield stat, _timed(engine, parts)
 
 
@@ -93,23 +94,23 @@ async def put_archive(
     API: ``PUT /containers/{id}/archive``.
 
     Args:
-        engine: an open one.
+        engine: an open engine.
         container_id: the container, running or not.
-        folder: absolute.
-        parts: of the archive.
+        folder: the directory's absolute path.
+        parts: the archive's bytes.
 
     Raises:
         Refused: there is no such directory (404), or it is read-only (403).
         EngineError: the engine failed.
     """
     params = {"path": folder, "noOverwriteDirNonDir": "1"}
-    asked = engine.new_request("PUT", f"containers/{container_id}/archive", params)
+    request = engine.new_request("PUT", f"containers/{container_id}/archive", params)
     with engine.errors():
-        accept(await engine.carrier.upload(asked, parts, engine.timeout))
+        accept(await engine.carrier.upload(request, parts, engine.timeout))
 
 
 async def _accept(answer: Answer, parts: AsyncIterator[bytes]) -> None:
-    """Check an answer's head; an error has a short body."""
+    """Check an answer's status and headers; read the body of an error, which is short."""
     check_body(answer.headers, 0)
     body = b""
     if answer.status >= ERRORS:
@@ -120,18 +121,24 @@ async def _accept(answer: Answer, parts: AsyncIterator[bytes]) -> None:
 
 
 def _stat(header: str) -> PathStat:
+    """Return the stat in a header.
+
+    Raises:
+        WrongAnswer: the header is missing or invalid.
+    """
     try:
-        told = json.loads(base64.b64decode(header, validate=True))
-        mode, link = told["mode"], told["linkTarget"]
+        stat = json.loads(base64.b64decode(header, validate=True))
+        mode, link = stat["mode"], stat["linkTarget"]
     except (ValueError, KeyError, TypeError) as exc:
-        raise WrongAnswer("it does not say what is at a path") from exc
+        raise WrongAnswer("its path stat is missing or invalid") from exc
     if not isinstance(mode, int) or not isinstance(link, str) or "\0" in link:
-        raise WrongAnswer("it does not say what is at a path")
-    # Podman has a target for what is no link, too.
+        raise WrongAnswer("its path stat is missing or invalid")
+    # Podman sets linkTarget for files and directories too.
     return PathStat(bool(mode & _GO_DIRECTORY), link if mode & _GO_LINK else "")
 
 
 async def _timed(engine: Engine, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield parts, with the engine's timeout for each."""
     while True:
         with engine.errors():
             async with asyncio.timeout(engine.timeout):

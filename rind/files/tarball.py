@@ -1,7 +1,8 @@
-"""Files and trees as tar archives, in parts of bounded size: what the engine's archive API speaks.
+"""Packs files and trees as tar archives, and unpacks them, in parts of bounded size.
 
-Headers are :mod:`tarfile`'s; it cannot read a stream that comes in parts, without a thread. What is
-unpacked is hostile: nothing is written but below a fresh directory, and never through a link.
+The engine's archive API sends and takes such archives. :mod:`tarfile` encodes and decodes the
+headers only: without a thread, it cannot read a stream that arrives in parts. Archives to unpack
+are treated as hostile: files are written only below a fresh directory, and never through a link.
 """
 
 from __future__ import annotations
@@ -23,39 +24,41 @@ if TYPE_CHECKING:
 __all__ = ["PART", "Unpacker", "pack"]
 
 PART: Final = 256 * 1024
-"""Bytes to read at once."""
+"""Bytes of a file to read at once."""
 
 _BLOCK: Final = tarfile.BLOCKSIZE
 _MOST_EXTENDED: Final = 1024 * 1024
-"""Bytes of a header that extends the next one: names and link names."""
+"""Bytes of an extended header, which holds a long name or link name for the next header."""
 
 _EXTENDED: Final = {tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
 _RECORD: Final = re.compile(rb"([0-9]{1,8}) ([\x21-\x3c\x3e-\x7e]+)=")
+"""The start of a pax record, ``LENGTH NAME=VALUE\\n`` (pax(1))."""
+
 _LATEST: Final = 2.0**40
-"""Seconds: a time that every file system takes."""
+"""Seconds since the epoch: a modification time that every file system accepts."""
 
 _PERMISSIONS: Final = 0o777
-"""Of what is unpacked: no set-user-ID, no sticky bit."""
+"""The mode bits of unpacked files: no set-user-ID, no sticky bit."""
 
 
 def pack(path: Path, name: str, owner: tuple[int, int] | None = None) -> Iterator[bytes]:
-    """Yield an archive of a file, or of a directory with all that is in it.
+    """Yield the parts of an archive of a file, or of a directory and everything below it.
 
     Links are packed as links. Sockets are left out.
 
     Args:
         path: the file or directory.
-        name: what it is called in the archive.
-        owner: the user and group of everything; None for what the files have here.
+        name: its name in the archive.
+        owner: the user ID and group ID of all members; None for those of the local files.
 
     Raises:
-        OSError: something cannot be read, or became shorter meanwhile.
+        OSError: a file cannot be read, or became shorter while it was read.
     """
     with tarfile.open(fileobj=io.BytesIO(), mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for file, inside in _tree(path, name):
+        for file, member_name in _tree(path, name):
             if file.is_socket():
                 continue
-            info = tar.gettarinfo(file, inside)
+            info = tar.gettarinfo(file, member_name)
             info.uname = info.gname = ""
             if owner is not None:
                 info.uid, info.gid = owner
@@ -86,15 +89,16 @@ def _content(path: Path, size: int) -> Iterator[bytes]:
 
 
 class Unpacker:
-    """Unpacks an archive that comes in parts.
+    """Unpacks an archive that arrives in parts.
 
-    Links are made at the end, when no more files are written; so are permissions of directories.
+    :meth:`close` makes the links, when all files have been written, so that no file is written
+    through a link. It sets the directories' permissions too: a read-only one could not be filled.
 
     Args:
-        folder: a fresh directory, in which nothing else happens.
+        folder: a fresh directory that nothing else uses.
 
     Attributes:
-        written: bytes of files.
+        written: the number of bytes written to files so far.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -110,19 +114,19 @@ class Unpacker:
         """Unpack a part.
 
         Raises:
-            Broken: it is no archive, or one that an engine would not send.
-            OSError: something cannot be written.
+            Broken: the archive is damaged, or has a member that no engine would send.
+            OSError: a file cannot be written.
         """
         self._data += data
         if not self._is_whole:
             next(self._work, None)
 
     def close(self) -> None:
-        """Finish.
+        """Make the links, and set the permissions and times of directories.
 
         Raises:
-            Broken: the archive is not whole, or its links are none that an engine would send.
-            OSError: something cannot be written.
+            Broken: the archive is incomplete, or a member is below a link.
+            OSError: a link cannot be made, or a directory cannot be changed.
         """
         self._work.close()
         if not self._is_whole:
@@ -132,7 +136,7 @@ class Unpacker:
             if not links.keys().isdisjoint(path.parents):
                 raise _damaged("a link has something below it")
             if link.islnk():
-                # While there are no others: what it leads to is a file of the archive's.
+                # Before the symbolic links: so its target can only be a file of this archive.
                 path.hardlink_to(self._path(link.linkname))
         for path, link in links.items():
             if link.issym():
@@ -147,7 +151,7 @@ class Unpacker:
         self._work.close()
 
     def _unpack(self) -> Generator[None]:
-        """Do the work; wait for each part of the archive in a ``yield``."""
+        """Unpack the archive. Each bare ``yield`` waits for the next part."""
         extended: dict[str, str] = {}
         while any(block := (yield from self._take(_BLOCK))):
             try:
@@ -165,6 +169,7 @@ class Unpacker:
         self._is_whole = True
 
     def _take(self, size: int) -> Generator[None, None, bytes]:
+        """Return the next ``size`` bytes, once they have arrived."""
         while len(self._data) < size:
             yield
         taken = bytes(self._data[:size])
@@ -197,9 +202,14 @@ class Unpacker:
         yield from self._take(-size % _BLOCK)
 
     def _path(self, name: str) -> Path:
+        """Return the local path of a member.
+
+        Raises:
+            Broken: the name is absolute, empty, or leads out of the directory.
+        """
         parts = PurePosixPath(name).parts
         if not parts or parts[0] == "/" or ".." in parts:
-            raise _damaged(f"it has the name {name!r}")
+            raise _damaged(f"the name {name!r} is not allowed")
         return self._folder.joinpath(*parts)
 
 
@@ -208,33 +218,33 @@ def _damaged(why: str) -> Broken:
 
 
 def _extension(info: tarfile.TarInfo, data: bytes) -> dict[str, str]:
-    """Return what a header says of the next one (pax(1), or GNU tar's), by pax's names."""
+    """Return the fields of an extended header (pax(1), or GNU tar's), under their pax names."""
     if info.type != tarfile.XHDTYPE:
         name = "linkpath" if info.type == tarfile.GNUTYPE_LONGLINK else "path"
         return {name: data.rstrip(b"\0").decode("utf-8", "surrogateescape")}
-    found = {}
+    fields = {}
     while data:
         match = _RECORD.match(data)
         length = int(match[1]) if match else 0
         if match is None or not match.end() < length <= len(data):
-            raise _damaged("a pax record is none")
+            raise _damaged("a pax record is invalid")
         value = data[match.end() : length - 1]
-        found[match[2].decode("ascii")] = value.decode("utf-8", "surrogateescape")
+        fields[match[2].decode("ascii")] = value.decode("utf-8", "surrogateescape")
         data = data[length:]
-    return found
+    return fields
 
 
 def _with(info: tarfile.TarInfo, extended: dict[str, str]) -> tarfile.TarInfo:
-    """Return a header with what the extended ones before it say."""
+    """Return a header, changed by the fields of the extended headers before it."""
     if any(name.startswith("GNU.sparse") for name in extended):
-        raise _damaged("it has a sparse file")
+        raise _damaged("it contains a sparse file")
     try:
         info.size = int(extended.get("size", info.size))
         info.mtime = float(extended.get("mtime", info.mtime))
     except ValueError as exc:
-        raise _damaged("a number is none") from exc
+        raise _damaged("a size or a time is not a number") from exc
     info.name = extended.get("path", info.name)
     info.linkname = extended.get("linkpath", info.linkname)
     if info.size < 0 or not 0 <= info.mtime < _LATEST or "\0" in info.name + info.linkname:
-        raise _damaged("a number or a name is out of range")
+        raise _damaged("a size, a time or a name is invalid")
     return info

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from rind.engine.engine import Engine
     from rind.model import Container
 
-    Told = Callable[[int], object]
-    """Gets the number of bytes that were copied so far."""
+    OnProgress = Callable[[int], object]
+    """Called with the number of bytes copied so far."""
 
 __all__ = ["get", "put"]
 
 _MOST_LINKS: Final = 40
-"""Symbolic links to follow: as many as Linux does."""
+"""Symbolic links to follow: Linux's limit (path_resolution(7))."""
 
 
 async def put(  # noqa: PLR0913 # only Target.put() calls it
@@ -36,7 +36,7 @@ async def put(  # noqa: PLR0913 # only Target.put() calls it
     path: str | os.PathLike[str],
     *,
     owner: tuple[int, int] | None = None,
-    on_progress: Told | None = None,
+    on_progress: OnProgress | None = None,
 ) -> None:
     """Copy a local file or directory into a container; see :meth:`rind.target.Target.put`."""
     source, target = Path(local), _checked(path)
@@ -60,7 +60,7 @@ async def put(  # noqa: PLR0913 # only Target.put() calls it
         await put_archive(engine, container.id, folder, parts())
     except EngineError as exc:
         if failure:
-            # It was not the engine that failed.
+            # Packing failed, not the engine.
             raise failure[0] from exc
         raise
 
@@ -71,9 +71,9 @@ async def get(
     path: str | os.PathLike[str],
     local: str | os.PathLike[str],
     *,
-    on_progress: Told | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Path:
-    """Copy a file or directory of a container here; see :meth:`rind.target.Target.get`."""
+    """Copy a container's file or directory to a local path; see :meth:`rind.target.Target.get`."""
     source = _checked(path)
     target = Path(local)
     if target.is_dir():
@@ -92,7 +92,7 @@ async def get(
             unpacker.abort()
         [copied] = folder.iterdir()
         if target.is_dir() or (copied.is_dir() and not copied.is_symlink() and target.exists()):
-            raise FileExistsError(f"{target} is there already")
+            raise FileExistsError(f"{target} exists already")
         copied.replace(target)
     finally:
         shutil.rmtree(folder)
@@ -100,28 +100,37 @@ async def get(
 
 
 def _checked(path: str | os.PathLike[str]) -> str:
-    """Return a path of a container, normalized.
+    """Return a path in a container, normalized.
 
     Raises:
-        UsageError: it is not absolute, or it is the root.
+        UsageError: the path is not absolute, or is the root.
     """
     text = posixpath.normpath(str(path))
     if not text.startswith("/") or not text.strip("/"):
-        raise UsageError(f"a path of a container is absolute, and not its root, but is {path!s}")
+        raise UsageError(
+            f"cannot copy {path!s}: a path in a container must be absolute, and not its root"
+        )
     return text
 
 
 async def _destination(
     engine: Engine, container: Container, path: str, name: str
 ) -> tuple[str, str]:
-    """Return the directory where something is put, and its name there: as ``cp`` does."""
+    """Return the directory to copy into, and the name of the copy, by the rules of ``cp``.
+
+    Args:
+        engine: an open engine.
+        container: the destination's container.
+        path: the destination; links are followed. An existing directory is copied into.
+        name: the copy's name in an existing directory.
+    """
     for _ in range(_MOST_LINKS):
-        found = await stat_path(engine, container.id, path)
-        if found is None:
+        stat = await stat_path(engine, container.id, path)
+        if stat is None:
             break
-        if found.link:
-            path = posixpath.normpath(posixpath.join(posixpath.dirname(path), found.link))
-        elif found.is_folder:
+        if stat.link:
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(path), stat.link))
+        elif stat.is_folder:
             return path, name
         else:
             break

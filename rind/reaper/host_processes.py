@@ -1,10 +1,11 @@
 """Finds a container's processes among those of this machine, and signals them.
 
-The process numbers that an engine on this machine reports are valid here too. But anything can
+The process numbers that an engine on this machine reports are valid here too. But any program can
 pose as an engine and report any number, so a process is signalled only if all of this holds:
 
-* The engine is on this machine: the kernel says that the listener at the unix socket is an engine's
-  process in our PID namespace (:func:`is_engine`). The listener at a forwarded socket is ssh.
+* The engine is on this machine: according to the kernel, the listener at the unix socket is an
+  engine's process in our PID namespace (:func:`is_engine`). The listener at a forwarded socket is
+  ssh.
 * The process's cgroup contains the container's whole ID, 64 digits.
 * It is the process that was inspected: a pidfd holds it, so its number cannot be reused meanwhile.
 """
@@ -26,7 +27,7 @@ __all__ = ["is_engine", "is_up", "session_of", "signal_tree", "until_ended"]
 _PROC: Final = Path("/proc")
 
 _ENGINES: Final = frozenset(["dockerd", "podman", "systemd"])
-"""Programs that listen at an engine's socket; with socket activation it is systemd."""
+"""Programs that listen at an engine's socket. With socket activation, systemd does."""
 
 _UCRED: Final = struct.Struct("3i")
 """Linux's struct ucred (unix(7)): process, user, group."""
@@ -35,17 +36,17 @@ _STATE, _PARENT, _SESSION, _FLAGS, _START_TIME = 0, 1, 3, 6, 19
 """Fields of a process's stat, counted after its name (proc(5))."""
 
 _EXITING: Final = 0x4
-"""Of these flags: the process ends, and with a container's first one all others do (Linux,
-PF_EXITING)."""
+"""The flag of a process that is about to end (Linux, PF_EXITING). When a container's first process
+ends, so do all others."""
 
-_NONE: Final = OSError, OverflowError, ValueError, LookupError
-"""Errors of a process that does not exist (any more), by number or in /proc."""
+_NO_PROCESS: Final = OSError, OverflowError, ValueError, LookupError
+"""Errors that occur if a process does not exist, or no longer, by number or in /proc."""
 
 Stats = Mapping[int, list[str]]
 
 
 def is_engine(path: str) -> bool:
-    """Return whether an engine of our PID namespace listens at a unix socket."""
+    """Whether an engine in our PID namespace listens at a unix socket."""
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.setblocking(False)
@@ -53,33 +54,33 @@ def is_engine(path: str) -> bool:
             peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
         pid, uid, _ = _UCRED.unpack(peer)
         if pid <= 0 or uid not in {0, os.geteuid()}:
-            return False  # it is of another namespace, or of another user
+            return False  # in another namespace, or of another user
         if (_PROC / "self").readlink().name != str(os.getpid()):
-            return False  # what is mounted there is not of our namespace
+            return False  # the /proc that is mounted belongs to another namespace
         folder = _PROC / str(pid)
         return (folder / "comm").read_text().strip() in _ENGINES and _numbers(folder) == [str(pid)]
     except (OSError, ValueError, AttributeError):
-        return False  # SO_PEERCRED is Linux's
+        return False  # AttributeError: only Linux has SO_PEERCRED
 
 
 def session_of(pid: int, container_id: str) -> tuple[str, str] | None:
-    """Return the session of a container's process, in its own numbering, and its start time.
+    """Return a process's session, in the container's numbering, and its start time.
 
-    None if there is no such process, or if it may not be the container's. It must lead its
+    Return None if the process does not exist, or may not be the container's. It must lead its
     session, as every exec'd process does.
     """
-    with suppress(*_NONE), _held(pid) as pidfd:
+    with suppress(*_NO_PROCESS), _held(pid) as pidfd:
         folder = _PROC / str(pid)
         if _is_of(folder, container_id):
             found = _numbers(folder)[-1], _stat(folder)[_START_TIME]
-            signal.pidfd_send_signal(pidfd, 0)  # it still exists, so all of this was read from it
+            signal.pidfd_send_signal(pidfd, 0)  # it still exists, so all of this was about it
             return found
     return None
 
 
 async def until_ended(pid: int, container_id: str) -> bool:
-    """Wait for the end of a container's process; return False at once if there is none to see."""
-    with suppress(*_NONE), _held(pid) as pidfd:
+    """Wait until a container's process ends; return False at once if it is not visible."""
+    with suppress(*_NO_PROCESS), _held(pid) as pidfd:
         if _is_of(_PROC / str(pid), container_id):
             await readable(pidfd)
             return True
@@ -87,9 +88,9 @@ async def until_ended(pid: int, container_id: str) -> bool:
 
 
 def is_up(container_id: str) -> bool:
-    """Return whether a container's first process is seen, and does not end."""
+    """Whether a container's first process is visible, and not about to end."""
     for folder in _PROC.glob("[0-9]*"):
-        with suppress(*_NONE):
+        with suppress(*_NO_PROCESS):
             if _is_of(folder, container_id) and _numbers(folder)[1:] == ["1"]:
                 stat = _stat(folder)
                 return stat[_STATE] not in "XZ" and not int(stat[_FLAGS]) & _EXITING
@@ -97,16 +98,16 @@ def is_up(container_id: str) -> bool:
 
 
 def signal_tree(number: int, variable: str, root: int, container_id: str) -> int:
-    """Signal a command's tree among a container's processes; return how many there are.
+    """Signal a command's tree among a container's processes; return the number of processes.
 
     Args:
         number: the signal; 0 for none.
-        variable: what marks the tree, ``NAME=value`` in the environment.
+        variable: the environment variable that marks the tree, as ``NAME=value``.
         root: the command's own process; 0 for unknown.
         container_id: 64 hexadecimal digits.
 
     Raises:
-        PermissionError: we are not root, and can see none of them.
+        PermissionError: we are not root, and can see no process of the tree.
     """
     bearers = {root} if root else set()
     stats = {}
@@ -121,7 +122,7 @@ def signal_tree(number: int, variable: str, root: int, container_id: str) -> int
         raise PermissionError
     tree = _tree(stats, bearers)
     for pid in tree:
-        with suppress(*_NONE), _held(pid) as pidfd:
+        with suppress(*_NO_PROCESS), _held(pid) as pidfd:
             if _stat(_PROC / str(pid))[_START_TIME] == stats[pid][_START_TIME]:
                 signal.pidfd_send_signal(pidfd, number)
     return len(tree)
@@ -129,7 +130,7 @@ def signal_tree(number: int, variable: str, root: int, container_id: str) -> int
 
 @contextmanager
 def _held(pid: int) -> Iterator[int]:
-    """Hold a process: while the pidfd can be signalled, its number is not another's."""
+    """Hold a process by a pidfd: while that can be signalled, its number is not reused."""
     pidfd = os.pidfd_open(pid)
     try:
         yield pidfd
@@ -146,19 +147,22 @@ def _is_of(folder: Path, container_id: str) -> bool:
 
 
 def _numbers(folder: Path) -> list[str]:
-    """Return a process's numbers, from our PID namespace down to its own."""
+    """Return a process's numbers, from the one in our PID namespace to the one in its own."""
     status = (folder / "status").read_text()
     found = re.search(r"^NSpid:\t([\d\t]+)$", status, re.MULTILINE)
     return found[1].split() if found else []
 
 
 def _stat(folder: Path) -> list[str]:
-    """Return the fields of a process's stat after its name, which may hold anything."""
+    """Return the fields of a process's stat after its name, which may contain any bytes."""
     return (folder / "stat").read_bytes().rpartition(b") ")[2].decode().split()
 
 
 def _tree(stats: Stats, bearers: set[int]) -> set[int]:
-    """Add to processes those in their sessions and their children: as ``find_tree`` does it."""
+    """Return the tree of the bearers: with each process also its children, and its whole session.
+
+    ``find_tree`` in :mod:`rind.reaper.scripts` does this within the container.
+    """
     living = {pid: stat for pid, stat in stats.items() if stat[_STATE] not in "XZ"}
     tree = bearers & living.keys()
     while True:

@@ -1,11 +1,11 @@
 """The leash: ends the process trees of commands when Rind dies.
 
-The leash is an exec of its own: a shell script whose stdin only Rind holds. When Rind dies, by
-whatever cause, the engine closes that stdin, and the script kills the trees that it was told to
-hold. A released tree lives on, as does what a command leaves running on purpose.
+The leash is an exec of its own: a shell script whose stdin only Rind holds. When Rind dies, for any
+reason, the engine closes that stdin, and the script kills the trees that it holds. A released tree
+lives on, as do the processes that a command leaves running on purpose.
 
-One leash serves all commands of a container and user. A leash for each command would double the
-number of execs, and Docker 20.10 stands still for more than a minute if an exec is started while
+One leash serves all commands of one user in one container. A leash for each command would double
+the number of execs, and Docker 20.10 hangs for more than a minute if an exec is started while
 dozens of others end (containerd#2709).
 """
 
@@ -37,8 +37,8 @@ __all__ = ["Leash", "Loss"]
 LOST_BOUND: Final = 5.0
 """Seconds to kill a script whose connection was lost."""
 
-MOST_SAID: Final = 4096
-"""Bytes kept of what a leash prints: only one that fails says more than a word."""
+MOST_PRINTED: Final = 4096
+"""Bytes to keep of a leash's output: only a leash that fails prints more than a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,10 @@ class Loss:
 
     Attributes:
         why: the reason.
-        is_final: whether another would be lost in the same way.
-        is_silence: whether the engine's machine does not answer any more. Nothing is sent to a
-            leash while a command runs, so its connection notices that before one does on which
-            something was sent, which the kernel sends again for a quarter of an hour (tcp(7),
+        is_final: whether another leash would be lost in the same way.
+        is_silence: whether the engine's machine has stopped answering. The leash's connection
+            notices that first, as nothing is sent on it while a command runs. On a connection with
+            unacknowledged data, the kernel retransmits for a quarter of an hour (tcp(7),
             tcp_retries2).
     """
 
@@ -62,15 +62,15 @@ class Loss:
 class Leash:
     """The leash in one container, for commands that run as one user.
 
-    Started at the first hold, ended after the last release. A leash that is lost is started anew at
-    the next hold.
+    Started at the first hold, ended after the last release. A lost leash is started again at the
+    next hold.
     """
 
     def __init__(self, engine: Engine, container_id: str, user: str) -> None:
         self._engine = engine
         self._container_id = container_id
         self._user = user
-        self._held: dict[str, str] = {}  # the lines that hold them, by cookie
+        self._held: dict[str, str] = {}  # the script's "hold" lines, by cookie
         self._turn = asyncio.Lock()
         self._stream: HijackedStream | None = None
         self._watch: asyncio.Task[Loss] | None = None
@@ -79,25 +79,25 @@ class Leash:
         self._exec_id = ""
 
     async def hold(self, cookie: str, session: tuple[str, str]) -> None:
-        """Have a tree killed when Rind dies. Every call needs its :meth:`release`.
+        """Have a tree killed when Rind dies. Call :meth:`release` for each held cookie.
 
         Args:
-            cookie: the tree's.
+            cookie: the tree's cookie.
             session: the command's session and its leader's start time; "-" for unknown.
 
         Raises:
             EngineError: the engine refused, or failed.
         """
         async with self._turn:
-            self._held[cookie] = told = f"hold {cookie} {' '.join(session)}\n"
+            self._held[cookie] = line = f"hold {cookie} {' '.join(session)}\n"
             if self._watch is None or self._watch.done():
                 await self._end()
                 await self._begin()
             else:
-                await self._tell(told)
+                await self._send(line)
 
     async def release(self, cookie: str, *, ends: bool = False) -> None:
-        """Leave the rest of a tree running, or have it ended now. Idempotent.
+        """Leave the rest of a tree running; with ``ends``, end it now. Idempotent.
 
         Raises:
             Broken: the leash is gone.
@@ -105,34 +105,34 @@ class Leash:
         async with self._turn:
             if self._held.pop(cookie, None) is not None:
                 try:
-                    await self._tell(f"{'end' if ends else 'release'} {cookie}\n")
+                    await self._send(f"{'end' if ends else 'release'} {cookie}\n")
                 finally:
                     if not self._held:
                         await self._end()
 
     async def until_lost(self) -> Loss:
-        """Return how the leash was lost, once it is. Only between a hold and its release."""
-        assert self._watch is not None  # noqa: S101 # a hold has begun it
+        """Wait until the leash is lost; return how. Call it only between a hold and its release."""
+        assert self._watch is not None  # noqa: S101 # set by a hold
         return await asyncio.shield(self._watch)
 
     async def why_none(self) -> str:
-        """Return why there is no leash; empty if there is one. While a tree is held."""
-        assert self._failure is not None  # noqa: S101 # a hold has begun it
+        """Return why there is no leash; empty if there is one. Only while a tree is held."""
+        assert self._failure is not None  # noqa: S101 # set by a hold
         return await asyncio.shield(self._failure)
 
     async def _begin(self) -> None:
         self._cookie = uuid.uuid4().hex
-        # Not in its environment: an engine may drop a "release" that comes before the script runs,
-        # but never without the "hold" before it.
+        # The trees to hold are not passed in the script's environment: if an engine drops the input
+        # that comes before the script runs, it drops a "release" only with the "hold" before it.
         config = script_config(LEASH_SCRIPT, user=self._user, name="rind-leash")
         config = replace(config, env=[f"{COOKIE}={self._cookie}", *config.env])
         self._exec_id = await self._engine.create_exec(self._container_id, config)
         self._stream = await self._engine.start_exec(self._exec_id, tty=False)
         self._failure = failure = asyncio.get_running_loop().create_future()
         self._watch = asyncio.create_task(_until_lost(self._stream, failure))
-        await self._tell("".join(self._held.values()))
+        await self._send("".join(self._held.values()))
 
-    async def _tell(self, lines: str) -> None:
+    async def _send(self, lines: str) -> None:
         if self._stream is not None:
             await self._stream.write(lines.encode())
 
@@ -151,7 +151,7 @@ class Leash:
                         await self._kill()
 
     async def _kill(self) -> None:
-        """Kill a script whose stdin no engine will ever close.
+        """Kill a script whose stdin will never be closed.
 
         An engine that restarts with "live-restore" leaves such scripts in its containers.
         """
@@ -167,21 +167,22 @@ class Leash:
 
 
 async def _until_lost(stream: HijackedStream, failure: "asyncio.Future[str]") -> Loss:
-    """Return how a leash was lost.
+    """Wait until a leash is lost; return how.
 
     Args:
-        stream: the leash's.
-        failure: gets why there is none, or an empty text once it is seen to hold.
+        stream: the stream of the leash's exec.
+        failure: set to the reason why the leash does not hold, or to "" once it reports that it
+            does.
     """
-    decoder, said = FrameDecoder(), b""
+    decoder, printed = FrameDecoder(), b""
     try:
         while data := await stream.read():
-            said = (said + b"".join(part for _, part in decoder.feed(data)))[:MOST_SAID]
-            if said.startswith(HOLDS.encode()) and not failure.done():
+            printed = (printed + b"".join(part for _, part in decoder.feed(data)))[:MOST_PRINTED]
+            if printed.startswith(HOLDS.encode()) and not failure.done():
                 failure.set_result("")
         loss = Loss("it was ended from outside")
         if not failure.done():
-            loss = _not_begun(said)
+            loss = _not_begun(printed)
             failure.set_result(loss.why)
     except Broken as exc:
         silence = isinstance(exc.__cause__, TimeoutError)
@@ -189,12 +190,13 @@ async def _until_lost(stream: HijackedStream, failure: "asyncio.Future[str]") ->
         if not failure.done():
             failure.set_result(loss.why)
     finally:
-        failure.cancel()  # after Ctrl-C, nothing else would end the wait for it
+        failure.cancel()  # after Ctrl-C, nothing else would wake the tasks that await it
     return loss
 
 
-def _not_begun(said: bytes) -> Loss:
-    text = said.decode(errors="replace").strip()
+def _not_begun(printed: bytes) -> Loss:
+    """Return why a leash has never held, by its output."""
+    text = printed.decode(errors="replace").strip()
     if text == MAY_NOT_SIGNAL:
         return Loss(text, is_final=True)
     return Loss(*not_started(text))

@@ -1,6 +1,15 @@
 """Looks at a container's processes, by a script in it. Concurrent callers share one look.
 
-A look costs an exec, 50 to 100 ms, and hardly more for a hundred commands than for one.
+Goal: count and signal the processes of many commands in bounded time. A look costs an exec, 50 to
+100 ms, and hardly more for a hundred commands than for one.
+
+Plan: callers queue their requests. One task takes all that are queued, makes one look for them, and
+gives each caller its result. Requests that arrive during a look are served by the next one. An
+error of a look is raised for all of its callers. Only that task runs the script, so a caller that
+is cancelled does not disturb the others.
+
+Doubts: the script runs in the container's own /bin/sh, which is hostile. So its output is limited
+in size and time, and anything but the expected numbers means that it cannot look.
 """
 
 import asyncio
@@ -23,7 +32,7 @@ BOUND: Final = 10.0
 MOST_AT_ONCE: Final = 250
 """Commands in one look, at most."""
 
-MOST_SAID: Final = 64 * 1024
+MOST_PRINTED: Final = 64 * 1024
 """Bytes that a script may print. It runs in the container's /bin/sh, which is hostile."""
 
 
@@ -34,7 +43,7 @@ class Look(NamedTuple):
         found: the number of processes before the signal.
         left: the number after it.
         denied: the number of those left that may not be signalled from inside the container.
-        has_root: whether the command's own process was one of them.
+        has_root: whether the command's own process was one of those found.
     """
 
     found: int
@@ -43,11 +52,11 @@ class Look(NamedTuple):
     has_root: bool
 
 
-class CannotLook(Exception):  # it says what is the matter
-    """No script can run in the container. Its text says why.
+class CannotLook(Exception):  # its text is the reason
+    """No script can run in the container. The text of the exception is the reason.
 
     Attributes:
-        is_final: whether that is so at any time: there is no shell.
+        is_final: whether another attempt would fail too, as without a shell.
     """
 
     def __init__(self, why: str, *, is_final: bool) -> None:
@@ -58,7 +67,7 @@ class CannotLook(Exception):  # it says what is the matter
 async def run_script(engine: Engine, container_id: str, config: ExecConfig) -> tuple[bytes, bytes]:
     """Run a script to its end; return its stdout and its stderr.
 
-    Where it could not be started, stdout is what the engine says about it.
+    If it cannot be started, stdout is the engine's message about that.
 
     Raises:
         EngineError: the engine failed.
@@ -72,16 +81,17 @@ async def run_script(engine: Engine, container_id: str, config: ExecConfig) -> t
     try:
         stream = await asyncio.shield(opening)
     except asyncio.CancelledError:
-        # An engine keeps what is created and never started, until the container stops.
+        # Let the start finish: until the container stops, an engine keeps an exec instance that
+        # was created and never started.
         opening.add_done_callback(_close_late)
         raise
     try:
         decoder, out, err = FrameDecoder(), b"", b""
-        while len(out) + len(err) < MOST_SAID and (data := await stream.read()):
+        while len(out) + len(err) < MOST_PRINTED and (data := await stream.read()):
             for kind, part in decoder.feed(data):
                 if kind == STDOUT:
                     out += part
-                else:  # stderr, or an error of the engine's
+                else:  # stderr, or the engine's error message
                     err += part
     finally:
         stream.close()
@@ -94,7 +104,9 @@ def _close_late(opening: "asyncio.Task[HijackedStream]") -> None:
         opening.result().close()
 
 
-class _Asked(NamedTuple):
+class _Request(NamedTuple):
+    """A signal number, the script's words for the command, and the future of its caller."""
+
     number: int
     held: str
     answer: "asyncio.Future[Look]"
@@ -104,10 +116,10 @@ class Looks:
     """The looks at one container's processes, as one user.
 
     Args:
-        engine: an open one.
+        engine: an open engine.
         container_id: the container.
-        user: whose processes are reached.
-        turns: one is taken for each look: many at once delay each other.
+        user: the user whose processes are reached.
+        turns: limits the looks at the same time, as many delay each other.
     """
 
     def __init__(
@@ -117,7 +129,7 @@ class Looks:
         self._container_id = container_id
         self._user = user
         self._turns = turns
-        self._asked: deque[_Asked] = deque()
+        self._requests: deque[_Request] = deque()
         self._looking: asyncio.Task[None] | None = None
 
     async def take(self, number: int, cookie: str, session: tuple[str, str]) -> Look:
@@ -125,60 +137,61 @@ class Looks:
 
         Args:
             number: the signal; 0 sends none.
-            cookie: the tree's.
+            cookie: the tree's cookie.
             session: the command's session and its leader's start time.
 
         Raises:
-            CannotLook: no script can run there.
+            CannotLook: no script can run in the container.
             EngineError, TimeoutError: the look failed.
         """
         answer = asyncio.get_running_loop().create_future()
-        self._asked.append(_Asked(number, " ".join([cookie, *session]), answer))
+        self._requests.append(_Request(number, " ".join([cookie, *session]), answer))
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
         look: Look = await answer
         return look
 
     async def until_idle(self) -> None:
-        """Wait for the look that is under way, if any. Bounded in time."""
+        """Wait for the current look, if there is one. Bounded in time."""
         if self._looking is not None:
             await asyncio.wait({self._looking})
 
     async def _look(self) -> None:
-        while self._asked:
+        while self._requests:
             async with self._turns:
-                count = min(len(self._asked), MOST_AT_ONCE)
-                asked = [self._asked.popleft() for _ in range(count)]
-                wrong: Exception | None = None
-                seen: list[Look] = []
+                count = min(len(self._requests), MOST_AT_ONCE)
+                requests = [self._requests.popleft() for _ in range(count)]
+                failure: Exception | None = None
+                looks: list[Look] = []
                 try:
                     async with asyncio.timeout(BOUND):
-                        seen = await self._see(asked)
-                except Exception as exc:  # noqa: BLE001 # all who have asked get it
-                    wrong = exc
+                        looks = await self._look_once(requests)
+                except Exception as exc:  # noqa: BLE001 # raised for all callers
+                    failure = exc
                 except BaseException:
-                    # Ctrl-C strikes any task. Who has asked would wait for ever.
-                    for it in asked:
-                        it.answer.cancel()
+                    # Ctrl-C may be raised in any task. Without this, the callers would never wake.
+                    for request in requests:
+                        request.answer.cancel()
                     raise
-            for position, it in enumerate(asked):
-                if it.answer.done():
-                    continue  # it was cancelled
-                if wrong is not None:
-                    it.answer.set_exception(wrong)
+            for position, request in enumerate(requests):
+                if request.answer.done():
+                    continue  # its caller was cancelled
+                if failure is not None:
+                    request.answer.set_exception(failure)
                 else:
-                    it.answer.set_result(seen[position])
+                    request.answer.set_result(looks[position])
 
-    async def _see(self, asked: list[_Asked]) -> list[Look]:
+    async def _look_once(self, requests: list[_Request]) -> list[Look]:
+        """Run the script for some requests; return their results in order."""
         numbers, held = (
-            (str(request.number) for request in asked),
-            " ".join(request.held for request in asked),
+            (str(request.number) for request in requests),
+            " ".join(request.held for request in requests),
         )
         config = script_config(SIGNAL_SCRIPT, *numbers, user=self._user, held=held)
-        said, wrong = await run_script(self._engine, self._container_id, config)
+        stdout, stderr = await run_script(self._engine, self._container_id, config)
         with suppress(ValueError):
-            rows = [tuple(map(int, line.split())) for line in said.splitlines()]
-            if len(rows) == len(asked) and {len(row) for row in rows} == {4}:
+            rows = [tuple(map(int, line.split())) for line in stdout.splitlines()]
+            if len(rows) == len(requests) and {len(row) for row in rows} == {4}:
                 return [Look(found, left, denied, bool(own)) for found, left, denied, own in rows]
-        why, is_final = not_started((wrong or said).decode(errors="replace"))
+        why, is_final = not_started((stderr or stdout).decode(errors="replace"))
         raise CannotLook(f"no shell can signal it there ({why})", is_final=is_final)

@@ -1,18 +1,19 @@
 """The shell scripts that find the processes of commands, and signal them. Text only.
 
-Every command carries a cookie in its environment, which its descendants inherit. A process is of
-a command's tree when its environment has the cookie, when its session has such a process in it
-(every exec'd command leads a session of its own), or when its parent is of the tree. So one that
-clears its environment is still found, unless it also starts a session of its own and its parent
-has ended. Where the command's own session is known by other means, it needs no bearer.
+Every command carries a cookie in its environment, which its descendants inherit. A process belongs
+to a command's tree in three cases: its environment has the cookie (it is a *bearer*), its session
+contains a bearer (every exec'd command leads a session of its own), or its parent belongs to the
+tree. So a process that clears its environment is still found, unless it also starts a session of
+its own and its parent has ended. If the command's own session is known by other means, the session
+counts without a bearer.
 
-The scripts need only ``sh`` and ``/proc``; other programs make them faster where they exist. There
-may be no ``sleep``, so all waiting is done by Rind.
+The scripts need only ``sh`` and ``/proc``; they use other programs where they exist, to be faster.
+A container may lack ``sleep``, so Rind does all the waiting.
 
-A container's processes may be hostile to each other. So no text of a process is parsed together
-with another's. And no cookie is on a command line, which every user of the container can read, but
-in environments, which only the same user and root can: a script gets its cookies, and its own text,
-in variables (:func:`script_variables`).
+A container's processes may be hostile to each other. So text of one process is never parsed
+together with another's. And cookies are never on a command line, which every user of the container
+can read, but in environments, which only the same user and root can read: a script gets its
+cookies, and its own text, in variables (:func:`script_variables`).
 """
 
 from __future__ import annotations
@@ -43,12 +44,12 @@ COOKIE: Final = "RIND_EXEC_ID"
 """The variable that marks a command's tree. Its value is 32 hexadecimal digits."""
 
 BOOTSTRAP: Final = 'eval "$RIND_SCRIPT"'
-"""The script on the command line, which runs the one in the environment."""
+"""The script on the command line. It runs the script in the environment."""
 
 
 HOLDS: Final = "holds"
 MAY_NOT_SIGNAL: Final = "nothing in the container may signal a process"
-"""What a leash prints: one of these."""
+"""The two outputs of a leash: it prints one of them."""
 
 MARK_SIZE: Final = 16
 """Bytes of a script's own mark, as many as a UUID has."""
@@ -63,11 +64,11 @@ def script_variables(script: str, held: str, mark: str) -> list[str]:
     """Return the environment of :data:`BOOTSTRAP`, as ``NAME=value``.
 
     Args:
-        script: the one to run.
+        script: the script to run.
         held: three words for each command: its cookie, its session, and the start time of the
-            session's leader; "-" for what is not known.
-        mark: hexadecimal digits that no other process has in its environment. By these a script
-            sees whether the programs that it uses find what they look for.
+            session's leader; "-" for an unknown one.
+        mark: hexadecimal digits that no other process has in its environment. If the container's
+            programs do not find this mark, the script does not rely on them.
     """
     return [f"RIND_SCRIPT={script}", f"RIND_HELD={held}", f"RIND_REAPER={mark}"]
 
@@ -81,8 +82,8 @@ def script_config(
         script: one of those below.
         args: its ``$1`` and so on; every user of the container can read them.
         user: the user whose processes it reaches.
-        held: the commands, as :func:`script_variables` takes them.
-        name: its ``$0``, as ``docker top`` shows it.
+        held: the words for the commands, as in :func:`script_variables`.
+        name: its ``$0``, which ``docker top`` shows.
     """
     return ExecConfig(
         argv=[SHELL, "-c", BOOTSTRAP, name, *args],
@@ -103,17 +104,17 @@ read_stat() {
 """
 
 _TREE: Final = r"""
-# look reads once what find_tree chooses from, for the commands in $held, three words for each: its
-# cookie, its session, and the start time of the session's leader, "-" for what is not known.
+# look reads the processes once, for find_tree to choose from. $held has three words for each
+# command: its cookie, its session, and the start time of the session's leader, "-" if unknown.
 #
-# Reading is where a shell is slow, a system call for each byte: where the usual programs are there,
-# and are seen to find our own mark, they do it; else builtins do, which need no further process.
+# A shell reads slowly, with a system call for each byte. So the usual programs read, if they exist
+# and are seen to find our own mark; otherwise builtins do, which need no other process.
 #
-# Where the container may have no further process, a shell ends in the attempt to start one. It then
-# runs its trap for that, which begins anew with builtins alone.
+# If the container may have no more processes, a shell exits when it tries to start one. Its EXIT
+# trap then starts again, with builtins alone ($alone).
 #
-# What head prints between two files can be in a file too: its output only says which processes to
-# look at one by one.
+# The header that head prints before each file can also be inside a file. So its output only shows
+# which processes to examine one by one.
 look() {
   cookies=' ' bearers=' ' stats= speed=fast environs=
   set -- $held
@@ -133,7 +134,8 @@ fast_environs() {
   head -c 1000000 /proc/[0-9]*/environ | tr '\0' '\n' |
     grep -e '^==> /proc/' -e '^RIND_EXEC_ID=[0-9a-f]*$' -e "^RIND_REAPER=$RIND_REAPER\$"
 }
-# $bearers has a word for each cookie that a process bears, the cookie and the process's number.
+# $bearers has a word for each cookie that a process bears: the cookie, a colon, and the process's
+# number.
 add_bearer() {
   case $cookies in *" $1 "*) bearers="$bearers$1:$2 " ;; esac
 }
@@ -165,8 +167,8 @@ slow_bearers() {
   done
   set -f
 }
-# Of each process: pid state parent session. Its name may hold anything, a newline too: status has
-# it escaped, in stat all that counts comes after it.
+# $stats has four words for each process: pid state parent session. A process's name may contain
+# anything, even a newline: in status it is escaped, and in stat it comes before the fields in use.
 fast_stats() {
   set +f
   stats=$(sed -n -e '/^State:/h' -e '/^Pid:/H' -e '/^PPid:/H' -e '/^NSsid:/{
@@ -189,8 +191,9 @@ slow_stats() {
   done
   set -f
 }
-# A number is used again, but not one of a session that has processes in it: the session $1 is the
-# one that was meant unless its leader was started at another time than $2.
+# is_session checks that the session $1 is still the command's. Numbers are reused, but not that of
+# a session with processes in it. So it is another session only if a process has its number and was
+# not started at the time $2.
 is_session() {
   [ "$1" != - ] || return 1
   read_stat "$1" || return 0
@@ -198,8 +201,8 @@ is_session() {
   set -- $stat
   [ "${20}" = "$start" ]
 }
-# find_tree sets $tree to the numbers of the living processes of one command, and $own to 1 where
-# what was exec'd is one of them, which has no parent in here.
+# find_tree sets $tree to the numbers of a command's living processes. It sets $own to 1 if the
+# exec'd process, which has no parent in the container, is one of them.
 find_tree() {
   roots=' ' sessions=' ' tree=' ' own=0
   for word in $bearers; do
@@ -222,7 +225,7 @@ find_tree() {
             *" $1 "*/*/* | */*" $4 "*/* | */*/*" $3 "*)
               tree="$tree$1 " grown=yes
               [ "$3" != 0 ] || own=1
-              [ "$4" = 0 ] || sessions="$sessions$4 "  # 0 is any session from outside
+              [ "$4" = 0 ] || sessions="$sessions$4 "  # 0: a session from outside
               ;;
           esac
           ;;
@@ -232,7 +235,8 @@ find_tree() {
   done
   tree=${tree% }
 } 2>/dev/null
-# What is read is split into words, and they are not patterns; the readers look for files.
+# Variables are split into words, which must not be expanded as patterns. The functions that list
+# /proc switch patterns on again.
 set -f
 held=$RIND_HELD alone=
 """
@@ -241,9 +245,9 @@ SIGNAL_SCRIPT: Final = (
     _READ_STAT
     + _TREE
     + r"""
-# The arguments are a signal's number for each of the commands in $held; 0 only looks. For each of
-# them, prints how many processes there were, how many are left, how many of these may not be
-# signalled, and $own.
+# The arguments are the number of a signal for each command in $held; 0 only looks. For each
+# command, this prints four numbers: the processes before the signal, the processes left, those left
+# that may not be signalled, and $own.
 count_tree() {
   find_tree "$@"
   set -- $tree
@@ -269,8 +273,8 @@ signal_all() {
     shift 3
   done
 }
-tell_all() {
-  told=
+report_all() {
+  report=
   [ -z "$sent" ] || look
   set -- $found
   while [ "${6-}" ]; do
@@ -279,16 +283,16 @@ tell_all() {
       count_tree "$1" "$2" "$3"
       count_denied
     fi
-    told="$told$5 $count $denied $6
+    report="$report$5 $count $denied $6
 "
     shift 6
   done
 }
 work() {
   [ "$sent" ] || signal_all
-  tell_all
+  report_all
   trap - EXIT
-  printf '%s' "$told"
+  printf '%s' "$report"
 }
 numbers=$* sent=
 trap 'alone=yes; work' EXIT
@@ -308,9 +312,9 @@ else
 fi
 """
     + r"""
-# Takes lines: "hold" and the words of $held for one command, or "release" or "end" and a cookie.
-# When there are no more, the trees that are held are ended: SIGTERM, a few looks for those that end
-# by themselves, then SIGKILL until no process is left to start another.
+# Reads lines: "hold" and the words of $held for one command, or "release" or "end" and a cookie. At
+# the end of the input, the trees that are still held are ended: SIGTERM, a few looks to let
+# processes exit, then SIGKILL until no process remains that could start another.
 find_trees() {
   look
   trees=
@@ -340,15 +344,15 @@ end_all() {
 trap '' HUP INT TERM PIPE
 while read -r verb cookie session start; do
   set -- $held
-  held= meant=
+  held= named=
   while [ "${3-}" ]; do
-    if [ "$1" = "$cookie" ]; then meant="$1 $2 $3"; else held="$held$1 $2 $3 "; fi
+    if [ "$1" = "$cookie" ]; then named="$1 $2 $3"; else held="$held$1 $2 $3 "; fi
     shift 3
   done
   case $verb in
     hold) held="$held$cookie $session $start " ;;
     end)
-      others=$held held=$meant
+      others=$held held=$named
       end_all
       held=$others
       ;;
@@ -363,8 +367,8 @@ trap - EXIT
 ROOTS_SCRIPT: Final = (
     _READ_STAT
     + r"""
-# Prints the processes that have no parent in here: what the container runs, and what was exec'd,
-# but for ourselves. A line for each: its number, its session, and its start time.
+# Prints a line for each process without a parent in the container: its number, its session, and its
+# start time. These are the container's first process and the exec'd ones, except this script.
 for proc in /proc/[0-9]*; do
   pid=${proc#/proc/}
   read_stat "$pid" || continue

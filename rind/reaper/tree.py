@@ -1,15 +1,25 @@
-"""The process tree of a command: finding it, signalling it, ending it.
+"""The process tree of a command: finds it, signals it, and ends it.
 
-The Engine API cannot signal an exec'd command (moby#9098, moby#35703), and a command outlives the
-process that started it. So every command carries a cookie (:mod:`rind.reaper.scripts`), and a
-second exec, a small shell script, signals all processes that bear it. A command that hides its
-environment, by clearing it or by becoming another user's, is found by its session: on this machine
-the kernel knows it, elsewhere :mod:`rind.reaper.roots` finds it. Where a container has no shell,
-but its engine is on this machine and we are allowed to, the processes are found and signalled from
-outside (:mod:`rind.reaper.host_processes`). So it is done too where no process may be started in
-the container, or none there may signal another.
+Goal: signal a command and all its descendants, and report the tree as gone only if it is. The
+Engine API has no request for that (moby#9098, moby#35703), and a command runs on when the client
+that started it has ended.
 
-A tree is gone only when the engine confirms it: finding no process is not enough.
+Plan:
+
+* Every command carries a cookie in its environment. A second exec, a small shell script, signals
+  all processes that bear it (:mod:`rind.reaper.scripts`).
+* A command may hide its environment, by clearing it or by changing its user. It is then found by
+  its session: the kernel shows that if the engine is on this machine, otherwise
+  :mod:`rind.reaper.roots` finds it.
+* The processes are found and signalled from outside (:mod:`rind.reaper.host_processes`) if the
+  container has no shell, if no process can be started in it, or if none in it may signal another.
+  That needs an engine on this machine, and the permission.
+* A tree is gone only when the engine confirms it: finding no process is not enough.
+* A command that runs for a while is held by a leash, which ends the tree if Rind dies
+  (:mod:`rind.reaper.leash`).
+
+Doubts: a descendant with another environment and another session, whose parent has ended, is not
+found. Between a look and its signal, a process may start another, so SIGKILL is repeated.
 """
 
 from __future__ import annotations
@@ -40,11 +50,11 @@ if TYPE_CHECKING:
 __all__ = ["BOUND", "Tree", "Trees"]
 
 LEASH_AFTER: Final = 1.0
-"""Seconds after a start was requested at which the command's leash is armed: short ones need none.
+"""Seconds from the request to start a command until its leash is armed. Short commands need none.
 """
 
 LEASH_ATTEMPTS: Final = 3
-"""Leashes for a command, one after the other is lost; before each, a second more to wait."""
+"""Leashes for a command, each after the one before was lost. The waits are 0, 1 and 2 seconds."""
 
 POLL: Final = 0.1
 """Seconds between two looks at a tree. A look costs an exec, 50 to 100 ms."""
@@ -53,40 +63,42 @@ START_BOUND: Final = 5.0
 """Seconds for a requested start to take effect."""
 
 BOUND: Final = 10.0
-"""Seconds for SIGKILL to take effect, and for each search of a session."""
+"""Seconds for SIGKILL to take effect, and for each search for a session."""
 
 ENGINE_BACK: Final = 5.0
 """Seconds to wait for an engine that is gone: a restart takes one or two."""
 
 END_SEEN: Final = 0.3, 5.0
-"""Seconds from a command's end until the engine knows, usually and at most: milliseconds, but two
-seconds while it holds unread output."""
+"""Seconds to wait for the engine to notice a command's end: at the first check, and at the last. It
+takes milliseconds, but two seconds while the engine holds unread output."""
 
 MOST_LATE: Final = 2
-"""Looks that may take too long, one after the other."""
+"""Looks that time out before the engine counts as not answering."""
 
 MATCHES: Final = 3
-"""Attempts to find a process while others come and go."""
+"""Attempts to find a process by its position, while others start and end."""
 
 MOST_TURNS: Final = 16
-"""Looks at once. A hundred containers signalled at once on two cores: 8 s until the last answer
-without a limit, 2 s with this one, and all are done at the same time."""
+"""Looks at the same time. When a hundred containers were signalled at once on two cores, the
+slowest look took 8 s without a limit and 2 s with this one; the total time did not change."""
 
 
 _log: Final = logging.getLogger(__name__)
 
 
 class Trees:
-    """The process trees of commands on one engine, and what they share.
+    """The process trees of commands on one engine, with the leashes and looks that they share.
 
     Attributes:
-        engine: an open one.
-        turns: one is taken for each look, which has a time limit: many at once delay each other.
+        engine: an open engine.
+        turns: limits the looks at the same time, because many delay each other beyond their time
+            limit.
     """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.turns = asyncio.Semaphore(MOST_TURNS)
+        # Each lives as long as a tree uses it.
         self._leashes: WeakValueDictionary[tuple[str, str], Leash] = WeakValueDictionary()
         self._looks: WeakValueDictionary[tuple[str, str], Looks] = WeakValueDictionary()
 
@@ -101,7 +113,7 @@ class Trees:
         return scheme == "unix" and host_processes.is_engine(path)
 
     def leash(self, container_id: str, user: str) -> Leash:
-        """Return the leash of a container, for a user. All commands of both share it."""
+        """Return the leash that all commands of one user in one container share."""
         key = container_id, user
         leash = self._leashes.get(key)
         if leash is None:
@@ -109,7 +121,7 @@ class Trees:
         return leash
 
     async def why_no_leash(self, container_id: str, user: str) -> str:
-        """Return why no leash could hold a command there; empty if one could."""
+        """Try a leash; return why it cannot hold a command, or an empty text if it can."""
         leash, cookie = Leash(self.engine, container_id, user), uuid.uuid4().hex
         try:
             await leash.hold(cookie, NOT_KNOWN)
@@ -120,7 +132,7 @@ class Trees:
         return why
 
     def looks(self, container_id: str, user: str) -> Looks:
-        """Return the shared looks at a container's processes, for a user."""
+        """Return the looks that all commands of one user in one container share."""
         key = container_id, user
         looks = self._looks.get(key)
         if looks is None:
@@ -163,20 +175,26 @@ class Tree:
         return f"{COOKIE}={self.cookie}"
 
     async def signal(self, number: int) -> int:
-        """Send a signal to every process of the tree; return their number. 0 only counts.
+        """Send a signal to every process of the tree; return their number. Signal 0 only counts.
 
         Raises:
-            LeftRunning: they cannot be reached, or none can be found although the engine says that
-                the command runs.
+            LeftRunning: the processes cannot be reached, or none can be found although the engine
+                reports that the command runs.
         """
         return (await self._signal(number)).found
 
     async def _signal(self, number: int) -> Look:
+        """Signal the tree; search for its session if no process is found but the command runs.
+
+        Raises:
+            LeftRunning: as :meth:`signal`.
+        """
         self.was_killed |= number == signal.SIGKILL
         await self._until_started()
         look = await self._reach(number)
         if number:
             _log.debug("signal %d to %d processes of exec %s", number, look.found, self.exec_id)
+        # If the engine still reports it as running after a moment, the command hides.
         if look.found == 0 and await self._runs_on(END_SEEN[0]):
             self._session = await self._match_session()
             look = await self._reach(number)
@@ -187,7 +205,7 @@ class Tree:
         return look
 
     async def has_root(self) -> bool:
-        """Return whether the command's own process is found; False if that is unknown.
+        """Whether the command's own process is found; False if that is unknown.
 
         Raises:
             LeftRunning: as :meth:`signal`.
@@ -195,14 +213,14 @@ class Tree:
         return (await self._reach(0)).has_root
 
     async def end(self, number: int, kill_after: float) -> bool:
-        """Signal the tree, and return once it is gone: whether it took SIGKILL.
+        """Signal the tree, and wait until it is gone; return whether SIGKILL was needed.
 
         Args:
             number: the first signal.
             kill_after: seconds until SIGKILL; :meth:`hurry` cuts them short.
 
         Raises:
-            LeftRunning: processes are left, and why.
+            LeftRunning: processes are left; the message says why.
         """
         clock = asyncio.get_running_loop().time
         deadline = clock() + kill_after
@@ -216,7 +234,7 @@ class Tree:
         while left:
             if clock() > deadline:
                 raise LeftRunning(f"{left} processes survived SIGKILL")
-            # Repeated: between the look and the signal, a process may have started another.
+            # Repeat it: between the look and the signal, a process may have started another.
             look = await self._signal(signal.SIGKILL)
             left = look.left
             if left and left == look.denied:
@@ -228,14 +246,14 @@ class Tree:
         self._urgent.set()
 
     async def until_unleashed(self, requested: float) -> Loss:
-        """Arm the leash, and return why none holds the tree, once that is so. Safe to cancel.
+        """Keep the tree on a leash; if that fails for good, return why. Safe to cancel.
 
-        Arming is a task of its own, which cancelling leaves alone: a leash that was abandoned while
-        it was armed may exist, and would kill the tree unless it is released.
+        Arming runs in a task of its own, which is not cancelled: a leash that is abandoned while it
+        is armed may exist nevertheless, and would kill the tree unless it is released.
 
         Args:
-            requested: when the command's start was, by the clock of :func:`time.monotonic`. A slow
-                machine has used some of the time until :data:`LEASH_AFTER` already.
+            requested: when the command's start was requested, by the clock of
+                :func:`time.monotonic`. On a slow machine, part of :data:`LEASH_AFTER` is over.
         """
         await asyncio.sleep(requested + LEASH_AFTER - time.monotonic())
         for attempt in range(LEASH_ATTEMPTS):
@@ -251,20 +269,26 @@ class Tree:
         return loss
 
     async def _hold(self) -> None:
+        """Have the leash hold the tree, by its cookie and its session.
+
+        Raises:
+            EngineError: the engine refused the leash, or failed.
+        """
         session = await self._find_session()
         await self._leash.hold(self.cookie, session)
         _log.debug("the leash takes exec %s", self.exec_id)
-        # With a local engine, a session that is not found has ended.
+        # A command without the cookie is held by its session. With a local engine, a session that
+        # is not found has ended.
         if session == NOT_KNOWN and not (self._trees.is_local or await self._bears_cookie()):
             await self._leash.hold(self.cookie, await self._match_session())
 
     async def release_leash(self, *, ends: bool = False) -> None:
-        """Release the tree from the leash: what still runs lives on. Idempotent.
+        """Release the tree from the leash; processes that still run are left alone. Idempotent.
 
         Does nothing if the engine refused the leash, or is gone.
 
         Args:
-            ends: whether the leash is to end what still runs, once it hears of it.
+            ends: whether the leash shall end the remaining processes instead, on receiving this.
         """
         holding, self._holding = self._holding, None
         if holding is not None:
@@ -274,37 +298,43 @@ class Tree:
                 await self._leash.release(self.cookie, ends=ends)
 
     async def until_root_ended(self, pid: int) -> bool:
-        """Wait for the end of the command's own process; return False at once if it is not seen.
+        """Wait until the command's own process ends; return False at once if it is not visible.
 
         Args:
-            pid: as the engine's machine numbers it.
+            pid: its number on the engine's machine.
         """
-        seen = pid > 0 and self._trees.is_local
-        return seen and await host_processes.until_ended(pid, self._container_id)
+        is_visible = pid > 0 and self._trees.is_local
+        return is_visible and await host_processes.until_ended(pid, self._container_id)
 
     def container_is_up(self) -> bool:
-        """Return whether the command's container is seen to be up; False where that is unknown."""
+        """Whether the command's container is seen to be up; False if that is unknown."""
         return self._trees.is_local and host_processes.is_up(self._container_id)
 
     async def _reach(self, number: int) -> Look:
+        """Look at the tree and signal it, with retries.
+
+        Raises:
+            LeftRunning: the processes cannot be reached.
+        """
         clock = asyncio.get_running_loop().time
         deadline, late = clock() + ENGINE_BACK, 0
         while True:
             try:
                 return await self._signal_from_inside(number)
             except (CannotLook, Unreachable) as exc:
-                # A restarting engine may leave its containers running ("live-restore"), and one may
-                # fail to start a script in a container that is full of processes.
+                # Worth another attempt: the containers of a restarting engine may run on
+                # ("live-restore"), and a container full of processes may have room for a script
+                # soon.
                 if clock() >= deadline or (isinstance(exc, CannotLook) and exc.is_final):
                     raise LeftRunning(str(exc)) from exc
                 await asyncio.sleep(POLL)
             except TimeoutError as exc:
-                # Many who look at once, each for itself, make each other slow.
+                # One late look may be due to other Rind processes that look at the same time.
                 late += 1
                 if late == MOST_LATE:
                     raise LeftRunning("the engine does not answer") from exc
             except Refused as exc:
-                # A container is removed when all that ran in it has been killed.
+                # A container is removed only after all of its processes were killed.
                 if exc.http_status != HTTPStatus.NOT_FOUND or await self._container_is_there():
                     raise LeftRunning(str(exc)) from exc
                 return Look(0, 0, 0, has_root=False)
@@ -312,7 +342,7 @@ class Tree:
                 raise LeftRunning(str(exc)) from exc
 
     async def _container_is_there(self) -> bool:
-        """Whether the engine knows the container, or does not say so."""
+        """Whether the container exists; True if the engine does not answer that."""
         try:
             await self._engine.container(self._container_id)
         except Refused as exc:
@@ -322,22 +352,30 @@ class Tree:
         return True
 
     async def _signal_from_inside(self, number: int) -> Look:
-        # Kept: once its leader has ended, it is found no more, and may have processes in it.
+        """Signal the tree by a script in the container; if that cannot work, from outside.
+
+        Raises:
+            CannotLook: neither is possible.
+            EngineError, TimeoutError: the look failed.
+        """
+        # Keep the session: once its leader has ended, it cannot be found again, but may still have
+        # processes.
         if self._session == NOT_KNOWN:
             self._session = await self._find_session()
         try:
             look = await self._looks.take(number, self.cookie, self._session)
         except CannotLook as exc:
             return await self._signal_from_outside(number, exc)
+        # We may be allowed to signal the denied processes from outside. If not, this look counts.
         if look.denied:
             with suppress(CannotLook):
                 return await self._signal_from_outside(number, CannotLook("", is_final=True))
         return look
 
     async def _until_started(self) -> None:
-        """Wait for the tree to be there, so that it is not looked for too early.
+        """Wait until the command has started, as there is no tree before.
 
-        The engine upgrades the connection first, and starts the command then, also where the
+        The engine upgrades the connection first, and then starts the command, even if the
         connection has been closed meanwhile (moby, postContainerExecStart).
         """
         if self._started:
@@ -346,17 +384,17 @@ class Tree:
             async with asyncio.timeout(START_BOUND):
                 while self.exec_id is not None:
                     state = await self._engine.inspect_exec(self.exec_id)
-                    # It says that the command runs before there is a process.
+                    # "running" is true before there is a process.
                     if state.pid or state.exit_code is not None:
                         break
                     await asyncio.sleep(POLL / 10)
         self._started = True
 
     async def _runs_on(self, patience: float) -> bool:
-        """Whether the engine still says, after some seconds, that the command runs.
+        """Whether the engine reports for ``patience`` seconds that the command runs.
 
         Raises:
-            LeftRunning: it says nothing.
+            LeftRunning: the engine failed.
         """
         if self.exec_id is None:
             return False
@@ -373,7 +411,7 @@ class Tree:
         return False
 
     async def _own_pid(self) -> int:
-        """Return the command's own process by this machine's numbers; 0 where it has none."""
+        """Return the PID of the command's own process on this machine; 0 if it is not here."""
         if self.exec_id is not None and self._trees.is_local:
             with suppress(EngineError):
                 state = await self._engine.inspect_exec(self.exec_id)
@@ -381,21 +419,21 @@ class Tree:
         return 0
 
     async def _find_session(self) -> tuple[str, str]:
-        """Return the command's session as the container numbers it, and its leader's start time.
+        """Return the command's session, by the container's number, and its leader's start time.
 
-        Where the engine is not on this machine, both are "-".
+        If the engine is not on this machine, both are "-".
         """
         pid = await self._own_pid()
         return (pid and host_processes.session_of(pid, self._container_id)) or NOT_KNOWN
 
     async def _bears_cookie(self) -> bool:
-        """Whether the command's own process can be seen to bear the cookie."""
+        """Whether the command's own process is found by its cookie; True if nothing can look."""
         with suppress(LeftRunning):
             return await self.has_root()
-        return True  # without a shell to look with, there is none for a leash either
+        return True  # without a shell, there can be no leash either
 
     async def _match_session(self) -> tuple[str, str]:
-        """Find the session with the engine's help: :meth:`_find_session` for a remote engine."""
+        """Find the session by the engine's list of processes, as a remote engine requires."""
         with suppress(EngineError, TimeoutError, ValueError):
             async with self._turns, asyncio.timeout(BOUND):
                 for _ in range(MATCHES):
@@ -404,16 +442,18 @@ class Tree:
         return NOT_KNOWN
 
     async def _match_root(self) -> Root | None:
+        """Return the command's own process, as seen in the container; None if uncertain."""
         if self.exec_id is None:
             return None
         if not await self._engine.has_own_processes(self._container_id):
-            return None  # an order among processes of several containers tells nothing
+            return None  # the list has processes of other containers: positions do not match
         state = await self._engine.inspect_exec(self.exec_id)
         before = await self._engine.processes(self._container_id)
         config = script_config(ROOTS_SCRIPT, user=self._user)
-        said, _ = await run_script(self._engine, self._container_id, config)
-        inside = [Root(*map(int, line.split())) for line in said.split(b"\n")[:-1]]
+        stdout, _ = await run_script(self._engine, self._container_id, config)
+        inside = [Root(*map(int, line.split())) for line in stdout.split(b"\n")[:-1]]
         if self._engine.dialect.is_podman:
+            # Podman lists each process with both of its numbers.
             return next((root for root in inside if (state.pid, root.pid) in before), None)
         after = await self._engine.processes(self._container_id)
         return match_root(state.pid, before, inside, after)
@@ -423,10 +463,10 @@ class Tree:
 
         Args:
             number: the signal.
-            why: the reason why it is not done from inside.
+            why: the reason why it cannot be signalled from inside.
 
         Raises:
-            CannotLook: the engine's processes are not among them, or are not ours to look at.
+            CannotLook: the engine is not on this machine, or we may not see its processes.
         """
         if not self._trees.is_local:
             raise CannotLook(f"{why}, and its engine is not on this machine", is_final=why.is_final)

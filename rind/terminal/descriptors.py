@@ -1,14 +1,15 @@
-"""Our own stdin, stdout and stderr, without blocking and without touching their flags.
+"""Our own stdin, stdout and stderr, without blocking and without changing their flags.
 
-The descriptors are shared with the shell that started us, and ``O_NONBLOCK`` belongs to what is
-shared: set on a terminal, it makes the shell's next read fail. What each kind gets instead:
+The descriptors are shared with the shell that started us, and so is the flag ``O_NONBLOCK``: set on
+a terminal, it makes the shell's next read fail. Instead, by kind of descriptor:
 
-    pipe, terminal   opened again through /proc, which gives flags of our own
-    socket           MSG_DONTWAIT, call by call (Node and others give their children sockets)
-    regular file     plain calls: epoll refuses it, for it is always ready
-    anything else    ready first, then one call of at most PIPE_BUF bytes
+    pipe, terminal   open it again through /proc, which gives us flags of our own
+    socket           MSG_DONTWAIT in each call (Node and others give their children sockets)
+    regular file     plain calls: it is always ready, and epoll rejects it
+    anything else    wait until it is ready, then one call of at most PIPE_BUF bytes
 
-No thread: one that is blocked in a read could not be ended, and would eat the shell's next keys.
+No threads: a thread that is blocked in a read cannot be stopped, and would take the keys that are
+typed for the shell next.
 """
 
 import asyncio
@@ -33,19 +34,19 @@ READ_SIZE: Final = 64 * 1024
 """Bytes: the capacity of a Linux pipe (pipe(7))."""
 
 _MOST_PARTS: Final = 1024
-"""Parts of one write: Linux's IOV_MAX."""
+"""Parts in one write: Linux's IOV_MAX."""
 
 _GONE: Final = {errno.EPIPE, errno.ECONNRESET, errno.EIO}
-"""The errors of a pipe, a socket and a terminal whose other end is closed."""
+"""Errors of a pipe, a socket and a terminal whose other end is closed."""
 
 
 def _is_master(fd: int) -> bool:
-    """Whether a terminal is the master of a PTY: opened again, it would be another PTY's."""
+    """Whether a terminal is the master of a PTY: opening that again makes a new PTY."""
     return os.fstat(fd).st_rdev == os.makedev(5, 2)  # pts(4)
 
 
 class _Descriptor:
-    """An inherited descriptor, or our own opening of the same thing."""
+    """An inherited descriptor, or a new one of ours for the same file."""
 
     def __init__(self, fd: int, flags: int) -> None:
         self._fd = fd
@@ -67,7 +68,7 @@ class _Descriptor:
             self._blocks = False
 
     def close(self) -> None:
-        """Close what this opened; the inherited descriptor stays open. Idempotent."""
+        """Close the descriptor of ours; the inherited one stays open. Idempotent."""
         if self._socket is not None:
             self._socket.close()
         if self._owned:
@@ -76,13 +77,13 @@ class _Descriptor:
 
     async def _wait(self, ready: Callable[[int], Awaitable[None]]) -> None:
         if self._always_ready:
-            # Nothing will ever make this task wait: let the others have their turn.
+            # This task never waits for its descriptor: let other tasks run.
             await asyncio.sleep(0)
             return
         try:
             await ready(self._fd)
         except PermissionError:
-            # It never makes one wait, as /dev/zero.
+            # epoll rejects it because it is always ready, as /dev/zero is.
             self._always_ready = True
 
 
@@ -90,10 +91,10 @@ class Source(_Descriptor):
     """Bytes from a local descriptor.
 
     Args:
-        fd: an open one.
-        wait_for_foreground: leave a terminal's keys alone while they are the shell's. A local
-            command in the background is stopped when it reads one, but only then; we cannot know
-            whether the remote one reads, so it runs on until `fg` sends us SIGCONT.
+        fd: an open descriptor.
+        wait_for_foreground: do not read a terminal while we are in the background. A local command
+            in the background is stopped only when it reads a key. We cannot know whether the remote
+            command reads, so it runs on, and gets no keys until `fg` sends us SIGCONT.
     """
 
     def __init__(self, fd: int, *, wait_for_foreground: bool = False) -> None:
@@ -102,12 +103,12 @@ class Source(_Descriptor):
 
     @property
     def spliceable(self) -> int | None:
-        """A file, or a pipe that does not block, by its descriptor; None for anything else."""
+        """The descriptor, if it is a file or a pipe that does not block; else None."""
         is_pipe = self._owned and stat.S_ISFIFO(os.fstat(self._fd).st_mode)
         return self._fd if is_pipe or self._always_ready else None
 
     async def read(self) -> bytes:
-        """Return what there is; ``b""`` at the end. Takes nothing when it is cancelled."""
+        """Return the available bytes; ``b""`` at the end. If cancelled, no bytes are lost."""
         if not self._blocks and not self._waits:
             await asyncio.sleep(0)
             with suppress(BlockingIOError):
@@ -117,14 +118,14 @@ class Source(_Descriptor):
             if self._waits and not in_foreground(self._fd):
                 await _continued()
                 continue
-            with suppress(BlockingIOError):  # another reader of the same thing was faster
+            with suppress(BlockingIOError):  # another reader of the same file was faster
                 return self._read()
 
     async def hand_on(self, take: Callable[[bytes], bool]) -> None:
-        """Hand on what there is, as it comes, at less cost than :meth:`read`.
+        """Pass bytes to ``take`` as they arrive, at less cost than :meth:`read`.
 
-        Returns once ``take`` returns False, at the end, which :meth:`read` confirms, and at once
-        where a read may block.
+        Returns once ``take`` returns False, and at the end, which :meth:`read` confirms. Returns
+        at once if a read might block.
         """
         if not self._blocks and not self._waits:
             await hand_on(self._fd, self._read, take)
@@ -149,11 +150,11 @@ class Sink(_Descriptor):
         super().__init__(fd, os.O_WRONLY)
 
     async def write(self, *data: Buffer) -> None:
-        """Return once all of ``data`` has been taken.
+        """Write all of ``data``.
 
         Raises:
-            BrokenPipeError: the reader has gone away.
-            OSError: it cannot be written, for want of space for example.
+            BrokenPipeError: the reader has closed its end.
+            OSError: writing failed, for example because the disk is full.
         """
         left = [memoryview(part) for part in data if part]
         while left:
@@ -165,9 +166,9 @@ class Sink(_Descriptor):
                 await self._wait(writable)
 
     def write_at_once(self, data: list[memoryview]) -> bool:
-        """Write as much of ``data`` as is taken at once, and remove it there; whether it was all.
+        """Write as much of ``data`` as is possible without blocking; return whether it was all.
 
-        Nothing of it where a write might block.
+        The written bytes are removed from ``data``. If any write might block, nothing is written.
 
         Raises:
             BrokenPipeError, OSError: as :meth:`write`.
@@ -180,6 +181,7 @@ class Sink(_Descriptor):
         return not data
 
     def _drop_written(self, data: list[memoryview]) -> None:
+        """Write once, and remove the written bytes from ``data``."""
         try:
             _drop(data, self._write(data))
         except BlockingIOError:
@@ -193,14 +195,14 @@ class Sink(_Descriptor):
         if self._socket is not None:
             return self._socket.sendmsg(data[:_MOST_PARTS], (), socket.MSG_DONTWAIT)
         if self._blocks and not self._always_ready:
-            # A pipe that is ready takes PIPE_BUF bytes without blocking, no more.
+            # A pipe that is ready accepts PIPE_BUF bytes without blocking, but not more.
             return os.write(self._fd, data[0][: select.PIPE_BUF])
         return os.writev(self._fd, data[:_MOST_PARTS])
 
 
 def _drop(data: list[memoryview], size: int) -> None:
-    """Drop the first bytes of parts."""
-    if len(data) == 1 and size == len(data[0]):  # as a rule
+    """Remove the first ``size`` bytes from parts."""
+    if len(data) == 1 and size == len(data[0]):  # the usual case
         data.clear()
         return
     done = 0

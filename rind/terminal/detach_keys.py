@@ -1,7 +1,8 @@
-"""Detach keys: docker's syntax, and the recognition of them among what is typed. Pure.
+"""Detach keys: parses docker's syntax, and finds the keys in typed input. Pure.
 
-They are looked for here and not by the engine, which cannot be told to have none
-(:data:`rind.decide.plan.NO_DETACH_KEYS`), and does not say whether the stream's end was a detach.
+Rind looks for them itself. The engine's own detach keys cannot be switched off
+(:data:`rind.decide.plan.NO_DETACH_KEYS`), and when a stream ends, the engine does not report
+whether that was a detach.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ _CONTROL: Final = {
 
 
 SSH_ESCAPE: Final = b"~."
-"""ssh's escape sequence that disconnects; it counts at the start of a line only."""
+"""ssh's escape sequence for disconnecting, recognized only at the start of a line."""
 
 _LINE_STARTS: Final = {b"", b"\r", b"\n"}
 """The last byte before the start of a line; empty at the very beginning."""
 
 
 def parse_keys(text: str) -> bytes:
-    r"""Return the bytes that the keys in ``text`` send; none for ``""``.
+    r"""Return the bytes that the keys in ``text`` send; ``b""`` if it is empty.
 
-    Keys are separated by commas: a single ASCII character, ``ctrl-`` and one of ``a``-``z @ [ \ ]
-    ^ _``, or ``DEL``. ``~.`` is ssh's.
+    Keys are separated by commas. A key is a single ASCII character, ``ctrl-`` and one of ``a``-``z
+    @ [ \ ] ^ _``, or ``DEL``. ``~.`` is ssh's escape sequence.
 
     Raises:
         UsageError: a key is not one of these.
@@ -55,22 +56,22 @@ def parse_keys(text: str) -> bytes:
 
 
 class DetachKeys:
-    """Looks for a sequence of keys in what is typed; for ssh's, at the start of a line.
+    """Finds a sequence of keys in typed input; ssh's sequence only at the start of a line.
 
     Attributes:
-        seen: whether the whole sequence was typed; then nothing more is to be fed.
+        seen: whether the whole sequence was typed. If so, feed no more input.
     """
 
     def __init__(self, keys: bytes) -> None:
         self._keys = keys
-        self._held = b""  # the beginning of the sequence, typed and not yet handed on
-        self._last = b""  # what was handed on last
+        self._held = b""  # a possible start of the sequence, typed but not passed on
+        self._last = b""  # the last byte that was passed on
         self.seen = False
 
     def feed(self, typed: bytes) -> bytes:
-        """Return what the command is to get of ``typed``: all but the sequence.
+        """Return the typed input without the sequence, for the command.
 
-        What may be the sequence's beginning is held back until the next key tells.
+        A possible start of the sequence is held back until the next key decides.
         """
         if not self._keys:
             return typed
@@ -79,6 +80,7 @@ class DetachKeys:
         if found is not None:
             self.seen = True
             return waiting[:found]
+        # Hold back the longest end of the input that is a start of the sequence.
         size = next(
             size
             for size in range(min(len(self._keys) - 1, len(waiting)), -1, -1)
@@ -86,11 +88,12 @@ class DetachKeys:
             and (size == 0 or self._counts(waiting, len(waiting) - size))
         )
         self._held = waiting[len(waiting) - size :]
-        given = waiting[: len(waiting) - size]
-        self._last = given[-1:] or self._last
-        return given
+        passed_on = waiting[: len(waiting) - size]
+        self._last = passed_on[-1:] or self._last
+        return passed_on
 
     def _find(self, waiting: bytes) -> int | None:
+        """Return the position of the first sequence that counts; None without one."""
         at = waiting.find(self._keys)
         while at >= 0:
             if self._counts(waiting, at):
@@ -99,5 +102,6 @@ class DetachKeys:
         return None
 
     def _counts(self, waiting: bytes, at: int) -> bool:
+        """Whether a sequence at this position counts: ssh's must start a line."""
         before = waiting[at - 1 : at] if at else self._last
         return self._keys != SSH_ESCAPE or before in _LINE_STARTS

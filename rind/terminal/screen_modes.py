@@ -1,9 +1,9 @@
-"""What a program has changed in the terminal that it must change back itself. Pure.
+"""Tracks the terminal modes that a program has changed, to reset them if it is killed. Pure.
 
-A program that is killed leaves the alternate screen on, the mouse reporting, the cursor hidden.
-Resetting all of that blindly would do harm (leaving an alternate screen that is not on moves the
-cursor), so what the program switches is followed in its output: xterm's control sequences
-(invisible-island.net/xterm/ctlseqs), DECSET and DECRST.
+A killed program may leave the alternate screen and mouse reporting on, and the cursor hidden.
+Resetting every mode blindly would do harm: leaving an alternate screen that is not on moves the
+cursor. So the program's output is searched for the sequences that switch modes: DECSET and DECRST
+of xterm's control sequences (invisible-island.net/xterm/ctlseqs).
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Final
 
 __all__ = ["TerminalModes"]
 
-# The modes that spoil a shell, and whether each is on by default.
+# The modes that disturb a shell, and whether each is on by default.
 _DEFAULTS: Final = {
     1: False,  # application cursor keys
     7: True,  # wraparound
@@ -26,7 +26,7 @@ _DEFAULTS: Final = {
     1006: False,  # mouse: SGR coordinates
     1015: False,  # mouse: urxvt coordinates
     1047: False,  # alternate screen
-    1049: False,  # alternate screen, and the cursor's place
+    1049: False,  # alternate screen, and the saved cursor position
     2004: False,  # bracketed paste
 }
 _SEQUENCE: Final = re.compile(rb"\x1b\[\?([\d;]{1,64})([hl])")
@@ -34,14 +34,14 @@ _BEGUN: Final = re.compile(rb"\x1b(\[(\?[\d;]{0,64})?)?\Z")
 
 
 class TerminalModes:
-    """Follows a program's output, and returns the sequence that resets the modes it has left on."""
+    """Reads a program's output, and returns the sequence that resets the modes it has changed."""
 
     def __init__(self) -> None:
         self._changed: dict[int, None] = {}
         self._tail = b""
 
     def feed(self, output: bytes) -> None:
-        """Look at the next part of the output, wherever it is cut."""
+        """Read the next part of the output, which may be cut anywhere."""
         output = self._tail + output
         for numbers, letter in _SEQUENCE.findall(output):
             for number in map(int, filter(None, numbers.split(b";"))):
@@ -52,7 +52,7 @@ class TerminalModes:
         self._tail = begun[0] if begun else b""
 
     def undo(self) -> bytes:
-        """Return what puts the terminal in order: nothing where all is as it was.
+        """Return the sequence that resets the changed modes; empty if no mode is changed.
 
         The last change is undone first.
         """

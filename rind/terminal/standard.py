@@ -1,4 +1,4 @@
-"""The standard streams: what they are."""
+"""The standard streams: their kinds, and the window size of their terminal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STDERR_FD: Final = 2
 
 
 def is_null(fd: int) -> bool:
-    """Whether ``fd`` is closed or /dev/null: there is nothing to attach."""
+    """Whether ``fd`` is closed or /dev/null, so that there is nothing to attach."""
     try:
         status = os.fstat(fd)
     except OSError:
@@ -29,7 +29,7 @@ def is_null(fd: int) -> bool:
         # Not pathlib: importing it takes 9 ms.
         null = os.stat(os.devnull)  # noqa: PTH116 # see above
     except OSError:
-        return False  # a root file system may have none
+        return False  # a root file system may lack it
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == null.st_rdev
 
 
@@ -42,5 +42,5 @@ def can_read(fd: int) -> bool:
 
 
 def local_window_size() -> tuple[int, int] | None:
-    """Return the window size (rows, columns) of the local terminal, from any of its streams."""
+    """Return the local terminal's window size (rows, columns); None without a terminal."""
     return window_size(STDOUT_FD, STDIN_FD, STDERR_FD)

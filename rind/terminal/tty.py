@@ -1,7 +1,7 @@
-"""The local terminal: raw mode, its end, job control, and the window size.
+"""The local terminal: raw mode and its restoration, job control, and the window size.
 
-The standard library's termios and tty do all of this; prompt_toolkit, whose raw mode leaves
-output processing on, would add 100 ms to the start of every interactive run.
+The standard library's termios and tty are enough. prompt_toolkit's raw mode leaves output
+processing on, and importing it would add 100 ms to the start of every interactive run.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = [
     "window_size",
 ]
 
-# What both Debian's ncurses-base and Alpine's ncurses-terminfo-base describe.
+# The terminals that both Debian's ncurses-base and Alpine's ncurses-terminfo-base describe.
 _TERMS: Final = frozenset(
     [
         "ansi",
@@ -54,11 +54,11 @@ _TERMS: Final = frozenset(
 
 
 _COLORTERMS: Final = frozenset(["truecolor", "24bit"])
-"""Values by which programs know a terminal that has all colours."""
+"""Values of COLORTERM by which programs recognize a terminal with 24-bit colours."""
 
 
 def is_terminal(fd: int) -> bool:
-    """Return whether ``fd`` is an open terminal."""
+    """Whether ``fd`` is an open terminal."""
     try:
         return os.isatty(fd)
     except OSError:
@@ -66,7 +66,7 @@ def is_terminal(fd: int) -> bool:
 
 
 def in_foreground(fd: int) -> bool:
-    """Return whether we are in the foreground process group of the terminal ``fd``."""
+    """Whether we are in the foreground process group of the terminal ``fd``."""
     try:
         return os.tcgetpgrp(fd) == os.getpgrp()
     except OSError:
@@ -74,16 +74,16 @@ def in_foreground(fd: int) -> bool:
 
 
 _raw: list[RawMode] = []
-"""Those that are entered."""
+"""The raw modes that are entered."""
 
 
 def is_raw() -> bool:
-    """Return whether we have a terminal in raw mode."""
+    """Whether we have set a terminal to raw mode."""
     return bool(_raw)
 
 
 def give_back() -> None:
-    """Restore all terminals that are in raw mode. Safe at any point of the program."""
+    """Restore all terminals that are in raw mode. Safe to call at any time."""
     for mode in reversed(_raw):
         mode.suspend()
 
@@ -94,8 +94,9 @@ def signals_handled(
 ) -> Iterator[None]:
     """Call functions in an event loop on signals; restore the previous handlers at the end.
 
-    The loop's own handlers are not used: it has one for each signal, which may be the host
-    program's. Does nothing in threads other than the main one, which get no signals.
+    The loop's ``add_signal_handler`` is not used: it allows one handler for each signal, and the
+    host program may have set it. In any thread but the main one this does nothing, because only
+    the main thread handles signals.
     """
     import threading  # noqa: PLC0415 # asyncio needs it too, a start does not
 
@@ -115,15 +116,15 @@ def signals_handled(
 
 
 def raw_mode(fd: int) -> RawMode:
-    """Return the raw mode of a terminal: the one that is entered, or else a new one."""
+    """Return the raw mode of a terminal: the one that is entered already, or a new one."""
     return next((mode for mode in _raw if mode.fd == fd), None) or RawMode(fd)
 
 
 class RawMode:
-    """A context in which a terminal is in raw mode: keys and output pass unchanged.
+    """A context manager for a terminal's raw mode, in which keys and output pass unchanged.
 
-    At its end the attributes are restored bit for bit. Pending input is kept. It may be entered
-    again before its end, which changes nothing: the first end counts. Made by :func:`raw_mode`.
+    Leaving it restores the terminal's attributes bit for bit, and keeps pending input. Entering it
+    again has no effect, and the first exit ends it. Use :func:`raw_mode` to make one.
     """
 
     def __init__(self, fd: int) -> None:
@@ -134,8 +135,8 @@ class RawMode:
         if self in _raw:
             return self
         if not in_foreground(self.fd):
-            # What a job is stopped with that sets the terminal from the background. Stopped now,
-            # and not at the first change: the attributes are still the shell's own.
+            # A background job that sets a terminal's attributes is stopped by this signal. Stop
+            # now, before reading the attributes: in the background, they are the shell's.
             os.kill(os.getpid(), signal.SIGTTOU)
         self._saved = termios.tcgetattr(self.fd)
         _raw.append(self)
@@ -149,20 +150,23 @@ class RawMode:
 
     def resume(self) -> None:
         """Set raw mode, for the first time or again. Idempotent."""
-        # A terminal that has hung up has no attributes; its SIGHUP comes with a SIGCONT.
+        # A hangup sends SIGCONT with its SIGHUP: the terminal may have no attributes any more.
         with suppress(termios.error):
             tty.setraw(self.fd, termios.TCSADRAIN)
 
     def suspend(self) -> None:
         """Restore the terminal's attributes. Idempotent."""
-        # Not TCSADRAIN: on a terminal that is no longer read, it would never return.
+        # Not TCSADRAIN: if nothing reads the terminal any more, it would never return.
         # A terminal that has hung up has no attributes to restore.
         with suppress(termios.error):
             termios.tcsetattr(self.fd, termios.TCSANOW, self._saved)
 
 
 def window_size(*fds: int) -> tuple[int, int] | None:
-    """Return (rows, columns) of the first of ``fds`` that knows them, or knows one and has 0."""
+    """Return (rows, columns) of the first of ``fds`` that knows both; None without any.
+
+    If none knows both, return the first size with one of them, and 0 for the other.
+    """
     half = None
     for fd in fds:
         try:
@@ -177,12 +181,12 @@ def window_size(*fds: int) -> tuple[int, int] | None:
 
 
 def handed_over(env: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that tell a command in a container about the local terminal.
+    """Return the variables that describe the local terminal to a command in a container.
 
-    A ``TERM`` that the container cannot be expected to have a description of becomes
-    ``xterm-256color``, which what is newer than these descriptions is compatible with. It cannot be
-    expected to have the local locale either, and programs complain of one that they do not have.
-    What matters to the terminal is the encoding: any locale with UTF-8 becomes ``C.UTF-8``.
+    A container may lack the description of the local ``TERM``. Any that is not commonly installed
+    becomes ``xterm-256color``, with which newer terminals are compatible. It may lack the local
+    locale too, and programs complain about a missing one. The terminal depends only on the
+    encoding, so any UTF-8 locale becomes ``C.UTF-8``.
     """
     chosen = {}
     if env.get("COLORTERM") in _COLORTERMS:

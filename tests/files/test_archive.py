@@ -76,5 +76,5 @@ async def test_what_the_engine_refuses(busybox: TestContainer, carry: Carry) -> 
     "header", ["", "x", "e30=", "eyJtb2RlIjoieCIsImxpbmtUYXJnZXQiOiIifQ==", "W10="]
 )
 def test_a_header_that_no_engine_sends(header: str) -> None:
-    with pytest.raises(WrongAnswer, match="does not say what is at a path"):
+    with pytest.raises(WrongAnswer, match="path stat is missing or invalid"):
         archive._stat(header)

@@ -57,7 +57,7 @@ async def test_what_is_there_already(target: Target, tmp_path: Path) -> None:
     await target.get("/etc/hosts", tmp_path)
     assert "localhost" in (tmp_path / "hosts").read_text()
     (tmp_path / "tmp").mkdir()
-    with pytest.raises(FileExistsError, match="is there already"):
+    with pytest.raises(FileExistsError, match="exists already"):
         await target.get("/tmp", tmp_path)
     assert not list((tmp_path / "tmp").iterdir())
 
