@@ -419,7 +419,7 @@ def _of_the_environment(containers: Sequence[Container], caller: Caller) -> Narr
 def _here(containers: Sequence[Container], caller: Caller) -> Narrowed | None:
     """Return the containers whose folder contains the working directory, the deepest folder only.
 
-    Otherwise those elsewhere in the caller's checkout; None if there are none.
+    Otherwise, return those elsewhere in the caller's checkout, or None.
     """
     if found := deepest(containers, {one.id: nearness(one, caller) for one in containers}):
         folder = max(around(found[0], caller), key=len)

@@ -55,7 +55,7 @@ def below(path: str, folder: str) -> list[str] | None:
 
 
 def host_path(source: str) -> str:
-    """Return this machine's path of a bind mount's source, which Docker Desktop may translate."""
+    """Return this machine's path of a bind mount's source, undoing Docker Desktop's translation."""
     for prefix, replacement in _DESKTOP:
         if (rest := below(source, prefix)) is not None:
             return joined(replacement, *rest)
