@@ -1,23 +1,25 @@
-"""What can go wrong, and the exit statuses that are Rind's own.
+"""The exceptions that Rind raises, and its own exit statuses.
 
 The tree:
 
     RindError
-    ├── UsageError          the command line, an environment file
-    │   └── MissingValue    an option is the last word, but needs a value (rind.cli.parser)
+    ├── UsageError          the command line or an environment file is invalid
+    │   └── MissingValue    the last word is an option that needs a value (rind.cli.parser)
     ├── SelectionError      no container, or one that is not running; an invalid label
-    │   ├── AmbiguousError  several containers, and no reason to choose one (rind.decide.selection)
-    │   └── NoContainerError  none fits, or none that does is running (rind.decide.selection)
+    │   ├── AmbiguousError  several containers fit equally well (rind.decide.selection)
+    │   ├── NoContainerError  no container fits and is running (rind.decide.selection)
+    │   └── NoWayError      the address of a node's engine is missing or wrong (rind.find.elsewhere)
     ├── StartError          the engine could not start the command in the container
-    ├── CommandError        a command did not end as was asked
-    │   ├── CommandFailed   it was to succeed, and ended with another exit status than 0
-    │   ├── TimedOut        it did not end in time (a TimeoutError too)
-    │   └── TooMuchOutput   it wrote more than was to be captured
-    └── EngineError         everything between us and the engine
-        ├── Unreachable     no connection, or what answers is not a Docker Engine
+    ├── CommandError        a command failed, timed out or wrote too much
+    │   ├── CommandFailed   its exit status was checked, and is not 0
+    │   ├── TimedOut        it did not end in time (also a TimeoutError)
+    │   └── TooMuchOutput   it wrote more than the capture limit
+    └── EngineError         the engine, or the connection to it, failed
+        ├── Unreachable     no connection, or the peer is not a Docker Engine
         ├── Refused         the engine answered with an error status
-        ├── Broken          an open connection failed, or carried what the protocol forbids
-        │   └── Lost        and the command may still run, or was ended for that
+        ├── Broken          an open connection failed, or violated the protocol
+        │   ├── OutputMissing  the command has ended, but part of its output may be lost
+        │   └── Lost        the command may still be running, unless Rind has ended it since
         ├── ContainerGone   the command was killed with its container
         └── LeftRunning     a command's processes could not be ended
 
@@ -60,41 +62,41 @@ __all__ = [
 
 
 class ExitStatus(IntEnum):
-    """Exit statuses that mean something of ours, not the command's.
+    """Exit statuses that Rind sets itself, as opposed to the command's.
 
-    They are those of ``docker exec``, coreutils' ``timeout`` and POSIX shells.
+    They follow ``docker exec``, coreutils' ``timeout`` and POSIX shells.
     """
 
     TIMED_OUT = 124
     FAILED = 125
-    """Rind or the engine failed before or around the command."""
+    """Rind or the engine failed, not the command."""
     NOT_EXECUTABLE = 126
     NOT_FOUND = 127
     SIGNALLED = 128
     """The base to which a signal's number is added."""
     BROKEN_PIPE = 141
-    """The reader of our stdout went away: 128 + SIGPIPE."""
+    """The reader of our stdout has closed it: 128 + SIGPIPE."""
 
 
 class RindError(Exception):
     """Base of all errors that Rind raises on purpose.
 
     Attributes:
-        exit_status: what the ``rind`` command ends with for this error.
+        exit_status: the exit status of the ``rind`` command for this error.
     """
 
     exit_status: int = ExitStatus.FAILED
 
     def __init__(self, message: str = "") -> None:
-        # What an engine or a container says is repeated in messages.
+        # Messages quote text from engines and containers, which may have control characters.
         super().__init__(printable(message))
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle and copy it with its attributes: by default, it is made anew of its message."""
-        return _revived, (type(self), self.args), self.__dict__
+        """Pickle and copy without ``__init__``, which BaseException calls with ``args`` alone."""
+        return _restored, (type(self), self.args), self.__dict__
 
 
-def _revived(kind: type[RindError], args: tuple[object, ...]) -> RindError:
+def _restored(kind: type[RindError], args: tuple[object, ...]) -> RindError:
     error = kind.__new__(kind)
     error.args = args
     return error
@@ -112,10 +114,10 @@ class StartError(RindError):
     """The engine created the exec instance, but its command never started.
 
     Attributes:
-        exit_status: 127 where the command is not found, 126 where it cannot be executed,
-            125 for anything else, whatever number the engine's version gave it.
-        told: whether it stands on the command's stderr too: it was its pre-step's shell that
-            could not start it.
+        exit_status: 127 if the command is not found, 126 if it cannot be executed, 125 for any
+            other reason. The engine's own exit code is ignored: it depends on the version.
+        told: whether the message is already on the command's stderr, where the shell that ran
+            the pre-step printed it.
     """
 
     def __init__(self, message: str, exit_status: int, *, told: bool = False) -> None:
@@ -125,14 +127,14 @@ class StartError(RindError):
 
     @property
     def reason(self) -> str:
-        """Why, such as ``nope: not found in the PATH of web``."""
+        """The reason, such as ``nope: not found in the PATH of web``."""
         return str(self).partition(": ")[2]
 
 
 if TYPE_CHECKING:
 
     class Captured(TypedDict, total=False):
-        """The keywords of a :class:`CommandError`, as its attributes."""
+        """The keyword arguments of a :class:`CommandError`; see its attributes."""
 
         stdout: str | bytes | None
         stderr: str | bytes | None
@@ -140,12 +142,12 @@ if TYPE_CHECKING:
 
 
 class CommandError(RindError):
-    """A command that did not end as was asked.
+    """A command failed, timed out or wrote too much.
 
     Attributes:
         argv: its words, or its script and the script's parameters.
-        stdout, stderr: what it wrote, as far as that was captured; None else.
-        container: the name of the container that it ran in; empty where none was found yet.
+        stdout, stderr: its captured output; None for a stream that was not captured.
+        container: the name of its container; empty if no container was found yet.
     """
 
     def __init__(
@@ -166,10 +168,10 @@ class CommandError(RindError):
 
 
 class CommandFailed(CommandError):
-    """A command that was to succeed ended with another exit status than 0.
+    """A command ended with an exit status other than 0, although success was required.
 
     Attributes:
-        returncode: the exit status; it is :attr:`exit_status` too.
+        returncode: the command's exit status, which is also :attr:`exit_status`.
     """
 
     def __init__(
@@ -183,10 +185,10 @@ class CommandFailed(CommandError):
 
 
 class TimedOut(CommandError, TimeoutError):
-    """A command did not end in time, and was ended with all that it had started.
+    """A command did not end in time. It and its descendants were ended.
 
     Attributes:
-        timeout: the time that it had, in seconds.
+        timeout: the time limit, in seconds.
     """
 
     exit_status = ExitStatus.TIMED_OUT
@@ -202,10 +204,10 @@ class TimedOut(CommandError, TimeoutError):
 
 
 class TooMuchOutput(CommandError):
-    """A command wrote more than was to be captured, and was ended with all that it had started.
+    """A command wrote more than the capture limit. It and its descendants were ended.
 
     Attributes:
-        limit: the most bytes of each stream.
+        limit: the maximum per stream, in bytes.
     """
 
     def __init__(self, argv: Sequence[str], limit: int, **captured: Unpack[Captured]) -> None:
@@ -214,7 +216,7 @@ class TooMuchOutput(CommandError):
 
 
 class EngineError(RindError):
-    """The engine cannot be used as asked."""
+    """The engine, or the connection to it, failed."""
 
 
 class Unreachable(EngineError):
@@ -225,8 +227,8 @@ class Refused(EngineError):
     """The engine answered a request with an error.
 
     Attributes:
-        http_status: the answer's HTTP status, such as 404 or 409.
-        text: the engine's own words.
+        http_status: the HTTP status of the answer, such as 404 or 409.
+        text: the engine's own message.
     """
 
     def __init__(self, http_status: int, text: str) -> None:
@@ -237,16 +239,16 @@ class Refused(EngineError):
 
 if TYPE_CHECKING:
     Ending = Literal["removed", "stopped", "out of memory", "killed", "ended"]
-    """How a container ended, and its commands with it: by ``docker rm --force``, ``docker stop``,
-    the kernel (no memory left), ``docker kill``, or by itself."""
+    """How a container ended, killing its commands: by ``docker rm --force``, by ``docker stop``,
+    by the kernel (out of memory), by ``docker kill``, or because its main process exited."""
 
 
 class ContainerGone(EngineError):
-    """The command was killed with all of its container's processes.
+    """The command was killed together with its container.
 
     Attributes:
-        how: what has become of the container.
-        stdout, stderr: what the command wrote, where :meth:`Target.run` captured it; None else.
+        how: how the container ended.
+        stdout, stderr: the command's output, if :meth:`Target.run` captured it; otherwise None.
     """
 
     exit_status = 137
@@ -259,7 +261,7 @@ class ContainerGone(EngineError):
 
 
 class LeftRunning(EngineError):
-    """Processes of a command may be left in the container: they cannot be reached."""
+    """A command's processes may still run in the container: signals cannot reach them."""
 
 
 class Broken(EngineError):
@@ -267,20 +269,20 @@ class Broken(EngineError):
 
 
 class OutputMissing(Broken):
-    """The command has ended, and the end of its output may be missing.
+    """The command has ended, but the end of its output may be missing.
 
-    Podman loses its connection to a command that ends before it has read its stdin. The exit status
-    is known (:meth:`rind.Exec.wait`).
+    Podman loses its connection to a command that ends without having read its stdin. The exit
+    status is known (:meth:`rind.Exec.wait`).
     """
 
 
 class Lost(Broken):
-    """The connection to a command failed, and nothing is known of it but what was done then.
+    """The connection to a command failed, so its state and exit status are unknown.
 
     Attributes:
-        what: what has failed.
+        what: a description of the failure.
         container: the name of the container.
-        ended: whether the command was ended since, with all that it had started.
+        ended: whether Rind has ended the command and its descendants since.
     """
 
     def __init__(self, what: str, container: str, *, ended: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Data types that all packages share: frozen, without I/O and decisions."""
+"""Data types that all packages share: frozen, with neither I/O nor decisions."""
 
 from __future__ import annotations
 
@@ -45,17 +45,18 @@ SWARM: Final = "com.docker.swarm"
 """The prefix of the labels that a swarm puts on its tasks' containers (swarmkit, container.go)."""
 
 DEV_FOLDER: Final = "devcontainer.local_folder"
-"""The label with the folder that a dev container was started for (containers.dev)."""
+"""The label that names the folder that a dev container was started for (containers.dev)."""
 
 STACK: Final = "com.docker.stack.namespace"
-"""The label with the stack that a service belongs to (docker CLI, compose/convert)."""
+"""The label that names the stack that a service belongs to (docker CLI, compose/convert)."""
 
 
 INDEX: Final = re.compile("[1-9][0-9]{0,8}")
-"""A replica's number, as ``--index`` takes it."""
+"""A replica's number, in the form that ``--index`` accepts."""
 
 NAME: Final = "[a-zA-Z0-9][a-zA-Z0-9_.-]*"
-"""moby's names.RestrictedNamePattern, of containers and more; IDs are hexadecimal."""
+"""The names of containers and other objects (moby, names.RestrictedNamePattern). Also matches IDs,
+which are hexadecimal."""
 
 _NODE_ID: Final = re.compile("[0-9a-z]{25}")
 
@@ -64,9 +65,9 @@ MOST_PATH: Final = 4096
 
 
 NO_DETACH_KEYS: Final = ",".join(["ctrl-@", "ctrl-^"] * 8)
-"""Detach keys that are never typed. There is no way to have none: empty means ctrl-p,ctrl-q to the
-engine, which then holds back every Ctrl-P until the next key (moby/term, EscapeProxy). Whatever
-the first key of the sequence is suffers that; Ctrl-@ is what programs wait for least."""
+"""Detach keys that are never typed. Detaching cannot be disabled: without keys, the engine uses
+ctrl-p,ctrl-q, and holds back every Ctrl-P until the next key (moby/term, EscapeProxy). It does so
+for the first key of any sequence; Ctrl-@ is the key whose delay disturbs programs least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,8 @@ class Mount:
     """A bind mount.
 
     Attributes:
-        source: the directory or file, as the engine's machine names it.
-        target: where the container has it.
+        source: the path of the directory or file on the engine's machine.
+        target: its path in the container.
     """
 
     source: str
@@ -83,27 +84,27 @@ class Mount:
 
 
 def is_path(text: str) -> bool:
-    """Whether a text from elsewhere can be an absolute path at all."""
+    """Whether untrusted text can be an absolute path."""
     encoded = text.encode(errors="surrogatepass")
     return text.startswith("/") and "\0" not in text and len(encoded) < MOST_PATH
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """What the engine says of a container.
+    """A container, as the engine describes it.
 
     Attributes:
-        state: the engine's one word: running, paused, restarting, exited, created, dead.
-        status: the same for people, such as ``Exited (3) 5 minutes ago``.
-        image: its name, or its ID.
-        created: in seconds since 1970.
+        state: one word: running, paused, restarting, exited, created or dead.
+        status: the state for people to read, such as ``Exited (3) 5 minutes ago``.
+        image: the name of its image, or the image's ID.
+        created: seconds since 1970.
         mounts: the bind mounts.
-        folder: the working directory of its Compose project; empty for none.
-        config_files: the files of that project.
-        local_folder: the folder that it is the dev container of; empty for none.
-        node: the host name of the swarm's node that it is on; empty where that is not asked for.
+        folder: the working directory of its Compose project; empty without one.
+        config_files: the Compose files of that project.
+        local_folder: the folder that it was started for as a dev container; empty for others.
+        node: the host name of the swarm's node that it is on; empty if that was not looked up.
         checkout: whether its folders are in the caller's git checkout (``ours``) or in another one
-            of the same repository (``another``); empty for neither, and where nobody looked.
+            of the same repository (``another``); empty for neither, or if that was not looked up.
     """
 
     id: str
@@ -122,41 +123,41 @@ class Container:
 
     @property
     def folders(self) -> list[str]:
-        """The folders of the engine's machine that it is for."""
+        """Its folders on the engine's machine: the project's, the dev container's, the mounts'."""
         named = [folder for folder in (self.folder, self.local_folder) if folder]
         return [*named, *(mount.source for mount in self.mounts)]
 
     @property
     def is_one_off(self) -> bool:
-        """Whether ``docker compose run`` made it."""
+        """Whether ``docker compose run`` created it."""
         return self.labels.get(f"{COMPOSE}.oneoff") == "True"
 
     @property
     def health(self) -> str:
-        """``healthy``, ``unhealthy``, ``health: starting``; empty without a health check.
+        """``healthy``, ``unhealthy`` or ``health: starting``; empty without a health check.
 
-        The list of containers has it in the status only (moby, container/health.go and state.go).
+        In a list of containers, only the status says this (moby, container/health.go and state.go).
         """
         match = re.search(r"\((healthy|unhealthy|health: starting)\)$", self.status)
         return match[1] if match else ""
 
     @property
     def service(self) -> str:
-        """Its service, by its name in the Compose project or the stack; empty for none."""
+        """The name of its service in the Compose project or the stack; empty without one."""
         name = self.labels.get(f"{SWARM}.service.name", "").removeprefix(f"{self.project}_")
         return self.labels.get(f"{COMPOSE}.service", name)
 
     @property
     def project(self) -> str:
-        """Its Compose project, or its stack; empty for none."""
+        """The name of its Compose project or stack; empty without one."""
         return self.labels.get(f"{COMPOSE}.project", self.labels.get(STACK, ""))
 
     @property
     def index(self) -> str:
-        """Which replica of its service it is: a number from 1 on; empty for none.
+        """Its number among its service's replicas, from 1 on; empty without one.
 
-        For the task of a swarm's global service, the host name of its node, or where that is not
-        known its ID.
+        For the task of a swarm's global service, the host name of its node, or the node's ID if the
+        name is unknown.
         """
         of_task, of_node = self._slot, self.labels.get(f"{SWARM}.node.id", "")
         if of_task and of_task == of_node and _NODE_ID.fullmatch(of_node):
@@ -166,17 +167,17 @@ class Container:
 
     @property
     def _slot(self) -> str:
-        """A task is named service.slot.ID; that of a global service, service.node.ID."""
+        """The middle of a task's name: service.slot.ID, or service.node.ID if it is global."""
         return self.labels.get(f"{SWARM}.task.name", "").rpartition(".")[0].rpartition(".")[2]
 
     @property
     def is_task(self) -> bool:
-        """Whether a swarm has made it."""
+        """Whether it is the container of a swarm's task."""
         return f"{SWARM}.task.name" in self.labels
 
     @property
     def title(self) -> str:
-        """What it is called among others: its name, or as ``web.2@node2`` that of a task."""
+        """The name to show in lists and messages; for a swarm's task, such as ``web.2@node2``."""
         if not self.node:
             return self.name
         slot = self.index if INDEX.fullmatch(self.index) else ""
@@ -185,20 +186,21 @@ class Container:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Where the caller stands, and what it may lend to a command.
+    """The calling process: its working directory, its environment and its user.
 
     Attributes:
-        cwd: the working directory, symbolic links resolved; empty if it cannot be found out.
+        cwd: the working directory, symbolic links resolved; empty if it is unknown.
         environ: its environment variables.
         uid, gid: its user and group.
         engine: the endpoint, for messages.
         compose_folder: the nearest directory, from ``cwd`` up, that has a Compose file.
-        dev_folder: the same for a dev container's configuration.
-        checkout: the root of the git checkout that has ``cwd``; else ``cwd``.
-        repository: the device and inode of that checkout's repository; None for none.
-        project: the Compose project that its environment names; empty for none.
-        compose_file: the first of the Compose files that its environment names; empty for none.
-        is_program: whether it is a program that uses the library, and is told keywords, no options.
+        dev_folder: the nearest directory, from ``cwd`` up, that configures a dev container.
+        checkout: the root of the git checkout that contains ``cwd``; without one, ``cwd``.
+        repository: the device and inode of that checkout's repository; None without one.
+        project: the Compose project that its environment names; empty if it names none.
+        compose_file: the first Compose file that its environment names; empty if it names none.
+        is_program: whether it is a program that uses the library: messages then suggest keyword
+            arguments instead of options.
     """
 
     cwd: str
@@ -217,16 +219,18 @@ class Caller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecConfig:
-    """What an exec instance is created from (API: ``POST /containers/{id}/exec``).
+    """The configuration of an exec instance (API: ``POST /containers/{id}/exec``).
 
     Attributes:
         env: ``NAME=value`` strings, added to the container's own environment.
         user: ``user[:group]``, by name or number; empty for the container's own.
-        workdir: absolute; empty for the container's own.
-        stdin, output: what will be attached.
+        workdir: an absolute path; empty for the container's own.
+        stdin, output: whether to attach it.
         detach_keys: in docker's syntax, for a TTY.
-        mapped: the mounts whose paths become this machine's in the output; none with a TTY.
-        protocol: what the command speaks, in whose messages they are mapped; empty for none.
+        mapped: the mounts whose paths are rewritten to this machine's in the output; empty with a
+            TTY.
+        protocol: the protocol that the command speaks, in whose messages paths are mapped; empty
+            for any other command.
     """
 
     argv: Sequence[str]
@@ -242,17 +246,17 @@ class ExecConfig:
     protocol: MessageProtocol = ""
 
 
-_OF_THE_START: Final = {125, 126, 127}
-"""The exit codes of commands that did not start, too."""
+_START_FAILURES: Final = {125, 126, 127}
+"""Exit codes that a command may return, but also those of commands that did not start."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExecState:
-    """What the engine knows of an exec instance.
+    """The state of an exec instance.
 
     Attributes:
-        exit_code: 0 to 255; None until it is settled.
-        pid: as the engine's host numbers it; 0 until the command has started.
+        exit_code: 0 to 255; None until the engine has settled it.
+        pid: in the PID namespace of the engine's host; 0 until the command has started.
         is_forgotten: whether the pid is 0 because the command has ended.
     """
 
@@ -263,24 +267,24 @@ class ExecState:
 
     @property
     def has_started(self) -> bool | None:
-        """Whether there was ever a process; None if the state does not tell."""
-        if self.is_forgotten and self.exit_code in _OF_THE_START:
+        """Whether the command's process ever existed; None if the state is ambiguous."""
+        if self.is_forgotten and self.exit_code in _START_FAILURES:
             return None
         return self.running or self.is_forgotten or self.pid > 0
 
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What an engine says of itself.
+    """An engine's description of itself.
 
     Attributes:
-        version: its own, as ``28.5.2``.
-        api: the version that is spoken with it, as ``1.51``.
+        version: its own version, such as ``28.5.2``.
+        api: the API version in use, such as ``1.51``.
         is_podman: whether it is Podman.
-        os: of its containers, as ``linux``.
-        cgroups: the version of its control groups, as ``2``; empty if it does not say.
-        is_rootless: whether it says that it runs without root.
-        node_id: the ID of the swarm's node that it is; empty for none.
+        os: the operating system of its containers, such as ``linux``.
+        cgroups: the version of its control groups, such as ``2``; empty if unknown.
+        is_rootless: whether it reports that it runs without root.
+        node_id: its ID as a swarm's node; empty if it is not in a swarm.
     """
 
     version: str
@@ -294,7 +298,7 @@ class EngineInfo:
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What a container gives to a command that asks for nothing else.
+    """A container's own settings, which a command inherits.
 
     Attributes:
         variables: its environment variables, by name.
@@ -313,7 +317,7 @@ class Node:
 
     Attributes:
         state: ready, down, unknown or disconnected.
-        host: how its engine is reached, by its label ``app.rind.host``; empty for unsaid.
+        host: the address of its engine, from its label ``app.rind.host``; empty without the label.
     """
 
     id: str
@@ -327,9 +331,9 @@ class Service:
     """A service of a swarm.
 
     Attributes:
-        name: the stack's is before it, if it is of one.
-        labels: its own.
-        container_labels: those that its containers get.
+        name: begins with the stack's name, if it belongs to one.
+        labels: the labels of the service itself.
+        container_labels: the labels of its containers.
     """
 
     id: str
@@ -343,15 +347,15 @@ class Task:
     """One run of a service's container, on one node.
 
     Attributes:
-        node_id: empty before it has one.
-        slot: its number among the replicas; 0 of a global service.
-        state, desired: as ``running``; see SwarmKit's task model.
-        error: why it has failed; empty for no reason.
-        container_id: empty before it has one.
-        labels: those that the container has from the service.
-        image: its name, without a digest.
-        created: in seconds since 1970; 0 for unsaid.
-        changed: when its state has, as the engine writes a time; later is greater.
+        node_id: empty until it is assigned to a node.
+        slot: its number among the replicas; 0 for a global service.
+        state, desired: such as ``running``; see SwarmKit's task model.
+        error: the reason of its failure; empty if the swarm reports none.
+        container_id: empty until its container exists.
+        labels: the labels that its container gets from the service.
+        image: the name of its image, without a digest.
+        created: seconds since 1970; 0 if unknown.
+        changed: the time of its last change of state, in the engine's notation; sorts by time.
     """
 
     id: str
@@ -370,7 +374,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Swarm:
-    """What a manager knows of some services: the nodes and these, each by its ID, and the tasks."""
+    """A manager's view of some services: nodes and services by their IDs, and the tasks."""
 
     nodes: Mapping[str, Node]
     services: Mapping[str, Service]

@@ -191,7 +191,7 @@ def test_of_two_checkouts_the_nearer_one_is_down(projects: Projects) -> None:
     projects.engine.cli("compose", "down", "--timeout", "0", cwd=near)
     option = f"--project {projects.name('shop2')}"
     for words in ([], ["--all"], ["-s", "web"]):
-        assert f"choose another project's with {option} (" in refused(*words)
+        assert f"choose one of another project with {option} (" in refused(*words)
     assert projects.chosen(*option.split(), cwd=near) == f"{projects.name('shop2')}-web-1"
     done = projects.rind("--all=everywhere", "hostname", cwd=near)
     assert done.stdout.decode().startswith(f"{projects.name('shop2')}-web-1  | ")

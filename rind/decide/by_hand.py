@@ -1,7 +1,7 @@
-"""What a person would type for what :mod:`rind.decide.pre_step` makes of a command. Pure.
+"""Shortens a command wrapped by :mod:`rind.decide.pre_step` to one that a person would type. Pure.
 
-The wrapper is long because it must be right for every pre-step, in every shell. For one that is
-known, a line does.
+The wrapper is long because it must be correct for every pre-step, in every shell. For a known
+pre-step, a short line is enough.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ _PLAIN: Final = re.compile(
 _OWN_WAY: Final = re.compile(
     r"\b(set|shift|return|exit|trap|exec|eval|function|source)\b|\(\)|\$[@*#0-9]|\$\{[@*#0-9]"
 )
-"""What would change the line's own words or options, or end its shell in another way."""
+"""Shell syntax that would change the line's parameters or options, or end its shell early."""
 
 _SOURCE: Final = re.compile(r"((?:\A|[;&|({\n]|\b(?:then|do|else)\b)\s*)source(?=[ \t]+[^\s;&|]*/)")
-"""A ``source`` that dash's ``.`` is as good as: where a command begins, with a path."""
+"""A ``source`` that dash's ``.`` can replace: at the beginning of a command, with a path."""
 
 
 def by_hand(argv: Sequence[str]) -> list[str]:
-    """Return the words that do what a wrapped command does; the same for any other."""
+    """Return short words that do what a wrapped command does; other commands unchanged."""
     words = [*argv]
     if len(words) < len(("sh", "-c", "", "sh", "", "", "", "")) or not words[5].startswith(RUN):
         return words
     shell, _, text, name, definitions, run, workdir, pre_step, *rest = words
     if "HOME=" in definitions:
-        return words  # no line of a person does that
+        return words  # no short line can set up a home directory
     script = "" if run == RUN else text.removeprefix(FIRST_LINE)
     step = _SOURCE.sub(r"\1.", pre_step.strip())
     if _OWN_WAY.search(step):
@@ -57,7 +57,7 @@ def by_hand(argv: Sequence[str]) -> list[str]:
 
 
 def pasted(word: str) -> str:
-    """Quote a word for bash and zsh; its newlines stay, other unprintable characters are escaped.
+    """Quote a word for bash and zsh: newlines stay, other unprintable characters are escaped.
 
     >>> pasted("a b")
     "'a b'"
@@ -65,7 +65,7 @@ def pasted(word: str) -> str:
     if not all(ch.isprintable() or ch == "\n" for ch in word):
         return "$'" + "".join(map(_escaped, word)) + "'"
     text = shlex.quote(word)
-    # zsh replaces =ls by the path of ls.
+    # zsh expands =ls to the path of ls.
     return f"'{text}'" if text.startswith("=") else text
 
 

@@ -1,11 +1,11 @@
-"""A dev container's metadata as a profile: what VS Code and the devcontainer CLI go by. Pure.
+"""Reads a dev container's metadata as a profile. Pure.
 
-Both put two labels on a container. ``devcontainer.local_folder`` is the folder that they started it
-for. ``devcontainer.metadata`` is a JSON list with an entry for the image, for each feature and for
-devcontainer.json (containers.dev, "reference implementation", image metadata). The last entry that
-has a property wins; remoteEnv is merged by variable.
+VS Code and the devcontainer CLI put two labels on a container. ``devcontainer.local_folder`` is the
+folder that they started it for. ``devcontainer.metadata`` is a JSON list with an entry for the
+image, for each feature and for devcontainer.json (containers.dev, "reference implementation", image
+metadata). The last entry that has a property wins; remoteEnv is merged by variable.
 
-Their ``userEnvProbe``, which starts a login shell for each command, is left out.
+Their ``userEnvProbe``, which starts a login shell for each command, is not supported.
 """
 
 from __future__ import annotations
@@ -28,15 +28,16 @@ _REFERENCE: Final = re.compile(
     r"\$\{(?:(?P<of>localEnv|containerEnv|env):(?P<name>[^}:]+)(?::(?P<default>[^}]*))?"
     r"|(?P<side>local|container)WorkspaceFolder(?P<base>Basename)?)\}"
 )
-"""A variable of this machine or the container, with a default; or the folder, as this machine or
-the container has it (containers.dev, json_reference, "Variables in devcontainer.json")."""
+"""A reference to a variable of this machine or the container, with an optional default; or to the
+workspace folder's path on either side (containers.dev, json_reference, "Variables in
+devcontainer.json")."""
 
 
 def read_metadata(labels: Mapping[str, str]) -> dict[str, Any]:
-    """Read the fields of a :class:`~rind.decide.profile.Profile` that the metadata say.
+    """Return the fields of a :class:`~rind.decide.profile.Profile` that the metadata set.
 
     Raises:
-        SelectionError: they are invalid.
+        SelectionError: the metadata are invalid.
     """
     text = labels.get(METADATA) or "[]"
     try:
@@ -64,7 +65,7 @@ def read_metadata(labels: Mapping[str, str]) -> dict[str, Any]:
         "user": found.get("remoteUser") or found.get("containerUser") or "",
         "workdir": "auto",
         "workspace": folder if folder.startswith("/") else "",
-        # None is for a variable that is not to be there, which no engine can do.
+        # None means to unset the variable, which no engine can do.
         "remote_env": {name: value for name, value in env.items() if value is not None},
     }
 
@@ -75,13 +76,13 @@ def substituted(
     container: Mapping[str, str],
     folders: tuple[str, str] = ("", ""),
 ) -> str:
-    """Return a value with its references replaced; by nothing where they name nothing.
+    """Return a value with its references replaced; an unset variable is its default, or empty.
 
     Args:
         text: the value.
         local: this machine's variables.
-        container: the container's own.
-        folders: the workspace, as this machine has it and as the container has it.
+        container: the container's own variables.
+        folders: the path of the workspace on this machine, and in the container.
 
     >>> substituted("${containerEnv:PATH}:/x", {}, {"PATH": "/bin"})
     '/bin:/x'

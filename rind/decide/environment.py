@@ -1,13 +1,15 @@
-"""What a shell changes in its environment by itself, and how it is given back. Shell text only.
+"""Restores the variables that a shell drops or changes by itself. Shell text only.
 
-dash and busybox ash drop every variable whose name is not a shell's (``discovery.type``), and all
-shells give values of their own to IFS, PS1, SHLVL and others. So ``rind_keep``, before the
-pre-step, reads the environment as the engine gave it, from ``/proc``, and notes what the shell has
-changed. ``rind_exec`` executes the command by ``env``, which has no such limits, with all of this
-that the pre-step has left alone. Where there is nothing to give back, it executes the command
-itself, and that is so in most containers.
+Goal: the command gets the environment that the engine set, with the changes of the pre-step, but
+without those of the shell. dash and busybox ash drop every variable whose name is invalid in a
+shell (``discovery.type``), and all shells set IFS, PS1, SHLVL and others to values of their own.
 
-A variable whose name begins with ``rind_`` is given back too: ours have such names.
+Plan: before the pre-step, ``rind_keep`` reads the engine's environment from ``/proc`` and records
+the variables that the shell has changed or may change. After it, ``rind_exec`` executes the command
+through ``env``, which accepts any name, and restores the recorded variables that the pre-step has
+not changed. In most containers there is nothing to restore; then it executes the command directly.
+
+Variables whose names begin with ``rind_`` are restored too, because our own may overwrite them.
 """
 
 from __future__ import annotations
@@ -21,13 +23,14 @@ __all__ = ["IS_BASH", "KEEP"]
 IS_BASH: Final = "PATH=/dev/null shopt >/dev/null 2>&1"
 """Only bash has this builtin. Its variables prove nothing: images set ``BASH_VERSION`` too."""
 
-# $rind_kept has a line for each variable to give back. A line that begins with "=" is of one that
-# the pre-step may have changed: $rind_was_NAME is what the shell had made of it before. Of any
-# other, a change is the shell's own. The newlines in a variable are a byte that no variable has,
-# the one that tr and printf call \$rind_mark.
+# $rind_kept has one line for each variable to restore. A line that begins with "=" is for a
+# variable that the pre-step may change, too: it is restored only if its value is still
+# $rind_was_NAME, which the shell had set before the pre-step. All others are restored in any case,
+# because only the shell changes them. In the lines, newlines of a value are replaced by a byte that
+# occurs in no value: the byte that tr and printf write as \$rind_mark.
 #
-# PWD, OLDPWD and SHLVL are made by every shell, and "_" by bash as it executes a command: where the
-# environment has none, the command gets none.
+# Every shell sets PWD, OLDPWD and SHLVL, and bash sets "_" when it executes a command: those that
+# the engine's environment does not have are removed.
 KEEP: Final = r"""
 rind_tr() { { command -p tr "$@" || tr "$@"; } </proc/$$/environ; } 2>/dev/null
 rind_keep() {

@@ -1,10 +1,11 @@
-"""Messages of language servers and debug adapters in a stream, their paths mapped. Sans I/O.
+"""Maps the paths in a stream of language server or debug adapter messages. Sans I/O.
 
 A message is a header (``Content-Length: N``) and N bytes of JSON (LSP 3.17, "Base Protocol"; the
-debug adapter protocol has the same). Of a language server's, every ``file://`` URI is mapped: as a
-value, as a key (``changes``), and within a text that is shown (Markdown). Of plain paths, only
-those in fields that have paths are; of a debug adapter's, nothing else is, for most of its texts
-are the program's data. What a document holds is its own: ``text`` and ``newText`` stay.
+debug adapter protocol uses the same format). In a language server's messages, every ``file://`` URI
+is mapped: as a value, as a key (``changes``), and within displayed text (Markdown). Plain paths are
+mapped only in fields that hold paths. In a debug adapter's messages, nothing but these fields is
+mapped, because most of the other text is data of the debugged program. A document's own content
+(``text`` and ``newText``) is never changed.
 """
 
 from __future__ import annotations
@@ -22,73 +23,73 @@ if TYPE_CHECKING:
 __all__ = ["BrokenFrame", "MessageStream", "Messages"]
 
 LONGEST_HEADER: Final = 4096
-"""Bytes; a header has less than 100."""
+"""Bytes; real headers have fewer than 100."""
 LONGEST_MESSAGE: Final = 256 * 1024 * 1024
-"""Bytes; a document of this size is no source any more."""
+"""Bytes; no source file is as large."""
 
 _LENGTH: Final = re.compile(rb"content-length:[ \t]*([0-9]{1,12})[ \t]*", re.IGNORECASE)
 _URI: Final = re.compile(r"file://[^\s\"'<>)\]}`|\\]*")
 _DOCUMENTS: Final = {"text", "newText", "insertText"}
-"""Fields whose text is a document's own, where the value is a string."""
+"""Fields whose strings are a document's own content."""
 _PATHS: Final[dict[str, set[str]]] = {
     "lsp": {"rootPath", "path", "fsPath", "cwd"},
     "dap": {"path", "program", "cwd", "file"},
 }
-"""Fields that have a plain path."""
+"""Fields that hold a plain path."""
 _MARKS: Final = {
     "lsp": re.compile(rb"file:|[Pp]ath\"|\"cwd\"|\"processId\""),
     "dap": re.compile(rb"\"(path|program|cwd|file)\""),
 }
-"""What a message has in it in which something may be mapped."""
+"""A message without a match has nothing to map, and is not parsed."""
 
 
 class BrokenFrame(ValueError):
-    """The stream is not made of messages; it says why."""
+    """The stream does not consist of messages; the error says why."""
 
 
 class Messages:
-    """Cuts a stream into messages."""
+    """Splits a stream into messages."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._left: int | None = None  # of the body; None in a header
+        self._length: int | None = None  # of the body; None until its header is complete
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Return the bodies of the messages that are whole now.
+        """Return the bodies of the messages that are now complete.
 
         Raises:
-            BrokenFrame: a header is none.
+            BrokenFrame: a header is invalid.
         """
         self._buffer += data
         found: list[bytes] = []
         while True:
-            if self._left is None:
+            if self._length is None:
                 head, end, rest = self._buffer.partition(b"\r\n\r\n")
                 if not end:
                     if len(head) > LONGEST_HEADER:
                         raise BrokenFrame(f"a header is longer than {LONGEST_HEADER} bytes")
                     _check_beginning(bytes(head))
                     return found
-                self._left = _length(bytes(head))
+                self._length = _length(bytes(head))
                 self._buffer = rest
-            if len(self._buffer) < self._left:
+            if len(self._buffer) < self._length:
                 return found
-            found.append(bytes(self._buffer[: self._left]))
-            del self._buffer[: self._left]
-            self._left = None
+            found.append(bytes(self._buffer[: self._length]))
+            del self._buffer[: self._length]
+            self._length = None
 
     def close(self) -> None:
-        """Take the end of the stream.
+        """Check that the stream has not ended within a message.
 
         Raises:
-            BrokenFrame: it is within a message.
+            BrokenFrame: it has.
         """
-        if self._buffer or self._left is not None:
+        if self._buffer or self._length is not None:
             raise BrokenFrame("the stream ends within a message")
 
 
 def _check_beginning(head: bytes) -> None:
-    """Check what there is of a header, so that what is none is told at once."""
+    """Check the beginning of an incomplete header, to report other output without waiting."""
     first = head.split(b"\r\n")[0][:8].lower()
     if not b"content-".startswith(first):
         raise BrokenFrame(f"a message begins with {head[:40]!r}, not with Content-Length")
@@ -112,9 +113,9 @@ class MessageStream:
     """Maps a stream of messages.
 
     Args:
-        paths: what to map.
-        protocol: whose messages they are.
-        outward: whether they come from the server.
+        paths: the mounts whose paths to map.
+        protocol: the protocol of the messages.
+        outward: whether the messages come from the server, rather than the client.
     """
 
     def __init__(self, paths: PathMap, protocol: MessageProtocol, *, outward: bool) -> None:
@@ -124,34 +125,34 @@ class MessageStream:
         self._marks = _MARKS[protocol]
         self._paths = _PATHS[protocol]
         self._is_lsp = protocol == "lsp"
-        # A server that cannot see the process of that number ends itself.
+        # A server exits if it cannot see its client's process, which is outside the container.
         self._hides_parent = self._is_lsp and not outward
 
     def feed(self, data: bytes) -> bytes:
-        """Return the messages that are whole now, mapped.
+        """Return the messages that are now complete, with their paths mapped.
 
         Raises:
-            BrokenFrame: the stream is not made of messages.
+            BrokenFrame: the stream does not consist of messages.
         """
         return b"".join(framed(self._mapped(body)) for body in self._messages.feed(data))
 
     def close(self) -> bytes:
-        """Take the end of the stream; return nothing more.
+        """Check that the stream has not ended within a message; return no more bytes.
 
         Raises:
-            BrokenFrame: it is within a message.
+            BrokenFrame: it has.
         """
         self._messages.close()
         return b""
 
     def _mapped(self, body: bytes) -> bytes:
-        """Return a message with its paths mapped; the same bytes if there are none."""
+        """Return a message with its paths mapped; the same bytes if nothing is mapped."""
         if not self._marks.search(body):
             return body
         try:
             message: object = json.loads(body)
         except (ValueError, RecursionError) as exc:
-            raise BrokenFrame(f"a message is no JSON: {exc}") from exc
+            raise BrokenFrame(f"a message is not JSON: {exc}") from exc
         mapped = self._value(message, "")
         if mapped == message:
             return body

@@ -1,8 +1,8 @@
-"""How near a container is: the depth of its folders that the caller stands in. Pure.
+"""How near a container is: the depth of its folders that contain the working directory. Pure.
 
-A container's folders are its Compose project's, the one that it is the dev container of, and its
-bind mounts; :func:`rind.find.caller.placed` has named them as the caller's working directory is
-named.
+A container's folders are its Compose project's, its dev container's and the sources of its bind
+mounts. :func:`rind.find.caller.placed` has renamed them, so that they can be compared with the
+caller's working directory by their names.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = [
 
 
 def stands_elsewhere(container: Container, caller: Caller) -> bool:
-    """Return whether we are in a Compose project's folder, and the container is of another's."""
+    """Whether the caller is in a Compose project's folder, and the container in another's."""
     if caller.project and container.project == caller.project:
         return False
     folder = caller.compose_folder
@@ -36,7 +36,7 @@ def stands_elsewhere(container: Container, caller: Caller) -> bool:
 
 
 def is_of_another_project(container: Container, caller: Caller) -> bool:
-    """Whether its project's folder is another one than the caller's, and neither has the other."""
+    """Whether its project's folder is not the caller's, and neither contains the other."""
     ours, theirs = caller.compose_folder, container.folder
     if ours is None or not theirs:
         return False
@@ -44,26 +44,32 @@ def is_of_another_project(container: Container, caller: Caller) -> bool:
 
 
 def nearest(containers: Sequence[Container], caller: Caller) -> list[Container]:
-    """Return those whose folder the caller stands in the deepest; all if in none."""
-    depths = {one.id: nearness(one, caller) for one in containers}
+    """Return the nearest containers; all of them if none has a folder around the caller."""
+    depths = {container.id: nearness(container, caller) for container in containers}
     return deepest(containers, depths) or list(containers)
 
 
 def deepest(containers: Sequence[Container], depths: Mapping[str, int]) -> list[Container]:
-    """Return those that have the greatest depth, by their IDs; empty where that is 0."""
+    """Return the containers with the greatest depth; empty if that is 0.
+
+    Args:
+        containers: the containers.
+        depths: the depth of each, by its ID.
+    """
     most = max(depths.values(), default=0)
     return [container for container in containers if most and depths[container.id] == most]
 
 
 def nearness(container: Container, caller: Caller) -> int:
-    """Return the depth of the deepest of its folders that the caller stands in; 0 for none."""
+    """Return the depth of its deepest folder that contains the working directory; 0 for none."""
     return depth(around(container, caller), caller.cwd)
 
 
 def around(container: Container, caller: Caller) -> list[str]:
-    """Return the container's folders that the caller stands in.
+    """Return the container's folders that contain the caller's working directory.
 
-    Not those that have the caller's whole checkout in them, where they are another checkout's.
+    For a container of another checkout, folders that contain the caller's whole checkout do not
+    count: a worktree inside another one does not belong to it.
     """
     return [
         folder
@@ -74,7 +80,7 @@ def around(container: Container, caller: Caller) -> list[str]:
 
 
 def depth(folders: Sequence[str], path: str) -> int:
-    """Count the parts of the deepest of the folders that have a path in them; 0 for none."""
-    # One more for the root directory, which is a folder too.
+    """Return the depth of the deepest folder that contains a path; 0 if none does."""
+    # The root directory counts as 1: a mount of it is a folder around every path.
     inside = [len(parts(folder)) + 1 for folder in folders if below(path, folder) is not None]
     return max(inside, default=0)

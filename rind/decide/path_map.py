@@ -1,4 +1,4 @@
-"""The same files by two names: this machine's, and a container's, through its bind mounts. Pure."""
+"""Maps paths between this machine and a container, by the container's bind mounts. Pure."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ __all__ = ["PathMap", "uri_quoted"]
 _OPTION: Final = re.compile(r"(--?[A-Za-z][\w-]*=)(.*)", re.DOTALL)
 _FILE: Final = "file://"
 _SAFE: Final = "/~!$&'()*+,;=:@"
-"""What a path in a URI may have as it is, beside letters and digits (RFC 3986, 3.3)."""
+"""Characters of a path that a URI need not quote, besides letters and digits (RFC 3986, 3.3)."""
 
 
 class PathMap:
-    """Maps paths both ways; the longest mount that has a path decides.
+    """Maps paths both ways; the deepest mount that contains a path decides.
 
     Args:
-        mounts: the bind mounts. Of several with the same target, the first one names it here.
+        mounts: the bind mounts. Of several with the same target, the first one maps it back.
 
     Attributes:
-        mounts: each (this machine's path, the container's), without doubles.
+        mounts: pairs of this machine's path and the container's, one for each target.
     """
 
     def __init__(self, mounts: Iterable[Mount]) -> None:
@@ -42,7 +42,7 @@ class PathMap:
         return f"<PathMap {self.mounts}>"
 
     def to_container(self, path: str) -> str:
-        """Return where a container has an absolute path of this machine; as it is if nowhere.
+        """Return the container's name of an absolute path of this machine; unchanged if unmounted.
 
         >>> PathMap([Mount("/home/me/shop", "/app")]).to_container("/home/me/shop/x.py")
         '/app/x.py'
@@ -50,7 +50,7 @@ class PathMap:
         return _mapped(path, self._sources)
 
     def to_host(self, path: str) -> str:
-        """Return where this machine has an absolute path of the container; as it is if nowhere.
+        """Return this machine's name of an absolute path of the container; unchanged if unmounted.
 
         >>> PathMap([Mount("/home/me/shop", "/app")]).to_host("/app/x.py")
         '/home/me/shop/x.py'
@@ -58,18 +58,17 @@ class PathMap:
         return _mapped(path, self._targets)
 
     def uri_to_container(self, uri: str) -> str:
-        """Return a ``file://`` URI with its path mapped; any other text as it is."""
+        """Return a ``file://`` URI with its path mapped; any other text unchanged."""
         return _mapped_uri(uri, self._sources)
 
     def uri_to_host(self, uri: str) -> str:
-        """Do the reverse of :meth:`uri_to_container`."""
+        """Return a ``file://`` URI with its path mapped back; any other text unchanged."""
         return _mapped_uri(uri, self._targets)
 
     def word(self, word: str) -> str:
-        """Return a word of a command line as the container has it.
+        """Return a word of a command line with its path mapped; any other word unchanged.
 
-        That is an absolute path, a ``file://`` URI, or either after ``--option=``; what else a word
-        may be stays as it is.
+        The path is an absolute path, a ``file://`` URI, or either after ``--option=``.
         """
         option, value = "", word
         if match := _OPTION.fullmatch(word):
@@ -86,7 +85,7 @@ def _mapped(path: str, pairs: list[tuple[str, str]]) -> str:
     if not found or ".." in parts(path):
         return path
     rest, target = min(found, key=lambda pair: len(pair[0]))
-    # As it ends: a slash may mean something.
+    # Keep a final slash: some programs distinguish "folder/" from "folder".
     slash = "/" if path.endswith("/") and (rest or target != "/") else ""
     return joined(target, *rest) + slash
 
@@ -105,7 +104,7 @@ def _mapped_uri(uri: str, pairs: list[tuple[str, str]]) -> str:
 
 
 def uri_quoted(path: str) -> str:
-    """Return a path as a URI has it.
+    """Return a path, quoted for a URI.
 
     >>> uri_quoted("/my shop")
     '/my%20shop'

@@ -33,12 +33,12 @@ __all__ = [
 ]
 
 Word = str | bytes | os.PathLike[str]
-"""A word of a command, as :mod:`subprocess` takes it."""
+"""A word of a command, of the types that :mod:`subprocess` accepts."""
 
 if TYPE_CHECKING:
 
     class Words(Protocol):
-        """A sequence of words; a string is none, though it is one of strings."""
+        """A sequence of words; a string is rejected, although it is a sequence of strings."""
 
         def __getitem__(self, index: int, /) -> Word: ...
         def __contains__(self, value: object, /) -> bool: ...
@@ -50,10 +50,10 @@ _AUTO: Final = "auto"
 _HOST: Final = "host"
 
 _LOGIN: Final = re.compile(r"[\w@.-]{1,64}")
-"""A user's name; any other is not handed over."""
+"""A user's name that is safe in shell text; any other is not passed on."""
 
 _WORDS: Final = re.compile(r"[\w@%+:,./-]+( +[\w@%+=:,./-]+)*")
-"""Text that means the same to every shell: words between spaces."""
+"""Words between spaces, without shell syntax. The first has no ``=``, so it is no assignment."""
 
 
 BUILTINS: Final = frozenset(
@@ -62,29 +62,31 @@ BUILTINS: Final = frozenset(
         *("source", "trap", "type", "ulimit", "umask", "unalias", "unset", "wait"),
     ]
 )
-"""Words that only a shell understands (POSIX, 2.14 and 1.6), and bash's source."""
+"""Commands that only a shell can execute (POSIX, 2.14 and 1.6), and bash's source."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What a caller asks for. What is None is left to the container's profile.
+    """A command, and the caller's options for it. For None, the container's profile decides.
 
     Attributes:
-        argv: the words; none for the profile's command. With a script, its parameters.
-        script: for the container's shell.
+        argv: the words; empty for the profile's command. With a script, its parameters.
+        script: a script for the container's shell.
         env: variables by name.
-        env_defaults: variables that are set unless the container or something else sets them.
-        user: ``user[:group]``, ``host`` for our own numbers, or empty for the container's.
-        workdir: a path, counted from the container's own working directory; ``auto`` for where
-            the container has ours, or empty for its own.
+        env_defaults: variables by name, each set only if neither the container nor anything else
+            sets it.
+        user: ``user[:group]``, ``host`` for our own uid and gid, or empty for the container's.
+        workdir: a path, relative to the container's own working directory; ``auto`` for the
+            directory that is mounted from ours, or empty for the container's own.
         shell: an absolute path.
-        pre_step: whether to run it.
-        tty, stdin, output: what is attached.
-        map_paths: whether paths in the words and in the output are mapped, by the bind mounts;
-            with a TTY, in the words only. Where no workdir is given, it is ``auto`` then.
-        protocol: of a language server (``lsp``) or a debug adapter (``dap``), whose messages have
-            the paths; it maps too. Empty for any other command.
-        hint: what to do instead, for the message that its first word is no program.
+        pre_step: whether to run the pre-step.
+        tty: whether the command has a TTY.
+        stdin, output: whether to attach it.
+        map_paths: whether to map paths in the words and in the output, by the bind mounts; with a
+            TTY, in the words only. If set, ``workdir`` defaults to ``auto``.
+        protocol: ``lsp`` for a language server or ``dap`` for a debug adapter, to map the paths in
+            its messages; implies ``map_paths``. Empty for any other command.
+        hint: a remedy for the message that the first word is not a program.
     """
 
     argv: Words = ()
@@ -111,25 +113,25 @@ def plan(
     caller: Caller,
     defaults: Defaults | None = None,
 ) -> ExecConfig:
-    """Settle what the engine executes; the command's own wishes override the profile's.
+    """Return the exec configuration for a command; its own options override the profile's.
 
     Args:
-        command: what the caller asks for.
-        profile: what the container's labels say.
-        container: where it runs, its mounts named as the caller names them.
-        caller: lends its working directory, variables and numbers.
-        defaults: the container's own; only needed where :func:`needs_defaults` says so.
+        command: the command, with the caller's options.
+        profile: the container's profile.
+        container: the container, its mounts renamed by :func:`rind.find.caller.localized`.
+        caller: provides the working directory, variables, uid and gid.
+        defaults: the container's own settings; only needed if :func:`needs_defaults` returns True.
 
     Raises:
-        UsageError: as :func:`rind.decide.pre_step.wrap`; a variable is invalid.
-        TypeError: a word is no text.
+        UsageError: a variable is invalid, or :func:`rind.decide.pre_step.wrap` raised it.
+        TypeError: a word is of a wrong type.
     """
     defaults = defaults or Defaults()
     passed = {name: caller.environ[name] for name in profile.pass_env if name in caller.environ}
     refer = partial(_substituted, profile, container, caller, defaults)
     remote = {name: refer(value) for name, value in profile.remote_env.items()}
     env = {**remote, **profile.env, **passed, **command.env}
-    lent = {
+    unset = {
         name: value
         for name, value in command.env_defaults.items()
         if name not in env and name not in defaults.variables
@@ -144,7 +146,7 @@ def plan(
         text=profile.pre_step if command.pre_step else None,
         shell=command.shell or profile.shell,
         container=container.name,
-        # The caller's directory overrides the one that the pre-step changes to.
+        # The caller's directory overrides a "cd" in the pre-step; the profile's does not.
         workdir=workdir if command.workdir is not None else "",
         hint=command.hint,
         login=_login(caller) if user == _HOST and command.pre_step and "HOME" not in env else "",
@@ -154,7 +156,7 @@ def plan(
         tty=command.tty,
         stdin=command.stdin,
         output=command.output,
-        env=[_variable(name, value) for name, value in {**env, **lent}.items()],
+        env=[_variable(name, value) for name, value in {**env, **unset}.items()],
         user=f"{caller.uid}:{caller.gid}" if user == _HOST else user,
         workdir=workdir,
         privileged=command.privileged,
@@ -172,19 +174,19 @@ def needs_defaults(command: Command, profile: Profile) -> bool:
 
 
 def wants_local_workdir(command: Command, profile: Profile) -> bool:
-    """Whether the command is to run where the container has our working directory."""
+    """Whether the command runs in the directory that is mounted from our working directory."""
     return _workdir(command, profile) == _AUTO
 
 
 def wants_mapping(command: Command, profile: Profile) -> bool:
-    """Whether paths are to be mapped."""
+    """Whether to map paths."""
     if command.protocol:
         return True
     return profile.map_paths if command.map_paths is None else command.map_paths
 
 
 def _login(caller: Caller) -> str:
-    """Return the caller's name; empty for root, whom every container knows."""
+    """Return the caller's login name, or its uid; empty for root, which every container has."""
     names = [caller.environ.get(name, "") for name in ("LOGNAME", "USER")]
     found = next(filter(_LOGIN.fullmatch, names), str(caller.uid))
     return found if caller.uid else ""
@@ -193,7 +195,7 @@ def _login(caller: Caller) -> str:
 def _substituted(
     profile: Profile, container: Container, caller: Caller, defaults: Defaults, text: str
 ) -> str:
-    """Return a text of a dev container's metadata without references."""
+    """Return a value of a dev container's metadata with its references replaced."""
     if "${" not in text or not container.local_folder:
         return text
     from rind.decide.dev_container import substituted  # noqa: PLC0415 # most are none
@@ -212,7 +214,7 @@ def _workdir(command: Command, profile: Profile) -> str:
 def _argv(command: Command, profile: Profile, step: PreStep) -> list[str]:
     script, argv = command.script, words(command.argv)
     if script is None and not argv:
-        # Words are executed as they are: a shell in between would be in the way of Ctrl-C.
+        # Plain words are executed without a shell, which would interfere with Ctrl-C.
         if _WORDS.fullmatch(profile.command) and profile.command.split()[0] not in BUILTINS:
             argv = profile.command.split()
         else:
@@ -226,8 +228,8 @@ def words(argv: Words | str) -> list[str]:
     """Return a command's words as text.
 
     Raises:
-        UsageError: it is one string.
-        TypeError: a word is no text.
+        UsageError: the command is a string.
+        TypeError: a word is of a wrong type.
     """
     if isinstance(argv, str):
         raise UsageError(f"a command is a list of words, but got {argv!r}: did you mean script=?")
@@ -235,7 +237,7 @@ def words(argv: Words | str) -> list[str]:
 
 
 def _variable(name: object, value: object) -> str:
-    """Return ``NAME=value``. A value may be a secret, so no message repeats it."""
+    """Return ``NAME=value``. A value may be a secret, so no message has it."""
     if not (isinstance(name, str) and isinstance(value, str)):
         kind = type(value if isinstance(name, str) else name).__name__
         raise UsageError(f"the variable {name!a} must be text, but is of type {kind}")

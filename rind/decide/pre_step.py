@@ -1,28 +1,33 @@
-"""What to execute: the user's words, and the pre-step around them. Pure.
+"""Wraps a command in the shell code that runs the pre-step first. Pure.
 
-Without a pre-step the words go to the engine as they are, so a container with no shell works.
-With one, they become the positional parameters of a small shell script, and are never joined
+Goal: the pre-step sets up the command's environment, and has no other effect on the command, its
+words or its streams.
+
+Plan: without a pre-step, the words go to the engine unchanged, so a container without a shell
+works. With one, they become the positional parameters of a small shell script, and are never joined
 or quoted. The script must run in dash, busybox ash and bash, so:
 
-* The pre-step is a parameter too, and is run by ``eval``. Were it part of the script's text, an
-  open quote or a trailing ``||`` in it would swallow what follows.
+* The pre-step is a parameter too, and is run by ``eval``. If it were part of the script's text, an
+  open quote or a trailing ``||`` in it would swallow the code after it.
 * It runs in a function, so that its ``set --`` changes the function's parameters and not the
-  command's words. bash has arrays, and a ``declare`` in a function would be local there: it
-  keeps the words in one instead.
-* Its stdout is stderr: stdout belongs to the command.
-* dash has no ``source``. Ours, like bash's, looks in the current directory when PATH has no such
-  file, and fails where dash's ``.`` would end the shell.
-* ``exec`` leaves the command in the shell's place: signals and status are its own. A function
-  that the pre-step defined cannot be exec'd, so it is called. ``type`` tells functions from
-  builtins, which must not hide a program of the container's (``rind echo``).
-* The environment is the command's own, whatever shells make of it:
-  :mod:`rind.decide.environment`. And no variable in it decides what is done here: bash is told to
-  read neither BASH_ENV nor SHELLOPTS nor functions from there (``-p``).
-* No variable of ours is left behind, and no function of ours is exported: the pre-step may have
-  said ``set -a``.
-* All of this is parameters too, which the first line evaluates: so a shell that names the line of
-  an error counts the user's own, of the pre-step, and from the second on of the script. It is a
-  line of its own, for the aliases of the pre-step.
+  command's words. In bash, a ``declare`` in a function would be local; so bash runs it outside of a
+  function, and keeps the words in an array.
+* Its stdout is redirected to stderr: stdout belongs to the command.
+* dash has no ``source``, so we define one. Like bash's, it looks in the current directory if PATH
+  has no such file, and it returns a failure where dash's ``.`` would end the shell.
+* ``exec`` replaces the shell with the command, which then receives the signals and determines the
+  exit status. A function that the pre-step defined cannot be exec'd, so it is called. ``type``
+  distinguishes functions from builtins, which must not hide a program of the container (``rind
+  echo``).
+* The command does not see the shell's own changes to its environment
+  (:mod:`rind.decide.environment`). Nor do variables in the environment influence the script: with
+  ``-p``, bash ignores BASH_ENV, SHELLOPTS and exported functions.
+* None of our variables are left behind, and none of our functions are exported, even if the
+  pre-step runs ``set -a``.
+* All of our code is in parameters, which the first line evaluates. So when a shell reports an error
+  with a line number, it counts the user's own lines: those of the pre-step from 1, and those of the
+  script from 2. The script begins on a new line because a shell expands the pre-step's aliases only
+  in lines that it reads later.
 """
 
 from __future__ import annotations
@@ -43,17 +48,18 @@ if TYPE_CHECKING:
 __all__ = ["FIRST_LINE", "NOT_STARTED", "RUN", "PreStep", "flaw", "wrap", "wrap_script"]
 
 NOT_STARTED: Final = "rind: cannot start the command: "
-"""How the line begins in which the wrapper says so, see :mod:`rind.decide.start_failure`."""
+"""The beginning of the line that the wrapper prints if the command cannot start. It is read by
+:mod:`rind.decide.start_failure`."""
 
 MAX_WORD: Final = 128 * 1024 - 1
-"""Bytes: Linux's MAX_ARG_STRLEN without the final NUL, the longest word that execve takes."""
+"""Bytes: Linux's MAX_ARG_STRLEN without the final NUL, the longest word that execve accepts."""
 
 FIRST_LINE: Final = 'eval "$1"; eval "$2"\n'
-"""Of what the shell runs."""
+"""The first line of the shell's text. It evaluates our definitions and :data:`RUN`."""
 
-# The eval around our source is for busybox ash, which has its own and refuses to parse another.
-# What ends the shell in the pre-step, `exit 0` too, is told by the trap. It stays, for it may have
-# been replaced by the pre-step's own, but has nothing to tell after that.
+# Our source is defined in an eval because busybox ash has its own, and refuses to parse another.
+# The trap reports a pre-step that ends the shell, even by `exit 0`. It is not removed after the
+# pre-step, which may have set a trap of its own; instead, rind_exit is redefined to do nothing.
 _DEFINITIONS: Final = r"""
 rind_exit() {
   echo "rind: the ${2-pre-step} of RIND_NAME ended with $1; the command was not run" >&2
@@ -72,7 +78,8 @@ command -v source >/dev/null 2>&1 || eval 'source() {
 }'
 """
 
-# Otherwise bash would read this file before our text, with its stdout on the command's.
+# The script runs this file itself, with its stdout on stderr: without -p, bash would run it before
+# our text, with its stdout on the command's.
 _BASH_ENV: Final = r"""
 eval "rind_file=\"${BASH_ENV-}\""
 if [ -r "$rind_file" ]; then
@@ -83,8 +90,9 @@ fi
 unset rind_file
 """
 
-# Of a user whom the container does not know, the engine says that / is the home directory. A folder
-# that somebody else has put there is not taken for one, nor is /tmp, where anybody may put files.
+# For a user that the container does not know, the engine sets HOME to /. A folder in /tmp replaces
+# it, unless another user has created that folder or link first. /tmp itself would not be safe:
+# anybody may put files there.
 _HOME: Final = r"""
 if ! [ -w "${HOME:-/}" ]; then
   USER=${USER:-RIND_LOGIN} LOGNAME=${LOGNAME:-RIND_LOGIN}
@@ -96,9 +104,10 @@ if ! [ -w "${HOME:-/}" ]; then
 fi
 """
 
-# $1 and $2 are these two, $3 is the directory to be in after it, or empty, $4 is the pre-step. When
-# this is done, the words after these are $1… again. All up to the pre-step's text is on the first
-# line, as is what evaluates it: from there on, shells count the pre-step's own lines.
+# $1 are the definitions, $2 is this code, $3 is the directory to change to after the pre-step, or
+# empty, and $4 is the pre-step. After the pre-step, its status is inserted before them; at the end,
+# only the command's words are left. All code up to the pre-step is on the first line, and so is the
+# eval of this code: so shells count the pre-step's own lines.
 RUN: Final = r"""\
 rind_pre_step() { eval "shift; $1"; }; \
 if RIND_IS_BASH; then \
@@ -114,7 +123,7 @@ esac
 shift 5
 """.replace("\\\n", "").replace("RIND_IS_BASH", IS_BASH)
 
-# The pre-step's errexit and nounset are not the script's.
+# The pre-step may have set errexit and nounset; the script starts without them.
 _SCRIPT: Final = "set +eu\n"
 
 _IS_THERE: Final = rf"""command -v -- "$1" >/dev/null || {{
@@ -122,8 +131,9 @@ _IS_THERE: Final = rf"""command -v -- "$1" >/dev/null || {{
       exit 127
     }}"""
 
-# bash's and ash's exec take options; dash's takes none, and would look for a program "--". What can
-# be seen to fail, we say ourselves, in the words of :mod:`rind.decide.start_failure`.
+# bash's and ash's exec accept options; dash's accepts none, and would look for a program "--". So a
+# first word with a hyphen is a case of its own. Failures that we can predict are reported here, in
+# the wording of :mod:`rind.decide.start_failure`.
 _EXEC: Final = rf"""
 case $1 in
   -*)
@@ -151,7 +161,7 @@ case $(LC_ALL=C type "$1" 2>/dev/null) in
       for rind_folder in $PATH; do [ -x "${{rind_folder:-.}}/$1" ] && exit; done
       exit 1
     ); then
-      printf '{NOT_STARTED}%s: no program, but a part of the shell%s\n' "$1" RIND_HINT >&2
+      printf '{NOT_STARTED}%s: a part of the shell, not a program%s\n' "$1" RIND_HINT >&2
       exit 127
     fi
     rind_exec "$@"
@@ -166,16 +176,16 @@ esac
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreStep:
-    """What is done in the container before a command.
+    """The preparations in the container before a command.
 
     Attributes:
-        text: a piece of shell; None or blank for nothing.
-        shell: what runs it, a path or a program's name.
+        text: the pre-step, a shell fragment; None or blank for none.
+        shell: the shell that runs it, a path or a program's name.
         container: the container's name, for messages.
-        workdir: an absolute path to be in after it; empty for where it ends.
-        hint: what to do instead, where the command's first word is no program.
-        login: the name of a user whom the container may not know, of letters, digits and ``_@.-``;
-            that user gets a home directory.
+        workdir: an absolute path to change to after it; empty to stay where the pre-step ends.
+        hint: a remedy for the message that the command's first word is not a program.
+        login: the name of a user that the container may not know, of letters, digits and ``_@.-``;
+            that user gets a home directory. Empty for other users.
     """
 
     text: str | None = None
@@ -187,36 +197,49 @@ class PreStep:
 
 
 def wrap(argv: Sequence[str], step: PreStep) -> list[str]:
-    """Return what the engine is to execute so that ``argv`` runs after a pre-step.
+    """Return the words for the engine that run ``argv`` after a pre-step.
 
     Raises:
         UsageError: a word cannot be executed on any Linux, or the pre-step is incomplete in a
-            way that shells pass over.
+            way that shells do not report.
     """
     if not _is_a_step(step):
         return _checked(argv)
     hint = shlex.quote(f" ({step.hint})" if step.hint else "")
     execute = _EXEC.replace("RIND_NAME", _name(step)).replace("RIND_HINT", hint)
-    return _checked([*_begun(step, execute, keeps=True), *argv])
+    return _checked([*_wrapper(step, execute, restores=True), *argv])
 
 
 def wrap_script(script: str, args: Sequence[str], step: PreStep) -> list[str]:
-    """Return what runs ``script`` in the container's shell, ``args`` being ``$1`` and so on.
+    """Return the words for the engine that run ``script`` after a pre-step.
 
-    With a pre-step, it is the pre-step's own shell, which knows its functions.
+    The shell that has run the pre-step also runs the script, so the script can use its functions.
+
+    Args:
+        script: a script for the container's shell.
+        args: the script's parameters, ``$1`` and so on.
+        step: the preparations.
 
     Raises:
-        UsageError: as :func:`wrap`.
+        UsageError: as for :func:`wrap`.
     """
     if not _is_a_step(step):
-        # sh would take a first "-" or "+" for an option.
+        # sh would parse a script that begins with "-" or "+" as an option.
         text = f"\n{script}" if script[:1] in {"-", "+"} else script
         return _checked([step.shell, "-c", text, "sh", *args])
-    return _checked([*_begun(step, script, _SCRIPT), *args])
+    return _checked([*_wrapper(step, script, _SCRIPT), *args])
 
 
-def _begun(step: PreStep, rest: str, between: str = "", *, keeps: bool = False) -> list[str]:
-    definitions = (KEEP if keeps else "") + _DEFINITIONS
+def _wrapper(step: PreStep, rest: str, between: str = "", *, restores: bool = False) -> list[str]:
+    """Return the words of the wrapper, to be followed by the command's words.
+
+    Args:
+        step: the preparations.
+        rest: shell text to run after the pre-step, on lines of its own.
+        between: shell text to run before ``rest``, on our line.
+        restores: whether to define ``rind_exec``, which restores the command's environment.
+    """
+    definitions = (KEEP if restores else "") + _DEFINITIONS
     definitions = definitions.replace("RIND_NAME", _name(step))
     if step.login:
         definitions += _HOME.replace("RIND_LOGIN", step.login)
@@ -228,12 +251,16 @@ def _begun(step: PreStep, rest: str, between: str = "", *, keeps: bool = False) 
 
 
 def _name(step: PreStep) -> str:
-    """Return the container's name; of what is none, as an engine checks them, nothing is left."""
+    """Return the container's name, safe in shell text: invalid characters become ``?``."""
     return re.sub(r"[^\w. -]", "?", step.container, flags=re.ASCII)
 
 
 def _is_a_step(step: PreStep) -> bool:
-    """Whether anything is to be done before the command."""
+    """Whether there is a pre-step, or a user that may need a home directory.
+
+    Raises:
+        UsageError: the pre-step ends in a backslash, so it is incomplete; shells do not report it.
+    """
     body = (step.text or "").rstrip("\n")
     if not body.strip():
         return bool(step.login)
@@ -250,14 +277,17 @@ def _checked(argv: Sequence[str]) -> list[str]:
 
 
 def flaw(text: str) -> str:
-    """Return why a text cannot be a word of a command or a variable; empty if it can."""
+    """Return why a text cannot be a word of a command or a variable; empty if it can.
+
+    The reason completes a message that begins with the word or the variable.
+    """
     try:
         encoded = text.encode()
     except UnicodeEncodeError:
-        # The API is JSON, which has no place for other bytes.
+        # The API is JSON, which cannot carry other bytes.
         return "is not valid UTF-8"
     if b"\0" in encoded:
         return "has a NUL byte in it"
     if len(encoded) > MAX_WORD:
-        return f"is too long for Linux: it has {len(encoded)} bytes, {MAX_WORD} being the most"
+        return f"is too long for Linux: it has {len(encoded)} bytes, and at most {MAX_WORD} fit"
     return ""

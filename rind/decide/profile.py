@@ -1,19 +1,20 @@
-"""What a container's labels say about running a command in it. Pure.
+"""Reads a container's labels as its exec profile. Pure.
 
 With the default key, a container may have the labels
 
     app.rind             the pre-step, which may be empty
     app.rind.shell       the shell that runs it, an absolute path or a name
     app.rind.user        user[:group], or "host" for the uid:gid that rind runs with
-    app.rind.workdir     a path, or "auto" for where the container has our working directory
-    app.rind.command     what a bare rind runs
+    app.rind.workdir     a path, or "auto" for the directory mounted from our working directory
+    app.rind.command     the command to run if none is given
     app.rind.env.NAME    a variable for the command
-    app.rind.pass-env    names of our variables to hand over, between spaces or commas
-    app.rind.map-paths   "true" for our paths in the command and in its output
+    app.rind.pass-env    names of our variables to pass on, separated by spaces or commas
+    app.rind.map-paths   "true" to map paths in the command and in its output
 
-A misspelt one would be passed over in silence, so an unknown one is an error.
+An unknown label is an error: otherwise a misspelt one would have no effect, and no message.
 
-Of a dev container, what its own metadata say comes before (:mod:`rind.decide.dev_container`).
+A dev container's metadata provide defaults, which these labels override
+(:mod:`rind.decide.dev_container`).
 """
 
 from __future__ import annotations
@@ -35,26 +36,26 @@ DEFAULT_LABEL: Final = "app.rind"
 DEFAULT_SHELL: Final = "/bin/sh"
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-"""Control characters but for a tab and those at the end of a line."""
+"""Control characters except tab, newline and carriage return."""
 
 _PLAIN: Final = ("shell", "user", "workdir", "command", "pass-env", "map-paths")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """A container's own defaults for a command.
+    """A container's exec profile: its defaults for commands.
 
     Attributes:
-        pre_step: a piece of shell to run before the command; None without the label.
+        pre_step: a shell fragment to run before the command; None without the label.
         shell: an absolute path, or a name that the container's PATH finds.
         user: ``user[:group]``, ``host``, or empty for the container's own.
         workdir: an absolute path, ``auto``, or empty for the container's own.
         command: a shell script; empty for the shell itself.
         env: variables by name.
-        pass_env: names.
+        pass_env: the names of our variables to pass on.
         map_paths: whether paths are mapped between this machine and the container.
-        remote_env: a dev container's variables, which may name others.
-        workspace: where a dev container has its folder, if no mount says so; empty for unknown.
+        remote_env: a dev container's variables, whose values may refer to others.
+        workspace: the path of a dev container's folder, used if no mount has it; empty if unknown.
     """
 
     pre_step: str | None = None
@@ -70,7 +71,7 @@ class Profile:
 
 
 def read_profile(labels: Mapping[str, str], key: str = DEFAULT_LABEL) -> Profile:
-    """Read a container's labels, those that begin with ``key``.
+    """Return the profile that a container's labels describe, those that begin with ``key``.
 
     Raises:
         SelectionError: a label is unknown, or its value is invalid.
@@ -78,11 +79,11 @@ def read_profile(labels: Mapping[str, str], key: str = DEFAULT_LABEL) -> Profile
     prefix, plain, env = f"{key}.", {}, {}
     pre_step: str | None = None
     for label, raw in labels.items():
-        value = raw.replace("\r\n", "\n").removesuffix("\r")  # of a file from Windows
+        value = raw.replace("\r\n", "\n").removesuffix("\r")  # from a file written on Windows
         if label != key and not label.startswith(prefix):
             continue
         if (found := _CONTROL.search(value)) is not None:
-            # A shell that cannot run it would print it on the user's terminal.
+            # A shell that fails on it would print it on the user's terminal.
             raise SelectionError(f"the label {label} has the control character {found[0]!a} in it")
         if label == key:
             pre_step = value
@@ -94,22 +95,22 @@ def read_profile(labels: Mapping[str, str], key: str = DEFAULT_LABEL) -> Profile
             env[name.removeprefix("env.")] = value
         else:
             raise SelectionError(_unknown(name, prefix))
-    before: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
     if DEV_FOLDER in labels:
         from rind.decide.dev_container import read_metadata  # noqa: PLC0415 # most are none
 
-        before = read_metadata(labels)
+        metadata = read_metadata(labels)
     return Profile(
         pre_step=pre_step,
         shell=_shell(plain.get("shell", ""), f"{prefix}shell") or DEFAULT_SHELL,
-        user=plain.get("user", before.get("user", "")),
-        workdir=_workdir(plain.get("workdir", before.get("workdir", "")), f"{prefix}workdir"),
+        user=plain.get("user", metadata.get("user", "")),
+        workdir=_workdir(plain.get("workdir", metadata.get("workdir", "")), f"{prefix}workdir"),
         command=plain.get("command", ""),
         env=env,
         pass_env=_names(plain.get("pass-env", ""), f"{prefix}pass-env"),
         map_paths=_flag(plain.get("map-paths", ""), f"{prefix}map-paths"),
-        remote_env=before.get("remote_env", {}),
-        workspace=before.get("workspace", ""),
+        remote_env=metadata.get("remote_env", {}),
+        workspace=metadata.get("workspace", ""),
     )
 
 

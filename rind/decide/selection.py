@@ -1,23 +1,34 @@
-"""Select the container, from the engine's list and where the caller stands. Pure.
+"""Select the container from the engine's list, by the caller's working directory. Pure.
 
-The one rule. A wrong guess empties somebody's database, and a refusal costs a line that says what
-to type; so a container is never taken in place of a nearer one that does not run.
+Goal: never run a command in a container that the user did not mean. A wrong guess may empty
+somebody's database; a refusal costs one line, which says what to type. So if the nearest container
+is not running, the run is refused: a container farther away never replaces it.
 
-1. The name of a container or a project decides. So does ``everywhere``: then the place does not
-   matter. A service and an index only narrow the candidates.
-2. Else the *place* decides, over the candidates in any state. The place is the first of these
-   that has candidates: the mounts of the paths among the command's words; the project of
-   ``COMPOSE_PROJECT_NAME`` or ``COMPOSE_FILE``, which is the place even without candidates; the
-   deepest project's folder or bind mount that the caller stands in; a project in the same checkout.
-3. In a place, a running candidate is taken, or the run is refused.
-4. In no place, candidates of another project's folder, or of another checkout of the same
-   repository, are left out. Of the rest, the only running one is taken.
+Plan: one rule.
 
-Containers of ``docker compose run`` count only where the place has no others.
+1. A named container or project decides, whatever the place; ``everywhere`` keeps all candidates.
+   A service and an index only narrow the candidates.
+2. Otherwise the *place* decides, and candidates in any state count. The place is the first of
+   these that has candidates:
 
-The steps are separate, for the second half costs requests: :func:`narrow` keeps what the rule
-leaves, :func:`select` and :func:`select_all` take what runs of it, and where nothing does,
-:mod:`rind.decide.refusal` says why.
+   a. the bind mounts that contain the paths among the command's words, if paths are mapped;
+   b. the project that ``COMPOSE_PROJECT_NAME`` or ``COMPOSE_FILE`` names, which is the place even
+      if it has no candidates;
+   c. the deepest project folder or bind mount that contains the working directory;
+   d. a project in the same checkout.
+
+3. In a place, a running candidate is selected, or the run is refused.
+4. Without a place, candidates in another project's folder, or in another checkout of the same
+   repository, are excluded. Of the rest, one is selected if it is the only one running.
+
+Containers of ``docker compose run`` (one-offs) count only if the place has no others.
+
+The rule has two halves, because explaining a refusal needs more requests to the engine:
+:func:`narrow` applies the rule; :func:`select` and :func:`select_all` select among the containers
+that it leaves; if none of these is running, :mod:`rind.decide.refusal` explains why.
+
+Doubts: a project's label and a bind mount are only evidence of where a container belongs. Any
+image can claim any folder, so the working directory selects only among containers that fit anyway.
 """
 
 from __future__ import annotations
@@ -62,12 +73,12 @@ __all__ = [
 ]
 
 MOST_NAMED: Final = 5
-"""Most containers that an error names, to stay on one readable line."""
+"""The most containers that an error names, to stay on one readable line."""
 
 _NUMBER: Final = re.compile(r"(?<![^-_.])([0-9]{1,9})(?![^-_.@])")
-"""What is between two of a name's hyphens, underlines and dots, if it is a number."""
+"""A number that is a whole part of a name, between hyphens, underscores or dots."""
 
-_MENDS: Final = {
+_REMEDIES: Final = {
     "paused": "resume it{where} with: docker unpause {name}",
     "restarting": "see why with: docker logs {name}",
 }
@@ -78,14 +89,14 @@ class Wanted:
     """The conditions that a container must meet.
 
     Attributes:
-        label: the key that it has; one that is asked for by its service need not have it.
-        container: its name, its ID or a unique prefix of that; then nothing else matters.
-        service, project: as Compose knows it, or a swarm.
+        label: the key of a label that it must have; optional if ``service`` is set.
+        container: its name, its ID or a unique prefix of the ID; all other conditions are ignored.
+        service, project: its name in Compose or a swarm.
         index: the replica's number, or the node of a global service's task in a swarm.
-        everywhere: whether it does not matter where the caller stands.
-        paths: absolute paths of this machine. Those that the container mounts choose it, where
-            paths are mapped.
-        map_paths: whether they are; None where the container's label says so.
+        everywhere: whether to ignore the caller's working directory.
+        paths: absolute paths on this machine. If paths are mapped, the containers that mount them
+            are the place.
+        map_paths: whether paths are mapped; None to follow the container's label.
     """
 
     label: str = DEFAULT_LABEL
@@ -99,16 +110,19 @@ class Wanted:
 
     @property
     def filters(self) -> list[str]:
-        """The engine's label filters, which leave all that could be wanted."""
+        """The label filters for the engine's list, which must keep every candidate."""
         project = [] if self.project is None else [f"{COMPOSE}.project={self.project}"]
         if self.service is None:
             return [self.label, *project]
-        # Of any service: a place may have containers, and none of the wanted one.
+        # Any service: a place counts even if the wanted service has no container there.
         return [f"{COMPOSE}.service", *project]
 
     @property
     def swarm_filters(self) -> list[str]:
-        """The same for the tasks of a swarm on this engine; empty where that is no other."""
+        """The label filters for a swarm's tasks on this engine; empty if ``filters`` finds them.
+
+        With a service or a project, ``filters`` has Compose's labels, which tasks lack.
+        """
         if self.service is None and self.project is None:
             return []
         label = f"{SWARM}.service.name" if self.service is not None else self.label
@@ -118,18 +132,18 @@ class Wanted:
         """Describe it for the user, as in ``the label app.rind and the project shop``."""
         if self.container is not None:
             return f"the name {self.container}"
-        asked = {"service": self.service, "project": self.project, "index": self.index}
-        parts = [f"the {name} {value}" for name, value in asked.items() if value is not None]
+        conditions = {"service": self.service, "project": self.project, "index": self.index}
+        parts = [f"the {name} {value}" for name, value in conditions.items() if value is not None]
         return " and ".join(
             parts if self.service is not None else [f"the label {self.label}", *parts]
         )
 
 
 class NoContainerError(SelectionError):
-    """No container fits, or none that does is running.
+    """No container fits, or none of those that fit is running.
 
     Attributes:
-        is_final: whether the place has decided so. Else a swarm's task may be taken.
+        is_final: whether the place has decided this. If not, a swarm's task may still be selected.
     """
 
     def __init__(self, message: str, *, is_final: bool = False) -> None:
@@ -150,9 +164,9 @@ class AmbiguousError(SelectionError):
 
 
 def fitting(containers: Sequence[Container], wanted: Wanted) -> list[Container]:
-    """Return the containers of the wanted index, service and project, wherever they are.
+    """Return the containers with the wanted index, service and project, in any place.
 
-    A swarm's are not left by :attr:`Wanted.filters` alone.
+    This repeats the engine's filters, because Compose's labels are not those of a swarm's tasks.
     """
     return [
         container
@@ -164,13 +178,14 @@ def fitting(containers: Sequence[Container], wanted: Wanted) -> list[Container]:
 
 
 def in_order(container: Container) -> list[tuple[int, str]]:
-    """Return a key to sort containers with: by name, or title, a replica's number as a number."""
+    """Return a sort key that orders containers by title, with numbers compared as numbers."""
     parts = _NUMBER.split(container.title)
-    return [(int(part), "") if number % 2 else (-1, part) for number, part in enumerate(parts)]
+    # split() returns text and numbers in turn.
+    return [(int(part), "") if index % 2 else (-1, part) for index, part in enumerate(parts)]
 
 
 def service_names(container: Container) -> set[str]:
-    """Return a service's name, and the one that a swarm has for it, with the stack's before it."""
+    """Return the names of a container's service; a swarm's also with the stack's name before it."""
     return {container.service, container.labels.get(f"{SWARM}.service.name", "")}
 
 
@@ -179,11 +194,11 @@ class Narrowed:
     """The candidates that the rule leaves.
 
     Attributes:
-        containers: in any state, by name.
-        reason: why these, in words that complete ``it is``; empty where the place says nothing.
-        where: the place, in words that complete ``no running container``.
-        others: the candidates that were left out, of another project or checkout.
-        is_final: whether nothing elsewhere, as a swarm's task, may be taken in their place.
+        containers: in any state, sorted by name.
+        reason: why these, to complete ``it is …``; empty if no place decided.
+        where: the place, to complete ``no running container …``, with a leading space.
+        others: the candidates of another project or checkout, which were excluded.
+        is_final: whether nothing elsewhere, such as a swarm's task, may replace them.
     """
 
     containers: Sequence[Container]
@@ -194,17 +209,17 @@ class Narrowed:
 
     @property
     def running(self) -> list[Container]:
-        """Those of the containers that run."""
+        """The running ones of the containers."""
         return [container for container in self.containers if container.state == "running"]
 
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """A container that was chosen.
+    """The selected container.
 
     Attributes:
-        reason: why, in words that complete ``it is``.
-        is_final: whether its place has decided, so that no task of a swarm is looked for.
+        reason: why it was selected, to complete ``it is …``.
+        is_final: whether its place has decided, so that no swarm's task is looked for.
     """
 
     container: Container
@@ -213,35 +228,41 @@ class Selected:
 
 
 def narrow(candidates: Sequence[Container], wanted: Wanted, caller: Caller) -> Narrowed:
-    """Return what the rule leaves of the candidates.
+    """Return the candidates that the rule leaves.
 
     Args:
-        candidates: the containers that :attr:`Wanted.filters` left, in any state, with their
-            folders named as :func:`rind.find.caller.placed` does.
+        candidates: the containers that pass :attr:`Wanted.filters`, in any state, their folders
+            renamed by :func:`rind.find.caller.placed`.
         wanted: the conditions.
-        caller: where the caller stands.
+        caller: the caller, whose working directory counts.
 
     Raises:
         SelectionError: the paths are in several containers.
     """
     fit = fitting(candidates, wanted)
     if wanted.project is not None or wanted.everywhere:
-        return Narrowed(_counting(fit, wanted))
+        return Narrowed(_preferred(fit, wanted))
     place = _place(candidates, wanted, caller)
     if place is None:
+        # Containers of a wanted service make a place even without the label.
         near = [container for container in fit if around(container, caller)]
         place = _here(near, caller)
     if place is None:
         return _anywhere(fit, wanted, caller)
-    return replace(place, containers=_counting(_within(place, fit, caller), wanted))
+    return replace(place, containers=_preferred(_within(place, fit, caller), wanted))
 
 
 def _place(candidates: Sequence[Container], wanted: Wanted, caller: Caller) -> Narrowed | None:
-    """Return all of the place: what has the label, whatever else is wanted; None for no place.
+    """Return the place, with all of its labelled containers and dev containers; None for no place.
 
-    One-offs make no place where others do: each may mount any folder.
+    The wanted service and index are ignored here: they must not move the place. One-offs make a
+    place only if no other containers do, because each of them may mount any folder.
     """
-    labelled = [one for one in candidates if wanted.label in one.labels or one.local_folder]
+    labelled = [
+        container
+        for container in candidates
+        if wanted.label in container.labels or container.local_folder
+    ]
     regular = [container for container in labelled if not container.is_one_off]
     found = None
     for containers in (regular, labelled):
@@ -253,10 +274,10 @@ def _place(candidates: Sequence[Container], wanted: Wanted, caller: Caller) -> N
 
 
 def _within(place: Narrowed, fit: Sequence[Container], caller: Caller) -> Sequence[Container]:
-    """Return those of a place among the containers that are wanted.
+    """Return the wanted containers that belong to a place.
 
-    A service that is wanted may have no label, or no mount where the caller stands: then it is of
-    the place by its project, or because the caller stands in its folder.
+    A wanted service may lack the label, or a mount of the working directory. Then it belongs to the
+    place through its project, or because one of its folders contains the working directory.
     """
     members = {container.id for container in place.containers}
     projects = {container.project for container in place.containers} - {""}
@@ -265,36 +286,38 @@ def _within(place: Narrowed, fit: Sequence[Container], caller: Caller) -> Sequen
     if found := [container for container in fit if container.project in projects]:
         return nearest(found, caller)
     if caller.project or caller.compose_file:
-        return []
+        return []  # the environment names a project, so folders do not count
     return nearest([container for container in fit if around(container, caller)], caller)
 
 
 def may_be_a_dev_container(narrowed: Narrowed, wanted: Wanted, caller: Caller) -> bool:
     """Whether a dev container without the label may be nearer than the containers that are left.
 
-    Only in a folder that configures one, so that no other run asks for dev containers.
+    Only in a folder that configures one, so that other runs do not list dev containers.
     """
     named = (wanted.service, wanted.project, wanted.index, caller.project or None)
     if caller.dev_folder is None or wanted.everywhere or wanted.label != DEFAULT_LABEL:
         return False
+    # A name, from an option or the environment, has decided already.
     if caller.compose_file or any(name is not None for name in named):
         return False
     if any(container.checkout == "ours" for container in narrowed.containers):
         return False
+    # Containers that are as near as the configured folder, or nearer, win.
     near = [folder for one in narrowed.containers for folder in around(one, caller)]
     return all(below(folder, caller.dev_folder) is None for folder in near)
 
 
 def is_dev_container(container: Container, caller: Caller) -> bool:
-    """Whether it is the dev container of a folder that the caller stands in."""
+    """Whether it is the dev container of a folder that contains the working directory."""
     return container.local_folder in around(container, caller)
 
 
 def select(narrowed: Narrowed, wanted: Wanted, caller: Caller) -> Selected | None:
-    """Choose the one container that runs; None where none does.
+    """Return the running container, or the nearest of several; None if none is running.
 
     Raises:
-        AmbiguousError: several do.
+        AmbiguousError: several are equally near, or several are running ``everywhere``.
     """
     running = narrowed.running
     if len(running) > 1 and not wanted.everywhere:
@@ -310,12 +333,12 @@ def select(narrowed: Narrowed, wanted: Wanted, caller: Caller) -> Selected | Non
     if len(running) > MOST_NAMED:
         named += f", or one of {len(running) - MOST_NAMED} more"
         named += "" if caller.is_program else "; see: rind --list"
-    what = f"{len(running)} running containers{narrowed.where} have {wanted}"
-    raise AmbiguousError(f"{what}: choose one with {named}", running)
+    problem = f"{len(running)} running containers{narrowed.where} have {wanted}"
+    raise AmbiguousError(f"{problem}: choose one with {named}", running)
 
 
 def select_all(narrowed: Narrowed, wanted: Wanted) -> list[Selected]:
-    """Choose all running containers but one-offs, by name."""
+    """Return all running containers except one-offs, sorted by name."""
     running = [container for container in narrowed.running if not container.is_one_off]
     reason = _reason(narrowed, running, wanted)
     return [Selected(container, reason, narrowed.is_final) for container in running]
@@ -331,18 +354,21 @@ def _reason(narrowed: Narrowed, running: Sequence[Container], wanted: Wanted) ->
     return f"the only one that runs, of {len(narrowed.containers)} with {wanted}"
 
 
-def _counting(containers: Sequence[Container], wanted: Wanted) -> list[Container]:
-    """Return by name those with the label, if any has it, and of these no one-offs, if others."""
-    kept = [one for one in containers if wanted.label in one.labels] or containers
+def _preferred(containers: Sequence[Container], wanted: Wanted) -> list[Container]:
+    """Return the containers that count, sorted by name.
+
+    Labelled ones exclude those without the label; of the rest, regular ones exclude one-offs.
+    """
+    kept = [container for container in containers if wanted.label in container.labels] or containers
     return sorted([one for one in kept if not one.is_one_off] or kept, key=in_order)
 
 
 def _with_paths(
     containers: Sequence[Container], wanted: Wanted, here: Narrowed | None
 ) -> Narrowed | None:
-    """Return the containers that mount the command's paths the deepest; None where none does.
+    """Return the containers with the deepest mounts of the command's paths; None if none has any.
 
-    Where those of the place mount one of the paths, they are the ones.
+    If containers of the place ``here`` mount one of the paths, these are returned.
     """
     mapping = [container for container in containers if maps(container, wanted)]
     holders: dict[str, list[Container]] = {}
@@ -370,28 +396,31 @@ def _with_paths(
 
 
 def maps(container: Container, wanted: Wanted) -> bool:
-    """Whether paths are mapped in a container, as far as that is known before it is chosen."""
+    """Whether a container would have paths mapped, judged before its profile is read."""
     if wanted.map_paths is None:
         return container.labels.get(f"{wanted.label}.map-paths") == "true"
     return wanted.map_paths
 
 
 def _of_the_environment(containers: Sequence[Container], caller: Caller) -> Narrowed | None:
-    """Return those of the project that the environment names; None where it names none."""
+    """Return the containers of the project that the environment names; None if it names none."""
     if caller.project:
         found = [one for one in containers if one.project == caller.project]
-        named = f"of the project {caller.project}, which COMPOSE_PROJECT_NAME names"
+        which = f"of the project {caller.project}, which COMPOSE_PROJECT_NAME names"
     elif caller.compose_file:
         found = [one for one in containers if caller.compose_file in one.config_files]
-        named = f"of the project of {caller.compose_file}, which COMPOSE_FILE names"
+        which = f"of the project of {caller.compose_file}, which COMPOSE_FILE names"
     else:
         return None
     others = [one for one in containers if one not in found]
-    return Narrowed(nearest(found, caller), named, f" {named},", others)
+    return Narrowed(nearest(found, caller), which, f" {which},", others)
 
 
 def _here(containers: Sequence[Container], caller: Caller) -> Narrowed | None:
-    """Return those whose folder the caller stands in; None where that is no container's."""
+    """Return the containers whose folder contains the working directory, the deepest folder only.
+
+    Otherwise, return those elsewhere in the caller's checkout, or None.
+    """
     if found := deepest(containers, {one.id: nearness(one, caller) for one in containers}):
         folder = max(around(found[0], caller), key=len)
         return Narrowed(found, f"the one for {folder}", f" for {folder}", is_final=True)
@@ -407,20 +436,20 @@ def _here(containers: Sequence[Container], caller: Caller) -> Narrowed | None:
 
 
 def _anywhere(containers: Sequence[Container], wanted: Wanted, caller: Caller) -> Narrowed:
-    """Return the candidates without those of another project or checkout."""
+    """Return the candidates for no place: those of another project or checkout are excluded."""
     others = [
         container
         for container in containers
         if container.checkout == "another" or is_of_another_project(container, caller)
     ]
     rest = [container for container in containers if container not in others]
-    return Narrowed(_counting(rest, wanted), others=_counting(others, wanted))
+    return Narrowed(_preferred(rest, wanted), others=_preferred(others, wanted))
 
 
 def choice(container: Container, others: Sequence[Container]) -> dict[str, Any]:
-    """Return the fewest fields of a :class:`Wanted` that choose one container among several."""
-    for number in range(1, 4):
-        for names in combinations(("service", "project", "index"), number):
+    """Return the fewest fields of a :class:`Wanted` that distinguish a container from others."""
+    for count in range(1, 4):
+        for names in combinations(("service", "project", "index"), count):
             mine = [getattr(container, name) for name in names]
             alike = [other for other in others if [getattr(other, name) for name in names] == mine]
             if all(mine) and len(alike) == 1:
@@ -429,7 +458,7 @@ def choice(container: Container, others: Sequence[Container]) -> dict[str, Any]:
 
 
 def spelt(fields: Mapping[str, Any], caller: Caller) -> str:
-    """Return a choice as the caller would write it."""
+    """Return fields as the caller would write them: as keyword arguments, or as options."""
     if caller.is_program:
         return ", ".join(f"{name}={value!r}" for name, value in fields.items())
     return " ".join(f"--{name} {quoted(str(value))}" for name, value in fields.items())
@@ -447,12 +476,12 @@ def require_running(container: Container) -> Container:
 
 
 def explain_state(container: Container) -> str:
-    """Say why no command can be executed in a container, and what mends that."""
-    mend = _MENDS.get(container.state, "start it with: docker start {name}")
+    """Return why no command can be executed in a container, and the remedy."""
+    remedy = _REMEDIES.get(container.state, "start it with: docker start {name}")
     if container.is_task and container.state != "paused":
-        mend = "the swarm starts another one"
+        remedy = "the swarm starts another one"
     # Only "Exited (3) 5 minutes ago" says more than the state; "Up 5 minutes (Paused)" misleads.
     exited = container.state == "exited" and container.status
-    seen = exited[:1].lower() + exited[1:] if exited else f"is {container.state}"
+    state = exited[:1].lower() + exited[1:] if exited else f"is {container.state}"
     where = f" on {container.node}" if container.node else ""
-    return f"{seen}; {mend.format(name=quoted(container.name), where=where)}"
+    return f"{state}; {remedy.format(name=quoted(container.name), where=where)}"

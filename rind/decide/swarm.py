@@ -1,4 +1,4 @@
-"""The tasks of a swarm that could be wanted, as the containers that they are. Pure."""
+"""Selects among a swarm's tasks, represented as containers. Pure."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ if TYPE_CHECKING:
 __all__ = ["has_wanted", "is_name", "last_error", "merged", "node_id_of", "starting", "tasks_up"]
 
 _LOST = {"down", "disconnected"}
-"""States of a node whose tasks only seem to run."""
+"""States of a node whose tasks are not reachable, although the manager still reports them."""
 
 _UP = {"running", "starting"}
-"""States of a task whose container, if it has one, is up; the latter is not healthy yet."""
+"""States of a task whose container, if it exists, is up; when starting, it is not healthy yet."""
 
 _ID = re.compile("[0-9a-f]{12,64}")
-"""A container's ID, or a part of it that docker shows."""
+"""A container's ID, or the prefix of it that docker shows."""
 
 _STARTING = {"assigned", "accepted", "preparing", "ready", "starting"}
-"""States of a task that has a node, and does not run yet (SwarmKit, api/types.proto)."""
+"""States of a task that has a node, but is not running yet (SwarmKit, api/types.proto)."""
 
 
 def has_wanted(service: Service, wanted: Wanted) -> bool:
-    """Whether tasks of a service could be wanted; by no label where that is empty."""
+    """Whether tasks of a service may fit; an empty wanted label fits every service."""
     stack = service.labels.get(STACK, "")
     names = {service.name, service.name.removeprefix(f"{stack}_")}
     if wanted.container is not None:
-        name = wanted.container.partition("@")[0].partition(".")[0]  # no service's has a dot
+        # A task is named web.1.ID or web.1@node2; the name of a service has no dot.
+        name = wanted.container.partition("@")[0].partition(".")[0]
         return name in names or _ID.fullmatch(wanted.container) is not None
     if wanted.project is not None and wanted.project != stack:
         return False
@@ -46,7 +47,7 @@ def has_wanted(service: Service, wanted: Wanted) -> bool:
 
 
 def tasks_up(swarm: Swarm, wanted: Wanted) -> list[Container]:
-    """Return the running tasks that fit, named as their containers are."""
+    """Return the running tasks that fit, under the names of their containers."""
     return [
         container
         for task, container in _fitting(swarm, wanted)
@@ -56,9 +57,10 @@ def tasks_up(swarm: Swarm, wanted: Wanted) -> list[Container]:
 
 
 def merged(local: Sequence[Container], swarm: Swarm, wanted: Wanted) -> list[Container]:
-    """Return local containers and the tasks that fit, those that are both with their node.
+    """Return the local containers and the tasks that fit, without duplicates.
 
-    Without those that the swarm is stopping.
+    A local container that is a task gets its node. One that is a task of the swarm's services, but
+    not up, is left out: the swarm is stopping it.
     """
     tasks = {task.id: task for task in tasks_up(swarm, wanted)}
     names = {service.name for service in swarm.services.values()}
@@ -71,22 +73,25 @@ def merged(local: Sequence[Container], swarm: Swarm, wanted: Wanted) -> list[Con
 
 
 def starting(swarm: Swarm, wanted: Wanted) -> list[Container]:
-    """Return the tasks that fit and will run as soon as their nodes have started them."""
+    """Return the tasks that fit, have a node and are not running yet."""
     return [container for task, container in _fitting(swarm, wanted) if task.state in _STARTING]
 
 
 def is_name(name: str) -> bool:
-    """Whether what names a container can be a task: by its name, its title or its ID."""
+    """Whether a container's name may be that of a task: its name, its title or its ID."""
     return name.count(".") > 1 or "@" in name or _ID.fullmatch(name) is not None
 
 
 def node_id_of(container: Container) -> str:
-    """Return the ID of the node that a task is on; empty for what is none."""
+    """Return the ID of the node that a task is on; empty for any other container."""
     return container.labels.get(f"{SWARM}.node.id", "")
 
 
 def last_error(swarm: Swarm, wanted: Wanted) -> str:
-    """Say why no task runs that fits: what the last one failed of, or is; empty for no service."""
+    """Return why no fitting task is running: the last one's error or state; empty for no service.
+
+    A task with an error takes precedence over later ones without.
+    """
     found = sorted(_fitting(swarm, wanted), key=lambda pair: (bool(pair[0].error), pair[0].changed))
     if not found:
         names = sorted(quoted(service.name) for service in swarm.services.values())
@@ -118,7 +123,7 @@ def _is_named(container: Container, name: str) -> bool:
 
 
 def _as_container(swarm: Swarm, task: Task) -> Container | None:
-    """Return what the engine of a task's node calls its container; None if its service has gone."""
+    """Return a task as the engine of its node lists its container; None if its service is gone."""
     service = swarm.services.get(task.service_id)
     if service is None:
         return None

@@ -1,4 +1,4 @@
-"""Where a directory of this machine is in a container: through its bind mounts. Pure."""
+"""Locates this machine's directories in a container, through its bind mounts. Pure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["below", "container_path", "host_path", "joined", "parts", "seen_through"]
 
 _UNSEEN: Final = "/(host)"
-"""Before the name of a folder that no mount of ours has: no path begins so."""
+"""The prefix of a folder that none of our mounts contains. Real paths do not begin with it."""
 
 _DESKTOP: Final = (
-    # Docker Desktop runs the engine in a virtual machine, and names this machine's files as that
-    # has them: on macOS, and on Windows, whose drive C: is /mnt/c in WSL.
+    # Docker Desktop runs the engine in a virtual machine, and reports this machine's files by their
+    # paths there: on macOS, and on Windows, whose drive C: is /mnt/c in WSL.
     ("/host_mnt", "/"),
     ("/run/desktop/mnt/host/wsl", "/"),
     ("/run/desktop/mnt/host", "/mnt"),
@@ -27,12 +27,12 @@ _DESKTOP: Final = (
 
 
 def parts(path: str) -> list[str]:
-    """Return the names in a path, as :class:`pathlib.PurePosixPath`, which takes 9 ms to import."""
+    """Return the names in a path, without :mod:`pathlib`, which takes 9 ms to import."""
     return [name for name in path.split("/") if name not in {"", "."}]
 
 
 def joined(*paths: str) -> str:
-    """Return the absolute path that results from going from one path to the next.
+    """Return the absolute path that joins paths; an absolute one discards those before it.
 
     >>> joined("/app", "api")
     '/app/api'
@@ -55,7 +55,7 @@ def below(path: str, folder: str) -> list[str] | None:
 
 
 def host_path(source: str) -> str:
-    """Return a bind mount's source as this machine names it, if Docker Desktop has the engine."""
+    """Return this machine's path of a bind mount's source, undoing Docker Desktop's translation."""
     for prefix, replacement in _DESKTOP:
         if (rest := below(source, prefix)) is not None:
             return joined(replacement, *rest)
@@ -63,11 +63,10 @@ def host_path(source: str) -> str:
 
 
 def container_path(cwd: str, mounts: Iterable[Mount]) -> str | None:
-    """Return where a container has ``cwd``, by the mount with the longest source.
+    """Return the path of ``cwd`` in a container, by the mount with the deepest source.
 
-    The sources must be named as ``cwd`` is, see :mod:`rind.find.caller`.
-
-    None where no mount has it.
+    None if no mount contains it. The sources must be renamed as :mod:`rind.find.caller` does, so
+    that they can be compared with ``cwd`` by name.
 
     >>> container_path("/home/me/shop/api", [Mount("/home/me/shop", "/app")])
     '/app/api'
@@ -82,32 +81,35 @@ def container_path(cwd: str, mounts: Iterable[Mount]) -> str | None:
 
 
 def seen_through(container: Container, own: Sequence[Mount]) -> Container:
-    """Return a container with its folders as another one sees them, by that one's bind mounts.
+    """Return a container with its folders named as our own container names them.
 
-    A folder that none of the mounts has gets a name that is no path.
+    Args:
+        container: any container of the engine.
+        own: the bind mounts of the container that we run in. A folder that none of them contains
+            gets a name that no path has.
     """
-    # Docker Desktop names a folder in one way in a mount, and in another in a label.
+    # Docker Desktop writes the same folder differently in mounts and in labels.
     both = [*own, *(Mount(host_path(mount.source), mount.target) for mount in own)]
 
     def inside(path: str) -> str:
-        """Return the name of a project's folder."""
+        """Return our name of a project's folder."""
         seen = container_path(path, both) if path else ""
         return _UNSEEN + path if seen is None else seen
 
     def through(mount: Mount) -> list[Mount]:
-        """Return what of a mount is seen."""
+        """Return a mount as mounts of the folders that we can see."""
         seen = container_path(mount.source, own)
-        # Or the other way round, each of ours that it has as a whole.
-        parts_of_it = [
-            Mount(one.target, joined(mount.target, *rest))
-            for one in own
-            if (rest := below(one.source, mount.source))
+        # Our mounts may also be within its source: each of them is a part that we see.
+        visible = [
+            Mount(our.target, joined(mount.target, *rest))
+            for our in own
+            if (rest := below(our.source, mount.source))
         ]
-        return [Mount(_UNSEEN + mount.source if seen is None else seen, mount.target), *parts_of_it]
+        return [Mount(_UNSEEN + mount.source if seen is None else seen, mount.target), *visible]
 
     return replace(
         container,
-        mounts=[one for mount in container.mounts for one in through(mount)],
+        mounts=[seen for mount in container.mounts for seen in through(mount)],
         folder=inside(container.folder),
         local_folder=inside(container.local_folder),
         config_files=[inside(file) for file in container.config_files],

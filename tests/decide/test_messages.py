@@ -114,8 +114,8 @@ def test_a_debug_adapter_and_its_client() -> None:
         (b"Content-Length: x\r\n\r\n", "a header has no Content-Length"),
         (b"Content-Length: 999999999999\r\n\r\n", "a message has 999999999999 bytes"),
         (b"Content-" + b"x" * 5000, "a header is longer than 4096 bytes"),
-        (framed(b'{"uri": "file:'), "a message is no JSON"),
-        (framed(b'{"path":' + b"[" * 100_000), "a message is no JSON"),
+        (framed(b'{"uri": "file:'), "a message is not JSON"),
+        (framed(b'{"path":' + b"[" * 100_000), "a message is not JSON"),
     ],
 )
 def test_a_broken_frame(said: bytes, why: str) -> None:

@@ -54,7 +54,7 @@ def test_a_stopped_one_is_named_with_how_to_start_it() -> None:
 def test_the_likeliest_of_several_is_named() -> None:
     old, new = replace(GONE, created=5), replace(gone(DB), created=7)
     assert "(db has it, but" in refusal([old, new])
-    assert refusal([old, new]).endswith("docker start db; nor does any of 1 more run)")
+    assert refusal([old, new]).endswith("docker start db; 1 more is not running either)")
     paused = replace(WEB, id="p", name="p", state="paused", status="Up 5 minutes (Paused)")
     assert "(p has it, but is paused; resume it with: docker unpause p;" in refusal([new, paused])
 
@@ -85,11 +85,12 @@ def test_a_project_that_is_not_up_is_named() -> None:
 def test_what_runs_in_other_places_is_named_with_the_option_that_chooses_it() -> None:
     assert refusal([SHOP2], caller=IN_SHOP) == (
         "no container of the project in /home/me/shop has the label app.rind: start it with: "
-        "docker compose up --detach; or choose another project's with --project shop2 (shop2-web-1)"
+        "docker compose up --detach; or choose one of another project with --project shop2 "
+        "(shop2-web-1)"
     )
     two = refusal([SHOP, API, OTHER], caller=IN_SHOP2)
     assert two.endswith(
-        "another project's with --project blog (blog-web-1), "
+        "one of another project with --project blog (blog-web-1), "
         "--project shop --service api (shop-api-1), --project shop --service web (shop-web-1)"
     )
     assert refusal([gone(SHOP2)], caller=IN_SHOP).endswith("docker compose up --detach")
@@ -104,7 +105,7 @@ def test_what_runs_in_other_places_is_named_with_the_option_that_chooses_it() ->
 
 
 def test_a_project_that_is_up_needs_no_start() -> None:
-    assert ": put it on one, and start that anew; or choose" in said(
+    assert ": put it on one and recreate that container; or choose" in said(
         bare(SHOP), fit=[SHOP2], caller=IN_SHOP
     )
     db = Wanted(service="db")
@@ -120,7 +121,7 @@ def test_the_project_of_the_environment_is_named() -> None:
     caller = replace(NOWHERE, project="blog")
     assert refusal([SHOP], caller=caller) == (
         "no container of the project blog, which COMPOSE_PROJECT_NAME names, has the label "
-        "app.rind: choose another project's with --project shop (shop-web-1)"
+        "app.rind: choose one of another project with --project shop (shop-web-1)"
     )
     caller = replace(NOWHERE, compose_file="/x/dev.yaml")
     assert refusal([BESIDE], caller=caller).startswith(
@@ -139,7 +140,7 @@ def test_a_misspelt_name_gets_the_right_one() -> None:
     text = said(*ones, fit=[], wanted=Wanted(project="shop", service="webb"))
     assert text.endswith("did you mean web? there are db, web, worker")
     text = said(*ones, fit=[], wanted=Wanted(service="shop-web-1"))
-    assert text.endswith("shop-web-1 is a container, and no service: --container shop-web-1")
+    assert text.endswith("shop-web-1 is a container, not a service: --container shop-web-1")
     assert likely_names("x", []) == ""
     assert likely_names("x", "abcdefg") == "there are a, b, c, d, e and 2 more"
 

@@ -79,7 +79,7 @@ def test_the_place_is_the_hosts(workplace: Workplace, containers: Containers) ->
     shop.engine.cli("rm", "--force", shop.name)
     status, out, said = workplace.rind("pwd")
     assert (status, out) == (125, "")
-    assert f"choose another project's with --project shop2 ({other.name})" in said
+    assert f"choose one of another project with --project shop2 ({other.name})" in said
 
 
 @pytest.mark.newest_engine

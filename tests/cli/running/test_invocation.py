@@ -356,7 +356,7 @@ def test_another_projects_container_is_mentioned_on_a_terminal(
         output: bytes = child.read()
         return output
 
-    assert b"choose another project's with --project theirs" in run(tmp_path / "ours")
+    assert b"choose one of another project with --project theirs" in run(tmp_path / "ours")
     assert run(tmp_path / "ours", "-p", "theirs") == said + b"x\r\n"
     for quiet in (run(tmp_path), run(folder), run(tmp_path / "ours", "-q", "-p", "theirs")):
         assert quiet == b"x\r\n"
