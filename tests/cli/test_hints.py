@@ -10,21 +10,21 @@ from rind.errors import StartError
 from rind.model import Container
 
 WORDS = {
-    ("cd", "/tmp"): "it would only change a shell that ends at once: rind -w /tmp COMMAND",
-    ("exit",): "each rind ends with its command; a shell to stay in is: rind",
-    ("export", "A=1"): "it would only change a shell that ends at once: rind -e A=1 COMMAND",
+    ("cd", "/tmp"): "it would change only a shell that exits at once; use: rind -w /tmp COMMAND",
+    ("exit",): "rind exits with its command; for an interactive shell: rind",
+    ("export", "A=1"): "it would change only a shell that exits at once; use: rind -e A=1 COMMAND",
     ("exec", "web", "ls"): "a service: rind -s web ls; a container: rind --container web ls",
-    ("alias", "a=b c"): "it is a part of the shell: rind -c 'alias '\"'\"'a=b c'\"'\"''",
-    ("ls -la",): "this word is one program's name: rind ls -la, or: rind -c 'ls -la'",
+    ("alias", "a=b c"): "it is part of the shell: rind -c 'alias '\"'\"'a=b c'\"'\"''",
+    ("ls -la",): "this word is taken as one program's name; use: rind ls -la, or: rind -c 'ls -la'",
     ("list",): "the option is: rind --list",
     ("doctor",): "the option is: rind --doctor",
-    ("ls | wc",): "this word is one program's name: rind -c 'ls | wc'",
-    ("A=1", "env"): "a variable is set by: rind -e A=1 env",
+    ("ls | wc",): "this word is taken as one program's name; use: rind -c 'ls | wc'",
+    ("A=1", "env"): "to set a variable: rind -e A=1 env",
     ("exec",): "leave it out, and name the container by -s SERVICE or --container NAME",
     ("exec", "-it", "web", "ls"): (
         "leave it out, and name the container by -s SERVICE or --container NAME"
     ),
-    ("-x",): "an option goes before the command, and before --: rind -x",
+    ("-x",): "options go before the command, and before --: rind -x",
 }
 """Of programs that no image has."""
 

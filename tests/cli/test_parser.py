@@ -85,8 +85,8 @@ def test_the_options_as_they_were_typed() -> None:
         (["-ad"], "--all cannot be combined with --detach"),
         (["--index", "0"], "--index needs a number from 1 on, or the name of a swarm's node, but"),
         (["--index", "-1"], "--index needs a number from 1 on, or the name of a swarm's node, but"),
-        (["--shell", "bin/sh"], "--shell needs an absolute path of the container, or a name"),
-        (["--shell", ""], "--shell needs an absolute path of the container, or a name"),
+        (["--shell", "bin/sh"], "--shell needs an absolute path in the container, or a name"),
+        (["--shell", ""], "--shell needs an absolute path in the container, or a name"),
         (["--timeout", "1m30"], "--timeout needs a duration"),
         (["--timeout", "1mm"], "--timeout needs a duration"),
         (["--list", "ls"], "--list runs no command, but got 'ls'"),
@@ -125,7 +125,7 @@ def test_a_value_that_may_be_left_out_is_no_word_of_its_own() -> None:
     options = parse(["-aT", "everywhere"], {})
     assert (options.all, options.everywhere, options.command) == (True, False, ["everywhere"])
     assert parse(["--all=everywhere"], {}).everywhere
-    with pytest.raises(UsageError, match="--all takes no value but everywhere, but got 'x'"):
+    with pytest.raises(UsageError, match="--all takes no value except everywhere, but got 'x'"):
         parse(["--all=x"], {})
 
 

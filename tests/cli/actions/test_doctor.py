@@ -25,7 +25,7 @@ def test_a_healthy_setup_passes_the_doctor(
     assert said[5] == f"ok here: {django.name}, the only one with the label {django.label}"
     assert said[6] == f"ok {django.name}: the shell /bin/sh"
     assert said[7] == f"ok {django.name}: the pre-step 'source /venv/bin/activate'"
-    assert lines(distroless, "--doctor")[6].endswith("no shell, which nothing needs")
+    assert lines(distroless, "--doctor")[6].endswith("no shell, and none is needed")
 
 
 def test_the_doctor_misses_a_shell_where_one_is_needed(containers: Containers) -> None:
@@ -34,7 +34,7 @@ def test_the_doctor_misses_a_shell_where_one_is_needed(containers: Containers) -
     assert done.returncode == 1
     assert f"FAIL {target.name}: the shell /bin/sh: cannot start" in done.stdout.decode()
     blank = containers("distroless", " \n ")
-    assert f"ok {blank.name}: no shell, which nothing needs" in lines(blank, "--doctor")
+    assert f"ok {blank.name}: no shell, and none is needed" in lines(blank, "--doctor")
 
 
 def test_the_doctor_finds_what_is_wrong(containers: Containers) -> None:
@@ -71,7 +71,7 @@ def test_the_doctor_says_how_the_engine_is_reached(tmp_path: Path) -> None:
         ({"DOCKER_HOST": "tcp://127.0.0.1:1"}, "TCP, not encrypted"),
         (
             {"DOCKER_HOST": "tcp://127.0.0.1:1", "DOCKER_TLS_VERIFY": "1"},
-            f"TLS, verified by {tmp_path}/.docker/ca.pem; without a certificate of ours",
+            f"TLS, verified by {tmp_path}/.docker/ca.pem; without a client certificate",
         ),
         ({"DOCKER_HOST": "tcp://127.0.0.1:1", "DOCKER_TLS": "1"}, "TLS, not verified; without"),
     ):

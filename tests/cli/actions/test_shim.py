@@ -37,7 +37,7 @@ def test_a_shim_overwrites_nothing(busybox: TestContainer, tmp_path: Path) -> No
     assert not (tmp_path / "new").exists()
     assert (tmp_path / "mine").read_text() == "precious"
     assert b"needs the names" in busybox.rind("--shim", str(tmp_path)).stderr
-    assert b"there is none at" in busybox.rind("--shim", str(tmp_path / "no"), "x").stderr
+    assert b"is not a folder" in busybox.rind("--shim", str(tmp_path / "no"), "x").stderr
 
 
 def test_a_shim_that_cannot_be_written_is_told(busybox: TestContainer, tmp_path: Path) -> None:
@@ -85,12 +85,15 @@ def test_a_shim_is_overwritten_by_a_newer_one(busybox: TestContainer, tmp_path: 
 def test_what_no_shim_can_have_is_told_at_once(busybox: TestContainer, tmp_path: Path) -> None:
     for words, said in (
         (["new", "x=--nope"], "unknown option --nope"),
-        (["new", "x=--list"], "the shim x must run a command by its name, but would have: --list"),
-        (["new", "x=-c true"], "but would have: -c true"),
-        (["new", "x=-e 'A"], 'the options of the shim x are no words: "-e \'A"'),
+        (
+            ["new", "x=--list"],
+            "the shim x must run a command by its name, but has the options: --list",
+        ),
+        (["new", "x=-c true"], "but has the options: -c true"),
+        (["new", "x=-e 'A"], 'cannot split the options of the shim x: "-e \'A"'),
         (["new", "x=-e"], "-e needs a value"),
         (["new", "x=--lsp --all"], "cannot be combined"),
-        (["new", "=--lsp"], "no name for a shim: ''"),
+        (["new", "=--lsp"], "invalid name for a shim: ''"),
     ):
         done = busybox.rind("--shim", str(tmp_path), *words)
         assert done.returncode == 125

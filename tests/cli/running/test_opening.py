@@ -49,7 +49,7 @@ def test_a_hint_is_for_what_is_not_found() -> None:
     assert hint(missing, options, list) == hint(other, options, lambda: [web]) == ""
     assert hint(missing, Options(command=["web"], container="x"), lambda: [web]) == ""
     shell, printed = Options(command=["exit"]), StartError("no exit", 127, told=True)
-    assert hint(missing, shell, list).startswith("each rind ends with its command")
+    assert hint(missing, shell, list).startswith("rind exits with its command")
     assert hint(printed, shell, list) == ""
     assert str(hinted(missing, "so")) == "no web (so)"
     assert hinted(other, "").exit_status == 126
