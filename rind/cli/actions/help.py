@@ -46,7 +46,7 @@ def help_text() -> str:
         for heading, options in OPTIONS.items()
     )
     width = max(map(len, EXAMPLES)) + 2
-    examples = "".join(f"  {line.ljust(width)}{what}\n" for line, what in EXAMPLES.items())
+    examples = "".join(f"  {line.ljust(width)}{text}\n" for line, text in EXAMPLES.items())
     usage = "Usage: rind [OPTIONS] [--] [COMMAND [ARG...]]\n"
     parts = usage, ABOUT, examples, WORDS, "\n".join(groups), STATUSES
     return "\n".join(parts)

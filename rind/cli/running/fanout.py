@@ -48,7 +48,7 @@ class Outcome:
     """The result in one container.
 
     Attributes:
-        name: the container's name, on its node.
+        name: the container's title: its name, or ``web.2@node2`` for a swarm's task.
         status: the exit status.
         failed: whether Rind or the engine failed; the reason was printed already.
     """
