@@ -68,6 +68,7 @@ def _hint_by_form(first: str, line: str) -> str:
         return f"options go before the command, and before --: rind {quoted(first)}"
     if f"--{first}" in LONG:
         return f"the option is: rind --{first}"
+    # A path may contain blanks; any other such word is probably a quoted command line.
     if words[1:] and not first.startswith(("/", ".")):
         is_script = not words[0].isidentifier() or _SHELL_SYNTAX.search(first)
         several = "" if is_script else f"rind {' '.join(map(quoted, words))}, or: "
@@ -80,6 +81,7 @@ def _hint_by_form(first: str, line: str) -> str:
 def hint_of_shell(exc: StartError, options: Options) -> str:
     """Return a hint if the shell for the pre-step was not found, else an empty string."""
     shell = options.shell or DEFAULT_SHELL
+    # Without the pre-step, a command needs no shell, unless it is one itself.
     is_wanted = options.script is not None or options.command[:1] in ([], [shell])
     if is_wanted or not exc.reason.startswith(f"{quoted(shell)}: not found"):
         return ""

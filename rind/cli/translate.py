@@ -78,7 +78,7 @@ def docker_words(options: Options, own: Endpoint, endpoint: Endpoint) -> list[st
 def asked_command(
     options: Options, variables: Mapping[str, str], env: Mapping[str, str]
 ) -> Command:
-    """Return the command in the library's terms; by default with a TTY if all streams have one."""
+    """Return the command that the options describe; on terminals, by default with a TTY."""
     tty = _wants_tty(options)
     return Command(
         argv=options.command,
@@ -123,7 +123,7 @@ def _wants_tty(options: Options) -> bool:
         return options.tty
     if options.protocol:
         return False
-    # A TTY merges stdout and stderr, so both must be terminals. A background job must not use one.
+    # A TTY merges stdout and stderr, so both must be terminals; a background job may not use it.
     streams = STDIN_FD, STDOUT_FD, STDERR_FD
     return _attaches_stdin(options) and all(map(is_terminal, streams)) and in_foreground(STDIN_FD)
 

@@ -36,7 +36,7 @@ _LABELS: Final = {
     "app.rind.shell": "The shell that runs the pre-step and SCRIPT, instead of /bin/sh.",
     "app.rind.user": 'The user; "host" for the uid:gid that runs rind.',
     "app.rind.workdir": (
-        'The working directory; "auto" for the place where a bind mount has your working directory.'
+        'The working directory; "auto" for yours, as the container has it below a bind mount.'
     ),
     "app.rind.command": "The command that rind without arguments runs, instead of the shell.",
     "app.rind.env.NAME": "The value of the variable NAME.",

@@ -60,6 +60,7 @@ def write_shims(folder: Path, options: Sequence[str], shims: Sequence[str], prog
 def _named(shim: str, common: Sequence[str], target: Path) -> tuple[str, str]:
     """Return a shim's name and its script; the script is empty for a link."""
     name, _, rest = shim.partition("=")
+    # Called by a name that begins with "rind", Rind is no shim, see :mod:`rind.cli.program`.
     if not name or name != Path(name).name or name.startswith(("rind", "-")):
         raise UsageError(f"invalid name for a shim: {name!r}")
     try:
@@ -103,6 +104,7 @@ def _is_free(path: Path, target: Path) -> bool:
     if not path.exists():
         return True
     try:
+        # The mark is the second line, after the one that names the interpreter.
         with path.open() as file:
             return [file.readline(100), file.readline(100)][1] == _MARK
     except (OSError, ValueError):

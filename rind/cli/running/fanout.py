@@ -166,6 +166,7 @@ class Fanout:
         try:
             status = await run.run(start, partial(self._serve, streams))
         except RindError as exc:
+            # The pre-step's shell may have printed the message already, on the command's stderr.
             if not (isinstance(exc, StartError) and exc.told):
                 await self._report(run.name, str(exc))
             return Outcome(run.name, exc.exit_status, failed=True)
@@ -183,6 +184,7 @@ class Fanout:
                     async with self._writing():
                         await _write(streams, *part)
             except EngineError:
+                # Print the output received so far, before the failure is reported.
                 await self._close(streams, held)
                 raise
             await self._close(streams, held)

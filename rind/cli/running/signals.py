@@ -155,6 +155,7 @@ def die_of(number: int, *, with_group: bool = False) -> NoReturn:
         os.killpg(0, number)
     else:
         os.kill(os.getpid(), number)
+    # If the signal is blocked, it is delivered now.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
     os._exit(128 + number)  # if the signal could not be delivered
 

@@ -1,4 +1,4 @@
-"""One supervised run and its ends, on real engines; the user's view is in test_reaper.py."""
+"""One supervised run and its ends, on real engines; the user's view is in tests/reaper."""
 
 import asyncio
 import signal
