@@ -220,8 +220,8 @@ def _for_bash(line: str, after: str, env: Mapping[str, str]) -> list[str]:
     Words are completed only at their end: there, the text already typed keeps its meaning.
     """
     typed, quote = split(line)
-    # The cursor must be at the end of a word: after it come the closing quote, if one is open, and a
-    # blank or nothing. An open backslash would escape that text.
+    # The cursor must be at the end of a word: followed by the closing quote, if one is open, and
+    # then a blank or nothing. An open backslash would escape that text.
     if after and (quote == "\\" or not re.match(rf"{quote}(?:[ \t]|\Z)", after)):
         return []
     rests = [candidate.removeprefix(typed[-1]) for candidate in _complete(typed[1:], env)]
