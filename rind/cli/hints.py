@@ -1,7 +1,7 @@
-"""What to type instead, where the first word of a command is no program in the container. Pure.
+"""Hints: what to type instead, if a command's first word is not a program in the container. Pure.
 
-Habits of shells, of docker and of Rind's own options; a line of help costs nothing where the
-command cannot run anyway, and a program of such a name goes before.
+They recognise habits from shells and from docker, and misplaced options of Rind. A hint is printed
+only where the command cannot run anyway: a program with such a name takes precedence.
 """
 
 from __future__ import annotations
@@ -27,73 +27,75 @@ if TYPE_CHECKING:
 __all__ = ["hint_by_names", "hint_by_words", "hint_of_shell"]
 
 
-_SCRIPT: Final = re.compile(r"[|&;<>()$`*?\"']")
-"""What only a shell understands."""
+_SHELL_SYNTAX: Final = re.compile(r"[|&;<>()$`*?\"']")
+"""Characters that only a shell interprets."""
 
 _ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 
-_ONCE: Final = "it would only change a shell that ends at once: rind"
+_NO_EFFECT: Final = "it would change only a shell that exits at once; use: rind"
 
-_OF_SHELLS: Final[Mapping[str, Callable[[str], str]]] = {
-    "cd": lambda rest: f"{_ONCE} -w {rest or 'DIR'} COMMAND",
+_SHELL_HABITS: Final[Mapping[str, Callable[[str], str]]] = {
+    "cd": lambda rest: f"{_NO_EFFECT} -w {rest or 'DIR'} COMMAND",
     "exec": lambda rest: (
         f"a service: rind -s {rest}; a container: rind --container {rest}"
         if rest and not rest.startswith("-")
         else "leave it out, and name the container by -s SERVICE or --container NAME"
     ),
-    "exit": lambda _: "each rind ends with its command; a shell to stay in is: rind",
-    "export": lambda rest: f"{_ONCE} -e {rest.split()[0] if rest else 'A=1'} COMMAND",
+    "exit": lambda _: "rind exits with its command; for an interactive shell: rind",
+    "export": lambda rest: f"{_NO_EFFECT} -e {rest.split()[0] if rest else 'A=1'} COMMAND",
     "source": lambda rest: "for one command: rind -c " + quoted(f". {rest or 'FILE'} && COMMAND"),
 }
-"""Hints by the first word; what they take is the rest of the line."""
+"""Hints by the first word; each is composed from the rest of the line."""
 
 
 def hint_by_words(options: Options) -> str:
-    """Return a hint by the command's words alone; empty for none."""
+    """Return a hint for the command's words alone, or an empty string."""
     if options.script is not None or not options.command:
         return ""
     first, *rest = options.command
     line = " ".join(map(quoted, rest))
-    if first in _OF_SHELLS:
-        return _OF_SHELLS[first](line)
+    if first in _SHELL_HABITS:
+        return _SHELL_HABITS[first](line)
     if first in BUILTINS:
-        return f"it is a part of the shell: rind -c {quoted(shlex.join(options.command))}"
+        return f"it is part of the shell: rind -c {quoted(shlex.join(options.command))}"
     return _hint_by_form(first, line)
 
 
 def _hint_by_form(first: str, line: str) -> str:
-    """Return a hint by how the first word looks; empty for none."""
+    """Return a hint for the form of the first word, or an empty string."""
     words = first.split()
     if first.startswith("-") and first != "-":
-        return f"an option goes before the command, and before --: rind {quoted(first)}"
+        return f"options go before the command, and before --: rind {quoted(first)}"
     if f"--{first}" in LONG:
         return f"the option is: rind --{first}"
+    # A path may contain blanks; any other such word is probably a quoted command line.
     if words[1:] and not first.startswith(("/", ".")):
-        is_script = not words[0].isidentifier() or _SCRIPT.search(first)
+        is_script = not words[0].isidentifier() or _SHELL_SYNTAX.search(first)
         several = "" if is_script else f"rind {' '.join(map(quoted, words))}, or: "
-        return f"this word is one program's name: {several}rind -c {quoted(first)}"
+        return f"this word is taken as one program's name; use: {several}rind -c {quoted(first)}"
     if _ASSIGNMENT.fullmatch(first):
-        return f"a variable is set by: rind -e {quoted(first)} {line}"
+        return f"to set a variable: rind -e {quoted(first)} {line}"
     return ""
 
 
 def hint_of_shell(exc: StartError, options: Options) -> str:
-    """Return a hint if it is the shell of the pre-step that is not there; else empty."""
+    """Return a hint if the shell for the pre-step was not found, else an empty string."""
     shell = options.shell or DEFAULT_SHELL
-    is_typed = options.script is not None or options.command[:1] in ([], [shell])
-    if is_typed or not exc.reason.startswith(f"{quoted(shell)}: not found"):
+    # Without the pre-step, a command needs no shell, unless it is one itself.
+    is_wanted = options.script is not None or options.command[:1] in ([], [shell])
+    if is_wanted or not exc.reason.startswith(f"{quoted(shell)}: not found"):
         return ""
-    return "it would run the pre-step, or find a home for -u host; without: rind --no-pre-step"
+    return "it runs the pre-step, or finds a home for -u host; without these: rind --no-pre-step"
 
 
 def hint_by_names(options: Options, running: Sequence[Container]) -> str:
-    """Return a hint if the first word is a running container, or its service; else empty."""
+    """Return a hint if the first word is a running container or service, else an empty string."""
     first, *rest = options.command or [""]
     if first in {container.name for container in running}:
-        what, option = "container", "--container"
+        kind, option = "container", "--container"
     elif first and first in {name for container in running for name in service_names(container)}:
-        what, option = "service", "--service"
+        kind, option = "service", "--service"
     else:
         return ""
     line = " ".join(map(quoted, ["rind", option, first, *rest]))
-    return f"{first} is a {what}: {line}"
+    return f"{first} is a {kind}: {line}"

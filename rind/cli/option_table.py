@@ -1,7 +1,7 @@
-"""The option table: each option once, with its help, how its value is read, and what completes it.
+"""The option table: each option with its help, the reader of its value, and its completion.
 
-The parser (:mod:`rind.cli.parser`), ``--help`` (:mod:`rind.cli.actions.help`), the manual
-(:mod:`rind.cli.actions.manual`) and completion are made from it.
+It is the only source of the parser (:mod:`rind.cli.parser`), of ``--help``
+(:mod:`rind.cli.actions.help`), of the manual (:mod:`rind.cli.actions.manual`) and of completion.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["OPTIONS", "SHELLS", "WAIT_DEFAULT"]
 
 SHELLS: Final = ("bash", "zsh", "fish")
-"""Those that have a completion script."""
+"""The shells that have a completion script."""
 
 WAIT_DEFAULT: Final = 60.0
-"""Seconds to wait for a container, where ``--wait`` has no value."""
+"""Seconds to wait for a container, if ``--wait`` has no value."""
 
 _SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
@@ -35,17 +35,17 @@ def _set(name: str, value: object) -> Reader:
     return lambda options, _: setattr(options, name, value)
 
 
-def _take(name: str) -> Reader:
+def _store(name: str) -> Reader:
     return lambda options, value: setattr(options, name, value)
 
 
 def _not_empty(name: str) -> Reader:
-    def take(options: Options, value: str) -> None:
+    def store(options: Options, value: str) -> None:
         if not value:
             raise UsageError(f"--{name} needs a value, but got an empty one")
         setattr(options, name, value)
 
-    return take
+    return store
 
 
 def _add_env(options: Options, value: str) -> None:
@@ -55,7 +55,7 @@ def _add_env(options: Options, value: str) -> None:
 def _shell(options: Options, value: str) -> None:
     if not value or ("/" in value and not value.startswith("/")):
         raise UsageError(
-            f"--shell needs an absolute path of the container, or a name, but got {value!r}"
+            f"--shell needs an absolute path in the container, or a name, but got {value!r}"
         )
     options.shell = value
 
@@ -72,7 +72,7 @@ def _index(options: Options, value: str) -> None:
 
 
 def _duration(name: str) -> Reader:
-    def take(options: Options, value: str) -> None:
+    def store(options: Options, value: str) -> None:
         number = r"(\d+\.?\d*|\.\d+)"
         parts = re.findall(f"{number}(ms|[smh])", value, re.ASCII)
         if re.fullmatch(number, value, re.ASCII):
@@ -84,7 +84,7 @@ def _duration(name: str) -> Reader:
             )
         setattr(options, name, sum(float(count) * _SECONDS[unit] for count, unit in parts))
 
-    return take
+    return store
 
 
 def _completion(options: Options, value: str) -> None:
@@ -100,7 +100,7 @@ def _detach_keys(options: Options, value: str) -> None:
 
 def _all(options: Options, value: str) -> None:
     if value not in {"", "everywhere"}:
-        raise UsageError(f"--all takes no value but everywhere, but got {value!r}")
+        raise UsageError(f"--all takes no value except everywhere, but got {value!r}")
     options.all, options.everywhere = True, bool(value)
 
 
@@ -112,8 +112,8 @@ def _shim(options: Options, value: str) -> None:
     options.action, options.shim = "shim", value
 
 
-_NO_MESSAGES: Final = ("--tty", "--detach", "--all", "--no-map-paths")
-"""Options with which no messages could be told from the rest, or mapped."""
+_NOT_WITH_PROTOCOL: Final = ("--tty", "--detach", "--all", "--no-map-paths")
+"""Options with which a protocol's messages could not be parsed, or their paths not be mapped."""
 
 
 OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
@@ -122,8 +122,9 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
             "-a, --all",
             _all,
             (
-                "all of the place that run, at once; each line of output begins with its "
-                "container's name; no stdin, no TTY; all on the engine with =everywhere"
+                "run in every running container that fits, at once, or with =everywhere in those "
+                "of the whole engine; each line of output begins with its container's name; "
+                "no stdin, no TTY"
             ),
             metavar="[=everywhere]",
             excludes=("--tty", "--detach", "--container"),
@@ -131,13 +132,13 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         Option(
             "--group",
             _set("group", value=True),
-            "the output of each container in one piece, when its command has ended",
+            "print each container's output in one piece, when its command has ended",
             needs="--all",
         ),
         Option(
             "-s, --service",
             _not_empty("service"),
-            "of this service of Compose or a swarm, labelled or not (RIND_SERVICE)",
+            "a container of this Compose or swarm service, labelled or not (RIND_SERVICE)",
             metavar="NAME",
             completes="services",
             excludes=("--container",),
@@ -145,7 +146,7 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         Option(
             "-p, --project",
             _not_empty("project"),
-            "of this Compose project, or stack of a swarm (RIND_PROJECT)",
+            "a container of this Compose project or swarm stack (RIND_PROJECT)",
             metavar="NAME",
             completes="projects",
             excludes=("--container",),
@@ -153,7 +154,7 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         Option(
             "--index",
             _index,
-            "this replica, or the one on this node of a swarm",
+            "the replica with this number, or the one on this swarm node",
             metavar="N",
             completes="indexes",
             excludes=("--container",),
@@ -161,7 +162,7 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         Option(
             "--container",
             _not_empty("container"),
-            "that container, labelled or not (RIND_CONTAINER)",
+            "this container, labelled or not (RIND_CONTAINER)",
             metavar="NAME|ID",
             completes="containers",
         ),
@@ -174,7 +175,7 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         Option(
             "--wait",
             _wait,
-            "wait until it runs, and is healthy if that is checked (60s)",
+            "wait until the container runs, and is healthy if it has a health check (60s)",
             metavar="[=DURATION]",
         ),
         Option(
@@ -195,7 +196,7 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
     "What to run, and how": (
         Option(
             "-c, --command",
-            _take("script"),
+            _store("script"),
             "run SCRIPT in the container's shell; ARGs become $1, $2...",
             metavar="SCRIPT",
             completes="script",
@@ -203,7 +204,7 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         Option(
             "-e, --env",
             _add_env,
-            "set a variable; NAME alone hands over the value it has here",
+            "set a variable; NAME alone passes on the value that it has here",
             metavar="NAME[=VALUE]",
             completes="variables",
             is_checked=False,
@@ -218,17 +219,17 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         ),
         Option(
             "-u, --user",
-            _take("user"),
-            'run as this user; "host" is the uid:gid that you have here',
+            _store("user"),
+            'run as this user; "host" is your uid:gid on this machine',
             metavar="USER[:GROUP]",
             completes="users",
         ),
         Option(
             "-w, --workdir",
-            _take("workdir"),
+            _store("workdir"),
             (
-                'run in this directory of the container, counted from its own; "auto" is '
-                "where it has the working directory that you have here"
+                "run in this directory of the container, relative to its own working directory; "
+                '"auto" is the place where it has your working directory'
             ),
             metavar="DIR",
             completes="directories",
@@ -237,26 +238,26 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
             "--map-paths",
             _set("map_paths", value=True),
             (
-                "your paths below a bind mount become the container's in the command, and the "
-                "container's become yours in the output (RIND_MAP_PATHS)"
+                "translate paths below a bind mount: yours to the container's in the command, "
+                "the container's to yours in the output (RIND_MAP_PATHS)"
             ),
         ),
         Option(
             "--lsp",
             _set("protocol", "lsp"),
             "the command is a language server: map the paths in its messages",
-            excludes=_NO_MESSAGES,
+            excludes=_NOT_WITH_PROTOCOL,
         ),
         Option(
             "--dap",
             _set("protocol", "dap"),
             "the command is a debug adapter: map the paths in its messages",
-            excludes=("--lsp", *_NO_MESSAGES),
+            excludes=("--lsp", *_NOT_WITH_PROTOCOL),
         ),
         Option(
             "--no-map-paths",
             _set("map_paths", value=False),
-            "leave paths as they are, also where the label or the variable says otherwise",
+            "leave paths as they are, even if the label or the variable maps them",
         ),
         Option(
             "--privileged",
@@ -276,18 +277,18 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
             "run the command without the pre-step",
         ),
     ),
-    "How long (DURATION is a number and ms, s, m or h, as 90, 1.5m or 1h30m)": (
+    "Time limits (DURATION: a number and ms, s, m or h, as in 90, 1.5m or 1h30m)": (
         Option(
             "--timeout",
             _duration("timeout"),
-            "send SIGTERM to the command and its children after that; status 124",
+            "send SIGTERM to the command and its children after this time; status 124",
             metavar="DURATION",
             excludes=("--detach",),
         ),
         Option(
             "--kill-after",
             _duration("kill_after"),
-            "then, or after a signal to rind, SIGKILL (default: 10s)",
+            "send SIGKILL this long after that, or after a signal to rind (default: 10s)",
             metavar="DURATION",
         ),
     ),
@@ -300,12 +301,12 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         Option(
             "-T, --no-tty",
             _set("tty", value=False),
-            "allocate none",
+            "allocate no TTY",
         ),
         Option(
             "-n, --no-stdin",
             _set("stdin", value=False),
-            "leave stdin alone, as in: while read x; do rind -n ...; done",
+            "do not read stdin, as in: while read x; do rind -n ...; done",
         ),
         Option(
             "-d, --detach",
@@ -316,27 +317,27 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
             "--detach-keys",
             _detach_keys,
             (
-                "what leaves the command running when typed, such as ctrl-p,ctrl-q, or ssh's "
-                "~. (default: none, or detachKeys in docker's config.json)"
+                "keys that detach from the command and leave it running, such as ctrl-p,ctrl-q, "
+                "or ssh's ~. (default: none, or detachKeys in docker's config.json)"
             ),
             metavar="KEYS",
         ),
         Option(
             "-i, --interactive",
             lambda _options, _value: None,
-            "taken for docker exec's sake: stdin is attached anyway",
+            "accepted for compatibility with docker exec: stdin is attached anyway",
         ),
     ),
     "Instead of running anything": (
         Option(
             "-l, --list",
             _set("action", "list"),
-            "list the containers with the label, and mark the one that a command runs in here",
+            "list the containers with the label, and mark the one that a command would run in",
         ),
         Option(
             "--json",
             _set("json", value=True),
-            "the list, for programs",
+            "print the list as JSON",
             needs="--list",
         ),
         Option(
@@ -353,15 +354,16 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
             "--shim",
             _shim,
             (
-                "write programs into DIR that run NAME by rind, with the options given before; "
-                "NAME=OPTIONS adds some, NAME='OPTIONS COMMAND' runs another"
+                "for each NAME, write a program into DIR that runs NAME by rind, with the other "
+                "options of this call; NAME=OPTIONS adds options, NAME='OPTIONS COMMAND' runs "
+                "another command"
             ),
             metavar="DIR NAME[=OPTIONS]...",
         ),
         Option(
             "--completion",
             _completion,
-            "print what makes bash, zsh or fish complete rind's words",
+            "print the completion script for bash, zsh or fish",
             metavar="SHELL",
             completes="shells",
         ),
@@ -381,7 +383,7 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
             "print this",
         ),
     ),
-    "What rind says": (
+    "Messages": (
         Option(
             "-q, --quiet",
             _set("verbosity", -1),
@@ -394,4 +396,4 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         ),
     ),
 }
-"""By the headings of ``--help``."""
+"""The options, grouped by the headings of ``--help``."""

@@ -1,4 +1,4 @@
-"""What the command line asks for, and what an option is; the options are in the option table."""
+"""The options of a run as data, and the type of an option; the option table lists the options."""
 
 from __future__ import annotations
 
@@ -47,28 +47,29 @@ if TYPE_CHECKING:
         "shell",
         "script",
     ]
-    """What completes a word. The first line is known here, the second from the engine's list, the
-    third from the container; nothing completes ``""``."""
+    """The kinds of candidates for a word. Those up to "local files" come from this machine, those
+    up to "indexes" from the engine's list of containers, the others from the container; ``""`` has
+    none."""
 
 
 @dataclass(slots=True)
 class Options:
-    """What the command line asks for.
+    """The parsed command line.
 
     Attributes:
-        action: what to do: run the command, or one of the things that are done instead.
+        action: "run", or the action to carry out instead.
         command: the words after the options; empty for the default command. For "complete", a
             shell's name and the words to complete.
-        typed: the words of the options, but for those of ``--shim``.
+        typed: the options as they were typed, without ``--shim``.
         script: the shell script of ``-c``; then ``command`` holds its arguments.
         env: ``NAME`` or ``NAME=value``, in order.
         all: whether to run it in every container that fits.
-        everywhere: whether the place does not matter then.
-        group: whether their output is kept together.
-        tty: None to decide by what our streams are.
+        everywhere: whether ``all`` means the whole engine, wherever the caller stands.
+        group: whether ``all`` prints each container's output in one piece.
+        tty: None to allocate one if our streams are terminals.
         timeout, kill_after: in seconds.
-        wait: for how long to wait for the container, in seconds.
-        detach_keys: None for what docker's configuration file says.
+        wait: seconds to wait for the container; None not to wait.
+        detach_keys: None for the keys in docker's configuration file.
         completion: the shell whose script to print.
         verbosity: -1 quiet, 0, 1 verbose.
     """
@@ -110,7 +111,7 @@ class Options:
 
 
 Reader = Callable[[Options, str], None]
-"""Takes an option's value, or ``""`` for a flag."""
+"""Stores an option's value in the options; the value of a flag is ``""``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +119,15 @@ class Option:
     """An option of the command line.
 
     Attributes:
-        names: as help has them, ``-a, --all`` or ``--all``.
-        read: takes its value.
+        names: as in the help, ``-a, --all`` or ``--all``.
+        read: stores its value.
         help: one or two sentences.
-        metavar: the value's name; empty for a flag, in brackets for a value that may be left out.
-        completes: what completes the value.
+        metavar: the value's name; empty for a flag, in brackets for an optional value.
+        completes: the kind of candidates for the value.
         excludes: the long names of options that it cannot be combined with.
-        needs: the long name of an option that it is only for.
-        is_checked: whether its value must be text. A path of this machine may have any bytes, and
-            an engine's address is checked where no message repeats a password.
+        needs: the long name of an option that it requires.
+        is_checked: whether the parser requires valid UTF-8. A path of this machine may have any
+            bytes; an engine's address is checked later, by code whose messages hide a password.
     """
 
     names: str
@@ -140,7 +141,7 @@ class Option:
 
     @property
     def value(self) -> str:
-        """The value's name, as it stands behind the option's name."""
+        """The value's name, as written after the option's name."""
         space = " " if self.metavar and not self.metavar.startswith("[") else ""
         return space + self.metavar
 
@@ -151,5 +152,5 @@ class Option:
 
     @property
     def short(self) -> str:
-        """The short name; empty for none."""
+        """The short name, or an empty string."""
         return self.names.partition(", ")[0] if ", " in self.names else ""

@@ -1,9 +1,10 @@
-"""The command line's words, made into :class:`~rind.cli.options.Options`. Pure.
+"""Parses the command line's words into :class:`~rind.cli.options.Options`. Pure.
 
-The standard library's parsers do not fit. argparse takes no option's value that begins with a dash
+The standard library's parsers do not fit. argparse rejects a value that begins with a dash
 (``-c '-n'``, ``-w -dir``), looks for options among the command's words, and is slow to import.
-getopt stops at the first word that is no option, but takes any unique beginning of a long option,
-so that a new option breaks old command lines; and it has no optional values (``--wait=5m``).
+getopt stops at the first word that is not an option, but accepts any unique prefix of a long
+option, so that a new option breaks old command lines; and it has no optional values
+(``--wait=5m``).
 """
 
 from __future__ import annotations
@@ -30,18 +31,18 @@ LONG: Final = {option.long: option for group in OPTIONS.values() for option in g
 SHORT: Final = {option.short: option for option in LONG.values() if option.short}
 """The options by their short names."""
 
-_LONGEST_SEEN: Final = 40
-"""Characters of a value that a message has."""
+_MOST_SHOWN: Final = 40
+"""Characters of a value that a message shows."""
 
-_UNDONE: Final = {"--tty": "--no-tty", "--no-tty": "--tty"}
-"""Options of which the last one counts."""
+_OPPOSITES: Final = {"--tty": "--no-tty", "--no-tty": "--tty"}
+"""Pairs of options of which the last one counts."""
 
 
 class MissingValue(UsageError):
     """The last word is an option that needs a value.
 
     Attributes:
-        option: which one.
+        option: that option.
     """
 
     def __init__(self, message: str, option: Option) -> None:
@@ -50,35 +51,36 @@ class MissingValue(UsageError):
 
 
 def parse(argv: Sequence[str], env: Mapping[str, str]) -> Options:
-    """Translate the words after the program's name; defaults are from ``env``.
+    """Parse the words after the program's name; take defaults from ``env``.
 
     Raises:
         MissingValue: the last word is an option that needs a value.
         UsageError: an option is unknown, or its value is invalid.
     """
     words = list(argv)
-    if words[:1] == ["--complete"]:  # for completion scripts only, which put any words after it
+    if words[:1] == ["--complete"]:  # only completion scripts use it, with any words
         return Options(action="complete", command=words[1:])
     options = Options(label=_default("RIND_LABEL", env) or DEFAULT_LABEL)
     options.map_paths = True if env.get("RIND_MAP_PATHS") else None
-    given: dict[str, Option] = {}
+    used: dict[str, Option] = {}
     while words and words[0].startswith("-") and words[0] != "-":
         left = len(words)
         word = words.pop(0)
         if word == "--":
             break
         if word.startswith("--"):
-            taken = [_long(word, words, options)]
+            parsed = [_long(word, words, options)]
         else:
-            taken = _shorts(word, words, options)
-        for option in taken:
-            given[option.long] = option
-            given.pop(_UNDONE.get(option.long, ""), None)
-        if taken[0].long != "--shim":
+            parsed = _shorts(word, words, options)
+        for option in parsed:
+            used[option.long] = option
+            used.pop(_OPPOSITES.get(option.long, ""), None)
+        if parsed[0].long != "--shim":
             options.typed += argv[len(argv) - left : len(argv) - len(words)]
     options.command = words
-    _check(options, given)
+    _check(options, used)
     if not options.container:
+        # A typed selector takes precedence over the container that the environment names.
         narrowed = options.service or options.project or options.index or options.all
         options.container = None if narrowed else _default("RIND_CONTAINER", env)
         options.service = options.service or _default("RIND_SERVICE", env)
@@ -92,27 +94,32 @@ def _default(name: str, env: Mapping[str, str]) -> str | None:
 
 
 def _text(where: str, value: str) -> str:
-    """Return ``value`` if it is text: the engine takes nothing else."""
+    """Return ``value`` if it is valid UTF-8: the engine accepts nothing else.
+
+    Raises:
+        UsageError: it is not; the message begins with ``where``.
+    """
     try:
         value.encode()
     except UnicodeEncodeError as exc:
-        cut = "..." if len(value) > _LONGEST_SEEN else ""
+        cut = "..." if len(value) > _MOST_SHOWN else ""
         raise UsageError(
-            f"{where} needs text in UTF-8, but got {value[:_LONGEST_SEEN]!r}{cut}"
+            f"{where} needs text in UTF-8, but got {value[:_MOST_SHOWN]!r}{cut}"
         ) from exc
     return value
 
 
-def _check(options: Options, given: Mapping[str, Option]) -> None:
-    for name, option in given.items():
+def _check(options: Options, used: Mapping[str, Option]) -> None:
+    for name, option in used.items():
         for excluded in option.excludes:
-            if excluded in given:
+            if excluded in used:
                 raise UsageError(f"{name} cannot be combined with {excluded}")
-        if option.needs and option.needs not in given:
+        if option.needs and option.needs not in used:
             raise UsageError(f"{name} is only for {option.needs}")
     first = options.command[0] if options.command else ""
     if first and options.action in {"list", "doctor"}:
         raise UsageError(f"--{options.action} runs no command, but got {first!r}")
+    # ``--wait 60 ls`` would run the command ``60``.
     if options.wait == WAIT_DEFAULT and _is_duration(first):
         raise UsageError(f"--wait takes its duration after an equals sign: --wait={first}")
 
@@ -122,7 +129,7 @@ def _is_duration(word: str) -> bool:
 
 
 def parse_shim(name: str, words: Sequence[str], env: Mapping[str, str]) -> Options:
-    """Return the options of a call by a shim: all words are the command's."""
+    """Return the options of a call through a shim: all words belong to the command."""
     options = parse([], env)
     options.command = [name, *words]
     return options
@@ -145,20 +152,20 @@ def _long(word: str, words: list[str], options: Options) -> Option:
 
 
 def _shorts(word: str, words: list[str], options: Options) -> list[Option]:
-    """Take ``-it``, ``-uroot``, ``-u root`` and, as docker does, ``-u=root``."""
-    rest, taken = word[1:], []
+    """Parse ``-it``, ``-uroot``, ``-u root`` and, as docker does, ``-u=root``."""
+    rest, parsed = word[1:], []
     while rest:
         short, rest = f"-{rest[0]}", rest[1:]
         option = SHORT.get(short)
         if option is None:
             raise UsageError(_unknown(short))
-        taken.append(option)
+        parsed.append(option)
         if option.metavar and not option.metavar.startswith("["):
             value = rest.removeprefix("=") if rest else _next(short, option, words)
             _read(option, value, options)
-            return taken
+            return parsed
         option.read(options, "")
-    return taken
+    return parsed
 
 
 def _read(option: Option, value: str, options: Options) -> None:
@@ -176,5 +183,5 @@ def _unknown(name: str) -> str:
 
     near = get_close_matches(name, [*LONG], 1) if name.startswith("--") else []
     hint = f"did you mean {near[0]}?" if near else "see: rind --help"
-    seen = name.encode(errors="backslashreplace").decode()
-    return f"unknown option {seen}: {hint} (a command that begins with a dash goes after --)"
+    shown = name.encode(errors="backslashreplace").decode()
+    return f"unknown option {shown}: {hint} (a command that begins with a dash goes after --)"

@@ -1,4 +1,4 @@
-"""Rind's own messages, one line each and without control characters; and its tables."""
+"""Formats Rind's messages, each one line without control characters, and its tables."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["HEADER", "age", "clean", "cut", "line", "partial_note", "row", "table"]
 
 HEADER: Final = ("NAME", "HERE", "SERVICE", "PROJECT", "NODE", "IMAGE", "AGE", "STATE", "PRE-STEP")
-"""Of a table of containers, see :func:`row`."""
+"""The header of a table of containers, see :func:`row`."""
 
 _SHORT_ID: Final = 12
-"""Digits of an image's ID, as docker shows it."""
+"""Digits of an image's ID that are shown, as docker does."""
 
 
 _UNITS: Final = (
@@ -29,26 +29,26 @@ _UNITS: Final = (
     ("minute", 60),
 )
 
-_WIDEST: Final = 40
-"""Columns of the screen that one of a table's may have, unless it is the first or the last."""
+_COLUMN_LIMIT: Final = 40
+"""Width of a table's column on the screen, unless it is the first or the last."""
 
 
 def clean(text: str) -> str:
-    """Return ``text`` on one line, without a control or other unprintable character.
+    """Return ``text`` on one line, without control characters or others that are unprintable.
 
-    Names, labels and messages come from containers and engines: written as they are, an escape
-    sequence in them would reach the terminal.
+    Names, labels and messages come from containers and engines: unfiltered, an escape sequence in
+    them would reach the terminal.
     """
     return " ".join(printable(text).split())
 
 
 def line(text: str) -> str:
-    """Return ``text`` as a line of ours."""
+    """Return ``text`` as one of Rind's messages: a line that begins with ``rind:``."""
     return f"rind: {clean(text)}\n"
 
 
 def age(seconds: float) -> str:
-    """Return a duration in the largest unit that it has two of, much as docker does."""
+    """Return a duration in the largest unit of which it has at least two, much as docker does."""
     whole = max(0, int(seconds))
     for unit, size in _UNITS:
         if whole >= 2 * size:
@@ -59,7 +59,7 @@ def age(seconds: float) -> str:
 def row(container: Container, label: str, now: float, *, is_here: bool = False) -> tuple[str, ...]:
     """Return a container's cells, clean. ``now`` is in seconds since 1970.
 
-    That it runs is not said. ``is_here`` marks the one that a command would run in.
+    The state "running" is left out. ``is_here`` marks the container that a command would run in.
     """
     image = container.image
     if image.startswith("sha256:"):
@@ -81,27 +81,31 @@ def row(container: Container, label: str, now: float, *, is_here: bool = False) 
 
 
 def partial_note(containers: Sequence[Container]) -> str:
-    """Say that a swarm's other tasks are not known, if that is so; else empty."""
+    """Return a note if a swarm's other tasks are unknown, else an empty string."""
     unknown = any(container.is_task and not container.node for container in containers)
-    return "some are a swarm's, of which only what runs here is known" if unknown else ""
+    return (
+        "some are tasks of a swarm, of which only those on this node are known" if unknown else ""
+    )
 
 
 def table(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
-    """Align the rows' cells, by the columns that they take on a screen.
+    """Return the rows as lines, with the cells aligned by their width on a screen.
 
     Args:
-        rows: of clean text, the first one being the header. A column with nothing but that is
+        rows: clean text; the first row is the header. A column without text below its header is
             left out.
-        width: what no line may exceed.
+        width: the longest allowed line, in columns of the screen; None for no limit.
     """
-    columns = [[cut(cell, _WIDEST) for cell in column] for column in zip(*rows, strict=True)]
-    if columns:  # a name is there to be copied
+    columns = [[cut(cell, _COLUMN_LIMIT) for cell in column] for column in zip(*rows, strict=True)]
+    if columns:  # the first is whole, since names are copied from it
         columns[0], columns[-1] = [row[0] for row in rows], [row[-1] for row in rows]
     columns = [column for column in columns if any(column[1:])]
     widths = [max(map(_width, column)) for column in columns]
     lines = []
     for cells in zip(*columns, strict=True):
-        padded = [it + " " * (wide - _width(it)) for it, wide in zip(cells, widths, strict=True)]
+        padded = [
+            cell + " " * (wide - _width(cell)) for cell, wide in zip(cells, widths, strict=True)
+        ]
         text = "  ".join(padded).rstrip()
         lines.append(text if width is None else cut(text, width))
     return lines
@@ -111,16 +115,17 @@ def cut(text: str, width: int) -> str:
     """Return ``text``, shortened with an ellipsis if it does not fit."""
     if _width(text) <= width:
         return text
-    kept, left = "", width - 1
+    kept, room = "", width - 1
     for ch in text:
-        left -= _width(ch)
-        if left < 0:
+        room -= _width(ch)
+        if room < 0:
             break
         kept += ch
     return f"{kept}…" if width > 0 else ""
 
 
 def _width(text: str) -> int:
+    """Return the columns that ``text`` takes on a screen."""
     if text.isascii():
         return len(text)
     from unicodedata import category, east_asian_width  # noqa: PLC0415 # a large table

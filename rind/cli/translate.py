@@ -24,7 +24,7 @@ __all__ = ["asked_command", "asked_endpoint", "described", "docker_words", "want
 
 
 def wanted(options: Options) -> Wanted:
-    """Return which container the options ask for."""
+    """Return the options' conditions on the container."""
     return Wanted(
         label=options.label,
         container=options.container,
@@ -38,7 +38,7 @@ def wanted(options: Options) -> Wanted:
 
 
 def _paths(words: Sequence[str]) -> tuple[str, ...]:
-    """Return the absolute paths among words, as :meth:`rind.decide.path_map.PathMap.word` does."""
+    """Return the absolute paths in words, in the forms that ``PathMap.word`` maps."""
     found = []
     for word in words:
         value = word.partition("=")[2] if word.startswith("-") else word
@@ -49,7 +49,7 @@ def _paths(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def asked_endpoint(options: Options, env: Mapping[str, str]) -> Endpoint:
-    """Return where the engine is that the options ask for.
+    """Return the endpoint of the engine that the options choose.
 
     Raises:
         UsageError: as :func:`~rind.endpoint.endpoint.resolve_endpoint`.
@@ -58,27 +58,27 @@ def asked_endpoint(options: Options, env: Mapping[str, str]) -> Endpoint:
 
 
 def docker_words(options: Options, own: Endpoint, endpoint: Endpoint) -> list[str]:
-    """Return how a line of docker's own command begins, for an engine.
+    """Return the first words of a docker command line that addresses an engine.
 
     Args:
-        options: that asked for our own engine.
-        own: where that is.
-        endpoint: where the engine is, which may be that of a swarm's other node.
+        options: the options that chose our own engine.
+        own: the endpoint of our own engine.
+        endpoint: the endpoint of the engine to address, which may be another node of a swarm.
     """
     if endpoint == own:
-        given = {"--host": options.host, "--context": options.context}
+        flags = {"--host": options.host, "--context": options.context}
     elif endpoint.context:
-        given = {"--host": None, "--context": endpoint.context}
+        flags = {"--host": None, "--context": endpoint.context}
     else:
-        given = {"--host": endpoint.url, "--context": None}
-    found = [word for name, value in given.items() if value for word in (name, value)]
+        flags = {"--host": endpoint.url, "--context": None}
+    found = [word for name, value in flags.items() if value for word in (name, value)]
     return ["docker", *found]
 
 
 def asked_command(
     options: Options, variables: Mapping[str, str], env: Mapping[str, str]
 ) -> Command:
-    """Return the command that the options ask for; with a TTY if stdin and stdout have one."""
+    """Return the command that the options describe; on terminals, by default with a TTY."""
     tty = _wants_tty(options)
     return Command(
         argv=options.command,
@@ -93,7 +93,7 @@ def asked_command(
         map_paths=options.map_paths,
         protocol=options.protocol,
         tty=tty,
-        # On a TTY, what is not attached never ends.
+        # /dev/null is attached only to a TTY: there, a stdin that is not attached never ends.
         stdin=_attaches_stdin(options) and (not is_null(STDIN_FD) or (tty and can_read(STDIN_FD))),
         output=not options.detach,
         hint=_hint(options),
@@ -101,7 +101,7 @@ def asked_command(
 
 
 def _hint(options: Options) -> str:
-    """Return the hint that the pre-step's shell prints, where the first word is no program."""
+    """Return the hint that the pre-step's shell prints if the first word is not a program."""
     first = options.command[0] if options.command else ""
     is_plain = first[:1] != "-" and "=" not in first and not first.split()[1:]
     if is_plain and first not in BUILTINS and f"--{first}" not in LONG:
@@ -112,7 +112,7 @@ def _hint(options: Options) -> str:
 
 
 def described(options: Options, profile: Profile) -> str:
-    """Return the command in the user's words, or in those of the container's labels."""
+    """Return the command as the user typed it, else the default from the container's labels."""
     script = [] if options.script is None else ["-c", options.script]
     shell = options.shell or profile.shell
     return shlex.join([*script, *options.command]) or profile.command or shell
@@ -123,7 +123,7 @@ def _wants_tty(options: Options) -> bool:
         return options.tty
     if options.protocol:
         return False
-    # A TTY has one stream for both outputs, and what is in the background may not use it.
+    # A TTY merges stdout and stderr, so both must be terminals; a background job may not use it.
     streams = STDIN_FD, STDOUT_FD, STDERR_FD
     return _attaches_stdin(options) and all(map(is_terminal, streams)) and in_foreground(STDIN_FD)
 

@@ -1,4 +1,4 @@
-"""The variables that ``-e`` and ``--env-file`` ask for."""
+"""The variables of ``-e`` and ``--env-file``."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ __all__ = ["checked_variable", "environment"]
 _LONGEST_FILE: Final = 2**24
 """Bytes. No command can have variables of more than 6 MiB (Linux's limit, execve(2))."""
 _LONGEST_NAME: Final = 40
-"""Characters of a name that a message has."""
+"""Characters of a name that a message shows."""
 
 
 def environment(
     files: Sequence[str], variables: Sequence[str], env: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the variables for the command: files first, then ``-e``, the last of a name counts.
+    """Return the variables for the command: files first, then ``-e``; a name's last value counts.
 
-    A name with no value takes it from ``env``, and is left out where that has none.
+    A name without a value takes it from ``env``, and is left out if it is not set there.
 
     Raises:
         UsageError: a file cannot be read, or has a line that is not a variable.
     """
-    settled: dict[str, str] = {}
+    found: dict[str, str] = {}
     for variable in [*(line for path in files for line in _read_env_file(path)), *variables]:
         name, equals, value = variable.partition("=")
         if equals:
-            settled[name] = value
+            found[name] = value
         elif name in env:
-            settled[name] = env[name]
-    return settled
+            found[name] = env[name]
+    return found
 
 
 def _read_env_file(path: str) -> list[str]:
     """Read a file as docker's --env-file does (docker/cli, opts/file.go)."""
-    seen = path.encode(errors="backslashreplace").decode()
-    named = f"the environment file {seen}"
+    shown = path.encode(errors="backslashreplace").decode()
+    named = f"the environment file {shown}"
     try:
-        # A pipe has no size to look at before: that of a shell's <(command) is read to its end.
+        # The length is checked while reading: a pipe, such as a shell's <(command), has no size.
         with open(path, "rb") as file:  # noqa: PTH123 # importing pathlib takes 9 ms
             data = file.read(_LONGEST_FILE + 1)
     except OSError as exc:
@@ -59,26 +59,26 @@ def _read_env_file(path: str) -> list[str]:
     for number, line in enumerate(text.split("\n"), 1):
         variable = line.removesuffix("\r").lstrip()
         if variable and not variable.startswith("#"):
-            lines.append(checked_variable(variable, f"{seen}, line {number}"))
+            lines.append(checked_variable(variable, f"{shown}, line {number}"))
     return lines
 
 
 def checked_variable(variable: str, where: str) -> str:
-    """Return ``variable``, a ``NAME`` or ``NAME=value`` that was seen at ``where``.
+    """Return ``variable``, a ``NAME`` or ``NAME=value`` found at ``where``.
 
     Raises:
-        UsageError: it cannot be one. The value may be a secret, so no message has it.
+        UsageError: it is invalid. The value may be a secret, so no message contains it.
     """
     name, equals, _ = variable.partition("=")
-    seen = repr(name[:_LONGEST_NAME])
+    shown = repr(name[:_LONGEST_NAME])
     if not name:
         raise UsageError(f"{where}: a variable needs a name before the equals sign")
     if name.split() != [name]:
-        if not equals:  # it may be no name at all
+        if not equals:  # it may be a secret, so the message omits it
             raise UsageError(
                 f"{where}: white space, and no equals sign: a variable is NAME or NAME=value"
             )
-        raise UsageError(f"{where}: the variable name {seen} has white space in it")
+        raise UsageError(f"{where}: the variable name {shown} has white space in it")
     if why := flaw(variable):
-        raise UsageError(f"{where}: the variable {seen} {why}")
+        raise UsageError(f"{where}: the variable {shown} {why}")
     return variable

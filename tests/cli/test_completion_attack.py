@@ -1,8 +1,8 @@
-"""What a hostile name does through TAB: nothing on this machine.
+"""Completing a hostile name with TAB does no harm on this machine.
 
 The shells are real, on a terminal, and have Rind's completion. Their ``rind`` is a stub, so that
-thousands of cases take seconds: it answers what the real :func:`answer` gives for a container
-with the names of the case, and otherwise reports what it is called with.
+thousands of cases take seconds: at TAB, it prints the result of the real :func:`answer` for a
+container with the names of the case; otherwise, it reports its arguments.
 """
 
 import os
@@ -22,12 +22,12 @@ from rind.cli.actions.completion import SCRIPTS, Gap, answer
 
 # --- shells -----------------------------------------------------------------------------------
 
-# A message is a kind and words, a NUL after each, and the record separator.
+# A message is its kind and words, each followed by a NUL, and the record separator.
 STUB: Final = r"""#!/bin/sh
 { printf 'rind\0'; printf '%s\0' "$@"; printf '\036'; } >"$LAB/told"
 [ "$1" != --complete ] || cat "$LAB/answer"
 """
-# A key of each of them tells what the line has become.
+# In each shell, this key reports the current line.
 REPORT: Final = "\x1d"
 RC: Final = {
     "bash": r"""PS1='ready> '
@@ -36,7 +36,7 @@ bind -x '"\C-]": report'
 bind '"\C-t": menu-complete'
 x=sub
 """,
-    # Other than TAB, Ctrl-T does not expand what is there already.
+    # Unlike TAB, Ctrl-T does not expand the text already typed.
     "zsh": r"""PS1='ready> '
 autoload -Uz compinit
 compinit -u
@@ -61,7 +61,7 @@ PROGRAMS: Final = {
     "zsh": [os.environ.get("RIND_TEST_ZSH", "zsh")],
     "fish": [os.environ.get("RIND_TEST_FISH", "fish")],
 }
-# With these, more characters are special.
+# These options make more characters special.
 OPTIONS: Final = {
     "bash": "shopt -s extglob globstar\n",
     "zsh": "setopt extendedglob kshglob magicequalsubst rcquotes interactivecomments\n",
@@ -70,20 +70,20 @@ OPTIONS: Final = {
 
 
 class Shell:
-    """An interactive shell in an empty directory, whose rind is the stub."""
+    """An interactive shell in an empty directory, with the stub as its rind."""
 
     def __init__(self, name: str, folder: Path, options: str) -> None:
         self.name = name
         self.asked = False
         """Whether it asked for candidates at the last TAB."""
         self.environ: Mapping[str, str] = {}
-        """The environment, as far as candidates come from it."""
+        """The variables from which candidates are taken."""
         self._home = folder / "home"
         self._answer = folder / "answer"
         file = self._home / RC_FILES[name]
         file.parent.mkdir(parents=True)
         file.write_text(RC[name] + options + SCRIPTS[name])
-        # Else a new user's fish begins by reading the machine's manual.
+        # Without this folder, fish first reads the machine's manual pages for a new user.
         (self._home / ".local/share/fish/generated_completions").mkdir(parents=True)
         stub = folder / "bin/rind"
         stub.parent.mkdir()
@@ -120,7 +120,7 @@ class Shell:
         os.close(self._told)
 
     def press(self, keys: str) -> str:
-        """Press keys on an empty line; return what the line has become."""
+        """Press keys on an empty line; return the resulting line."""
         self.asked = False
         self._spawned.send(keys + REPORT)
         kind, *words = self._message()
@@ -134,7 +134,7 @@ class Shell:
         while (message := self._message())[0] == "rind":
             runs.append(message[1:])
         if not runs or message[1]:
-            # To the shell, the line goes on.
+            # For the shell, the line is unfinished.
             self._spawned.close(force=True)
             self._start()
         return runs
@@ -146,7 +146,7 @@ class Shell:
             self._start()
 
     def harm(self) -> set[str]:
-        """Return the files that were made since the last time, and remove them."""
+        """Return the files that were made since the last call, and remove them."""
         made = self._files() - self._found
         for name in made:
             (self._home / name).unlink()
@@ -195,7 +195,7 @@ def shells(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shells]:
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return a list; what it has in it are the names that there are, of whatever is asked for."""
+    """Return a list, whose items are the candidates of every kind."""
     names: list[str] = []
 
     def ask(_gap: Gap, _env: Mapping[str, str]) -> list[str]:
@@ -214,7 +214,7 @@ HOSTILE: Final = (
     "; touch P&touch P|touch P\\`touch P`$(touch P)${IFS}$IFS(touch P)'$(touch P)'"
     "\"`touch P`$(touch P)\"!!'!!'!touch\\!!\\\\$(touch P)<*>?[a]{b,c}~#^=@(a).z"
 )
-# What is special as a whole.
+# Text that is special as a whole.
 SPELT: Final = [
     *("~", "~+", "~-", "%self", "=ls", "!!", "!1", "!-1", "!?t", "$x", "${x}", "$IFS", "`id`"),
     *("$(id)", "{a,b}", "--", "a=~", "a:~", "<1-2>", "**", "\\\\", "$'x'", '$"x"', "''", '""'),
@@ -236,14 +236,14 @@ STATES: Final = [(shell, opening) for shell, some in OPENINGS.items() for openin
 def attack(  # noqa: PLR0913 # the last two are of a few
     shell: Shell, names: list[str], typed: str, name: str, *, key: str = "\t", closing: str = ""
 ) -> str:
-    """Complete what is typed, close it, and press Enter; return what comes of it.
+    """Complete typed text, type ``closing``, and press Enter; return the outcome.
 
-    It is "exact" if rind gets the only name there is, "nothing" if nothing is inserted, by us; all
-    else is wrong.
+    It is "exact" if rind gets the one name, "nothing" if completion inserted nothing; any other
+    outcome is a failure.
     """
     names[:] = [name]
     line = shell.press(typed + key)
-    inserted = shell.asked and not typed.startswith(line)  # fish takes a last backslash away
+    inserted = shell.asked and not typed.startswith(line)  # fish removes a last backslash
     runs = []
     if inserted:
         runs = shell.enter(closing)
@@ -258,7 +258,7 @@ def attack(  # noqa: PLR0913 # the last two are of a few
 
 
 def check(outcomes: Sequence[str], nothing: float = 1.0) -> None:
-    """Assert that nothing goes wrong, and that not for too many names nothing is inserted."""
+    """Assert that no outcome is a failure, and at most the share ``nothing`` is "nothing"."""
     wrong = [outcome for outcome in outcomes if outcome not in {"exact", "nothing"}]
     assert not wrong, f"{len(wrong)} of {len(outcomes)}"
     assert outcomes.count("nothing") <= nothing * len(outcomes)
@@ -279,18 +279,20 @@ def _unclosed(opening: str) -> str:
 
 
 @pytest.mark.parametrize(("shell", "opening"), STATES)
-def test_a_name(shells: Shells, names: list[str], shell: str, opening: str) -> None:
+def test_a_hostile_name_is_inserted_exactly_or_not_at_all(
+    shells: Shells, names: list[str], shell: str, opening: str
+) -> None:
     typed = f"rind cat {opening}"
     outcomes = []
     for name in (_begun(opening) + rest for rest in NAMES):
-        # It may go on after one of these, to fish: it leaves a quote open.
+        # fish leaves the quote open after one of these, since the name may continue.
         closing = _unclosed(opening) if shell == "fish" and name[-1] in "=@:.,-" else ""
         outcomes.append(attack(shells(shell), names, typed, name, closing=closing))
     check(outcomes, nothing=0.1)
 
 
 @pytest.mark.parametrize(("shell", "opening"), [("bash", ""), ("bash", '"'), ("zsh", "")])
-def test_a_name_where_more_is_special(
+def test_more_special_characters_do_no_harm(
     shells: Shells, names: list[str], shell: str, opening: str
 ) -> None:
     special = shells(shell, OPTIONS[shell])
@@ -304,7 +306,7 @@ def test_a_name_where_more_is_special(
     )
 
 
-# What shells expand, or what ends a word, if it is not quoted.
+# Text that shells expand, or that ends a word, unless it is quoted.
 ACTIVE: Final = [
     *(char for char in SPECIAL if char != " "),
     *("$x/", "${x}/", "$(touch P)", "$(touch P)/", "`touch P`", "`touch P`/", "(touch P)/"),
@@ -318,7 +320,7 @@ ACTIVE: Final = [
 
 @pytest.mark.parametrize("opening", ["", "'", '"'])
 @pytest.mark.parametrize("shell", SCRIPTS)
-def test_a_word_that_is_not_literal(
+def test_a_word_that_is_not_literal_does_no_harm(
     shells: Shells, names: list[str], shell: str, opening: str
 ) -> None:
     key = "\x14" if shell == "zsh" else "\t"
@@ -332,7 +334,7 @@ def test_a_word_that_is_not_literal(
     )
 
 
-# --- what comes before and after it -----------------------------------------------------------
+# --- text before and after the name -----------------------------------------------------------
 
 SOME: Final = [
     *("a" + HOSTILE, "a`touch P`", "a$(touch P)", "a$x", "a!!", "a'", 'a"', "a\\", "a\\\\b", "a;b"),
@@ -353,7 +355,7 @@ ONLY: Final = {
 
 
 @pytest.mark.parametrize("shell", SCRIPTS)
-def test_words_before_it(shells: Shells, names: list[str], shell: str) -> None:
+def test_words_before_the_name_do_no_harm(shells: Shells, names: list[str], shell: str) -> None:
     check(
         [
             attack(shells(shell), names, f"{before}{opening}a", name)
@@ -376,7 +378,9 @@ AROUND: Final = {
 
 
 @pytest.mark.parametrize("shell", SCRIPTS)
-def test_inside_a_substitution(shells: Shells, names: list[str], shell: str) -> None:
+def test_a_name_inside_a_substitution_does_no_harm(
+    shells: Shells, names: list[str], shell: str
+) -> None:
     outcomes = []
     for before, after in AROUND[shell]:
         for opening in ("", "'", '"'):
@@ -386,7 +390,7 @@ def test_inside_a_substitution(shells: Shells, names: list[str], shell: str) -> 
     check(outcomes)
 
 
-# "|" is where the cursor is.
+# "|" marks the cursor.
 MIDDLES: Final = [
     *("'a|'", "'a|; touch P'", "'a| ; touch P'", "'a|b; touch P' 'c'", r"'a|; touch P \'", '"a|"'),
     *('"a|; touch P"', '"a| ; touch P" ""', r'"a|; touch P \""', "a|';touch P'", "a|b';touch P'"),
@@ -395,7 +399,7 @@ MIDDLES: Final = [
 
 
 @pytest.mark.parametrize("shell", SCRIPTS)
-def test_a_cursor_in_the_middle(shells: Shells, names: list[str], shell: str) -> None:
+def test_a_cursor_in_the_middle_does_no_harm(shells: Shells, names: list[str], shell: str) -> None:
     for middle in MIDDLES:
         before, _, after = middle.partition("|")
         back = "\x02" * len(after)
@@ -406,8 +410,10 @@ def test_a_cursor_in_the_middle(shells: Shells, names: list[str], shell: str) ->
             assert shells(shell).harm() == set(), line
 
 
-def test_a_quote_that_readline_takes_for_closed(shells: Shells, names: list[str]) -> None:
-    """It is left open: Enter runs nothing yet."""
+def test_an_open_quote_that_readline_misreads_runs_nothing(
+    shells: Shells, names: list[str]
+) -> None:
+    """The quote stays open, so Enter runs nothing yet."""
     for name in FEW:
         names[:] = [name]
         line = shells("bash").press("echo $'it\\'s'; rind cat 'a\t")
@@ -433,15 +439,17 @@ SHORT_OPENINGS: Final = ["", "\\", "'", '"', "a", "'a", '"a']
 
 @pytest.mark.parametrize("opening", SHORT_OPENINGS)
 @pytest.mark.parametrize("shell", SCRIPTS)
-def test_two_names(shells: Shells, names: list[str], shell: str, opening: str) -> None:
+def test_two_names_insert_their_common_prefix(
+    shells: Shells, names: list[str], shell: str, opening: str
+) -> None:
     quote = _unclosed(opening)
     typed = f"rind cat {opening}"
     for pair in PAIRS:
         if shell == "fish" and {".", "~"}.intersection(pair):
-            continue  # which it does not show
+            continue  # names that fish does not offer
         names[:] = [_begun(opening) + name for name in pair]
         line = shells(shell).press(f"{typed}\t")
-        # zsh inserts of an escape what is common to two.
+        # zsh may insert only the part of an escape that both names share.
         if typed.startswith(line) or (shell == "zsh" and line.endswith("\\")):
             shells(shell).clear()
         else:
@@ -451,8 +459,8 @@ def test_two_names(shells: Shells, names: list[str], shell: str, opening: str) -
 
 
 @pytest.mark.parametrize("keys", ["\x1b*", "\x1b?", "\x14", "\x14\x14", "\t\t", "\t\x14"])
-def test_other_keys_of_readline(shells: Shells, names: list[str], keys: str) -> None:
-    """They insert all, list all, or insert each in the place of the one before."""
+def test_other_keys_of_readline_do_no_harm(shells: Shells, names: list[str], keys: str) -> None:
+    """They insert all names, list all, or insert each in place of the previous one."""
     for opening in SHORT_OPENINGS:
         typed = f"rind cat {opening}"
         for some in (SOME[:1], SOME[:2], SOME, ["a b", "a'b", "$(touch P)"]):
@@ -471,7 +479,9 @@ def test_other_keys_of_readline(shells: Shells, names: list[str], keys: str) -> 
 
 
 @pytest.mark.parametrize("shell", SCRIPTS)
-def test_labels_contexts_and_variables(shells: Shells, names: list[str], shell: str) -> None:
+def test_labels_contexts_and_variables_do_no_harm(
+    shells: Shells, names: list[str], shell: str
+) -> None:
     outcomes = []
     for option in ("--service", "--project", "--container", "--context", "--env"):
         for typed in (f"{option} ", f"{option}=", f"{option} '", f'{option} "', f'"{option}='):

@@ -1,4 +1,4 @@
-"""What to type instead of what is no program; under real shells and on real engines."""
+"""Hints for words that are not programs; in real shells, on real engines."""
 
 import pytest
 from conftest import Containers, TestContainer, one_line
@@ -10,36 +10,36 @@ from rind.errors import StartError
 from rind.model import Container
 
 WORDS = {
-    ("cd", "/tmp"): "it would only change a shell that ends at once: rind -w /tmp COMMAND",
-    ("exit",): "each rind ends with its command; a shell to stay in is: rind",
-    ("export", "A=1"): "it would only change a shell that ends at once: rind -e A=1 COMMAND",
+    ("cd", "/tmp"): "it would change only a shell that exits at once; use: rind -w /tmp COMMAND",
+    ("exit",): "rind exits with its command; for an interactive shell: rind",
+    ("export", "A=1"): "it would change only a shell that exits at once; use: rind -e A=1 COMMAND",
     ("exec", "web", "ls"): "a service: rind -s web ls; a container: rind --container web ls",
-    ("alias", "a=b c"): "it is a part of the shell: rind -c 'alias '\"'\"'a=b c'\"'\"''",
-    ("ls -la",): "this word is one program's name: rind ls -la, or: rind -c 'ls -la'",
+    ("alias", "a=b c"): "it is part of the shell: rind -c 'alias '\"'\"'a=b c'\"'\"''",
+    ("ls -la",): "this word is taken as one program's name; use: rind ls -la, or: rind -c 'ls -la'",
     ("list",): "the option is: rind --list",
     ("doctor",): "the option is: rind --doctor",
-    ("ls | wc",): "this word is one program's name: rind -c 'ls | wc'",
-    ("A=1", "env"): "a variable is set by: rind -e A=1 env",
+    ("ls | wc",): "this word is taken as one program's name; use: rind -c 'ls | wc'",
+    ("A=1", "env"): "to set a variable: rind -e A=1 env",
     ("exec",): "leave it out, and name the container by -s SERVICE or --container NAME",
     ("exec", "-it", "web", "ls"): (
         "leave it out, and name the container by -s SERVICE or --container NAME"
     ),
-    ("-x",): "an option goes before the command, and before --: rind -x",
+    ("-x",): "options go before the command, and before --: rind -x",
 }
-"""Of programs that no image has."""
+"""Hints for words that are not programs in any image."""
 
 
 @pytest.mark.parametrize(("words", "hint"), WORDS.items())
-def test_a_hint_by_the_words(words: tuple[str, ...], hint: str) -> None:
+def test_the_first_word_gets_its_hint(words: tuple[str, ...], hint: str) -> None:
     assert hint_by_words(parse(["--", *words], {})) == hint
 
 
 @pytest.mark.parametrize("words", [["ls"], ["-"], ["/a b/c"], ["./a b"], [], ["-c", "cd /"], [""]])
-def test_no_hint(words: list[str]) -> None:
+def test_other_words_get_no_hint(words: list[str]) -> None:
     assert hint_by_words(parse(words, {})) == ""
 
 
-def test_a_shell_that_is_not_there_can_be_done_without() -> None:
+def test_a_missing_shell_gets_a_hint() -> None:
     missing = StartError("cannot start the command: /bin/sh: not found", 127)
     assert hint_of_shell(missing, Options(command=["ls"])).endswith("rind --no-pre-step")
     assert hint_of_shell(missing, Options(command=["/bin/sh"])) == ""
@@ -48,13 +48,13 @@ def test_a_shell_that_is_not_there_can_be_done_without() -> None:
     assert hint_of_shell(other, Options(command=["ls"])) == ""
 
 
-def test_source_is_spelt_as_every_shell_has_it() -> None:
+def test_the_hint_for_source_works_in_every_shell() -> None:
     hint = hint_by_words(Options(command=["source", "x y"]))
     assert hint.startswith("for one command: rind -c ")
     assert ". " in hint
 
 
-def test_a_hint_by_the_names_of_containers_and_services() -> None:
+def test_names_of_containers_and_services_get_a_hint() -> None:
     labels = {"com.docker.compose.service": "db"}
     web = Container("0" * 64, "web", "running", "Up", labels)
     named = Options(command=["web", "ls", "a b"])
@@ -65,7 +65,7 @@ def test_a_hint_by_the_names_of_containers_and_services() -> None:
 
 
 @pytest.mark.newest_engine
-def test_what_is_no_program_gets_one_line(busybox: TestContainer, containers: Containers) -> None:
+def test_a_missing_program_gets_one_line(busybox: TestContainer, containers: Containers) -> None:
     for target in (busybox, containers("busybox", ":"), containers("django", ":")):
         for words, hint in WORDS.items():
             done = target.rind("-T", "--", *words)
@@ -76,7 +76,7 @@ def test_what_is_no_program_gets_one_line(busybox: TestContainer, containers: Co
 
 
 @pytest.mark.newest_engine
-def test_a_program_of_such_a_name_goes_before(containers: Containers) -> None:
+def test_a_program_takes_precedence_over_a_hint(containers: Containers) -> None:
     target = containers("busybox", ":")
     program = "#!/bin/sh\\necho mine\\n"
     target.inside(f"printf '{program}' >/bin/list; cp /bin/list /bin/exit; chmod +x /bin/*")

@@ -1,4 +1,4 @@
-"""What goes wrong before a command is run, and how the program begins and ends."""
+"""Failures before a command is run, and the program's start and exit."""
 
 import os
 import socket
@@ -30,7 +30,9 @@ from conftest import RIND, TestContainer, one_line
         (["--container", "", "true"], "--container needs a value"),
     ],
 )
-def test_bad_options(busybox: TestContainer, args: list[str], said: str) -> None:
+def test_an_invalid_command_line_is_an_error(
+    busybox: TestContainer, args: list[str], said: str
+) -> None:
     done = busybox.rind(*args)
     assert (done.returncode, done.stdout) == (125, b"")
     assert said in one_line(done.stderr)
@@ -47,7 +49,7 @@ def rind_at(host: str, **env: str) -> subprocess.CompletedProcess[bytes]:
     )
 
 
-def test_no_socket(tmp_path: Path) -> None:
+def test_a_missing_socket_is_an_error(tmp_path: Path) -> None:
     done = rind_at(f"unix://{tmp_path}/docker.sock")
     assert done.returncode == 125
     assert f"there is no socket at unix://{tmp_path}/docker.sock (from DOCKER_HOST)" in one_line(
@@ -55,7 +57,7 @@ def test_no_socket(tmp_path: Path) -> None:
     )
 
 
-def test_a_socket_that_nobody_listens_at(tmp_path: Path) -> None:
+def test_a_socket_without_a_listener_is_an_error(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(str(tmp_path / "docker.sock"))
     done = rind_at(f"unix://{tmp_path}/docker.sock")
@@ -63,7 +65,7 @@ def test_a_socket_that_nobody_listens_at(tmp_path: Path) -> None:
     assert "nothing listens at" in one_line(done.stderr)
 
 
-def test_a_tcp_port_that_nobody_listens_at() -> None:
+def test_a_tcp_port_without_a_listener_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     done = rind_at(f"tcp://127.0.0.1:{port}")
@@ -71,7 +73,7 @@ def test_a_tcp_port_that_nobody_listens_at() -> None:
     assert "nothing listens at" in one_line(done.stderr)
 
 
-def test_permission_denied_on_the_socket(tmp_path: Path) -> None:
+def test_a_denied_permission_on_the_socket_is_an_error(tmp_path: Path) -> None:
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
     path = tmp_path / "docker.sock"
@@ -79,9 +81,9 @@ def test_permission_denied_on_the_socket(tmp_path: Path) -> None:
         sock.bind(str(path))
         sock.listen()
         path.chmod(0o600)
-        # Root may connect to anything: the connection is made as nobody, in a child.
+        # Root may connect to any socket: a child connects as another user.
         program = (
-            # Not every user can read this Python's files: all is imported before.
+            # Not every user can read this Python's files: import all modules before.
             "import asyncio, os, sys, rind.attach, rind.cli.program, rind.engine.pooled;"
             "os.setgroups([]); os.setgid(65534); os.setuid(65534);"
             "sys.argv[1:] = ['true']; sys.exit(rind.cli.program.run())"
@@ -102,7 +104,7 @@ def test_permission_denied_on_the_socket(tmp_path: Path) -> None:
 
 @contextmanager
 def answering(path: Path, answer: bytes) -> Iterator[str]:
-    """Serve a socket that says ``answer`` to whatever it is asked."""
+    """Serve a socket that sends ``answer`` to every request."""
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
         server.listen()
@@ -135,7 +137,7 @@ def answering(path: Path, answer: bytes) -> Iterator[str]:
         b"\xff\x00" * 5000,
     ],
 )
-def test_a_socket_that_is_not_an_engine(tmp_path: Path, answer: bytes) -> None:
+def test_a_socket_of_another_server_is_an_error(tmp_path: Path, answer: bytes) -> None:
     with answering(tmp_path / "docker.sock", answer) as url:
         done = rind_at(url)
     assert done.returncode == 125
@@ -144,7 +146,7 @@ def test_a_socket_that_is_not_an_engine(tmp_path: Path, answer: bytes) -> None:
     assert "Docker Engine" in line
 
 
-def test_a_text_of_the_engines_cannot_move_the_cursor(tmp_path: Path) -> None:
+def test_an_engines_message_cannot_move_the_cursor(tmp_path: Path) -> None:
     body = b'{"message": "a\\u001b[2Jb\\nrind: c\\u009b"}'
     head = "HTTP/1.1 500 No\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n"
     answer = head.format(len(body)).encode() + body
@@ -156,7 +158,7 @@ def test_a_text_of_the_engines_cannot_move_the_cursor(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["npipe:////./pipe/x", "fd://"])
-def test_a_transport_that_there_is_not(host: str) -> None:
+def test_an_unsupported_transport_is_an_error(host: str) -> None:
     done = rind_at(host)
     assert done.returncode == 125
     assert f"no transport for the engine {host} (from DOCKER_HOST)" in one_line(done.stderr)
@@ -170,7 +172,7 @@ def test_a_password_in_the_engines_address_is_not_printed() -> None:
         assert b"s3cret" not in done.stderr
 
 
-def test_an_address_without_a_port_is_tried_at_dockers(tmp_path: Path) -> None:
+def test_an_address_without_a_port_gets_dockers_port(tmp_path: Path) -> None:
     done = rind_at("localhost:")
     assert done.returncode == 125
     assert "tcp://localhost:2375 (from DOCKER_HOST)" in one_line(done.stderr)
@@ -183,13 +185,15 @@ def test_an_address_without_a_port_is_tried_at_dockers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [["-u", b"\xff"], ["-w", b"/\xff"], ["--context", b"\xff"]])
-def test_bytes_that_are_no_text(busybox: TestContainer, words: list[str | bytes]) -> None:
+def test_values_that_are_not_utf8_are_rejected(
+    busybox: TestContainer, words: list[str | bytes]
+) -> None:
     done = busybox.rind(*words, "--explain", "true")
     assert done.returncode == 125
     assert "needs text in UTF-8, but got '" in one_line(done.stderr)
 
 
-def test_variables_from_a_pipe(busybox: TestContainer) -> None:
+def test_variables_are_read_from_a_pipe(busybox: TestContainer) -> None:
     script = f"""{RIND} --env-file <(echo A=1; sleep .2; echo B=2) -c 'echo "$A$B"'"""
     done = subprocess.run(
         ["bash", "-c", script],
@@ -205,7 +209,7 @@ def test_variables_from_a_pipe(busybox: TestContainer) -> None:
 # --- how it begins and ends ------------------------------------------------------------------
 
 
-def test_a_closed_stdin_is_no_stdin(busybox: TestContainer) -> None:
+def test_a_closed_stdin_is_read_as_empty(busybox: TestContainer) -> None:
     done = subprocess.run(
         ["sh", "-c", f"exec {RIND} cat <&-"],
         env=busybox.environ(),
@@ -230,7 +234,7 @@ def test_a_full_disk_is_an_error(busybox: TestContainer) -> None:
     assert "No space left on device" in one_line(done.stderr)
 
 
-def test_version_and_help() -> None:
+def test_version_help_and_manual_are_printed() -> None:
     for args, said in [("-V", "rind 0.1.0\n"), ("--version", "rind 0.1.0\n")]:
         done = subprocess.run([RIND, args], capture_output=True, text=True, check=True)
         assert done.stdout == said
@@ -242,7 +246,7 @@ def test_version_and_help() -> None:
     assert done.stdout.startswith(".TH RIND 1 ")
 
 
-def test_an_ordinary_run_loads_no_library_that_it_does_not_need(busybox: TestContainer) -> None:
+def test_an_ordinary_run_imports_no_slow_library(busybox: TestContainer) -> None:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "rind", "-T", "true"],
         env=busybox.environ(),
@@ -269,10 +273,8 @@ def test_an_ordinary_run_loads_no_library_that_it_does_not_need(busybox: TestCon
         ["-c", "kill -9 $$"],
     ],
 )
-def test_it_ends_as_well_where_it_does_not_end_in_full(
-    busybox: TestContainer, args: list[str]
-) -> None:
-    """As a user's does: all tests that ask for warnings end in full."""
+def test_the_quick_exit_loses_no_output_or_status(busybox: TestContainer, args: list[str]) -> None:
+    """A user's run exits quickly; with PYTHONWARNINGS, as in other tests, it exits in full."""
     in_full = busybox.rind(*args)
     assert in_full.stdout or in_full.stderr or in_full.returncode
     at_once = busybox.rind(*args, PYTHONWARNINGS="")

@@ -11,7 +11,7 @@ from rind.cli.options import Option
         ("--json", "", "--json", "", ""),
     ],
 )
-def test_how_an_option_is_written(
+def test_an_option_knows_its_names_and_value(
     names: str, metavar: str, long: str, short: str, value: str
 ) -> None:
     option = Option(names, lambda _options, _value: None, "help", metavar=metavar)

@@ -8,13 +8,13 @@ from rind.errors import UsageError
 
 
 def parsed(argv: list[str], env: dict[str, str]) -> Options:
-    """Return the options without their words."""
+    """Return the parsed options, but not as they were typed."""
     options = parse(argv, env)
     options.typed = []
     return options
 
 
-def test_nothing_is_the_default_command() -> None:
+def test_no_words_select_the_default_command() -> None:
     assert parse([], {}) == Options()
 
 
@@ -50,11 +50,11 @@ def test_nothing_is_the_default_command() -> None:
         (["--version"], Options(action="version")),
     ],
 )
-def test_words(argv: list[str], expected: Options) -> None:
+def test_options_and_command_are_parsed(argv: list[str], expected: Options) -> None:
     assert parsed(argv, {}) == expected
 
 
-def test_the_options_as_they_were_typed() -> None:
+def test_typed_options_are_kept_without_shim() -> None:
     argv = ["-uroot", "--shim", "d", "-e", "--shim", "--wait=5s", "--shim=x", "-nT", "--", "a=-q"]
     options = parse(argv, {})
     assert options.typed == ["-uroot", "-e", "--shim", "--wait=5s", "-nT"]
@@ -85,8 +85,8 @@ def test_the_options_as_they_were_typed() -> None:
         (["-ad"], "--all cannot be combined with --detach"),
         (["--index", "0"], "--index needs a number from 1 on, or the name of a swarm's node, but"),
         (["--index", "-1"], "--index needs a number from 1 on, or the name of a swarm's node, but"),
-        (["--shell", "bin/sh"], "--shell needs an absolute path of the container, or a name"),
-        (["--shell", ""], "--shell needs an absolute path of the container, or a name"),
+        (["--shell", "bin/sh"], "--shell needs an absolute path in the container, or a name"),
+        (["--shell", ""], "--shell needs an absolute path in the container, or a name"),
         (["--timeout", "1m30"], "--timeout needs a duration"),
         (["--timeout", "1mm"], "--timeout needs a duration"),
         (["--list", "ls"], "--list runs no command, but got 'ls'"),
@@ -100,7 +100,7 @@ def test_the_options_as_they_were_typed() -> None:
         (["--\udcff"], r"unknown option --\udcff: see: rind --help"),
     ],
 )
-def test_mistakes(argv: list[str], said: str) -> None:
+def test_mistakes_are_usage_errors(argv: list[str], said: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse(argv, {})
     assert str(caught.value).startswith(said)
@@ -114,18 +114,18 @@ def test_mistakes(argv: list[str], said: str) -> None:
         if option.is_checked and option.metavar.strip("[]") == option.metavar != ""
     ],
 )
-def test_a_value_that_is_not_utf8(name: str) -> None:
+def test_a_value_that_is_not_utf8_is_rejected(name: str) -> None:
     for argv in ([name, "/a\udcff", "x"], [f"{name}=/a\udcff"]):
         with pytest.raises(UsageError) as caught:
             parse(argv, {})
         assert str(caught.value) == rf"{name} needs text in UTF-8, but got '/a\udcff'"
 
 
-def test_a_value_that_may_be_left_out_is_no_word_of_its_own() -> None:
+def test_an_optional_value_needs_an_equals_sign() -> None:
     options = parse(["-aT", "everywhere"], {})
     assert (options.all, options.everywhere, options.command) == (True, False, ["everywhere"])
     assert parse(["--all=everywhere"], {}).everywhere
-    with pytest.raises(UsageError, match="--all takes no value but everywhere, but got 'x'"):
+    with pytest.raises(UsageError, match="--all takes no value except everywhere, but got 'x'"):
         parse(["--all=x"], {})
 
 
@@ -145,18 +145,18 @@ def test_the_last_of_two_opposites_counts() -> None:
 
 
 @pytest.mark.parametrize("name", ["RIND_LABEL", "RIND_CONTAINER", "RIND_SERVICE", "RIND_PROJECT"])
-def test_a_default_that_is_not_utf8(name: str) -> None:
+def test_a_default_that_is_not_utf8_is_rejected(name: str) -> None:
     with pytest.raises(UsageError, match=rf"^{name} needs text in UTF-8, but got 'a.udcff'$"):
         parse([], {name: "a\udcff"})
 
 
-def test_a_default_that_is_not_used_is_not_looked_at() -> None:
+def test_an_unused_default_is_not_checked() -> None:
     env = dict.fromkeys(("RIND_CONTAINER", "RIND_SERVICE", "RIND_PROJECT"), "\udcff")
     assert parse(["--container", "x"], env).container == "x"
     assert parse(["-s", "x", "-p", "y"], env).service == "x"
 
 
-def test_defaults_from_the_environment() -> None:
+def test_typed_options_override_the_environment() -> None:
     assert parsed([], {"RIND_CONTAINER": "web", "RIND_LABEL": "x"}) == Options(
         container="web", label="x"
     )
@@ -164,7 +164,7 @@ def test_defaults_from_the_environment() -> None:
     assert parse(["--label", "y"], {"RIND_LABEL": "x"}).label == "y"
     env = {"RIND_CONTAINER": "c", "RIND_SERVICE": "s", "RIND_PROJECT": "p"}
     assert parse([], env).container == "c"
-    # What is typed is meant, whatever the environment says.
+    # Typed options override the environment.
     assert parsed(["-s", "web"], env) == Options(service="web", project="p")
     assert parsed(["--index", "2"], env) == Options(service="s", project="p", index=2)
     assert parsed(["--index", "node2"], {}).index == "node2"
@@ -173,13 +173,13 @@ def test_defaults_from_the_environment() -> None:
 
 
 @given(st.lists(st.text()))
-def test_all_words_after_the_options_are_the_commands(words: list[str]) -> None:
+def test_all_words_after_the_options_belong_to_the_command(words: list[str]) -> None:
     assert parse(["--", *words], {}).command == words
     assert parse(["-t", "cmd", *words], {}).command == ["cmd", *words]
 
 
 @given(st.lists(st.text() | st.sampled_from(["-e", "-c", "--", "--env", "-it", "--user=x"])))
-def test_any_words_parse_or_are_a_usage_error(words: list[str]) -> None:
+def test_any_words_yield_options_or_a_usage_error(words: list[str]) -> None:
     try:
         command = parse(words, {}).command
     except UsageError:
@@ -200,5 +200,5 @@ def test_any_words_parse_or_are_a_usage_error(words: list[str]) -> None:
         ("0", 0),
     ],
 )
-def test_durations(text: str, seconds: float) -> None:
+def test_durations_are_parsed_to_seconds(text: str, seconds: float) -> None:
     assert parse(["--timeout", text, "true"], {}).timeout == seconds

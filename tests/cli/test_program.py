@@ -1,4 +1,4 @@
-"""What is printed, whatever stdout is; the rest of the program is in test_main."""
+"""Printing to any stdout, and a lack of resources; test_main tests the rest of the program."""
 
 import os
 import random
@@ -12,7 +12,7 @@ import pytest
 from conftest import RIND, TIMEOUT, TestContainer, wait_until
 
 
-def test_a_full_stdout_that_does_not_wait_is_waited_for() -> None:
+def test_a_full_nonblocking_stdout_is_waited_for() -> None:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     filled = 0
@@ -29,13 +29,15 @@ def test_a_full_stdout_that_does_not_wait_is_waited_for() -> None:
     assert said.endswith(b"ended it.\n")
 
 
-def test_a_time_limit_holds_while_a_file_is_read(busybox: TestContainer, tmp_path: Path) -> None:
+def test_the_time_limit_applies_while_a_file_is_read(
+    busybox: TestContainer, tmp_path: Path
+) -> None:
     os.mkfifo(tmp_path / "variables")
     done = busybox.rind("--timeout", "0.3", "--env-file", str(tmp_path / "variables"), "env")
     assert (done.returncode, done.stdout, done.stderr) == (124, b"", b"")
 
 
-def test_what_only_prints_loads_no_event_loop() -> None:
+def test_an_action_that_only_prints_imports_no_asyncio() -> None:
     script = "import sys; sys.argv[1:] = ['--version']; import rind.cli.program as p; p.run()"
     loaded = subprocess.run(
         [sys.executable, "-c", f"{script}; print(*sys.modules)"],
@@ -73,16 +75,16 @@ def hook(event, args):
 
 sys.addaudithook(hook)
 """
-"""Python's audit events are what it asks of the system: here, one of them is refused, or there is
-no more memory from then on."""
+"""Python raises an audit event for each request to the system: this refuses one of them, or limits
+the memory from then on."""
 
 
 def outcome(
     busybox: TestContainer, words: list[str], mark: str, **env: str
 ) -> tuple[int, list[str], bool]:
-    """Run a command that does not end, and send SIGTERM once it is there.
+    """Run a command that does not end, and send SIGTERM once it runs.
 
-    Return the status, what was said, and whether the command was left.
+    Return the status, the lines on stderr, and whether the command was left running.
     """
     sleep = f"[{mark[0]}]{mark[1:]}"
     with subprocess.Popen(
@@ -101,16 +103,18 @@ def outcome(
 
 
 def check(status: int, said: list[str], *, is_left: bool) -> None:
-    """Check that nothing was left in silence, and that a failure is told without a traceback."""
+    """Check that a command left running and a failure are reported, without a traceback."""
     assert status in {125, -15}, said
     assert all(line.startswith("rind: ") for line in said), said
-    told = any("may be left running" in line or "may still be running" in line for line in said)
-    assert told or not is_left
+    is_reported = any(
+        "may be left running" in line or "may still be running" in line for line in said
+    )
+    assert is_reported or not is_left
     assert len(said) <= 1, said
 
 
 @pytest.mark.newest_engine
-def test_too_few_descriptors(busybox: TestContainer) -> None:
+def test_a_lack_of_descriptors_is_reported(busybox: TestContainer) -> None:
     for number in range(5, 12):
         mark = str(uuid.uuid4().int % 10**8 + 10**8)
         words = ["prlimit", f"--nofile={number}", RIND]
@@ -121,12 +125,12 @@ def test_too_few_descriptors(busybox: TestContainer) -> None:
 
 @pytest.mark.newest_engine
 @pytest.mark.parametrize("kind", ["descriptors", "memory", "import", "disk", "limit"])
-def test_a_failure_at_any_moment_leaves_nothing_in_silence(
+def test_a_failure_at_any_moment_reports_a_command_left_running(
     busybox: TestContainer, tmp_path: Path, kind: str
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(FAULTS)
     chosen = random.Random(kind)
-    # The start is requested after about 360; about 1000 are all.
+    # The start is requested after about 360 events; a run has about 1000.
     for number in sorted(chosen.sample(range(150, 950), 4)):
         mark = str(uuid.uuid4().int % 10**8 + 10**8)
         env = {"PYTHONPATH": str(tmp_path), "FAULT": f"{number}:{kind}", "PYTHONWARNINGS": ""}

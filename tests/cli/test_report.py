@@ -15,12 +15,12 @@ from rind.cli.report import age, clean, cut, line, table
         ("\udcff", ""),
     ],
 )
-def test_clean(text: str, cleaned: str) -> None:
+def test_clean_removes_control_characters(text: str, cleaned: str) -> None:
     assert clean(text) == cleaned
     assert clean(text).isprintable()
 
 
-def test_a_line_is_one_line() -> None:
+def test_a_message_is_one_line() -> None:
     assert line("a\nb") == "rind: a b\n"
 
 
@@ -43,7 +43,7 @@ def test_a_line_is_one_line() -> None:
         (730 * 86400, "2 years"),
     ],
 )
-def test_age(seconds: float, said: str) -> None:
+def test_age_uses_the_largest_unit(seconds: float, said: str) -> None:
     assert age(seconds) == said
 
 
@@ -61,11 +61,11 @@ def test_age(seconds: float, said: str) -> None:
         ("", 0, ""),
     ],
 )
-def test_cut(text: str, width: int, left: str) -> None:
+def test_cut_shortens_to_the_width(text: str, width: int, left: str) -> None:
     assert cut(text, width) == left
 
 
-def test_a_tables_columns_are_aligned_as_they_are_seen() -> None:
+def test_columns_are_aligned_by_their_width_on_the_screen() -> None:
     rows = [("A", "EMPTY", "C", "D"), ("漢字", "", "c", "dd"), ("abc", "", "", "d" * 60)]
     assert table(rows) == ["A     C  D", "漢字  c  dd", f"abc      {'d' * 60}"]
     assert table(rows, 12) == ["A     C  D", "漢字  c  dd", "abc      dd…"]

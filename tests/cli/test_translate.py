@@ -4,14 +4,14 @@ from rind.decide.profile import Profile
 from rind.decide.selection import Wanted
 
 
-def test_wanted() -> None:
+def test_wanted_holds_the_selection_options() -> None:
     options = parse(["-s", "web", "-p", "shop", "--index", "2", "--label", "x", "ls"], {})
     assert wanted(options) == Wanted(service="web", project="shop", index=2, label="x")
     assert wanted(parse(["--container", "web"], {})) == Wanted(container="web")
     assert wanted(parse(["--all=everywhere"], {})) == Wanted(everywhere=True)
 
 
-def test_the_paths_among_the_words() -> None:
+def test_wanted_holds_the_paths_among_the_words() -> None:
     words = ["/a/x.py", "x", "--file=/b", "file:///c", "-o", "./d", "--uri=file:///e", "a=/f"]
     assert wanted(parse(["--map-paths", *words], {})) == Wanted(
         paths=("/a/x.py", "/b", "/c", "/e"), map_paths=True
@@ -20,7 +20,7 @@ def test_the_paths_among_the_words() -> None:
     assert wanted(parse(["--all", "/a"], {})) == Wanted()
 
 
-def test_described() -> None:
+def test_described_prefers_the_users_words() -> None:
     profile = Profile(command="bash -l", shell="/bin/bash")
     assert described(parse(["echo", "a b"], {}), profile) == "echo 'a b'"
     assert described(parse(["-c", "ls $1", "x"], {}), profile) == "-c 'ls $1' x"

@@ -1,4 +1,4 @@
-"""The variables that ``-e`` and ``--env-file`` ask for."""
+"""The variables of ``-e`` and ``--env-file``."""
 
 import os
 import threading
@@ -17,11 +17,11 @@ def test_files_first_then_options_and_the_last_one_wins(tmp_path: Path) -> None:
     assert environment(files, ["C=3", "D"], {"D": "4"}) == {"A": "1", "B": "2", "C": "3", "D": "4"}
 
 
-def test_a_name_alone_that_is_not_set_here_is_left_out() -> None:
+def test_a_name_without_a_value_here_is_left_out() -> None:
     assert environment([], ["NOPE"], {}) == {}
 
 
-def test_lines_of_a_file_are_taken_as_docker_takes_them(tmp_path: Path) -> None:
+def test_lines_of_a_file_are_read_as_docker_reads_them(tmp_path: Path) -> None:
     file = tmp_path / "env"
     file.write_bytes(
         b"\xef\xbb\xbf# comment\r\n  INDENTED=x  \r\n"
@@ -35,12 +35,12 @@ def test_lines_of_a_file_are_taken_as_docker_takes_them(tmp_path: Path) -> None:
     }
 
 
-def test_a_carriage_return_within_a_line_is_the_values(tmp_path: Path) -> None:
+def test_a_carriage_return_within_a_line_is_kept(tmp_path: Path) -> None:
     (tmp_path / "env").write_bytes(b"A=1\r2\r\nB=3")
     assert environment([str(tmp_path / "env")], [], {}) == {"A": "1\r2", "B": "3"}
 
 
-def test_a_pipe_that_is_filled_slowly(tmp_path: Path) -> None:
+def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
     path = tmp_path / "fifo"
     os.mkfifo(path)
 
@@ -57,12 +57,12 @@ def test_a_pipe_that_is_filled_slowly(tmp_path: Path) -> None:
         thread.join()
 
 
-def test_a_file_with_no_end_is_refused() -> None:
+def test_an_endless_file_is_refused() -> None:
     with pytest.raises(UsageError, match="the environment file /dev/zero is longer than 16777216"):
         environment(["/dev/zero"], [], {})
 
 
-def test_the_longest_file(tmp_path: Path) -> None:
+def test_a_file_may_have_16_mib(tmp_path: Path) -> None:
     file = tmp_path / "env"
     file.write_bytes(b"#".ljust(2**24 - 4) + b"\nA=1")
     assert environment([str(file)], [], {}) == {"A": "1"}
@@ -71,7 +71,7 @@ def test_the_longest_file(tmp_path: Path) -> None:
         environment([str(file)], [], {})
 
 
-def test_a_file_of_any_name(tmp_path: Path) -> None:
+def test_a_file_may_have_any_name(tmp_path: Path) -> None:
     path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
     with pytest.raises(UsageError) as caught:
         environment([path], [], {})
@@ -98,7 +98,7 @@ def test_a_file_of_any_name(tmp_path: Path) -> None:
         ("A\n=s3cret", r"here: the variable name 'A\n' has white space in it"),
     ],
 )
-def test_a_mistake_is_told_without_the_value(variable: str, said: str) -> None:
+def test_a_mistake_is_reported_without_the_value(variable: str, said: str) -> None:
     with pytest.raises(UsageError) as caught:
         checked_variable(variable, "here")
     assert str(caught.value).startswith(said)
@@ -116,7 +116,7 @@ def test_a_mistake_is_told_without_the_value(variable: str, said: str) -> None:
         (b"A\npassword: x", "line 2: white space, and no equals sign"),
     ],
 )
-def test_a_file_with_a_mistake(tmp_path: Path, content: bytes, said: str) -> None:
+def test_a_mistake_in_a_file_is_reported(tmp_path: Path, content: bytes, said: str) -> None:
     file = tmp_path / "env"
     file.write_bytes(content)
     with pytest.raises(UsageError, match=said):

@@ -1,1 +1,1 @@
-"""What the command line does beside running a command."""
+"""The command line's actions other than running a command."""

@@ -1,17 +1,17 @@
-"""Completion: which words may stand where the cursor is.
+"""Completion: the candidates for the word at the cursor.
 
 A shell's script knows no options: at each TAB it calls ``rind --complete SHELL WORD...`` with the
 words up to the cursor, and offers the printed lines. bash splits words at ``=`` and ``:``, so its
-script passes the whole line; fish's passes the last word as it was typed.
+script passes the whole line; fish's script passes the last word as it was typed.
 
 Candidates are hostile: a file in the container may be named ``$(reboot)``. The local shell must
-never expand one when Enter is pressed. zsh and fish quote what they insert; for bash, it is
-quoted here. A word that is not literal, such as ``$x/``, is not completed: the shell would expand
-it together with the candidate.
+never expand one when Enter is pressed. zsh and fish quote the candidates that they insert; for
+bash, this module quotes them. A word that is not literal, such as ``$x/``, is not completed: the
+shell would expand it together with the candidate.
 
-:func:`decide` is pure. Candidates for the command and its arguments come from the container, from
-where the command would run: after the pre-step, in its directory. An error message in the middle of
-a line helps nobody, so after any error there are no candidates.
+:func:`decide` is pure. Candidates for the command and its arguments come from the container, listed
+as the command would see them: after the pre-step, in its working directory. After any error there
+are no candidates, since a message in the middle of the line would not help.
 """
 
 from __future__ import annotations
@@ -42,22 +42,22 @@ if TYPE_CHECKING:
 __all__ = ["LIMIT", "SCRIPTS", "Gap", "answer", "decide"]
 
 ASK_LIMIT: Final = 1.5
-"""Seconds for the container to answer: a cold engine takes 0.3, a pre-step may take any time."""
+"""Seconds for the container to answer: a cold engine takes 0.3, a pre-step any time."""
 LIMIT: Final = 3.0
-"""Seconds for everything: to end the tree of a pre-step that hangs takes 0.1, or 1 under load."""
+"""Seconds for everything: ending the tree of a pre-step that hangs takes 0.1, or 1 under load."""
 
 OUTPUT_LIMIT: Final = 4 * 2**20
-"""Bytes of a container's answer, 10 000 paths of 400 bytes. A longer one gives no candidates."""
+"""Bytes of a container's answer, 10 000 paths of 400 bytes. A longer one yields no candidates."""
 CANDIDATE_LIMIT: Final = 10_000
-"""Candidates. Of more, none is offered: a part may share a prefix that not all of them have."""
+"""Candidates. Larger sets are not offered: a subset may share a prefix that the others lack."""
 LENGTH_LIMIT: Final = 4096
 """Bytes of a candidate: Linux's PATH_MAX."""
 
 SCRIPTS: Final = {
-    # What readline is to replace is $2, as it was typed, but without an open quote: what is
-    # printed goes after it. With filenames, readline lists only the ends of paths; a single
-    # match is none, or a directory of this machine with that name would add a slash. Asked to
-    # insert all matches (42 is "*"), readline removes the open quote.
+    # $2 is the text that readline replaces, as typed but without an open quote; the printed text
+    # is appended to it. With "filenames", readline lists only the last part of each path. A single
+    # match is not marked so: a directory of that name on this machine would add a slash. When it
+    # inserts all matches (COMP_TYPE 42 is "*"), readline removes the open quote: none are offered.
     "bash": r"""_rind() {
   COMPREPLY=()
   (( COMP_TYPE != 42 )) || return
@@ -69,10 +69,10 @@ SCRIPTS: Final = {
 } 2>/dev/null
 complete -F _rind rind
 """,
-    # zsh quotes what it inserts, with three exceptions. Within backquotes, a second shell unquotes
-    # it once more. In an open brace, or after a bracket, the word is not the one on the line. Of
-    # "\!" within $(...), the backslash stays. Hidden by -p, the folder is not listed with each
-    # file.
+    # zsh quotes the candidates that it inserts, with three exceptions, which are not offered.
+    # Within backquotes, a second shell unquotes them once more. In an open brace, or after a
+    # bracket, zsh's word differs from the one on the line. Within $(...), the backslash of "\!"
+    # is not removed. -p hides the folder, so that it is not listed with each file.
     "zsh": r"""_rind() {
   [[ $PREBUFFER$LBUFFER != *\`* ]] || return
   [[ -n $words[CURRENT] || $LBUFFER == *[[:space:]] ]] || return
@@ -107,9 +107,9 @@ class Gap:
 
     Attributes:
         kind: the kind of its candidates.
-        options: the options before it.
-        text: its beginning, as typed.
-        head: the part of the same word before it, such as ``--service=``.
+        options: the options before the word.
+        text: the beginning of the candidates, as typed.
+        head: the part of the same word before ``text``, such as ``--service=``.
     """
 
     kind: Candidates
@@ -118,15 +118,15 @@ class Gap:
     head: str = ""
 
 
-# The last word of a script, where it has none of the shell's own characters.
-_SCRIPTS_END: Final = re.compile(
+# The last word of a script, if it is free of shell syntax.
+_LAST_WORD: Final = re.compile(
     r"""(?: (?:\A|[;&|(\n])[ ]* | (?P<space>[^ ;&|(\n][ ]+) ) (?P<word>[\w@%+=:,./-]*)\Z""",
     re.VERBOSE,
 )
 
 
 def decide(words: Sequence[str], env: Mapping[str, str]) -> Gap:
-    """Return what the last of the words, those after the program's name, is to become.
+    """Return how to complete the last of the words that follow the program's name.
 
     Raises:
         UsageError: the words before it are invalid.
@@ -136,7 +136,8 @@ def decide(words: Sequence[str], env: Mapping[str, str]) -> Gap:
         options = parse(before, env)
     except MissingValue as exc:
         return _in_value(exc.option.completes, parse(before[:-1], env), word)
-    # "--" ends the options, or is one of the command's words.
+    # If the options have not ended, this "--" ends them, and no command was typed yet. Otherwise it
+    # is one more of the command's words.
     typed = parse([*before, "--"], env).command
     name, equals, value = word.partition("=")
     if not typed and word.startswith("-"):
@@ -153,11 +154,11 @@ def decide(words: Sequence[str], env: Mapping[str, str]) -> Gap:
 
 def _in_value(kind: Candidates, options: Options, value: str) -> Gap:
     if kind == "shell":
-        # A path or a program's name; what is relative is neither.
+        # A program's name or an absolute path; a relative path is not allowed.
         path: Candidates = "programs" if value.startswith("/") else ""
         return Gap(path if "/" in value else "commands", options, value)
     if kind == "script":
-        match = _SCRIPTS_END.search(value)
+        match = _LAST_WORD.search(value)
         if match is None:
             return Gap("", options, value)
         word, head = match["word"], value[: match.start("word")]
@@ -170,9 +171,9 @@ def answer(words: Sequence[str], env: Mapping[str, str]) -> list[str]:
     """Return the candidates for a shell's script.
 
     Args:
-        words: who asks, then what is to be completed. "bash": the line up to the cursor, and what
-            comes after it; the candidates are what to insert. "fish-token": the words, the last
-            one as it was typed. Any other name: the words.
+        words: the script's name for itself, then the text to complete. "bash": the line up to the
+            cursor, and the rest of the line; the candidates are the texts to insert. "fish-token":
+            the words, the last one as it was typed. Any other name: the words.
         env: our own environment.
     """
     try:
@@ -195,18 +196,18 @@ def _with_help(found: Sequence[str]) -> list[str]:
 def _complete(words: Sequence[str], env: Mapping[str, str]) -> list[str]:
     gap = decide(words, env)
     found = _LOCAL[gap.kind](gap.text, env) if gap.kind in _LOCAL else _ask(gap, env)
-    whole = {gap.head + candidate for candidate in found if candidate.startswith(gap.text)}
-    # What is not printable would reach the terminal, and a newline the next candidate.
+    matching = {gap.head + candidate for candidate in found if candidate.startswith(gap.text)}
+    # Unprintable characters would reach the terminal, and a newline would begin a new candidate.
     fit = [
         candidate
-        for candidate in whole
+        for candidate in matching
         if candidate.isprintable() and len(candidate.encode()) <= LENGTH_LIMIT
     ]
     return sorted(fit) if len(fit) <= CANDIDATE_LIMIT else []
 
 
 def _for_fish(before: Sequence[str], token: str, env: Mapping[str, str]) -> list[str]:
-    """Return the candidates for fish, which quotes them, but for a ``~`` at the beginning."""
+    """Return the candidates for fish, which quotes them, except for a ``~`` at the beginning."""
     [word], quote = split(token, FISH)
     found = _complete([*before, word], env)
     is_quoted = word or quote in {"'", '"'}
@@ -214,17 +215,20 @@ def _for_fish(before: Sequence[str], token: str, env: Mapping[str, str]) -> list
 
 
 def _for_bash(line: str, after: str, env: Mapping[str, str]) -> list[str]:
-    """Return what bash is to insert between ``line`` and ``after``, quoted.
+    """Return the texts that bash may insert between ``line`` and ``after``, quoted.
 
-    Only at the end of a word: there, what the user has typed keeps its meaning.
+    Words are completed only at their end: there, the text already typed keeps its meaning.
     """
     typed, quote = split(line)
+    # The cursor must be at the end of a word: followed by the closing quote, if one is open, and
+    # then a blank or nothing. An open backslash would escape that text.
     if after and (quote == "\\" or not re.match(rf"{quote}(?:[ \t]|\Z)", after)):
         return []
     rests = [candidate.removeprefix(typed[-1]) for candidate in _complete(typed[1:], env)]
     shared = quoted(common(rests), quote)
     found = [rest for rest in (quoted(rest, quote) for rest in rests) if inserts(rest, line, quote)]
-    # readline inserts their common prefix, which would end within an escape if it were not listed.
+    # readline inserts the common prefix of the candidates. If it would end within an escape, the
+    # shared text is listed too, so that the common prefix ends before the escape.
     if len(common(found)) > len(shared):
         return [shared, *found] if inserts(shared, line, quote) else []
     return found
@@ -234,7 +238,7 @@ def _for_bash(line: str, after: str, env: Mapping[str, str]) -> list[str]:
 
 
 def _files(text: str, _env: Mapping[str, str]) -> list[str]:
-    """Return the files beside ``text``, hidden ones too, as a ``.env`` is."""
+    """Return the files in the folder of ``text``, including hidden ones such as ``.env``."""
     folder = text[: text.rfind("/") + 1]
     with os.scandir(folder or ".") as found:
         return [
@@ -262,9 +266,9 @@ _TRAITS: Final[Mapping[str, Callable[[Container], Iterable[str]]]] = {
     "services": service_names,
 }
 
-# $1 is what to list, $2 what it begins with. NULs separate, since a name may have newlines. The
-# pre-step may have changed how shells read; and dash, ash and bash differ in whether a glob that
-# fits nothing goes away, and whether `.*` has `.` in it.
+# $1 is the kind to list, $2 the beginning of each name. NULs separate the names, which may contain
+# newlines. The pre-step may have changed the shell's options, and dash, ash and bash differ: in
+# whether a glob without a match expands to nothing, and whether `.*` matches `.`.
 _LIST: Final = r"""
 set +efu
 if [ "$1" = commands ]; then
@@ -301,7 +305,7 @@ def _ask(gap: Gap, env: Mapping[str, str]) -> list[str]:
 
 
 def _traits(early: EarlyClient, gap: Gap) -> list[str]:
-    """Return the names of the containers that fit the options before this one."""
+    """Return the trait of each container that fits the options before the word."""
     options = gap.options
     wanted = Wanted(
         label="",
@@ -309,11 +313,11 @@ def _traits(early: EarlyClient, gap: Gap) -> list[str]:
         project=options.project if gap.kind in {"services", "indexes"} else None,
     )
     found = early.with_tasks(fitting(early.running(), wanted), wanted)
-    return [trait for one in found for trait in _TRAITS[gap.kind](one) if trait]
+    return [trait for container in found for trait in _TRAITS[gap.kind](container) if trait]
 
 
 def _list(early: EarlyClient, gap: Gap, env: Mapping[str, str]) -> list[str]:
-    """Ask the container that the command would run in."""
+    """Return the names that the command would find, listed in its container."""
     from rind.cli.translate import wanted  # noqa: PLC0415 # as above
     from rind.decide.plan import Command  # noqa: PLC0415 # as above
     from rind.find.resolve import profile_of  # noqa: PLC0415 # as above

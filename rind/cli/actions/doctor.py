@@ -1,4 +1,4 @@
-"""--doctor: whether all that a run needs is there, and what mends what is not."""
+"""--doctor: checks everything that a run needs, and prints commands that may fix a failure."""
 
 import asyncio
 import os
@@ -24,16 +24,16 @@ from rind.target import Target
 __all__ = ["diagnose"]
 
 _PROBE_TIMEOUT: Final = 10.0
-"""Seconds that a pre-step may take while it is only tried."""
+"""Seconds for a pre-step when it is only tried out."""
 
-_MOST_SAID: Final = 4096
+_STDERR_LIMIT: Final = 4096
 """Bytes kept of a pre-step's stderr."""
 
-_MENDS: Final = {
+_FIXES: Final = {
     "paused": "docker unpause",
     "restarting": "docker logs --tail 20",
 }
-"""What helps a container in a state."""
+"""Commands that help with a container, by its state."""
 
 
 class _Print(Protocol):
@@ -41,34 +41,34 @@ class _Print(Protocol):
 
 
 class _Findings:
-    """Prints what was found, a line each, and below what has failed the command that may mend it.
+    """Prints a line for each finding, and below a failure the command that may fix it.
 
     Attributes:
-        failed: whether anything has.
+        failed: whether any check has failed.
     """
 
     def __init__(self, out: _Print) -> None:
         self.failed = False
         self._out = out
 
-    def ok(self, what: str) -> None:
-        """Say that something is right."""
-        self._out(clean(f"ok {what}"))
+    def ok(self, text: str) -> None:
+        """Print a check that has passed."""
+        self._out(clean(f"ok {text}"))
 
-    def note(self, what: str) -> None:
-        """Say what is not wrong, but could be better."""
-        self._out(clean(f"note {what}"))
+    def note(self, text: str) -> None:
+        """Print a recommendation."""
+        self._out(clean(f"note {text}"))
 
-    def fail(self, what: str, why: str, mend: str = "") -> None:
-        """Say that something is not."""
+    def fail(self, check: str, reason: str, fix: str = "") -> None:
+        """Print a check that has failed, and the command that may fix it, if any."""
         self.failed = True
-        self._out(clean(f"FAIL {what}: {why}"))
-        if mend:
-            self._out(f"      try: {clean(mend)}")
+        self._out(clean(f"FAIL {check}: {reason}"))
+        if fix:
+            self._out(f"      try: {clean(fix)}")
 
 
 async def diagnose(options: Options, env: Mapping[str, str], out: _Print) -> int:
-    """Check the way to the engine, the containers with the label, and their pre-steps.
+    """Check the connection to the engine, the containers with the label, and their pre-steps.
 
     Args:
         options: which containers to check, and how to reach the engine.
@@ -93,7 +93,7 @@ async def diagnose(options: Options, env: Mapping[str, str], out: _Print) -> int
     except SelectionError as exc:
         findings.fail("containers", str(exc))
     except RindError as exc:
-        findings.fail("engine", str(exc), _mend(endpoint))
+        findings.fail("engine", str(exc), _fix(endpoint))
     return int(findings.failed)
 
 
@@ -101,9 +101,9 @@ def _transport(endpoint: Endpoint) -> str:
     scheme, _, path = endpoint.url.partition("://")
     if endpoint.tls is not None:
         tls = endpoint.tls
-        who = f"by {tls.ca}" if tls.ca else "by the system's authorities"
-        verified = f"verified {who}" if tls.verify else "not verified"
-        return f"TLS, {verified}; {'with' if tls.cert else 'without'} a certificate of ours"
+        authority = f"by {tls.ca}" if tls.ca else "by the system's authorities"
+        verified = f"verified {authority}" if tls.verify else "not verified"
+        return f"TLS, {verified}; {'with' if tls.cert else 'without'} a client certificate"
     if scheme != "unix":
         return "the ssh command" if scheme == "ssh" else "TCP, not encrypted"
     with suppress(OSError):
@@ -113,8 +113,8 @@ def _transport(endpoint: Endpoint) -> str:
     return "a socket"
 
 
-def _mend(endpoint: Endpoint) -> str:
-    """Return the command that may help where an engine cannot be reached; empty for none."""
+def _fix(endpoint: Endpoint) -> str:
+    """Return a command that may help if the engine cannot be reached, or an empty string."""
     scheme, _, path = endpoint.url.partition("://")
     if scheme != "unix":
         return "" if scheme == "ssh" else "docker version"
@@ -148,29 +148,29 @@ async def _examine_engine(client: Client, findings: _Findings) -> None:
     kind = "Podman " if info.is_podman else ""
     findings.ok(f"engine {kind}{info.version}, API {info.api}")
     if info.os != "linux":
-        findings.fail("containers", f"they run {info.os}, and Rind needs Linux")
+        findings.fail("containers", f"they run {info.os}, but Rind needs Linux")
         return
     rootless = "rootless, " if info.is_rootless else ""
     findings.ok(f"containers of {info.os}, {rootless}cgroups v{info.cgroups or '1 or 2'}")
 
 
 async def _examine_containers(client: Client, options: Options, findings: _Findings) -> None:
-    asked = wanted(options)
-    up = fitting(await client.containers(asked), asked)
+    conditions = wanted(options)
+    up = fitting(await client.containers(conditions), conditions)
     running = [container for container in up if container.state == "running"]
     if running:
-        findings.ok(f"{len(running)} running with {asked}")
-    await _examine_place(client, asked, findings)
-    if note := mislabelled(await client.running(), asked.label):
+        findings.ok(f"{len(running)} running with {conditions}")
+    await _examine_place(client, conditions, findings)
+    if note := mislabelled(await client.running(), conditions.label):
         findings.note(note)
     if note := partial_note(up):
         findings.fail("containers", note)
     for container in up:
         if container.state != "running":
-            _tell_state(container, findings)
+            _report_state(container, findings)
     for container in running:
         try:
-            target = await client.reach(container, asked.label)
+            target = await client.reach(container, conditions.label)
         except RindError as exc:
             findings.fail(container.title, str(exc))
             continue
@@ -178,15 +178,15 @@ async def _examine_containers(client: Client, options: Options, findings: _Findi
             await _examine(target, findings)
             await _examine_leash(target, findings)
             if note := await _owner_note(target, client.caller):
-                findings.note(f"{container.name}: {note} {asked.label}.user: host")
+                findings.note(f"{container.name}: {note} {conditions.label}.user: host")
         except SelectionError as exc:
             findings.fail("labels", str(exc))
 
 
-async def _examine_place(client: Client, asked: Wanted, findings: _Findings) -> None:
-    """Say which container a command runs in from here."""
+async def _examine_place(client: Client, conditions: Wanted, findings: _Findings) -> None:
+    """Report the container that a command would run in from here."""
     try:
-        target = await client.find(asked)
+        target = await client.find(conditions)
         findings.ok(f"here: {target.container.name}, {target.reason}")
     except AmbiguousError as exc:
         findings.ok(f"here: {exc}")
@@ -194,9 +194,9 @@ async def _examine_place(client: Client, asked: Wanted, findings: _Findings) -> 
         findings.fail("here", str(exc))
 
 
-def _tell_state(container: Container, findings: _Findings) -> None:
-    mend = _MENDS.get(container.state)
-    command = f"{mend} {quoted(container.name)}" if mend else ""
+def _report_state(container: Container, findings: _Findings) -> None:
+    fix = _FIXES.get(container.state)
+    command = f"{fix} {quoted(container.name)}" if fix else ""
     findings.fail(container.name, f"it is {container.state}", command)
 
 
@@ -213,22 +213,24 @@ async def _examine(target: Target, findings: _Findings) -> None:
             findings.fail(shell, f"exit status {status}")
     except StartError as exc:
         if pre_step or profile.command:
-            findings.fail(shell, str(exc), "set the label app.rind.shell to a shell that it has")
+            findings.fail(
+                shell, str(exc), "set the label app.rind.shell to a shell that the container has"
+            )
         else:
-            findings.ok(f"{name}: no shell, which nothing needs")
+            findings.ok(f"{name}: no shell, and none is needed")
         return
     if not pre_step:
         return
     if (path := os.environ.get("PATH", "")) and ":" in path and path in pre_step:
-        # compose replaces $PATH in a label, and says nothing.
+        # Compose silently substitutes $PATH in a label.
         findings.note(f"{name}: the pre-step has the PATH of this machine; write $$PATH for $PATH")
     step = f"{name}: the pre-step {pre_step.splitlines()[0]!r}"
     try:
-        status, said = await _probe(target, pre_step=True)
+        status, stderr = await _probe(target, pre_step=True)
         if status == 0:
             findings.ok(step)
         else:
-            findings.fail(step, f"exit status {status} {said}", by_hand)
+            findings.fail(step, f"exit status {status} {stderr}", by_hand)
     except RindError as exc:
         findings.fail(step, str(exc), by_hand)
 
@@ -242,7 +244,7 @@ async def _examine_leash(target: Target, findings: _Findings) -> None:
 
 
 async def _owner_note(target: Target, caller: Caller) -> str:
-    """Say that commands write files of root's into a folder of the user's; empty if not."""
+    """Return a note if commands write as root into the user's folders, else an empty string."""
     mounts = localized([target.container], caller.cwd)[0].mounts
     ours = [mount.source for mount in mounts if _owner(mount.source) == caller.uid != 0]
     if ours and (await target.user()).partition(":")[0] in {"root", "0"}:
@@ -257,21 +259,21 @@ def _owner(path: str) -> int | None:
 
 
 async def _probe(target: Target, *, pre_step: bool) -> tuple[int, str]:
-    """Run nothing in a container's shell; return the exit status, and the beginning of stderr.
+    """Run an empty script in a container; return its exit status and the beginning of stderr.
 
     Raises:
-        RindError: it could not be run, or did not end in time.
+        RindError: the script could not be run, or did not end in time.
     """
-    said = b""
+    stderr = b""
     async with target.open_process(
         script=":", pre_step=pre_step, stdin=DEVNULL, stdout=DEVNULL
     ) as process:
         assert process.stderr is not None  # noqa: S101 # it is a PIPE
         try:
             async with asyncio.timeout(_PROBE_TIMEOUT):
-                while part := await process.stderr.read(_MOST_SAID):
-                    said = (said + part)[:_MOST_SAID]
+                while part := await process.stderr.read(_STDERR_LIMIT):
+                    stderr = (stderr + part)[:_STDERR_LIMIT]
                 status = await process.wait()
         except TimeoutError:
             raise SelectionError(f"it did not end within {_PROBE_TIMEOUT:g} s") from None
-    return status, said.decode(errors="replace").strip()
+    return status, stderr.decode(errors="replace").strip()

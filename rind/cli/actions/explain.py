@@ -1,4 +1,4 @@
-"""--explain: what would be run, where and why."""
+"""--explain: shows the command, its container and the reason, without running it."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -21,12 +21,12 @@ Print = Callable[[str], None]
 async def explain(
     client: Client, options: Options, command: Command, env: Mapping[str, str], out: Print
 ) -> None:
-    """Print what would be run, where and why, and docker's line for the same.
+    """Print the command, its container and the reason, and the equivalent docker command line.
 
     Args:
-        client: an open one.
-        options: from the command line.
-        command: the same in the API's words.
+        client: an open client.
+        options: the parsed command line.
+        command: the command that the options describe.
         env: our own environment.
         out: prints to stdout, one or more lines.
 
@@ -34,13 +34,16 @@ async def explain(
         SelectionError: there is no container to run in.
         EngineError: the engine failed.
     """
-    asked = wanted(options)
-    targets = await client.find_all(asked) if options.all else [await client.find(asked)]
-    said = None
+    conditions = wanted(options)
+    if options.all:
+        targets = await client.find_all(conditions)
+    else:
+        targets = [await client.find(conditions)]
+    shown = None
     for target in targets:
-        if target.endpoint != said:
-            said = target.endpoint
-            out(f"engine:    {clean(f'{said.url} (from {said.source})')}")
+        if target.endpoint != shown:
+            shown = target.endpoint
+            out(f"engine:    {clean(f'{shown.url} (from {shown.source})')}")
         config = await target.plan(command)
         name = target.container.name
         pre_step = target.profile.pre_step if options.pre_step else None
@@ -60,7 +63,7 @@ async def explain(
 
 
 def _from(target: Target, options: Options, field: str, value: str) -> str:
-    """Return a field's value, and where it comes from if that is no option."""
+    """Return a field's value, and its origin unless that is an option."""
     if not value:
         return "the container's own"
     label = f"{options.label}.{field}"
@@ -72,7 +75,7 @@ def _from(target: Target, options: Options, field: str, value: str) -> str:
 
 
 def _variables(target: Target, options: Options, config: ExecConfig) -> str:
-    """Return the names of the variables, by where they come from if that is no option."""
+    """Return the names of the variables, by origin; the origin is not shown for options."""
     profile = target.profile
     origins = {
         **dict.fromkeys(profile.remote_env, f" ({METADATA})"),
@@ -94,16 +97,16 @@ def docker_exec(
     env: Mapping[str, str],
     container: str,
 ) -> str:
-    """Return what does the same with docker's own command, for this shell.
+    """Return the equivalent ``docker exec`` command line, quoted for this shell.
 
-    As a person would type it: the exact wrapper of the pre-step only where the user wants to see
-    it all. A variable that we have too goes by its name, and an environment file by its own: what
-    they hold may be a secret.
+    It is written as a person would type it; only with ``--verbose`` does it show the exact wrapper
+    of the pre-step. A variable that has the same value here is passed by its name, and an
+    environment file by its path: their contents may be secret.
     """
     words = [*docker, "exec"]
     flags = {"d": options.detach, "i": config.stdin, "t": config.tty}
-    if together := "".join(flag for flag, given in flags.items() if given):
-        words.append(f"-{together}")
+    if letters := "".join(flag for flag, is_set in flags.items() if is_set):
+        words.append(f"-{letters}")
     words += ["--privileged"] if config.privileged else []
     for option, value in (
         ("--detach-keys", options.detach_keys),
@@ -111,12 +114,12 @@ def docker_exec(
         ("-w", config.workdir),
     ):
         words += [option, value] if value else []
-    filed = environment(options.env_files, [], env)
+    from_files = environment(options.env_files, [], env)
     for file in options.env_files:
         words += ["--env-file", file]
     for variable in config.env:
         name, _, value = variable.partition("=")
-        if filed.get(name) != value:
+        if from_files.get(name) != value:
             words += ["-e", name if env.get(name) == value else variable]
     argv = config.argv if options.verbosity > 0 else by_hand(config.argv)
     return " ".join(map(pasted, [*words, container, *argv]))

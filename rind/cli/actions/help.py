@@ -15,21 +15,21 @@ _COLUMN: Final = 29
 """The column where descriptions begin."""
 
 EXAMPLES: Final = {
-    "rind ./manage.py migrate": "in the one that fits, or the nearest",
+    "rind ./manage.py migrate": "in the container of this project",
     "rind -s web -c 'ls | wc -l'": "a script, in the service web",
     "rind -T pg_dump shop > shop.sql": "exact bytes, and the exact exit status",
-    "rind --all -p shop python -V": "in all of a project at once",
+    "rind --all -p shop python -V": "in all containers of a project at once",
     "rind": "a shell",
 }
 
 ABOUT: Final = """\
 Run COMMAND (default: /bin/sh) in the running container that has the label
-app.rind, in the environment that the label's value, a shell fragment, sets up.
+app.rind. The label's value, a shell fragment, sets up the environment.
 """
 
 WORDS: Final = """\
-Options end at the first word that is not one; all words after it are the
-command's.
+Options end at the first word that is not an option; this word and all after it
+belong to the command.
 """
 
 STATUSES: Final = """\
@@ -40,13 +40,13 @@ not found, 128+N when signal N ended it.
 
 
 def help_text() -> str:
-    """Return what ``--help`` prints."""
+    """Return the text of ``--help``."""
     groups = (
         "\n".join([*textwrap.wrap(f"{heading}:", WIDTH), *map(_described, options), ""])
         for heading, options in OPTIONS.items()
     )
     width = max(map(len, EXAMPLES)) + 2
-    examples = "".join(f"  {line.ljust(width)}{what}\n" for line, what in EXAMPLES.items())
+    examples = "".join(f"  {line.ljust(width)}{text}\n" for line, text in EXAMPLES.items())
     usage = "Usage: rind [OPTIONS] [--] [COMMAND [ARG...]]\n"
     parts = usage, ABOUT, examples, WORDS, "\n".join(groups), STATUSES
     return "\n".join(parts)

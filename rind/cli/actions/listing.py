@@ -18,33 +18,39 @@ Print = Callable[[str], None]
 
 
 async def show_list(client: Client, options: Options, out: Print, say: Print) -> None:
-    """Print the containers that could be wanted, in any state; where there is none, what to do.
+    """Print the containers that fit the options, in any state; without any, say what to do.
 
     Args:
-        client: an open one.
+        client: an open client.
         options: which containers to list.
         out: prints to stdout, one or more lines.
-        say: prints to the user.
+        say: prints a message on stderr.
 
     Raises:
         EngineError: the engine failed.
     """
-    asked = wanted(options)
-    found = sorted(fitting(await client.containers(asked, stopped=True), asked), key=in_order)
+    conditions = wanted(options)
+    found = sorted(
+        fitting(await client.containers(conditions, stopped=True), conditions), key=in_order
+    )
     if note := partial_note(found):
         say(note)
     here = ""
     try:
-        here = (await client.find(asked)).container.id
+        here = (await client.find(conditions)).container.id
     except SelectionError as exc:
         if options.verbosity > 0 or not (found or options.json):
             say(str(exc))
     if options.json:
-        rows = [_as_json(one, options.label, is_here=one.id == here) for one in found]
+        rows = [
+            _as_json(container, options.label, is_here=container.id == here) for container in found
+        ]
         out(json.dumps(rows, indent=2))
     elif found:
         now = time.time()
-        cells = [row(one, options.label, now, is_here=one.id == here) for one in found]
+        cells = [
+            row(container, options.label, now, is_here=container.id == here) for container in found
+        ]
         out("\n".join(table([HEADER, *cells])))
 
 

@@ -1,6 +1,6 @@
-"""The manual page and the table of options, made from the option table.
+"""The manual page and the page on options, made from the option table.
 
-``python -m rind.cli.actions.manual`` writes both to where they are kept, ``rind/docs/``.
+``python -m rind.cli.actions.manual`` writes both into ``rind/docs/``.
 """
 
 import re
@@ -16,49 +16,48 @@ __all__ = ["manual", "option_page"]
 
 _ENVIRONMENT: Final = {
     "RIND_CONTAINER, RIND_SERVICE, RIND_PROJECT, RIND_LABEL": (
-        "What --container, --service, --project and --label say, where these are not given."
+        "Defaults for --container, --service, --project and --label."
     ),
-    "RIND_MAP_PATHS": "If set, --map-paths is given.",
-    "COMPOSE_PROJECT_NAME": "Of several containers, those of this project.",
-    "DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG": "The engine, as for the docker command.",
+    "RIND_MAP_PATHS": "If set, --map-paths is the default.",
+    "COMPOSE_PROJECT_NAME": "The project to choose a container from, not the one where you are.",
+    "DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG": "The engine, as the docker command chooses it.",
     "DOCKER_TLS_VERIFY, DOCKER_TLS, DOCKER_CERT_PATH": (
-        "Whether TCP is encrypted, and the folder of ca.pem, cert.pem and key.pem, as there."
+        "Whether TCP is encrypted, and the folder of ca.pem, cert.pem and key.pem, as for docker."
     ),
-    "XDG_RUNTIME_DIR, CONTAINER_HOST": "Where engines may be that nothing names.",
+    "XDG_RUNTIME_DIR, CONTAINER_HOST": "Where to look for an engine if none is named.",
     "NO_COLOR": "If set, container names have no colour.",
 }
 
 _LABELS: Final = {
     "app.rind": (
-        "The pre-step: a shell fragment that runs before the command; may be empty. What it prints "
-        "goes to stderr. When it fails, the command is not started."
+        "The pre-step: a shell fragment that runs before the command; may be empty. Its output "
+        "goes to stderr. If it fails, the command is not started."
     ),
     "app.rind.shell": "The shell that runs the pre-step and SCRIPT, instead of /bin/sh.",
-    "app.rind.user": 'The user; "host" for the uid:gid that rind is run with.',
+    "app.rind.user": 'The user; "host" for the uid:gid that runs rind.',
     "app.rind.workdir": (
-        'The directory; "auto" for where the container has the one that you are in, through a '
-        "bind mount."
+        'The working directory; "auto" for yours, as the container has it below a bind mount.'
     ),
-    "app.rind.command": "What bare rind runs, instead of the shell.",
-    "app.rind.env.NAME": "A variable.",
-    "app.rind.pass-env": "The names of variables of yours to hand over.",
-    "app.rind.map-paths": '"true" for what --map-paths does.',
+    "app.rind.command": "The command that rind without arguments runs, instead of the shell.",
+    "app.rind.env.NAME": "The value of the variable NAME.",
+    "app.rind.pass-env": "The names of your variables to pass on.",
+    "app.rind.map-paths": '"true" to map paths, as --map-paths does.',
 }
 
 _FILES: Final = {
     "~/.docker/config.json": "The current context, and detachKeys.",
     "/var/run/docker.sock": (
-        "The engine, where nothing says another one; if it is not there, the first well-known "
-        "socket that answers: of rootless Docker, Docker Desktop, Colima, Rancher Desktop, "
+        "The engine, unless another one is named; if this socket does not exist, the first "
+        "well-known one that answers: of rootless Docker, Docker Desktop, Colima, Rancher Desktop, "
         "OrbStack or Podman."
     ),
-    "$XDG_RUNTIME_DIR/rind": "Connections by ssh; they end after ten idle seconds.",
+    "$XDG_RUNTIME_DIR/rind": "Sockets of ssh connections, which end after ten idle seconds.",
 }
 
 _SIGNALS: Final = """\
-A signal that rind gets, it hands to the command and to all that the command has started; what has
-not ended after --kill-after is killed. At a second interrupt that is done at once. When rind itself
-is killed, the engine ends the command and what it started.
+rind passes a signal on to the command and to all processes that the command has started; those that
+have not ended after --kill-after are killed. A second interrupt kills them at once. If rind itself
+is killed, the engine ends the command and the processes that it started.
 """
 
 
@@ -107,7 +106,7 @@ def option_page() -> str:
 
 
 def _cell(text: str) -> str:
-    """Return text for a cell of a table."""
+    """Return ``text`` escaped for a cell of a Markdown table."""
     return text.replace("|", r"\|")
 
 
@@ -140,11 +139,11 @@ _SPECIAL: Final = {
     "'": r"\(aq",
     '"': r"\(dq",
 }
-"""Characters that groff_char(7) would print as others, or that begin something."""
+"""Characters that groff prints as others, or reads as syntax, and their escapes (groff_char(7))."""
 
 
 def _escaped(text: str) -> str:
-    """Return text that roff prints as it is, on a line that is no request."""
+    """Return ``text`` escaped so that roff prints it unchanged, on a line that is not a request."""
     escaped = re.sub(r"[-\\~^`'\"]", lambda match: _SPECIAL[match[0]], text)
     return rf"\&{escaped}" if escaped.startswith(".") else escaped
 

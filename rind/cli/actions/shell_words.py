@@ -1,4 +1,4 @@
-"""How bash and fish read a line that is being typed, and how bash is told a word."""
+"""Splits a line that is being typed as bash and fish do, and quotes words for bash."""
 
 import os
 import re
@@ -9,9 +9,9 @@ from rind.errors import UsageError
 
 __all__ = ["BASH", "FISH", "common", "inserts", "quoted", "split"]
 
-# The parts of a line, by the quote that they are in. "active" is what the shell expands. What fits
-# no part, such as "$(" or ";", may change what the rest of the line means. History is not expanded
-# at a "!" before a blank, "=" or a closing quote.
+# The parts of a line, by the open quote. The shell expands the part "active". Text that matches no
+# part, such as "$(" or ";", may change the meaning of the rest of the line. bash does not expand
+# history at a "!" before a blank, "=" or a closing quote.
 BASH: Final = {
     "": re.compile(
         r"""
@@ -34,7 +34,7 @@ BASH: Final = {
         re.VERBOSE,
     ),
 }
-# fish takes even a quoted * for a wildcard, when it completes.
+# During completion, fish takes even a quoted * for a wildcard.
 FISH: Final = {
     "": re.compile(
         r"""
@@ -55,12 +55,12 @@ FISH: Final = {
 
 
 def split(line: str, parts: Mapping[str, re.Pattern[str]] = BASH) -> tuple[list[str], str]:
-    """Return a line's words as the shell understands them, and the quote that is open at its end.
+    """Return a line's words as the shell reads them, and the quote that is open at its end.
 
-    A backslash at the end is such a quote too.
+    A backslash at the end counts as an open quote.
 
     Raises:
-        UsageError: the last word is not literal, or the line has a part that is none of ``parts``.
+        UsageError: the last word is not literal, or a part of the line does not match ``parts``.
     """
     words, quote, literal, at = [""], "", True, 0
     while at < len(line):
@@ -83,9 +83,10 @@ def split(line: str, parts: Mapping[str, re.Pattern[str]] = BASH) -> tuple[list[
 
 
 def inserts(text: str, line: str, quote: str) -> bool:
-    """Whether readline inserts ``text`` as it is, and then closes the quote.
+    """Whether readline inserts ``text`` unchanged, and then closes the quote.
 
-    It takes a quote at the end for a closing one, and one after the open quote for a double of it.
+    It takes a quote at the end for the closing one, and a quote right after the open one for its
+    double.
     """
     if quote in {"'", '"'}:
         doubled = line.endswith(quote) and text.startswith(quote)
@@ -94,14 +95,14 @@ def inserts(text: str, line: str, quote: str) -> bool:
 
 
 def common(texts: Sequence[str]) -> str:
-    """Return their longest common prefix."""
+    """Return the longest common prefix."""
     return os.path.commonprefix(texts)  # noqa: RUF071 # of names, not of paths
 
 
 def quoted(text: str, quote: str) -> str:
-    """Return ``text`` quoted for bash, to come after an open ``quote``.
+    """Return ``text`` quoted for bash, to follow an open ``quote``.
 
-    Only a backslash outside of quotes keeps history from being expanded: double quotes do not, nor
+    Only a backslash outside of quotes prevents the expansion of history: double quotes do not, nor
     do single quotes in a line that has an escaped double quote.
     """
     if quote == "\\":

@@ -1,8 +1,8 @@
-"""Shims: programs named after commands; called by one, Rind runs that command in the container.
+"""Shims: local programs named after commands, each of which runs its command in the container.
 
-A shim without options is a link to Rind, which sees by which name it is called. One with options is
-a script that has them, for it may be called by an editor: by its path, from anywhere, and with none
-of the shell's variables.
+A shim without options is a link to Rind: the name by which Rind is called is the command. A shim
+with options is a script that contains them: an editor may call it by its path, from any directory,
+without the variables of the user's shell.
 """
 
 import os
@@ -25,20 +25,20 @@ def write_shims(folder: Path, options: Sequence[str], shims: Sequence[str], prog
     """Write shims into a folder, all of them or none.
 
     Args:
-        folder: where to.
-        options: of all of them.
+        folder: the folder to write into.
+        options: the options for all shims.
         shims: for each its name, or ``NAME=OPTIONS``, or ``NAME=OPTIONS COMMAND...`` for a command
-            that is not called NAME; after the equals sign, words as a shell has them.
-        program: the program that was called as Rind.
+            that is not called NAME; the text after the equals sign is split as a shell does.
+        program: the path by which Rind was called.
 
     Raises:
-        UsageError: there is no such folder, a name or an option is invalid, something else has the
+        UsageError: there is no such folder, a name or an option is invalid, another file has the
             name, the folder cannot be written, or ``program`` cannot be run by its name.
     """
     if not shims:
         raise UsageError("--shim needs the names of commands after the folder: --shim DIR NAME...")
     if not folder.is_dir():
-        raise UsageError(f"--shim needs a folder to write into, but there is none at {folder}")
+        raise UsageError(f"--shim needs a folder to write into, but {folder} is not a folder")
     target = _command(program)
     scripts = dict(_named(shim, options, target) for shim in shims)
     failed = f"shims into {folder}"
@@ -49,7 +49,7 @@ def write_shims(folder: Path, options: Sequence[str], shims: Sequence[str], prog
                 _make(Path(made, name), script, target)
                 if not _is_free(folder / name, target):
                     raise UsageError(
-                        f"{folder / name} is there already, and is not a shim: remove it first"
+                        f"{folder / name} exists already, and is not a shim: remove it first"
                     )
             for name in scripts:
                 Path(made, name).replace(folder / name)
@@ -58,22 +58,25 @@ def write_shims(folder: Path, options: Sequence[str], shims: Sequence[str], prog
 
 
 def _named(shim: str, common: Sequence[str], target: Path) -> tuple[str, str]:
-    """Return a shim's name and its script; an empty one for a link."""
+    """Return a shim's name and its script; the script is empty for a link."""
     name, _, rest = shim.partition("=")
+    # Called by a name that begins with "rind", Rind is no shim, see :mod:`rind.cli.program`.
     if not name or name != Path(name).name or name.startswith(("rind", "-")):
-        raise UsageError(f"no name for a shim: {name!r}")
+        raise UsageError(f"invalid name for a shim: {name!r}")
     try:
         own = shlex.split(rest)
     except ValueError as exc:
-        raise UsageError(f"the options of the shim {name} are no words: {rest!r}") from exc
+        raise UsageError(f"cannot split the options of the shim {name}: {rest!r}") from exc
     if not common and not own:
         return name, ""
-    asked = parse([*common, *own], {})
-    if asked.action != "run" or asked.script is not None:
-        would = shlex.join([*common, *own])
-        raise UsageError(f"the shim {name} must run a command by its name, but would have: {would}")
-    command = asked.command or [name]
-    words = [str(target), *asked.typed, "--", *command]
+    parsed = parse([*common, *own], {})
+    if parsed.action != "run" or parsed.script is not None:
+        options = shlex.join([*common, *own])
+        raise UsageError(
+            f"the shim {name} must run a command by its name, but has the options: {options}"
+        )
+    command = parsed.command or [name]
+    words = [str(target), *parsed.typed, "--", *command]
     return name, f'#!/bin/sh\n{_MARK}exec {shlex.join(words)} "$@"\n'
 
 
@@ -86,7 +89,7 @@ def _make(path: Path, script: str, target: Path) -> None:
 
 
 def _command(program: Path) -> Path:
-    """Return the program that a shim must run: of ``python -m rind``, the one beside Python."""
+    """Return the program that a shim must run; for ``python -m rind``, the one beside Python."""
     beside = Path(sys.executable).with_name("rind")
     for found in (program, beside, Path(shutil.which("rind") or program)):
         if found.name.startswith("rind") and os.access(found, os.X_OK) and found.is_file():
@@ -95,12 +98,13 @@ def _command(program: Path) -> Path:
 
 
 def _is_free(path: Path, target: Path) -> bool:
-    """Whether nothing is there but what was written by us."""
+    """Whether nothing has this path, or only a shim that Rind has written."""
     if path.is_symlink():
         return path.readlink() == target
     if not path.exists():
         return True
     try:
+        # The mark is the second line, after the one that names the interpreter.
         with path.open() as file:
             return [file.readline(100), file.readline(100)][1] == _MARK
     except (OSError, ValueError):

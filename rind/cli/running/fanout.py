@@ -31,24 +31,26 @@ if TYPE_CHECKING:
 __all__ = ["Fanout", "Outcome", "overall", "summary"]
 
 _MOST_NAMED: Final = 5
-"""Containers that the summary names for one reason; more would not fit a line."""
+"""Containers that the summary names for each outcome; more would not fit a line."""
 
 _MOST_HELD: Final = 1024 * 1024
-"""Bytes of a command's output that are held back in memory; the rest is in a file."""
+"""Bytes of a command's output that are held back in memory; a longer output is in a file."""
 
-_HELD: Final = Struct("=BI")
-"""Before each part of that: its stream, and how many bytes it has."""
+_PART: Final = Struct("=BI")
+"""The header of each part of the held output: its stream and its size in bytes."""
 
 _Streams = Mapping[int, tuple[Sink, Lines]]
-"""For each of one container's streams: where it goes, and its prefixing."""
+"""For each of one container's streams: its destination, and its lines with their prefix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How it went in one container.
+    """The result in one container.
 
     Attributes:
-        failed: whether it was Rind or the engine that failed; how, has been said by then.
+        name: the container's title: its name, or ``web.2@node2`` for a swarm's task.
+        status: the exit status.
+        failed: whether Rind or the engine failed; the reason was printed already.
     """
 
     name: str
@@ -57,15 +59,15 @@ class Outcome:
 
 
 class Fanout:
-    """One run in each of several containers; all can be ended as one :class:`Supervisor` can.
+    """Runs one command in each of several containers, and ends them all together.
 
     Args:
         targets: the containers.
-        kill_after: seconds that each command's tree has to end by itself.
+        kill_after: seconds for each command's process tree to end by itself.
         env: our own environment.
-        say: prints a line to the user.
-        group: whether to print a command's output once it has ended, in one piece.
-        progress: whether to show on stderr, a terminal, how many have ended.
+        say: prints a message to the user.
+        group: whether to print each command's output in one piece, when it has ended.
+        progress: whether to show how many have ended, on stderr, which must be a terminal.
     """
 
     def __init__(  # noqa: PLR0913 # only an invocation calls it
@@ -84,23 +86,23 @@ class Fanout:
         self._names = [target.container.title for target in targets]
         self._targets = targets
         self._runs = [
-            Supervisor(name, kill_after, partial(self._tell, name)) for name in self._names
+            Supervisor(name, kill_after, partial(self._report, name)) for name in self._names
         ]
-        # One for both streams, and for what we say: they may be one terminal.
+        # One lock for stdout, stderr and our messages: all may be the same terminal.
         self._lock = asyncio.Lock()
         self._progress = Progress(len(targets), shown=progress)
 
     async def run(self, command: Command) -> list[Outcome]:
-        """Run a command in all; one that fails is told, and does not stop the others.
+        """Run a command in all containers; a failure is reported, and does not stop the others.
 
         Raises:
-            OSError: our stdout or stderr cannot be written, BrokenPipeError where its reader went
-                away; by then, all have been ended.
+            OSError: our stdout or stderr cannot be written, BrokenPipeError if its reader has
+                gone; by then, all commands have been ended.
         """
         with self._streams() as streams:
             tasks = [
-                asyncio.create_task(self._run_one(run, partial(target.start, command), its))
-                for target, run, its in zip(self._targets, self._runs, streams, strict=True)
+                asyncio.create_task(self._run_one(run, partial(target.start, command), outputs))
+                for target, run, outputs in zip(self._targets, self._runs, streams, strict=True)
             ]
             try:
                 return await asyncio.gather(*tasks)
@@ -121,23 +123,23 @@ class Fanout:
             run.end(number, status)
 
     def forward(self, number: int) -> None:
-        """Hand a signal on to every command that still runs."""
+        """Forward a signal to every command that still runs."""
         for run in self._runs:
             run.forward(number)
 
     @contextmanager
     def _streams(self) -> Iterator[list[_Streams]]:
-        """Open stdout and stderr for all."""
+        """Open stdout and stderr, and yield each container's streams."""
         sinks = {STDOUT: Sink(STDOUT_FD), STDERR: Sink(STDERR_FD)}
         terminals = {STDOUT: is_terminal(STDOUT_FD), STDERR: is_terminal(STDERR_FD)}
-        made = {
+        prefixes_of = {
             stream: prefixes(self._names, coloured=wants_colour(self._env, terminal=terminal))
             for stream, terminal in terminals.items()
         }
         try:
             yield [
                 {
-                    stream: (sink, Lines(made[stream][number], terminal=terminals[stream]))
+                    stream: (sink, Lines(prefixes_of[stream][number], terminal=terminals[stream]))
                     for stream, sink in sinks.items()
                 }
                 for number in range(len(self._names))
@@ -148,7 +150,7 @@ class Fanout:
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[None]:
-        """Be the only one that writes, and whole lines."""
+        """Hold the lock on the output, for whole lines; the progress line is erased meanwhile."""
         async with self._lock:
             self._progress.make_way()
             yield
@@ -164,8 +166,9 @@ class Fanout:
         try:
             status = await run.run(start, partial(self._serve, streams))
         except RindError as exc:
+            # The pre-step's shell may have printed the message already, on the command's stderr.
             if not (isinstance(exc, StartError) and exc.told):
-                await self._tell(run.name, str(exc))
+                await self._report(run.name, str(exc))
             return Outcome(run.name, exc.exit_status, failed=True)
         return Outcome(run.name, status or 0)
 
@@ -176,11 +179,12 @@ class Fanout:
             try:
                 while (part := await process.read()) is not None:
                     if self._group:
-                        held.write(_HELD.pack(part[0], len(part[1])) + part[1])
+                        held.write(_PART.pack(part[0], len(part[1])) + part[1])
                         continue
                     async with self._writing():
                         await _write(streams, *part)
             except EngineError:
+                # Print the output received so far, before the failure is reported.
                 await self._close(streams, held)
                 raise
             await self._close(streams, held)
@@ -190,13 +194,13 @@ class Fanout:
         """Print the output that was held back, and each stream's unfinished last line."""
         async with self._writing():
             held.seek(0)
-            while header := held.read(_HELD.size):
-                stream, size = _HELD.unpack(header)
+            while header := held.read(_PART.size):
+                stream, size = _PART.unpack(header)
                 await _write(streams, stream, held.read(size))
             for sink, lines in streams.values():
                 await sink.write(lines.close())
 
-    async def _tell(self, name: str, text: str) -> None:
+    async def _report(self, name: str, text: str) -> None:
         async with self._writing():
             self._say(f"{name}: {text}")
 
@@ -207,11 +211,12 @@ async def _write(streams: _Streams, stream: int, data: bytes) -> None:
 
 
 def overall(outcomes: Sequence[Outcome], settled: int | None) -> int:
-    """Choose the exit status of all: the first that is not 0, as the outcomes are ordered.
+    """Return the overall exit status: the first that is not 0, in the order of the outcomes.
 
     Args:
-        outcomes: of each container.
-        settled: what a signal or the time limit gave to those that it ended; it goes first.
+        outcomes: one for each container.
+        settled: the status of commands that a signal or the time limit ended; if any command has
+            it, it takes precedence.
     """
     statuses = [outcome.status for outcome in outcomes]
     return settled if settled in statuses else next(filter(None, statuses), 0)
@@ -219,14 +224,14 @@ def overall(outcomes: Sequence[Outcome], settled: int | None) -> int:
 
 def summary(outcomes: Sequence[Outcome]) -> str:
     """Return a summary, as in ``3 containers: 2 ok, shop-web-2 exited 1``."""
-    by_how: dict[str, list[str]] = {}
+    names_by_result: dict[str, list[str]] = {}
     for outcome in outcomes:
         exited = f"exited {outcome.status}" if outcome.status else "ok"
-        how = "failed" if outcome.failed else exited
-        by_how.setdefault(how, []).append(outcome.name)
-    ok = len(by_how.pop("ok", []))
+        result = "failed" if outcome.failed else exited
+        names_by_result.setdefault(result, []).append(outcome.name)
+    ok = len(names_by_result.pop("ok", []))
     parts = [f"{ok} ok"] if ok else []
-    parts += [f"{_listed(names)} {how}" for how, names in by_how.items()]
+    parts += [f"{_listed(names)} {result}" for result, names in names_by_result.items()]
     total = len(outcomes)
     return f"{total} container{'' if total == 1 else 's'}: {', '.join(parts)}"
 

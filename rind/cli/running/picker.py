@@ -1,10 +1,10 @@
-"""The picker: where several containers fit, the user chooses one from a table.
+"""The picker: if several containers fit, the user chooses one from a table.
 
-It is drawn on stderr, in place and not on a screen of its own, and erased when it is done: stdout
-is the command's. What is typed after Enter is the command's too, so keys are read byte by byte:
-whatever prompt_toolkit has not read waits in the terminal for the command.
+The table is drawn on stderr, since stdout belongs to the command; in place, not on an alternate
+screen; and it is erased at the end. Keys typed after Enter also belong to the command. So keys are
+read byte by byte: those that prompt_toolkit has not read wait in the terminal for the command.
 
-Imported only where there is something to pick: prompt_toolkit takes 100 ms to load.
+Imported only when there is a choice to make: prompt_toolkit takes 100 ms to load.
 """
 
 import os
@@ -33,13 +33,13 @@ from rind.terminal.tty import RawMode, window_size
 
 __all__ = ["Choice", "Interrupted", "draw", "pick"]
 
-_HINT: Final = "(type to filter; Enter runs in it, Esc nowhere)"
+_HINT: Final = "(type to filter; Enter runs there, Esc cancels)"
 
-_LONGEST: Final = 15
+_MOST_ROWS: Final = 15
 """Rows of containers that are shown at once."""
 
 _ESCAPE: Final = 0.05
-"""Seconds in which the rest of a key's sequence follows its ESC, else it was the Esc key."""
+"""Seconds for the rest of a key's escape sequence to follow its ESC; else it was the Esc key."""
 
 
 class Interrupted(Exception):  # not an error
@@ -47,12 +47,12 @@ class Interrupted(Exception):  # not an error
 
 
 class Choice:
-    """One row among those that fit a filter. Pure.
+    """One row, chosen among those that fit a filter. Pure.
 
     Attributes:
-        rows: all that there are to choose from.
-        typed: the filter: words, each of which must be somewhere in a row, in whatever case.
-        at: which of those that fit is the chosen one.
+        rows: the rows to choose from.
+        typed: the filter: words that must each occur somewhere in a row, ignoring case.
+        at: the position of the chosen row among those that fit.
     """
 
     def __init__(self, rows: Sequence[Sequence[str]]) -> None:
@@ -69,11 +69,11 @@ class Choice:
 
     @property
     def chosen(self) -> int | None:
-        """The index of the chosen row; None where none fits."""
+        """The index of the chosen row; None if no row fits."""
         return self.fitting[self.at] if self.fitting else None
 
     def move(self, by: int) -> None:
-        """Choose a row further down, or up, no further than the last."""
+        """Move the choice down, or up if ``by`` is negative, as far as the last or first row."""
         self.at = max(0, min(self.at + by, len(self.fitting) - 1))
 
     def type(self, text: str) -> None:
@@ -82,24 +82,24 @@ class Choice:
         self.at = 0
 
     def erase(self) -> None:
-        """Take the filter's last character away."""
+        """Remove the filter's last character."""
         self.typed = self.typed[:-1]
         self.at = 0
 
     def erase_word(self) -> None:
-        """Take the filter's last word away."""
+        """Remove the filter's last word."""
         kept = self.typed.rstrip().rpartition(" ")
         self.typed = kept[0] + kept[1]
         self.at = 0
 
     def clear(self) -> None:
-        """Take the filter away."""
+        """Clear the filter."""
         self.typed = ""
         self.at = 0
 
 
 def draw(choice: Choice, size: tuple[int, int]) -> Iterator[tuple[str, str]]:
-    """Return styles and text for a terminal of this size, (rows, columns)."""
+    """Yield styles and texts for a terminal of this size, (rows, columns)."""
     _, columns = size
     header, *lines = table([HEADER, *choice.rows], columns - 2)
     fitting = choice.fitting
@@ -107,7 +107,7 @@ def draw(choice: Choice, size: tuple[int, int]) -> Iterator[tuple[str, str]]:
     room = columns - 1 - len(question)
     typed = choice.typed[-max(1, room) :]
     while cut(typed, room) != typed:
-        typed = typed[1:]  # its end is where the cursor is
+        typed = typed[1:]  # keep the end, where the cursor is
     yield "", question + typed
     yield "[SetCursorPosition]", " "
     if not typed:
@@ -123,20 +123,20 @@ def draw(choice: Choice, size: tuple[int, int]) -> Iterator[tuple[str, str]]:
 
 
 async def pick(containers: Sequence[Container], label: str) -> Container | None:
-    """Let the user choose, on a terminal that both stdin and stderr are.
+    """Let the user choose a container; stdin and stderr must be a terminal.
 
-    The terminal is as it was at the end, also where it is cancelled. No signal's handler is
-    changed but SIGWINCH's, until the end.
+    The terminal is restored at the end, also on cancellation. Until then, SIGWINCH's handler is
+    replaced, and no other signal's.
 
     Args:
         containers: at least one.
         label: the key of the label that has the pre-step.
 
     Returns:
-        None where the user wants none of them, or the terminal has gone.
+        The chosen container; None if the user leaves by Esc or Ctrl-D, or the terminal has gone.
 
     Raises:
-        Interrupted: the user wants none, and none of what would follow.
+        Interrupted: the user typed Ctrl-C, which also ends a shell's loop or script.
     """
     choice = Choice([row(container, label, time.time()) for container in containers])
     control = FormattedTextControl(lambda: list(draw(choice, _size())), focusable=True)
@@ -145,7 +145,7 @@ async def pick(containers: Sequence[Container], label: str) -> Container | None:
         key_bindings=_bindings(choice),
         erase_when_done=True,
         input=_Keys(),
-        # A terminal's answer to the question where its cursor is might come when we have gone.
+        # Do not request the cursor's position: the answer might arrive after we have exited.
         output=Vt100_Output(cast("TextIO", _Stderr()), lambda: Size(*_size()), enable_cpr=False),
     )
     app.ttimeoutlen = _ESCAPE
@@ -179,7 +179,7 @@ def _bindings(choice: Choice) -> KeyBindings:
         Keys.PageDown: move(lambda: _shown(_size())),
         Keys.Home: move(lambda: -len(choice.rows)),
         Keys.End: move(lambda: len(choice.rows)),
-        # More than one character is the sequence of a key that means nothing here.
+        # More than one character is the escape sequence of a key without a binding.
         Keys.Any: lambda event: choice.type(event.data if len(event.data) == 1 else ""),
         Keys.BracketedPaste: lambda event: choice.type(clean(event.data)),
         Keys.Backspace: lambda _: choice.erase(),
@@ -193,7 +193,7 @@ def _bindings(choice: Choice) -> KeyBindings:
     }
     keys = KeyBindings()
     for key, act in actions.items():
-        # Without waiting for what prompt_toolkit's own bindings might continue with.
+        # Eager: do not wait for a longer sequence that prompt_toolkit binds.
         keys.add(key, eager=True)(act)
     return keys
 
@@ -220,14 +220,14 @@ class _Keys(Vt100Input):
     @contextmanager
     def raw_mode(self) -> Iterator[None]:
         with RawMode(STDIN_FD):
-            # What was typed before the table was there is no answer to it; its echo goes.
+            # Keys typed before the table was shown are no answer: discard them, erase their echo.
             termios.tcflush(STDIN_FD, termios.TCIFLUSH)
             os.write(STDERR_FD, b"\r\x1b[J")
             yield
 
 
 class _Stderr(TextIOBase):
-    """Our stderr, but nothing is kept that Python would try to write once more at exit."""
+    """Our stderr without a buffer, which Python would try to write once more at exit."""
 
     encoding = "utf-8"
 
@@ -236,7 +236,7 @@ class _Stderr(TextIOBase):
 
     def write(self, text: str) -> int:
         left = text.encode(errors="replace")
-        # A terminal that has gone: its SIGHUP, or the end of stdin, ends us.
+        # If the terminal has gone, its SIGHUP or the end of stdin ends us.
         with suppress(OSError):
             while left:
                 left = left[os.write(STDERR_FD, left) :]
@@ -248,6 +248,6 @@ def _size() -> tuple[int, int]:
 
 
 def _shown(size: tuple[int, int]) -> int:
-    """Count the containers that are shown at once: half the screen, besides two lines."""
+    """Return how many rows to show: at most half the screen, and at most all but two lines."""
     rows, _ = size
-    return max(1, min(_LONGEST, rows // 2, rows - 2))
+    return max(1, min(_MOST_ROWS, rows // 2, rows - 2))

@@ -1,4 +1,4 @@
-"""Prefixes that tell the lines of several commands on one stream apart. Pure."""
+"""Prefixes for the output lines of several commands that share a stream. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,19 +9,19 @@ from rind.cli.report import clean
 __all__ = ["LONGEST", "Lines", "prefixes", "wants_colour"]
 
 LONGEST: Final = 64 * 1024
-"""Bytes of a line. What a longer one has more goes on as a line of its own: a command that writes
-no newline must fill no memory."""
+"""Bytes of a line. The rest of a longer one becomes a line of its own: a command that writes no
+newline must not fill the memory."""
 
 _COLOURS: Final = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
-"""SGR's foreground colours but for the greys, and for red, which looks like an error."""
+"""SGR's foreground colours without the greys, and without red, which looks like an error."""
 
 
 class Lines:
     """Puts ``prefix`` before each line of a command's output.
 
-    The bytes of a line are left as they are, but where a carriage return on a terminal would let
-    what follows overwrite the prefix: there it is repeated. Only whole lines are given: those of
-    another command may come between any two.
+    The bytes of a line are unchanged, with one exception: on a terminal, the prefix is repeated
+    after a carriage return, because the text that follows would overwrite it. Only whole lines are
+    returned: lines of another command may be written between any two.
     """
 
     def __init__(self, prefix: bytes, *, terminal: bool = False) -> None:
@@ -42,8 +42,8 @@ class Lines:
 
     def _prefixed(self, lines: Sequence[bytes]) -> bytes:
         if self._terminal:
-            again = b"\r" + self._prefix.replace(b"\\", rb"\\")
-            lines = [re.sub(rb"\r(?!\r*\Z)", again, line) for line in lines]
+            repeated = b"\r" + self._prefix.replace(b"\\", rb"\\")
+            lines = [re.sub(rb"\r(?!\r*\Z)", repeated, line) for line in lines]
         return b"".join(b"%b%b\n" % (self._prefix, line) for line in lines)
 
 
@@ -53,18 +53,20 @@ def prefixes(names: Sequence[str], *, coloured: bool) -> list[bytes]:
     width = max(map(len, cleaned))
     aligned = [f"{name:{width}}  | " for name in cleaned]
     if coloured:
-        # From a fresh start, whatever the line before has left the terminal in.
+        # The 0 resets the attributes that the line before may have left on the terminal.
         colours = [_COLOURS[number % len(_COLOURS)] for number in range(len(names))]
         aligned = [
-            f"\x1b[0;{colour}m{it}\x1b[0m" for it, colour in zip(aligned, colours, strict=True)
+            f"\x1b[0;{colour}m{prefix}\x1b[0m"
+            for prefix, colour in zip(aligned, colours, strict=True)
         ]
     return [prefix.encode() for prefix in aligned]
 
 
 def wants_colour(env: Mapping[str, str], *, terminal: bool) -> bool:
-    """Return whether to colour what goes to a stream (see no-color.org)."""
+    """Whether to colour the output on a stream (see no-color.org)."""
     return terminal and not env.get("NO_COLOR") and env.get("TERM") != "dumb"
 
 
 def _pieces(line: bytes) -> list[bytes]:
+    """Return the line in pieces of at most ``LONGEST`` bytes; one empty piece if it is empty."""
     return [line[start : start + LONGEST] for start in range(0, len(line), LONGEST)] or [b""]

@@ -1,9 +1,10 @@
 """Signals sent to Rind: the first ends the command, the second ends Rind.
 
-Python's own handlers take them, not the event loop's: those only run while the loop does, and
-they restart a system call that blocks. A full stdout, a network file system or an engine that does
-not answer must not block the user. So after the second signal a timer ends the program wherever it
-is: it restores the terminal, says what may be left, and dies of the signal.
+The handlers are Python's own, not the event loop's: those run only while the loop does, and a
+system call that blocks is restarted after them. A full stdout, a network file system or an engine
+that does not answer must not block the user. So after the second signal a timer ends the program
+in any state: it restores the terminal, reports a command that may be left running, and lets the
+signal end the process.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _FORWARDED: Final = (signal.SIGUSR1, signal.SIGUSR2)
 
 GIVE_UP_AFTER: Final = 1.0
-"""Seconds after the second signal, in which SIGKILL has its effect on an engine that works."""
+"""Seconds after the second signal, enough for SIGKILL to take effect on an engine that works."""
 
 SAY_WITHIN: Final = 1.0
-"""Seconds in which stderr must take a line, else it is not said."""
+"""Seconds for stderr to accept a message, which is otherwise dropped."""
 
 
 if TYPE_CHECKING:
@@ -41,20 +42,20 @@ if TYPE_CHECKING:
         """Work that can be ended from outside."""
 
         def interrupt(self, number: int) -> None:
-            """End it with a signal; called again, at once."""
+            """End the work with a signal; the second call ends it at once."""
 
         def forward(self, number: int) -> None:
-            """Forward a signal that does not end it."""
+            """Forward a signal that does not end the work."""
 
         def left(self) -> str:
-            """Return what may be left running if we exit now."""
+            """Return a message about a command that may be left running if we exit now."""
 
 
 class Relay:
-    """Passes signals to work in an event loop, and keeps them until there is one.
+    """Passes signals to work in an event loop, and keeps them until work is attached.
 
     Args:
-        name: the container in which a command may be left running until then; empty for none.
+        name: the container in which a command may be left running until then; empty if none.
     """
 
     def __init__(self, name: str = "") -> None:
@@ -64,7 +65,7 @@ class Relay:
         self._loop: AbstractEventLoop | None = None
 
     def attach(self, work: Endable, loop: AbstractEventLoop) -> None:
-        """Pass the signals to ``work`` from now on, and those that were kept."""
+        """Pass signals to ``work`` from now on, beginning with those that were kept."""
         self._work, self._loop = work, loop
         for method, number in self._kept:
             self._pass(method, number)
@@ -74,11 +75,11 @@ class Relay:
         self._pass("interrupt", number)
 
     def forward(self, number: int) -> None:
-        """Pass a signal that does not end it."""
+        """Pass a signal that does not end the work."""
         self._pass("forward", number)
 
     def left(self) -> str:
-        """Return what may be left running if we exit now."""
+        """Return a message about a command that may be left running if we exit now."""
         if self._work is not None:
             return self._work.left()
         return left_running([self._name] if self._name else [])
@@ -92,7 +93,7 @@ class Relay:
 
 
 def left_running(names: Sequence[str]) -> str:
-    """Say that Rind gives up, and in which containers a command may be left running."""
+    """Return the message that Rind gives up, and where a command may be left running."""
     if not names:
         return "gave up; no command was started"
     return f"gave up; the command may be left running in {', '.join(names)}"
@@ -100,16 +101,17 @@ def left_running(names: Sequence[str]) -> str:
 
 @contextmanager
 def taken(work: Endable) -> Iterator[None]:
-    """Hand the signals sent to us to ``work``, within their handlers.
+    """Pass signals sent to us to ``work``, directly from their handlers.
 
-    Signals that our parent ignores, as nohup does, stay ignored. At the end the exit status is
-    settled: another Ctrl-C does not change it.
+    Signals that our parent ignores, as nohup does, stay ignored. After the context, all signals
+    that end the work are ignored: another Ctrl-C does not change the exit status.
     """
     first = 0
 
-    def take(number: int, _: FrameType | None) -> None:
+    def interrupt(number: int, _: FrameType | None) -> None:
         nonlocal first
         work.interrupt(number)
+        # The second signal starts the timer; later ones do not extend it.
         if first and not signal.getitimer(signal.ITIMER_REAL)[0]:
             signal.setitimer(signal.ITIMER_REAL, GIVE_UP_AFTER)
         first = first or number
@@ -123,7 +125,7 @@ def taken(work: Endable) -> Iterator[None]:
         die_of(first)
 
     signal.signal(signal.SIGALRM, give_up)
-    for numbers, handler in ((ENDING, take), (_FORWARDED, forward)):
+    for numbers, handler in ((ENDING, interrupt), (_FORWARDED, forward)):
         for number in numbers:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, handler)
@@ -136,35 +138,36 @@ def taken(work: Endable) -> Iterator[None]:
 
 
 def die_of(number: int, *, with_group: bool = False) -> NoReturn:
-    """End the program by a signal, as a shell must see it for its loop or script to end too.
+    """End the program by a signal, so that the calling shell ends its loop or script too.
 
     Args:
         number: the signal.
-        with_group: send it to our process group, as a terminal does where Ctrl-C is typed. Ours
-            was in raw mode, and a shell that runs a script goes on unless it gets the signal too.
+        with_group: send it to our process group, as a terminal does on Ctrl-C. Ours did not, in
+            raw mode, and a shell that runs a script continues unless it gets the signal too.
     """
     if number == signal.SIGQUIT:
         import resource  # noqa: PLC0415 # only here
 
-        # A core dump would be of no use.
+        # SIGQUIT would dump core, which is of no use.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(number, signal.SIG_DFL)
     if with_group:
         os.killpg(0, number)
     else:
         os.kill(os.getpid(), number)
+    # If the signal is blocked, it is delivered now.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
-    os._exit(128 + number)  # where it could not be delivered
+    os._exit(128 + number)  # if the signal could not be delivered
 
 
 def say(text: str, within: float = SAY_WITHIN) -> None:
-    """Print a line on stderr, unless that takes none within some seconds."""
-    # Not sys.stderr: it would try once more at exit.
+    """Print a line on stderr; drop it if stderr accepts nothing for ``within`` seconds."""
+    # Not through sys.stderr, whose buffer Python would try to write once more at exit.
     poll = select.poll()
     poll.register(2, select.POLLOUT)
     left = line(text).encode()
-    # One that is gone cannot be told so.
+    # There is no place to report a stderr that fails.
     with suppress(OSError):
         while left and poll.poll(within * 1000):
-            # A pipe that is ready takes as much without blocking.
+            # A pipe that is ready accepts PIPE_BUF bytes without blocking.
             left = left[os.write(2, left[: select.PIPE_BUF]) :]

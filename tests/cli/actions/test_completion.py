@@ -1,4 +1,4 @@
-"""What is to be completed; candidates from real containers; TAB in real shells on a terminal."""
+"""The gap to complete; candidates from real containers; TAB in real shells on a terminal."""
 
 import json
 import os
@@ -62,7 +62,7 @@ PATIENCE = TIMEOUT / 4
         ("-w /x ls -w y", Gap("files", Options(workdir="/x", command=["ls", "-w"]), "y")),
     ],
 )
-def test_what_is_to_be_completed(line: str, expected: Gap) -> None:
+def test_decide_finds_the_gap(line: str, expected: Gap) -> None:
     gap = decide(line.split(" "), {})
     gap.options.typed = []
     assert gap == expected
@@ -81,25 +81,25 @@ def test_what_is_to_be_completed(line: str, expected: Gap) -> None:
         ("echo $x", Gap("", Options(), "echo $x")),
     ],
 )
-def test_words_in_a_script(script: str, expected: Gap) -> None:
+def test_decide_finds_the_gap_in_a_script(script: str, expected: Gap) -> None:
     assert decide(["-c", script], {}) == expected
 
 
-def test_the_environments_defaults_count() -> None:
+def test_defaults_from_the_environment_apply() -> None:
     env = {"RIND_SERVICE": "web", "RIND_LABEL": "x"}
     assert decide(["ls"], env).options == Options(service="web", label="x")
     assert decide([], env) == decide([""], env)
 
 
 @pytest.mark.parametrize("line", ["--no-such x", "--shell a/b x", "--tty=x y", "--index 0 -s w"])
-def test_after_a_mistake_there_is_nothing_to_complete(line: str) -> None:
+def test_a_usage_error_yields_no_candidates(line: str) -> None:
     with pytest.raises(UsageError):
         decide(line.split(), {})
     assert answer(["fish", *line.split()], {}) == []
 
 
 @given(st.lists(st.text() | st.sampled_from(["-e", "-c", "--", "--env", "-it", "--user="])))
-def test_any_words_have_a_gap_or_are_a_usage_error(words: list[str]) -> None:
+def test_any_words_yield_a_gap_or_a_usage_error(words: list[str]) -> None:
     try:
         gap = decide(words, {})
     except UsageError:
@@ -122,12 +122,12 @@ def test_any_words_have_a_gap_or_are_a_usage_error(words: list[str]) -> None:
         (["-sx"], []),
     ],
 )
-def test_candidates_from_nowhere(word: list[str], expected: list[str]) -> None:
+def test_candidates_that_need_no_engine(word: list[str], expected: list[str]) -> None:
     found = answer(["fish", *word], {"RIND_A": "", "RIND_B": "", "C": ""})
     assert [candidate.partition("\t")[0] for candidate in found] == expected
 
 
-def test_contexts(tmp_path: Path) -> None:
+def test_contexts_are_offered(tmp_path: Path) -> None:
     for name in ("far", "near", "broken", "bell\a"):
         folder = tmp_path / "contexts/meta" / name.strip("\a")
         folder.mkdir(parents=True)
@@ -137,20 +137,20 @@ def test_contexts(tmp_path: Path) -> None:
     assert answer(["fish", "--context=f"], env) == ["--context=far"]
 
 
-def test_a_candidate_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_overlong_candidate_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ["x" * 4097, "y" * 4096, "\u00e9" * 2049]
     monkeypatch.setattr(completion, "context_names", lambda _env: names)
     assert answer(["fish", "--context", ""], {}) == ["y" * 4096]
 
 
-def test_too_many_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_candidates_yield_none(monkeypatch: pytest.MonkeyPatch) -> None:
     names = [str(number) for number in range(10_001)]
     monkeypatch.setattr(completion, "context_names", lambda _env: names)
     assert answer(["fish", "--context", ""], {}) == []
     assert len(answer(["fish", "--context", "1"], {})) == 1112
 
 
-def test_environment_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_files_are_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sub dir").mkdir()
     (tmp_path / "sub dir/b").touch()
@@ -161,19 +161,19 @@ def test_environment_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert answer(["bash", "rind --env-file su"], {}) == ["b\\ dir/"]
 
 
-def test_bad_shell() -> None:
+def test_an_unknown_shell_is_an_error() -> None:
     done = subprocess.run([RIND, "--completion", "ksh"], capture_output=True, check=False)
     said = b"rind: --completion needs one of bash, zsh, fish, but got 'ksh'\n"
     assert (done.returncode, done.stdout, done.stderr) == (125, b"", said)
 
 
 @pytest.mark.parametrize("name", SHELLS)
-def test_scripts(name: str) -> None:
+def test_each_script_is_printed_as_it_is(name: str) -> None:
     done = subprocess.run([RIND, "--completion", name], capture_output=True, check=True)
     assert done.stdout.decode() == SCRIPTS[name]
 
 
-def test_a_run_does_not_import_it() -> None:
+def test_a_run_does_not_import_completion() -> None:
     program = "import sys, rind.cli.program, rind.cli.running.invocation; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert b"rind.cli.actions.completion" not in done.stdout.split()
@@ -184,7 +184,7 @@ def test_a_run_does_not_import_it() -> None:
 
 
 def lines(container: TestContainer, *words: str, **env: str) -> list[str]:
-    """Ask once; what answers too late, on a machine that is busy, gives no candidates."""
+    """Ask once; on a busy machine, an answer that is too late yields no candidates."""
     done = subprocess.run(
         [RIND, "--complete", "fish", *words],
         env=container.environ(**env),
@@ -207,7 +207,7 @@ def offers(container: TestContainer, *words: str, **env: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def stocked(session_containers: Containers) -> TestContainer:
-    """Return a container with awkward files where the pre-step, which talks, goes."""
+    """Return a container with awkward files in the directory of its pre-step, which prints."""
     pre_step = "echo hi; set -fu; IFS=x; PATH=/stock/bin:$PATH; cd /stock; set -- a b"
     container = session_containers("busybox", pre_step)
     container.inside(
@@ -251,19 +251,19 @@ def stocked(session_containers: Containers) -> TestContainer:
         (["-u", "app", "-e", "X=1", "cat", "dol"], ["dol$lar"]),
     ],
 )
-def test_candidates_from_a_container(
+def test_candidates_come_from_the_container(
     stocked: TestContainer, words: list[str], expected: list[str]
 ) -> None:
     assert offers(stocked, *words) == expected
 
 
-def test_what_could_move_a_cursor_is_left_out(stocked: TestContainer) -> None:
+def test_names_with_control_characters_are_left_out(stocked: TestContainer) -> None:
     assert "it's" in offers(stocked, "cat", "")
     assert lines(stocked, "cat", "ba") == offers(stocked, "cat", "bac")
     assert not any("bad" in offer for offer in offers(stocked, "cat", ""))
 
 
-def test_the_pre_steps_path_and_the_working_directory(django: TestContainer) -> None:
+def test_the_pre_steps_path_and_the_working_directory_apply(django: TestContainer) -> None:
     assert "python3.11" in offers(django, "python")
     assert "/venv/bin/activate" in offers(django, ".", "/venv/bin/act")
     assert offers(django, "./m") == ["./manage.py", "./mysite/"]
@@ -273,7 +273,7 @@ def test_the_pre_steps_path_and_the_working_directory(django: TestContainer) -> 
     assert offers(django, "--env-file", "/dev/null", "-w", "/venv", "cat", "pyv") == ["pyvenv.cfg"]
 
 
-def test_containers_by_their_traits(containers: Containers, engine: TestEngine) -> None:
+def test_containers_are_offered_by_their_traits(containers: Containers, engine: TestEngine) -> None:
     project = f"p{uuid.uuid4().hex[:8]}"
     compose = "com.docker.compose"
     for service, index in (("web", 1), ("web", 2), ("worker\a", 1)):
@@ -286,14 +286,18 @@ def test_containers_by_their_traits(containers: Containers, engine: TestEngine) 
     assert offers(last, "-p", project, "-s", "web", "--index=") == ["--index=1", "--index=2"]
     assert offers(last, "--container", last.name[:-1], RIND_PROJECT="no") == [last.name]
     assert offers(last, "-p", project, "-s", "web", "--index", "2", "basen") == ["basename"]
-    assert lines(last, "-p", project, "-s", "web", "basen") == []  # of two, it is none
+    assert (
+        lines(last, "-p", project, "-s", "web", "basen") == []
+    )  # two containers fit, and none is chosen
     engine.cli("pause", last.name)
     assert lines(last, "--container", last.name) == []
     assert lines(last, "--container", last.name, "basen") == []
     engine.cli("unpause", last.name)
 
 
-def test_silence(distroless: TestContainer, containers: Containers, tmp_path: Path) -> None:
+def test_any_failure_yields_no_candidates_and_no_message(
+    distroless: TestContainer, containers: Containers, tmp_path: Path
+) -> None:
     assert lines(distroless, "e") == []
     assert lines(distroless, "e", RIND_LABEL="no.such.label") == []
     assert lines(distroless, "e", DOCKER_HOST=f"unix://{tmp_path}/none") == []
@@ -305,13 +309,15 @@ def test_silence(distroless: TestContainer, containers: Containers, tmp_path: Pa
     assert lines(failing, "\udcff", "\x1b", "") == []
 
 
-def test_a_container_that_never_stops_talking(containers: Containers) -> None:
+def test_an_endless_answer_is_cut_off(containers: Containers) -> None:
     container = containers("busybox", "")
     container.inside(r"printf '#!/bin/sh\nexec yes\n' >/shell; chmod +x /shell")
     gap = Gap("files", Options(label=container.label, shell="/shell", command=["cat"]), "")
     began = time.monotonic()
     assert completion._ask(gap, {"DOCKER_HOST": container.engine.host}) == []
-    assert time.monotonic() - began < completion.ASK_LIMIT, "it was ended for what it said"
+    assert time.monotonic() - began < completion.ASK_LIMIT, (
+        "it ran into the time limit, not into the limit of its output"
+    )
 
 
 def test_a_pre_step_that_hangs_is_ended(containers: Containers) -> None:
@@ -322,7 +328,7 @@ def test_a_pre_step_that_hangs_is_ended(containers: Containers) -> None:
     assert time.monotonic() - started < TIMEOUT / 2
 
 
-def test_an_engine_that_hangs(tmp_path: Path, busybox: TestContainer) -> None:
+def test_an_engine_that_hangs_yields_no_candidates(tmp_path: Path, busybox: TestContainer) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "docker.sock"))
         server.listen()
@@ -350,7 +356,7 @@ set fish_autosuggestion_enabled 0
 rind --completion fish | source
 """,
 }
-# The file that has these commands.
+# The files that contain these commands.
 RC_FILES = {"bash": "rc", "zsh": ".zshrc", "fish": ".config/fish/config.fish"}
 PROGRAMS = {
     "bash": ["bash", "--noprofile", "--rcfile", "rc"],
@@ -366,7 +372,7 @@ class Terminal:
         file = home / RC_FILES[shell]
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(RC[shell])
-        # Else a new user's fish begins by reading the machine's manual.
+        # Without this folder, fish first reads the machine's manual pages for a new user.
         (home / ".local/share/fish/generated_completions").mkdir(parents=True)
         path = f"{Path(RIND).parent}:{os.environ['PATH']}"
         program, *args = PROGRAMS[shell]
@@ -382,15 +388,15 @@ class Terminal:
         self._spawned.expect_exact("ready> ")
 
     def words(self, typed: str) -> str:
-        """Type something; return the words that it has become, each in brackets."""
-        # Ctrl-A, before the line.
+        """Type text; return the words of the resulting line, each in brackets."""
+        # Ctrl-A moves to the beginning of the line.
         self._spawned.send(f"{typed}\x01show \r")
         self._spawned.expect("[\r\n](\\([^\r\n]*\\))\r\n=END=\r\n")
         words: str = self._spawned.match[1]
         return words
 
     def shows(self, typed: str, text: str) -> None:
-        """Type something, and wait for a text on the screen."""
+        """Type text, and wait for other text on the screen."""
         self._spawned.send(typed)
         self._spawned.expect_exact(text)
 
@@ -402,12 +408,12 @@ class Terminal:
 def terminal(
     request: pytest.FixtureRequest, stocked: TestContainer, tmp_path: Path
 ) -> Iterator[Terminal]:
-    it = Terminal(request.param, stocked, tmp_path)
-    yield it
-    it.close()
+    made = Terminal(request.param, stocked, tmp_path)
+    yield made
+    made.close()
 
 
-def test_tab(terminal: Terminal, stocked: TestContainer) -> None:
+def test_tab_inserts_the_candidate(terminal: Terminal, stocked: TestContainer) -> None:
     for typed, expected in (
         ("rind --versi\tx", "(rind)(--version)(x)"),
         ("rind --completion=z\tx", "(rind)(--completion=zsh)(x)"),
@@ -428,14 +434,14 @@ def test_tab(terminal: Terminal, stocked: TestContainer) -> None:
         ("rind cat bin/to\t2 x", "(rind)(cat)(bin/tool-2)(x)"),
         ("rind cat bad\tx", "(rind)(cat)(badx)"),
     ):
-        # What comes too late, on a machine that is busy, comes the next time.
+        # On a busy machine, an answer that is too late is there the next time.
         deadline = time.monotonic() + PATIENCE
         while (words := terminal.words(typed)) != expected:
             assert time.monotonic() < deadline, (typed, words)
 
 
 @pytest.mark.parametrize("terminal", ["zsh", "fish"], indirect=True)
-def test_tab_says_what_an_option_does(terminal: Terminal) -> None:
+def test_tab_shows_the_help_of_an_option(terminal: Terminal) -> None:
     terminal.shows("rind --deta\t\t", "attach nothing")
 
 

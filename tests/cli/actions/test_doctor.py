@@ -25,19 +25,19 @@ def test_a_healthy_setup_passes_the_doctor(
     assert said[5] == f"ok here: {django.name}, the only one with the label {django.label}"
     assert said[6] == f"ok {django.name}: the shell /bin/sh"
     assert said[7] == f"ok {django.name}: the pre-step 'source /venv/bin/activate'"
-    assert lines(distroless, "--doctor")[6].endswith("no shell, which nothing needs")
+    assert lines(distroless, "--doctor")[6].endswith("no shell, and none is needed")
 
 
-def test_the_doctor_misses_a_shell_where_one_is_needed(containers: Containers) -> None:
+def test_the_doctor_reports_a_missing_shell_only_if_one_is_needed(containers: Containers) -> None:
     target = containers("distroless", "x=1")
     done = target.rind("--doctor")
     assert done.returncode == 1
     assert f"FAIL {target.name}: the shell /bin/sh: cannot start" in done.stdout.decode()
     blank = containers("distroless", " \n ")
-    assert f"ok {blank.name}: no shell, which nothing needs" in lines(blank, "--doctor")
+    assert f"ok {blank.name}: no shell, and none is needed" in lines(blank, "--doctor")
 
 
-def test_the_doctor_finds_what_is_wrong(containers: Containers) -> None:
+def test_the_doctor_reports_failures_and_suggests_fixes(containers: Containers) -> None:
     target = containers("busybox", "source /nope/activate")
     done = target.rind("--doctor")
     assert done.returncode == 1
@@ -57,7 +57,7 @@ def test_the_doctor_finds_what_is_wrong(containers: Containers) -> None:
 
 
 @pytest.mark.newest_engine
-def test_the_doctor_names_a_label_that_is_nearly_right(containers: Containers) -> None:
+def test_the_doctor_notes_a_container_without_the_main_label(containers: Containers) -> None:
     label = f"test.{uuid.uuid4().hex}"
     right = containers("busybox", "", label=label)
     wrong = containers("busybox", None, "--label", f"{label}.user=app")
@@ -65,13 +65,13 @@ def test_the_doctor_names_a_label_that_is_nearly_right(containers: Containers) -
     assert f"note {wrong.name} has the label {label}.user, but not {label}: add that" in said
 
 
-def test_the_doctor_says_how_the_engine_is_reached(tmp_path: Path) -> None:
+def test_the_doctor_reports_the_transport(tmp_path: Path) -> None:
     for environ, said in (
         ({"DOCKER_HOST": "ssh://nobody@127.0.0.1:1"}, "the ssh command"),
         ({"DOCKER_HOST": "tcp://127.0.0.1:1"}, "TCP, not encrypted"),
         (
             {"DOCKER_HOST": "tcp://127.0.0.1:1", "DOCKER_TLS_VERIFY": "1"},
-            f"TLS, verified by {tmp_path}/.docker/ca.pem; without a certificate of ours",
+            f"TLS, verified by {tmp_path}/.docker/ca.pem; without a client certificate",
         ),
         ({"DOCKER_HOST": "tcp://127.0.0.1:1", "DOCKER_TLS": "1"}, "TLS, not verified; without"),
     ):
@@ -90,7 +90,7 @@ def test_the_doctor_says_how_the_engine_is_reached(tmp_path: Path) -> None:
         assert lines[2].startswith("FAIL engine: ")
 
 
-def test_a_pre_step_that_floods_the_doctor_fills_no_memory(containers: Containers) -> None:
+def test_a_flood_of_output_from_a_pre_step_fills_no_memory(containers: Containers) -> None:
     target = containers("busybox", "yes >&2")
     script = "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:]);"
     script += (
@@ -108,7 +108,7 @@ def test_a_pre_step_that_floods_the_doctor_fills_no_memory(containers: Container
     wait_until(lambda: "yes" not in target.engine.cli("top", target.name, "-eo", "pid,comm"))
 
 
-def test_the_doctor_examines_each_and_names_what_is_wrong(containers: Containers) -> None:
+def test_the_doctor_examines_every_container(containers: Containers) -> None:
     key = f"test.{uuid.uuid4().hex}"
     wrong = containers("busybox", "", "--label", f"{key}.usr=x", label=key)
     paused = containers("busybox", "", label=key)
@@ -123,7 +123,7 @@ def test_the_doctor_examines_each_and_names_what_is_wrong(containers: Containers
 
 
 @pytest.mark.newest_engine
-async def test_the_doctor_says_whose_files_commands_write(
+async def test_the_doctor_notes_root_writing_into_the_users_folder(
     containers: Containers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mine").mkdir()
@@ -146,7 +146,7 @@ async def test_the_doctor_says_whose_files_commands_write(
 
 
 @pytest.mark.newest_engine
-def test_a_path_that_compose_has_put_in_is_noted(containers: Containers) -> None:
+def test_the_doctor_notes_a_path_that_compose_substituted(containers: Containers) -> None:
     target = containers("busybox", "export PATH=/tools:/here:/and:/there")
     said = lines(target, "--doctor")
     assert not [line for line in said if "PATH" in line and line.startswith("note")]

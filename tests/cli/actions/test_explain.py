@@ -1,4 +1,4 @@
-"""--explain, on real engines; what it prints is pasted."""
+"""--explain, on real engines; the printed line is pasted into a shell."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from rind.cli.options import Options
 from rind.model import ExecConfig
 
 
-def test_explain_says_what_would_run_and_how_docker_does_it(django: TestContainer) -> None:
+def test_explain_shows_the_command_and_dockers_equivalent(django: TestContainer) -> None:
     words = ("-u", "app", "-w", "/tmp", "-e", "A=x y", "-e", "TERM", "--", "printf", "%s|", "it's")
     said = lines(django, "--explain", *words)
     fields = dict(line.split(":", 1) for line in said[:-1])
@@ -27,7 +27,7 @@ def test_explain_says_what_would_run_and_how_docker_does_it(django: TestContaine
     assert fields["workdir"].strip() == "/tmp"
     assert fields["env"].strip() == "A TERM"
     assert fields["tty"].strip() == "no"
-    # It can be pasted.
+    # The line can be pasted.
     line = said[-1].replace("docker exec", f"{django.engine.docker} exec", 1)
     env = {"PATH": os.environ["PATH"], "DOCKER_HOST": django.engine.host}
     done = subprocess.run(["bash", "-c", line], env=env, capture_output=True, check=True)
@@ -35,7 +35,7 @@ def test_explain_says_what_would_run_and_how_docker_does_it(django: TestContaine
     assert "named" in "".join(lines(django, "--explain", "--container", django.name, "true"))
 
 
-def test_the_docker_line_has_what_was_asked_for_and_no_secret(
+def test_the_docker_line_has_the_options_and_no_secret(
     busybox: TestContainer, tmp_path: Path
 ) -> None:
     file = tmp_path / "secrets.env"
@@ -52,7 +52,7 @@ def test_the_docker_line_has_what_was_asked_for_and_no_secret(
     assert line.startswith(f"docker --host {busybox.engine.host} exec ")
 
 
-def test_explain_of_all_and_of_an_index(containers: Containers) -> None:
+def test_explain_shows_all_or_the_index(containers: Containers) -> None:
     label, number = f"test.{uuid.uuid4().hex}", "com.docker.compose.container-number"
     first, second = (
         containers("busybox", "", "--label", f"{number}={replica}", label=label)
@@ -71,7 +71,7 @@ def test_explain_of_all_and_of_an_index(containers: Containers) -> None:
     "word",
     ["plain", "two  words", "it's", "a\nb", "\x1b[2J", "é\n", "a\\n\tb'", "=ls", "~", "a\udcff"],
 )
-def test_a_pasted_word_is_the_word(word: str) -> None:
+def test_a_pasted_word_is_unchanged(word: str) -> None:
     config = ExecConfig(argv=["printf", "%s", word], stdin=False)
     line = docker_exec(["docker"], Options(), config, {}, "web")
     assert line.replace("\n", "").isprintable()
@@ -92,12 +92,12 @@ STEPS = [
     ". /tmp/step && cd /var",
     "if true; then source /tmp/step; fi",
 ]
-"""Pre-steps, each of which a person would begin a script with."""
+"""Pre-steps that a person could write at the beginning of a script."""
 
 
 @pytest.mark.newest_engine
 @pytest.mark.parametrize("image", ["busybox", "django"])
-def test_the_line_of_a_person_does_what_the_exact_one_does(
+def test_the_readable_line_does_the_same_as_the_exact_one(
     containers: Containers, image: str
 ) -> None:
     labels = [

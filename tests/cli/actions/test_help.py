@@ -2,7 +2,7 @@ from rind.cli.actions.help import WIDTH, help_text
 from rind.cli.parser import LONG
 
 
-def test_it_names_every_option_and_fits_a_terminal() -> None:
+def test_the_help_names_every_option_and_fits_a_terminal() -> None:
     text = help_text()
     for option in LONG.values():
         assert option.long in text

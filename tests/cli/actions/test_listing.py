@@ -22,7 +22,7 @@ def test_a_list_is_a_table_or_json(containers: Containers) -> None:
         *("--label", "x=\x1b[2J"),
     )
     first = containers("busybox", "echo \x1b[2J", *options, label=label)
-    # It is a digit to Python, and no number.
+    # Python calls it a digit, but cannot convert it to a number.
     second = containers("busybox", "", "--label", f"{compose}.container-number=²", label=label)
     second.engine.cli("pause", second.name)
     header, *rows = lines(first, "--list")
@@ -45,14 +45,14 @@ def test_a_list_is_a_table_or_json(containers: Containers) -> None:
     assert json.loads("".join(lines(first, "--list", "--json", "--label", "no.such"))) == []
 
 
-def test_a_list_of_none_says_what_to_do(busybox: TestContainer) -> None:
+def test_an_empty_list_says_what_to_do(busybox: TestContainer) -> None:
     done = busybox.rind("--list", "--label", "no.such")
     assert (done.returncode, done.stdout) == (0, b"")
     assert "has the label no.such: put it on one" in one_line(done.stderr)
 
 
 @pytest.mark.newest_engine
-def test_a_list_has_what_does_not_run(containers: Containers) -> None:
+def test_a_list_includes_stopped_containers(containers: Containers) -> None:
     health = ("--health-cmd", "true", "--health-interval", "0.2s")
     target = containers("busybox", "", *health)
     gone = containers("busybox", label=target.label)

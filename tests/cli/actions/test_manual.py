@@ -8,20 +8,20 @@ from rind.cli.parser import LONG
 DOCS = Path(__file__).parents[3] / "rind" / "docs"
 
 
-def test_what_is_kept_is_current() -> None:
-    """Where it is not, ``python -m rind.cli.actions.manual`` writes it."""
+def test_the_committed_pages_are_current() -> None:
+    """If they are not, write them with ``python -m rind.cli.actions.manual``."""
     assert (DOCS / "rind.1").read_text() == manual()
     assert (DOCS / "options.md").read_text() == option_page()
 
 
-def test_every_option_is_there() -> None:
+def test_the_manual_describes_every_option_once() -> None:
     described = re.findall(r"(?m)^\.TP\n(.*)", manual())
     for option in LONG.values():
         name = option.long.replace("-", r"\-")
         assert sum(rf"\fB{name}\fR" in line for line in described) == 1
 
 
-def test_no_line_is_a_request_by_accident() -> None:
+def test_no_line_is_an_accidental_request() -> None:
     requests = {".TH", ".SH", ".SS", ".PP", ".TP", ".B", ".BR"}
     for line in manual().splitlines():
         assert line
@@ -29,6 +29,6 @@ def test_no_line_is_a_request_by_accident() -> None:
         assert line[0] != "." or line.split()[0] in requests
 
 
-def test_characters_that_roff_would_change() -> None:
+def test_special_characters_are_escaped() -> None:
     assert module._escaped(r"~. \n '-'") == r"\(ti. \en \(aq\-\(aq"
     assert module._escaped(".hidden") == r"\&.hidden"

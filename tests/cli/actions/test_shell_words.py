@@ -1,4 +1,4 @@
-"""Words of a line that is being typed, and words quoted for bash, which is asked too."""
+"""Words of a line that is being typed, and words quoted for bash, compared with bash itself."""
 
 import subprocess
 
@@ -30,7 +30,7 @@ from rind.errors import UsageError
         ('rind "\\$\\`\\"\\\\\\a', ["rind", '$`"\\\\a'], '"'),
     ],
 )
-def test_words_of_a_line(line: str, words: list[str], quote: str) -> None:
+def test_split_returns_words_and_the_open_quote(line: str, words: list[str], quote: str) -> None:
     assert split(line) == (words, quote)
 
 
@@ -55,7 +55,7 @@ def test_words_of_a_line(line: str, words: list[str], quote: str) -> None:
         *("# b", "a!b c", ">a b"),
     ],
 )
-def test_words_that_are_not_literal(word: str) -> None:
+def test_split_rejects_words_that_are_not_literal(word: str) -> None:
     with pytest.raises(UsageError, match="not a literal"):
         split(f"rind {word}")
     assert answer(["bash", f"rind --completion {word}", ""], {}) == []
@@ -63,7 +63,7 @@ def test_words_that_are_not_literal(word: str) -> None:
 
 @given(st.text(st.characters(exclude_categories=["C", "Z"]) | st.just(" "), min_size=1))
 @pytest.mark.parametrize("quote", ["", "'", '"', "\\"])
-def test_what_is_quoted_is_literal(quote: str, text: str) -> None:
+def test_a_quoted_word_is_literal(quote: str, text: str) -> None:
     assert split(f"rind {quote}{quoted(text, quote)}")[0] == ["rind", text]
 
 
@@ -96,7 +96,7 @@ def test_only_the_end_of_a_quoted_word_is_completed(after: str, expected: list[s
         ("\\", "", "\\"),
     ],
 )
-def test_a_token_of_fish(token: str, word: str, quote: str) -> None:
+def test_split_reads_a_token_of_fish(token: str, word: str, quote: str) -> None:
     assert split(token, FISH) == ([word], quote)
 
 
@@ -107,7 +107,7 @@ def test_a_token_of_fish(token: str, word: str, quote: str) -> None:
         *("\\n", "a;", "a&", "a|", "<a", "a b", "'a\\", '"a\\'),
     ],
 )
-def test_a_token_of_fish_that_is_not_literal(token: str) -> None:
+def test_split_rejects_a_token_of_fish_that_is_not_literal(token: str) -> None:
     with pytest.raises(UsageError, match="not a literal"):
         split(token, FISH)
     assert answer(["fish-token", "--completion", token], {}) == []
@@ -117,7 +117,7 @@ NAMES = ["two words", "it's", 'say "hi"', "$HOME", "`id`", "a\\b", "*", "~x", "a
 
 
 @pytest.mark.parametrize("quote", ["", "'", '"'])
-def test_bash_understands_what_is_quoted_for_it(quote: str) -> None:
+def test_bash_reads_a_quoted_word_unchanged(quote: str) -> None:
     for name in NAMES:
         line = f"printf %s {quote}{quoted(name, quote)}{quote}"
         done = subprocess.run(["bash", "-c", line], capture_output=True, check=True)

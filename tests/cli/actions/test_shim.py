@@ -1,4 +1,4 @@
-"""Programs by the names of commands, on real engines."""
+"""Shims, programs named after commands, on real engines."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ def run(container: TestContainer, *args: str) -> bytes:
     return done.stdout
 
 
-def test_a_shim_runs_what_it_is_called(busybox: TestContainer, tmp_path: Path) -> None:
+def test_a_shim_runs_the_command_of_its_name(busybox: TestContainer, tmp_path: Path) -> None:
     assert run(busybox, "--shim", str(tmp_path), "echo", "id") == b""
     assert run(busybox, "--shim", str(tmp_path), "echo") == b""
     done = subprocess.run(
@@ -37,10 +37,10 @@ def test_a_shim_overwrites_nothing(busybox: TestContainer, tmp_path: Path) -> No
     assert not (tmp_path / "new").exists()
     assert (tmp_path / "mine").read_text() == "precious"
     assert b"needs the names" in busybox.rind("--shim", str(tmp_path)).stderr
-    assert b"there is none at" in busybox.rind("--shim", str(tmp_path / "no"), "x").stderr
+    assert b"is not a folder" in busybox.rind("--shim", str(tmp_path / "no"), "x").stderr
 
 
-def test_a_shim_that_cannot_be_written_is_told(busybox: TestContainer, tmp_path: Path) -> None:
+def test_a_shim_that_cannot_be_written_is_an_error(busybox: TestContainer, tmp_path: Path) -> None:
     done = busybox.rind("--shim", str(tmp_path), "new", "x" * 300)
     assert done.returncode == 125
     said = one_line(done.stderr)
@@ -51,18 +51,18 @@ def test_a_shim_that_cannot_be_written_is_told(busybox: TestContainer, tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_shim_of_the_module_leads_to_the_program(busybox: TestContainer, tmp_path: Path) -> None:
+def test_a_shim_written_by_the_module_links_to_the_program(
+    busybox: TestContainer, tmp_path: Path
+) -> None:
     words = [sys.executable, "-m", "rind", "--shim", str(tmp_path), "echo"]
     subprocess.run(words, env=busybox.environ(), check=True)
     assert (tmp_path / "echo").readlink() == Path(sys.executable).with_name("rind")
 
 
-def test_a_shim_has_its_options_and_needs_nothing_else(
-    busybox: TestContainer, tmp_path: Path
-) -> None:
-    """As an editor calls it: no HOME, no PATH, no terminal, from anywhere."""
+def test_a_shim_with_options_needs_no_environment(busybox: TestContainer, tmp_path: Path) -> None:
+    """An editor may call it so: without HOME, PATH or a terminal, from any directory."""
     host = ["--host", busybox.engine.host, "--container", busybox.name]
-    # Before the folder or after it, and of a command that is not called so.
+    # Options before or after the folder, and one for a command with a different name.
     shims = ["env=-e 'B=b b'", "ls=-w / echo -n"]
     assert run(busybox, "-e", "A=it's", "--shim", str(tmp_path), *host, *shims) == b""
     assert [path.name for path in tmp_path.iterdir()] == ["env", "ls"]
@@ -82,15 +82,20 @@ def test_a_shim_is_overwritten_by_a_newer_one(busybox: TestContainer, tmp_path: 
         assert found == options[1:]
 
 
-def test_what_no_shim_can_have_is_told_at_once(busybox: TestContainer, tmp_path: Path) -> None:
+def test_invalid_shim_options_are_rejected_before_writing(
+    busybox: TestContainer, tmp_path: Path
+) -> None:
     for words, said in (
         (["new", "x=--nope"], "unknown option --nope"),
-        (["new", "x=--list"], "the shim x must run a command by its name, but would have: --list"),
-        (["new", "x=-c true"], "but would have: -c true"),
-        (["new", "x=-e 'A"], 'the options of the shim x are no words: "-e \'A"'),
+        (
+            ["new", "x=--list"],
+            "the shim x must run a command by its name, but has the options: --list",
+        ),
+        (["new", "x=-c true"], "but has the options: -c true"),
+        (["new", "x=-e 'A"], 'cannot split the options of the shim x: "-e \'A"'),
         (["new", "x=-e"], "-e needs a value"),
         (["new", "x=--lsp --all"], "cannot be combined"),
-        (["new", "=--lsp"], "no name for a shim: ''"),
+        (["new", "=--lsp"], "invalid name for a shim: ''"),
     ):
         done = busybox.rind("--shim", str(tmp_path), *words)
         assert done.returncode == 125

@@ -23,7 +23,7 @@ Launch = Callable[..., Fleet]
 
 
 def make_fleet(containers: Containers, *ends: str) -> Fleet:
-    """Start containers that share a label, with names that end so."""
+    """Start containers that share a label, one for each ending of a name."""
     key = f"test.{uuid.uuid4().hex[:12]}"
 
     def make(end: str) -> TestContainer:
@@ -35,7 +35,7 @@ def make_fleet(containers: Containers, *ends: str) -> Fleet:
 
 @pytest.fixture(scope="module")
 def fleet(session_containers: Containers) -> Fleet:
-    """Return three containers, by name."""
+    """Return three containers, ordered by name."""
     return make_fleet(session_containers, "1", "2", "longer")
 
 
@@ -64,7 +64,7 @@ def started(
 
 @contextmanager
 def stubborn(fleet: Fleet, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a tree that ignores what it can in each container."""
+    """Run, in each container, a process tree that ignores every signal that it can."""
     with started(fleet, *options, "-c", IN_CONTAINER) as process:
         assert process.stdout
         for _ in fleet:
@@ -101,15 +101,15 @@ def test_a_lines_own_bytes_are_exact(launch: Launch) -> None:
 
 
 @pytest.mark.parametrize("joined", [False, True], ids=["two-pipes", "one-pipe"])
-def test_busy_commands_are_told_apart(fleet: Fleet, joined: bool) -> None:  # noqa: FBT001 # a case
+def test_lines_of_busy_commands_are_not_mixed(fleet: Fleet, joined: bool) -> None:  # noqa: FBT001 # a case
     count = 5000
     script = f"""awk 'BEGIN {{ for (i = 0; i < {count}; i++) {{
         print "out", i, "{"o" * 70}"; print "err", i, "{"e" * 70}" >"/dev/stderr" }} }}'"""
     with started(
         fleet, "-c", script, stderr=subprocess.STDOUT if joined else subprocess.PIPE
-    ) as it:
-        out, err = it.communicate(timeout=TIMEOUT)
-    assert it.returncode == 0
+    ) as process:
+        out, err = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 0
     seen = defaultdict(list)
     for line in [*out.splitlines(), *(err or b"").splitlines()]:
         name, _, text = line.decode().partition("  | ")
@@ -137,7 +137,7 @@ def test_a_slow_reader_holds_the_commands_back_and_loses_nothing(launch: Launch)
     assert received.count(b"x" * 63 + b"\n") == received.count(b"\n") == 3 * size // 64
 
 
-def test_nothing_is_typed_into_them(fleet: Fleet) -> None:
+def test_stdin_is_not_read(fleet: Fleet) -> None:
     reader, writer = os.pipe()
     os.write(writer, b"for the next one")
     done = fleet[0].rind("-a", "cat", stdin=reader)
@@ -158,25 +158,25 @@ def on_a_terminal(fleet: Fleet, script: str, **env: str) -> tuple[int, bytes]:
     return child.exitstatus, child.before
 
 
-def test_a_colour_for_each_on_a_terminal(fleet: Fleet) -> None:
+def test_each_container_has_a_colour_on_a_terminal(fleet: Fleet) -> None:
     status, said = on_a_terminal(fleet, "test ! -t 1 && echo plain; printf '\\033[1mred' >&2")
     width = len(fleet[2].name)
-    for it, colour in zip(fleet, (36, 33, 32), strict=True):
-        prefix = f"\x1b[0;{colour}m{it.name:{width}}  | \x1b[0m"
+    for container, colour in zip(fleet, (36, 33, 32), strict=True):
+        prefix = f"\x1b[0;{colour}m{container.name:{width}}  | \x1b[0m"
         assert f"{prefix}plain\r\n".encode() in said
         assert f"{prefix}\x1b[1mred\r\n".encode() in said
     assert status == 0
 
 
 @pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_no_colour(fleet: Fleet, env: dict[str, str]) -> None:
+def test_colours_can_be_turned_off(fleet: Fleet, env: dict[str, str]) -> None:
     status, said = on_a_terminal(fleet, "echo plain", **env)
     assert b"\x1b" not in said
     assert (status, said.count(b"  | plain\r\n")) == (0, 3)
 
 
 @pytest.mark.newest_engine
-def test_how_many_have_ended_is_shown_meanwhile(launch: Launch) -> None:
+def test_a_quiet_terminal_shows_how_many_have_ended(launch: Launch) -> None:
     first, second = launch("1", "2")
     first.inside("touch /tmp/first")
     script = "test -e /tmp/first && exit; cat /tmp/fifo; echo x; cat /tmp/fifo"
@@ -201,8 +201,8 @@ def test_how_many_have_ended_is_shown_meanwhile(launch: Launch) -> None:
 
 def test_the_first_failure_by_name_is_the_status(launch: Launch) -> None:
     fleet = launch("1", "2", "3")
-    for it, status in zip(fleet, (0, 3, 4), strict=True):
-        it.inside(f"echo {status} >/tmp/status")
+    for container, status in zip(fleet, (0, 3, 4), strict=True):
+        container.inside(f"echo {status} >/tmp/status")
     # The first by name is not the first to fail.
     script = "read status </tmp/status; [ $status = 4 ] || sleep 0.5; exit $status"
     done = fleet[0].rind("-a", "-c", script)
@@ -213,7 +213,7 @@ def test_the_first_failure_by_name_is_the_status(launch: Launch) -> None:
     assert (done.returncode, done.stderr) == (3, b"")
 
 
-def test_success_is_only_told_on_request(fleet: Fleet) -> None:
+def test_success_is_only_reported_with_verbose(fleet: Fleet) -> None:
     done = fleet[0].rind("-a", "true")
     assert (done.returncode, done.stderr) == (0, b"")
     where, how = fleet[0].rind("-av", "true").stderr.decode().splitlines()
@@ -222,7 +222,7 @@ def test_success_is_only_told_on_request(fleet: Fleet) -> None:
     assert how == "rind: 3 containers: 3 ok"
 
 
-def test_one_that_cannot_start_does_not_stop_the_others(launch: Launch) -> None:
+def test_a_failed_start_does_not_stop_the_others(launch: Launch) -> None:
     first, second = launch("1", "2")
     second.inside("printf '#!/bin/sh\\nsleep 1; echo here\\n' >/bin/only-here")
     second.inside("chmod +x /bin/only-here")
@@ -235,7 +235,7 @@ def test_one_that_cannot_start_does_not_stop_the_others(launch: Launch) -> None:
 
 
 @pytest.mark.parametrize("how", ["kill", "rm"])
-def test_a_container_that_goes_does_not_stop_the_others(launch: Launch, how: str) -> None:
+def test_a_lost_container_does_not_stop_the_others(launch: Launch, how: str) -> None:
     first, second = launch("1", "2")
     script = "printf partial; echo ready >&2; while [ ! -e /tmp/go ]; do sleep 0.1; done; echo went"
     with started([first, second], "-c", script) as process:
@@ -257,7 +257,7 @@ def test_a_container_that_goes_does_not_stop_the_others(launch: Launch, how: str
         first.engine.cli(*("run", "--name", first.name, first.engine.images["busybox"], "true"))
 
 
-def test_none_fits(fleet: Fleet) -> None:
+def test_no_fitting_container_is_an_error(fleet: Fleet) -> None:
     done = fleet[0].rind("-a", "true", RIND_LABEL="nobody-has-it")
     assert (done.returncode, done.stdout) == (125, b"")
     assert "has the label nobody-has-it: put it on one" in one_line(done.stderr)
@@ -269,7 +269,7 @@ def test_none_fits(fleet: Fleet) -> None:
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
-def test_a_signal_takes_every_stubborn_tree_with_it(
+def test_a_signal_ends_every_stubborn_tree(
     fleet: Fleet, number: signal.Signals, status: int
 ) -> None:
     with stubborn(fleet, "-q", "--kill-after", "0.3") as process:
@@ -294,17 +294,17 @@ def test_a_second_interrupt_does_not_wait(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("after", [0.1, 0.2, 0.3, 0.4])
-def test_an_interrupt_while_they_are_started(fleet: Fleet, after: float) -> None:
+def test_an_interrupt_during_the_start_leaves_nothing(fleet: Fleet, after: float) -> None:
     script = "trap '' INT; sleep 424242 & wait"
     with started(fleet, "-q", "--kill-after", "0.1", "-c", script) as process:
         time.sleep(after)
         process.send_signal(signal.SIGINT)
-        # By itself, Python dies of a signal that comes before Rind is there.
+        # Python itself dies of a signal that comes before Rind is loaded.
         assert ended(process) in {130, -signal.SIGINT, 1}
         assert nothing_left(fleet)
 
 
-def test_a_signal_does_not_touch_what_has_ended(launch: Launch) -> None:
+def test_a_signal_spares_commands_that_have_ended(launch: Launch) -> None:
     first, second = launch("1", "2")
     first.inside("touch /tmp/first")
     script = (
@@ -323,7 +323,7 @@ def test_a_signal_does_not_touch_what_has_ended(launch: Launch) -> None:
     assert (sleepers(first), sleepers(second)) == (1, 0)
 
 
-def test_the_time_limit_is_for_all(fleet: Fleet) -> None:
+def test_the_time_limit_ends_all_commands(fleet: Fleet) -> None:
     done = fleet[0].rind("-aq", "--timeout", "0.5", "sleep", "424242")
     assert (done.returncode, done.stderr) == (124, b"")
     with stubborn(fleet, "--timeout", "3", "--kill-after", "0.2") as process:
@@ -331,7 +331,7 @@ def test_the_time_limit_is_for_all(fleet: Fleet) -> None:
     assert nothing_left(fleet)
 
 
-def test_a_reader_that_goes_away_ends_all(fleet: Fleet) -> None:
+def test_a_closed_stdout_ends_all_commands(fleet: Fleet) -> None:
     script = "trap '' PIPE; sleep 424242 & while echo y; do :; done; wait"
     with started(fleet, "-c", script) as process:
         assert process.stdout
@@ -343,14 +343,14 @@ def test_a_reader_that_goes_away_ends_all(fleet: Fleet) -> None:
     assert nothing_left(fleet)
 
 
-def test_sigkill_of_rind_takes_every_stubborn_tree_with_it(fleet: Fleet) -> None:
+def test_sigkill_of_rind_ends_every_stubborn_tree(fleet: Fleet) -> None:
     with stubborn(fleet) as process:
         wait_until(lambda: all(map(is_leashed, fleet)))
         process.kill()
         wait_until(lambda: nothing_left(fleet))
 
 
-def test_sigusr1_is_handed_on_to_all(fleet: Fleet) -> None:
+def test_sigusr1_is_forwarded_to_all_commands(fleet: Fleet) -> None:
     script = "trap 'echo got; exit 0' USR1; echo ready; while :; do sleep 0.1; done"
     with started(fleet, "-c", script) as process:
         assert process.stdout
@@ -363,8 +363,8 @@ def test_sigusr1_is_handed_on_to_all(fleet: Fleet) -> None:
 
 @pytest.mark.newest_engine
 @pytest.mark.timeout(300)
-def test_many_containers(launch: Launch) -> None:
-    # A hundred do as well, but to start and remove them takes a minute.
+def test_forty_containers_are_run_and_ended(launch: Launch) -> None:
+    # It works with a hundred too, but starting and removing those takes a minute.
     fleet = launch(*(f"{number:02}" for number in range(40)))
     done = fleet[0].rind("-a", "-c", "echo out; echo err >&2; exit 7")
     assert done.returncode == 7
@@ -389,20 +389,22 @@ def test_many_containers(launch: Launch) -> None:
 # --- decisions -------------------------------------------------------------------------------
 
 
-def test_overall() -> None:
+def test_overall_returns_the_first_failure() -> None:
     def of(*statuses: int, settled: int | None = None) -> int:
         return overall([Outcome("x", status) for status in statuses], settled)
 
     assert of(0, 0) == 0
     assert of(0, 3, 1) == 3
     assert of(1, 130, settled=130) == 130
-    assert of(0, 5, settled=130) == 5  # its own, having seen the signal
+    assert of(0, 5, settled=130) == 5  # its own status, chosen on the signal
     assert of(0, 0, settled=130) == 0
 
 
-def test_summary() -> None:
+def test_summary_groups_the_results() -> None:
     def of(**statuses: int) -> str:
-        return summary([Outcome(name, it, failed=it > 124) for name, it in statuses.items()])
+        return summary(
+            [Outcome(name, status, failed=status > 124) for name, status in statuses.items()]
+        )
 
     assert of(a=0) == "1 container: 1 ok"
     assert of(a=0, b=1, c=0) == "3 containers: 2 ok, b exited 1"
@@ -424,7 +426,7 @@ def test_groups_are_printed_one_by_one_as_they_end(launch: Launch) -> None:
             assert said == [f"{target.name}  | {letter}\n" for letter in "ab"]
 
 
-def test_all_waits_for_those_that_start(containers: Containers) -> None:
+def test_all_waits_for_starting_containers(containers: Containers) -> None:
     label = f"test.{uuid.uuid4().hex}"
     health = ("--health-cmd", "test -e /tmp/up", "--health-interval", "0.2s")
     first = containers("busybox", label=label)

@@ -75,7 +75,7 @@ def test_bytes_are_exact_both_ways(container: TestContainer) -> None:
     assert done.stderr == b""
 
 
-def test_stdout_and_stderr_are_told_apart(container: TestContainer) -> None:
+def test_stdout_and_stderr_are_separate(container: TestContainer) -> None:
     done = container.rind("-c", "echo out; echo err >&2; echo out2")
     assert (done.stdout, done.stderr) == (b"out\nout2\n", b"err\n")
 
@@ -87,7 +87,7 @@ def test_a_command_that_does_not_read_its_stdin_loses_no_output(container: TestC
     assert (done.stderr, done.returncode) == (b"", 0)
 
 
-def test_a_reader_that_goes_away_ends_it_with_141(busybox: TestContainer) -> None:
+def test_a_closed_stdout_ends_it_with_141(busybox: TestContainer) -> None:
     with subprocess.Popen(
         [RIND, "yes"], env=busybox.environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -120,7 +120,7 @@ def test_options_end_at_the_first_word(busybox: TestContainer) -> None:
     assert busybox.rind("--", "echo", "-V").stdout == b"-V\n"
 
 
-def test_a_command_that_begins_with_a_dash(container: TestContainer) -> None:
+def test_a_command_may_begin_with_a_dash(container: TestContainer) -> None:
     container.inside("printf '#!/bin/sh\\necho odd \"$1\"\\n' >/bin/-odd; chmod +x /bin/-odd")
     assert container.rind("--", "-odd", "-x").stdout == b"odd -x\n"
 
@@ -131,7 +131,7 @@ def test_words_that_are_not_utf8_are_refused(busybox: TestContainer) -> None:
     assert "not valid UTF-8: '\\udcff'" in one_line(done.stderr)
 
 
-def test_thousands_of_words(busybox: TestContainer) -> None:
+def test_thousands_of_words_are_passed(busybox: TestContainer) -> None:
     words = [f"{i:0100}" for i in range(10_000)]
     done = busybox.rind("-c", 'echo "$#"', *words)
     assert done.stdout == b"10000\n"
@@ -172,7 +172,7 @@ def test_thousands_of_words(busybox: TestContainer) -> None:
     ],
 )
 @pytest.mark.parametrize("image", ["django", "busybox"])
-def test_pre_step(
+def test_the_pre_step_sets_up_the_environment(
     containers: Containers, image: str, pre_step: str, command: list[str], stdout: str
 ) -> None:
     done = containers(image, pre_step).rind(*command)
@@ -215,7 +215,7 @@ def test_no_shell_is_needed_without_a_pre_step(distroless: TestContainer) -> Non
 # --- options ---------------------------------------------------------------------------------
 
 
-def test_environment(busybox: TestContainer, tmp_path: Path) -> None:
+def test_variables_come_from_files_and_options(busybox: TestContainer, tmp_path: Path) -> None:
     file = tmp_path / "env"
     file.write_text('# comment\n\nA=from file\nB=b=b "q"\nHERE\nGONE\n')
     done = busybox.rind(
@@ -228,14 +228,14 @@ def test_environment(busybox: TestContainer, tmp_path: Path) -> None:
     assert not [line for line in lines if line.startswith("GONE")]
 
 
-def test_user_workdir_privileged(container: TestContainer) -> None:
+def test_user_and_workdir_are_set(container: TestContainer) -> None:
     assert container.rind("-u", "app", "id", "-un").stdout == b"app\n"
     assert container.rind("--user=1000:0", "-c", "id -u; id -g").stdout == b"1000\n0\n"
     assert container.rind("-w", "/etc", "pwd").stdout == b"/etc\n"
 
 
-def test_privileged_is_what_it_is_with_docker(busybox: TestContainer) -> None:
-    # Not compared with the plain case: this machine's engine may not have more to give.
+def test_privileged_equals_dockers_privileged(busybox: TestContainer) -> None:
+    # Compared with docker: an engine that is restricted itself cannot grant all capabilities.
     capabilities = ["sh", "-c", "grep Cap /proc/self/status"]
     expected = busybox.engine.cli("exec", "--privileged", busybox.name, *capabilities, check=False)
     done = busybox.rind("--privileged", *capabilities)
@@ -244,7 +244,9 @@ def test_privileged_is_what_it_is_with_docker(busybox: TestContainer) -> None:
     assert done.stdout != plain.stdout
 
 
-def test_container_by_name_and_id_prefix(busybox: TestContainer, engine: TestEngine) -> None:
+def test_a_container_is_named_by_name_or_id_prefix(
+    busybox: TestContainer, engine: TestEngine
+) -> None:
     full = engine.cli("inspect", "--format", "{{.Id}}", busybox.name)
     for name in (busybox.name, full, full[:12]):
         done = busybox.rind("--container", name, "hostname", RIND_LABEL="nobody-has-it")
@@ -253,7 +255,7 @@ def test_container_by_name_and_id_prefix(busybox: TestContainer, engine: TestEng
     assert done.stdout.decode().strip() == full[:12]
 
 
-def test_label(busybox: TestContainer) -> None:
+def test_the_label_option_overrides_the_environment(busybox: TestContainer) -> None:
     done = busybox.rind("--label", busybox.label, "echo", "hi", RIND_LABEL="nobody-has-it")
     assert done.stdout == b"hi\n"
 
@@ -286,7 +288,7 @@ def test_the_commands_own_status(busybox: TestContainer, status: int) -> None:
     assert (done.returncode, done.stderr) == (status, b"")
 
 
-def test_a_signal_is_128_and_its_number(container: TestContainer) -> None:
+def test_a_signal_yields_128_plus_its_number(container: TestContainer) -> None:
     assert container.rind("-c", "kill -TERM $$").returncode == 143
     assert container.rind("-c", "kill -KILL $$").returncode == 137
 
@@ -305,7 +307,7 @@ def test_a_signal_is_128_and_its_number(container: TestContainer) -> None:
     ],
 )
 @pytest.mark.parametrize("tty", ["-T", "-t"])
-def test_what_cannot_start(
+def test_a_failed_start_has_its_status_and_message(
     busybox: TestContainer, tty: str, args: list[str], status: int, said: str
 ) -> None:
     done = busybox.rind(tty, *args)
@@ -316,7 +318,7 @@ def test_what_cannot_start(
 
 
 @pytest.mark.parametrize(("command", "status"), [("nope", 127), ("/etc/passwd", 126)])
-def test_what_cannot_start_after_a_pre_step(
+def test_a_failed_start_after_a_pre_step_has_its_status(
     django: TestContainer, command: str, status: int
 ) -> None:
     done = django.rind(command)
@@ -362,13 +364,13 @@ def test_another_projects_container_is_mentioned_on_a_terminal(
         assert quiet == b"x\r\n"
 
 
-def test_none_has_the_label(busybox: TestContainer) -> None:
+def test_a_missing_label_is_an_error(busybox: TestContainer) -> None:
     done = busybox.rind("true", RIND_LABEL="nobody-has-it")
     assert (done.returncode, done.stdout) == (125, b"")
     assert "has the label nobody-has-it: put it on one" in one_line(done.stderr)
 
 
-def test_several_have_the_label_and_nothing_is_executed(containers: Containers) -> None:
+def test_an_ambiguous_label_executes_nothing(containers: Containers) -> None:
     first = containers("busybox", label="test.several")
     second = containers("busybox", label="test.several")
     done = first.rind("touch", "/tmp/x")
@@ -380,7 +382,7 @@ def test_several_have_the_label_and_nothing_is_executed(containers: Containers) 
     assert first.inside("ls /tmp") == second.inside("ls /tmp") == ""
 
 
-def test_a_stopped_container(containers: Containers) -> None:
+def test_a_stopped_container_is_refused(containers: Containers) -> None:
     target = containers("busybox")
     target.kill()
     for args in (["true"], ["--container", target.name, "true"]):
@@ -391,7 +393,7 @@ def test_a_stopped_container(containers: Containers) -> None:
         assert f"docker start {target.name}" in line
 
 
-def test_a_paused_container(containers: Containers) -> None:
+def test_a_paused_container_is_refused(containers: Containers) -> None:
     target = containers("busybox")
     target.engine.cli("pause", target.name)
     try:
@@ -406,14 +408,14 @@ def test_a_paused_container(containers: Containers) -> None:
 
 
 @pytest.mark.parametrize("name", ["no-such-container", "../images", "a b", "%2e", "-x"])
-def test_no_such_container(busybox: TestContainer, name: str) -> None:
+def test_an_unknown_container_is_an_error(busybox: TestContainer, name: str) -> None:
     done = busybox.rind(f"--container={name}", "true")
     assert done.returncode == 125
     assert f"No such container: {name} on {busybox.engine.host}" in one_line(done.stderr)
 
 
 @pytest.mark.parametrize(("workdir", "where"), [("sys", "/proc/sys"), ("../etc", "/etc")])
-def test_a_relative_directory_counts_from_the_containers(
+def test_a_relative_workdir_starts_from_the_containers_own(
     containers: Containers, workdir: str, where: str
 ) -> None:
     target = containers("busybox", "cd /", "--workdir", "/proc")
@@ -438,7 +440,7 @@ def test_dockers_habit_gets_a_hint_after_a_pre_step_too(containers: Containers) 
     ]
 
 
-def test_a_shell_by_its_name(django: TestContainer) -> None:
+def test_a_shell_is_found_by_its_name(django: TestContainer) -> None:
     done = django.rind("--shell", "bash", "-c", 'echo "${BASH_VERSION:+bash}"')
     assert (done.returncode, done.stdout) == (0, b"bash\n")
 

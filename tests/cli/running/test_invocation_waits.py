@@ -5,7 +5,7 @@ import subprocess
 from conftest import RIND, Containers, TestContainer, one_line
 
 
-def test_wait_until_it_is_started(containers: Containers) -> None:
+def test_wait_returns_when_the_container_starts(containers: Containers) -> None:
     target = containers("busybox")
     target.kill()
     assert target.rind("true").returncode == 125
@@ -17,7 +17,7 @@ def test_wait_until_it_is_started(containers: Containers) -> None:
     assert (process.returncode, out) == (0, b"x\n")
 
 
-def test_wait_until_it_is_healthy(containers: Containers) -> None:
+def test_wait_returns_when_the_container_is_healthy(containers: Containers) -> None:
     health = ("--health-cmd", "test -e /tmp/up", "--health-interval", "0.2s")
     target = containers("busybox", "", *health, "--health-start-period", "60s")
     waiting = subprocess.Popen(
@@ -34,7 +34,7 @@ def test_wait_until_it_is_healthy(containers: Containers) -> None:
     assert (waiting.returncode, out) == (0, b"x\n")
 
 
-def test_wait_gives_up_and_says_what_for(busybox: TestContainer) -> None:
+def test_wait_times_out_and_says_why(busybox: TestContainer) -> None:
     done = busybox.rind("--wait=0.2s", "--label", "no.such", "true")
     assert done.returncode == 125
     said = one_line(done.stderr)

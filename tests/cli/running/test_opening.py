@@ -1,4 +1,4 @@
-"""How an ordinary run begins; what becomes of it is in test_invocation.py and test_attach.py."""
+"""The start of an ordinary run; test_invocation.py and test_attach.py test the rest of it."""
 
 import os
 from collections.abc import Mapping
@@ -23,11 +23,11 @@ def job(options: Options, env: Mapping[str, str], **variables: str) -> Job:
 
 
 @pytest.mark.parametrize("words", [["--all", "x"], ["--wait", "x"], ["--list"], ["--doctor"]])
-def test_what_needs_an_event_loop_is_not_begun(words: list[str]) -> None:
+def test_prepare_returns_none_if_an_event_loop_is_needed(words: list[str]) -> None:
     assert prepare(job(parse(words, {}), {"DOCKER_HOST": "unix:///none.sock"})) is None
 
 
-def test_what_is_prepared(busybox: TestContainer) -> None:
+def test_prepare_plans_the_command(busybox: TestContainer) -> None:
     env = {"DOCKER_HOST": busybox.engine.host}
     options = parse(["-T", "--label", busybox.label, "true"], {})
     prepared = prepare(job(options, env, A="1"))
@@ -47,7 +47,7 @@ def test_what_is_prepared(busybox: TestContainer) -> None:
         prepare(job(options, env))
 
 
-def test_a_hint_is_for_what_is_not_found() -> None:
+def test_only_a_missing_command_gets_a_hint() -> None:
     web = Container("0" * 64, "web", "running", "Up", {})
     options = Options(command=["web", "ls"])
     missing, other = StartError("no web", 127), StartError("no", 126)
@@ -55,18 +55,18 @@ def test_a_hint_is_for_what_is_not_found() -> None:
     assert hint(missing, options, list) == hint(other, options, lambda: [web]) == ""
     assert hint(missing, Options(command=["web"], container="x"), lambda: [web]) == ""
     shell, printed = Options(command=["exit"]), StartError("no exit", 127, told=True)
-    assert hint(missing, shell, list).startswith("each rind ends with its command")
+    assert hint(missing, shell, list).startswith("rind exits with its command")
     assert hint(printed, shell, list) == ""
     assert str(hinted(missing, "so")) == "no web (so)"
     assert hinted(other, "").exit_status == 126
 
 
-def test_detach_keys() -> None:
+def test_detach_keys_are_parsed() -> None:
     assert wanted_keys(Options(detach_keys="ctrl-a"), {}) == b"\x01"
     with pytest.raises(UsageError):
         wanted_keys(Options(detach_keys="ctrl-?"), {})
 
 
-def test_nobody_is_asked_without_a_terminal() -> None:
+def test_the_picker_needs_a_terminal() -> None:
     assert not os.isatty(0)
     assert not can_ask({"TERM": "xterm"})

@@ -1,4 +1,4 @@
-"""The picker: its decisions without a terminal, and itself on real ones."""
+"""The picker: its decisions without a terminal, and its behaviour on real terminals."""
 
 import os
 import shlex
@@ -31,7 +31,7 @@ def container(name: str, pre_step: str = "", image: str = "shop:dev") -> Contain
 # --- decisions --------------------------------------------------------------------------------
 
 
-def test_a_row() -> None:
+def test_a_row_describes_a_container() -> None:
     cells = ("shop-web-1", "", "web", "shop", "", "shop:dev", "3 hours", "", "source x")
     assert row(container("shop-web-1", "\n source x \nmore"), KEY, NOW) == cells
     bare = Container("1", "one", "running", "", {})
@@ -59,19 +59,19 @@ ROWS = [row(container(f"shop-{name}"), KEY, NOW) for name in ("Web-1", "web-2", 
         ("ärg", [3]),
         ("nope", []),
         ("shop-web-1 -2", []),
-        # Not across two cells.
+        # A word does not match across two cells.
         ("1web", []),
         ("1 w", [0, 2]),
     ],
 )
-def test_the_filter(typed: str, fitting: list[int]) -> None:
+def test_the_filter_matches_rows(typed: str, fitting: list[int]) -> None:
     choice = Choice(ROWS)
     choice.type(typed)
     assert choice.fitting == fitting
     assert choice.chosen == (fitting[0] if fitting else None)
 
 
-def test_moving_and_typing() -> None:
+def test_moving_and_typing_choose_a_row() -> None:
     choice = Choice(ROWS)
     for by, chosen in [(-1, 0), (1, 1), (99, 3), (-1, 2), (-99, 0), (2, 2)]:
         choice.move(by)
@@ -89,7 +89,7 @@ def test_moving_and_typing() -> None:
     assert (choice.typed, choice.chosen) == ("", 0)
 
 
-def test_erasing_words_and_all() -> None:
+def test_words_and_the_whole_filter_are_erased() -> None:
     choice = Choice(ROWS)
     for text, left in [("web shop", "web "), ("web shop  ", "web "), ("web", ""), ("", "")]:
         choice.clear()
@@ -103,7 +103,7 @@ def drawn(choice: Choice, rows: int, columns: int) -> list[str]:
     return "".join(text for _, text in draw(choice, (rows, columns))).splitlines()
 
 
-def test_what_is_drawn() -> None:
+def test_the_table_is_drawn() -> None:
     choice = Choice(ROWS)
     choice.move(1)
     lines = drawn(choice, 24, 80)
@@ -162,7 +162,7 @@ def several(session_containers: Containers) -> TestContainer:
 def on_screen(
     target: TestContainer, script: str, *, rows: int = 24, columns: int = 80, **env: str
 ) -> Iterator[Screen]:
-    """Run a shell script, in which ``rind`` is ours, on a terminal."""
+    """Run a shell script on a terminal; its ``rind`` is the one under test."""
     function = f'rind() {{ {shlex.quote(RIND)} "$@"; }}\n'
     child: pexpect.spawn[bytes] = pexpect.spawn(
         "bash",
@@ -215,7 +215,7 @@ def test_typing_filters(several: TestContainer) -> None:
         screen.child.send("BANx")
         screen.wait_for(lambda lines: lines[0] == "Which container (0/3)? BANx")
         assert screen.screen.cursor.y == 0
-        screen.child.send("\r")  # nothing to take
+        screen.child.send("\r")  # no row is chosen
         screen.child.send("\x7f bb")
         screen.wait_for(lambda lines: lines[0] == "Which container (1/3)? BAN bb")
         screen.wait_for(lambda lines: lines[2].startswith("> banana") and not lines[3])
@@ -229,7 +229,7 @@ def test_a_paste_filters_and_runs_nothing(several: TestContainer) -> None:
         screen.wait_for(lambda lines: chosen(lines) == "apple")
         screen.child.send("\x1b[200~cherry\r\x1b[201~")
         screen.wait_for(lambda lines: lines[0] == "Which container (1/3)? cherry")
-        screen.child.send("\x1bOP")  # F1 has no meaning
+        screen.child.send("\x1bOP")  # F1, which has no binding
         screen.child.send("\x1b")
         assert screen.last() == ["status 130"]
 
@@ -253,7 +253,7 @@ def test_ctrl_c_ends_a_shells_loop_too(several: TestContainer) -> None:
         assert screen.last() == ["interrupted"]
 
 
-def test_what_is_typed_ahead_is_no_answer(several: TestContainer) -> None:
+def test_keys_typed_ahead_are_discarded(several: TestContainer) -> None:
     with on_screen(several, "printf 'typed: '; read x; rind cat /etc/hostname") as screen:
         screen.child.expect("typed: ")
         screen.child.send("go\nbanana\n")
@@ -264,7 +264,7 @@ def test_what_is_typed_ahead_is_no_answer(several: TestContainer) -> None:
         assert screen.last()[-1] == "apple"
 
 
-def test_the_terminal_is_as_before_and_its_modes_are_off(several: TestContainer) -> None:
+def test_the_terminal_and_its_modes_are_restored(several: TestContainer) -> None:
     script = "stty -echok ixoff; stty -g; rind cat /etc/hostname; stty -g"
     with on_screen(several, script, columns=200) as screen:
         screen.wait_for(shows("> apple"))
@@ -275,7 +275,7 @@ def test_the_terminal_is_as_before_and_its_modes_are_off(several: TestContainer)
         assert 2004 << 5 not in screen.screen.mode  # bracketed paste; pyte shifts private modes
 
 
-def test_what_is_typed_after_enter_is_the_commands(several: TestContainer) -> None:
+def test_keys_typed_after_enter_reach_the_command(several: TestContainer) -> None:
     command = 'stty -echo; IFS= read -r x; printf %s "$x" | od -An -tx1; read y; echo got $y'
     with on_screen(several, f"rind -c '{command}'") as screen:
         screen.wait_for(lambda lines: chosen(lines) == "apple")
@@ -307,7 +307,7 @@ def test_a_hostile_label_does_no_harm(several: TestContainer) -> None:
         screen.child.send("\x03")
 
 
-def test_a_small_terminal_and_a_resize(several: TestContainer) -> None:
+def test_the_table_adapts_to_the_terminals_size(several: TestContainer) -> None:
     with on_screen(several, "rind cat /etc/hostname", rows=6, columns=40) as screen:
         lines = screen.wait_for(lambda lines: chosen(lines) == "apple")
         assert lines[0] == "Which container (3/3)?  (type to filter…"[:40]
@@ -331,7 +331,7 @@ def test_a_small_terminal_and_a_resize(several: TestContainer) -> None:
     ("number", "status"),
     [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)],
 )
-def test_it_is_ended_from_outside(
+def test_a_signal_ends_the_picker(
     several: TestContainer, tmp_path: Path, number: int, status: int
 ) -> None:
     run = f"sh -c 'echo $$ >{tmp_path}/pid; exec {RIND} echo lost'"
@@ -339,14 +339,14 @@ def test_it_is_ended_from_outside(
     with on_screen(several, script, columns=200) as screen:
         screen.wait_for(shows("> apple"))
         os.kill(int((tmp_path / "pid").read_text()), number)
-        # In between, a shell may say which signal it was.
+        # In between, a shell may print the signal.
         attributes, *_, said, after = screen.last()
     assert said == f"status {status}"
     assert attributes == after
 
 
 @pytest.mark.parametrize(("option", "status"), [("--ctty", 129), ("--wait", 130)])
-def test_a_closed_window_ends_it(several: TestContainer, option: str, status: int) -> None:
+def test_a_closed_window_ends_the_picker(several: TestContainer, option: str, status: int) -> None:
     master, slave = os.openpty()
     with subprocess.Popen(
         ["setsid", option, RIND, "echo", "lost"],
@@ -364,12 +364,12 @@ def test_a_closed_window_ends_it(several: TestContainer, option: str, status: in
 
 
 @pytest.mark.parametrize(("end", "status"), [("kill", 143), ("key", 130)])
-def test_signals_reach_the_command_that_was_picked(
+def test_signals_reach_the_picked_containers_command(
     several: TestContainer, tmp_path: Path, end: str, status: int
 ) -> None:
     command = f'{RIND} -T -c "echo ready >&2; sleep 31415"'
     run = f"sh -c 'echo $$ >{tmp_path}/pid; exec {command}'"
-    # The shell goes on after Ctrl-C only where it takes that itself.
+    # The shell continues after Ctrl-C only if it traps the signal.
     with on_screen(several, f"trap : INT; {run}; echo status $?") as screen:
         screen.wait_for(shows("> apple"))
         screen.child.send("\r")
@@ -387,7 +387,7 @@ def test_signals_reach_the_command_that_was_picked(
 
 
 @pytest.mark.parametrize("script", ["rind true </dev/null", "rind true 2>{}", "TERM= rind true"])
-def test_without_a_terminal_it_is_an_error(
+def test_several_containers_without_a_terminal_are_an_error(
     several: TestContainer, tmp_path: Path, script: str
 ) -> None:
     script = script.format(tmp_path / "err")
@@ -398,7 +398,7 @@ def test_without_a_terminal_it_is_an_error(
     assert one_line(said).startswith("3 running containers have the label")
 
 
-def test_one_that_is_paused_meanwhile_is_refused(containers: Containers) -> None:
+def test_a_container_paused_meanwhile_is_refused(containers: Containers) -> None:
     first = containers("busybox")
     second = containers("busybox", label=first.label)
     with on_screen(first, "rind true; echo status $?", columns=200) as screen:
@@ -413,7 +413,7 @@ def test_one_that_is_paused_meanwhile_is_refused(containers: Containers) -> None
     first.engine.cli("unpause", first.name, second.name)
 
 
-def test_a_run_on_a_terminal_that_needs_no_picker_does_not_load_it(busybox: TestContainer) -> None:
+def test_a_run_without_a_choice_does_not_import_the_picker(busybox: TestContainer) -> None:
     run = f"{shlex.quote(sys.executable)} -X importtime -m rind true"
     child = pexpect.spawn("sh", ["-c", run], env=busybox.environ(), timeout=TIMEOUT)
     child.expect(pexpect.EOF)

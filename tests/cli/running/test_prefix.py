@@ -15,7 +15,7 @@ output = st.lists(st.binary(max_size=12) | st.just(b"\n") | st.just(b"\r\n")).ma
 
 
 @given(output, st.lists(st.integers(0, 300)))
-def test_any_cutting_gives_the_same_lines(data: bytes, cuts: list[int]) -> None:
+def test_any_cutting_yields_the_same_lines(data: bytes, cuts: list[int]) -> None:
     lines = Lines(b"web | ")
     given = b"".join(map(lines.feed, cut(data, cuts))) + lines.close()
     whole = data.removesuffix(b"\n").split(b"\n") if data else []
@@ -34,7 +34,7 @@ def test_long_lines_are_cut_at_the_same_places(data: bytes, cuts: list[int], lon
 
 
 @given(output, st.lists(st.integers(0, 300)))
-def test_what_is_given_is_whole_lines(data: bytes, cuts: list[int]) -> None:
+def test_feed_returns_whole_lines(data: bytes, cuts: list[int]) -> None:
     lines = Lines(b"> ")
     for part in cut(data, cuts):
         given = lines.feed(part)
@@ -42,7 +42,7 @@ def test_what_is_given_is_whole_lines(data: bytes, cuts: list[int]) -> None:
         assert all(line.startswith(b"> ") for line in given.split(b"\n")[:-1])
 
 
-def test_a_line_without_an_end_is_not_kept() -> None:
+def test_an_endless_line_is_not_kept() -> None:
     lines = Lines(b"> ")
     given = b"".join(lines.feed(b"x" * 1000) for _ in range(1000))
     assert given.count(b"\n") == 10**6 // LONGEST
@@ -50,13 +50,13 @@ def test_a_line_without_an_end_is_not_kept() -> None:
     assert lines.close() == b""
 
 
-def test_on_a_terminal_nothing_overwrites_the_prefix() -> None:
+def test_a_carriage_return_does_not_overwrite_the_prefix() -> None:
     lines = Lines(b"w\\1| ", terminal=True)
     assert lines.feed(b"1%\r20%\r\r\n") == b"w\\1| 1%\rw\\1| 20%\r\r\n"
     assert Lines(b"web| ").feed(b"1%\r20%\n") == b"web| 1%\r20%\n"
 
 
-def test_a_line_of_the_greatest_length_is_one() -> None:
+def test_the_longest_line_is_not_cut() -> None:
     line = b"x" * LONGEST + b"\n"
     lines = Lines(b"")
     assert lines.feed(line[:-1]) == b""
@@ -72,14 +72,14 @@ def test_prefixes_are_aligned_and_clean() -> None:
     ]
 
 
-def test_a_colour_for_each() -> None:
+def test_each_prefix_has_a_colour() -> None:
     made = prefixes([f"web-{number}" for number in range(10)], coloured=True)
     assert made[:2] == [b"\x1b[0;36mweb-0  | \x1b[0m", b"\x1b[0;33mweb-1  | \x1b[0m"]
     assert len({prefix.partition(b"m")[0] for prefix in made}) == 10
     assert len(prefixes(["x"] * 1000, coloured=True)) == 1000
 
 
-def test_when_there_are_colours() -> None:
+def test_colours_depend_on_the_terminal_and_environment() -> None:
     assert wants_colour({"TERM": "xterm", "NO_COLOR": ""}, terminal=True)
     assert wants_colour({}, terminal=True)
     assert not wants_colour({"NO_COLOR": "0"}, terminal=True)

@@ -1,4 +1,4 @@
-"""The line that says how many have ended; on a real terminal it is in test_fanout."""
+"""The progress line without a terminal; test_fanout has it on a real one."""
 
 import asyncio
 import os
@@ -20,13 +20,13 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 
 async def until_quiet() -> None:
-    """Return once a timer has come that was set after all others."""
+    """Return when a timer has fired that was set after all others."""
     over = asyncio.Event()
     asyncio.get_running_loop().call_later(0, over.set)
     await over.wait()
 
 
-async def test_it_comes_and_goes(written: list[bytes]) -> None:
+async def test_the_line_is_shown_updated_and_erased(written: list[bytes]) -> None:
     shown = Progress(3, shown=True)
     shown.begin()
     await until_quiet()
@@ -42,7 +42,7 @@ async def test_it_comes_and_goes(written: list[bytes]) -> None:
     assert written == [*said, ERASE]
 
 
-async def test_it_is_not_shown_unless_asked_for(written: list[bytes]) -> None:
+async def test_a_hidden_line_is_never_shown(written: list[bytes]) -> None:
     hidden = Progress(3, shown=False)
     hidden.begin()
     await until_quiet()

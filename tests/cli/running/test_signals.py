@@ -1,4 +1,4 @@
-"""The first signal ends the command, the second ends rind, whatever it is stuck in."""
+"""The first signal ends the command, the second ends rind, even if it is stuck."""
 
 import fcntl
 import os
@@ -22,7 +22,7 @@ from processes import sleepers
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
 AT_ONCE = 5.0
-"""Seconds; the second signal takes one. Long waits are ten and more."""
+"""Seconds; rind ends one second after the second signal. Other waits take ten or more."""
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def catches(process: "subprocess.Popen[bytes]", number: int) -> bool:
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_it_dies_of_the_signal_that_ended_the_command(
+def test_rind_dies_of_the_signal_that_ended_the_command(
     busybox: TestContainer, number: signal.Signals
 ) -> None:
     with started("-c", "echo ready; exec sleep 1000", env=busybox.environ()) as process:
@@ -78,7 +78,7 @@ def test_ctrl_c_ends_a_shells_loop(busybox: TestContainer) -> None:
     wait_until(lambda: sleepers(busybox, mark) == 0)
 
 
-def test_ctrl_c_that_a_command_on_a_terminal_dies_of_ends_a_shells_loop(
+def test_ctrl_c_on_a_tty_ends_a_shells_loop(
     busybox: TestContainer,
 ) -> None:
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
@@ -97,11 +97,11 @@ def test_ctrl_c_that_a_command_on_a_terminal_dies_of_ends_a_shells_loop(
 
 @pytest.mark.parametrize("action", [["true"], ["--list"], ["--doctor"], ["--explain", "true"]])
 @pytest.mark.parametrize("after", [0.0, 0.02, 0.05, 0.1, 0.15, 0.2])
-def test_there_is_no_traceback_at_any_time(
+def test_an_interrupt_never_prints_a_traceback(
     busybox: TestContainer, action: list[str], after: float
 ) -> None:
     with started(*action, env=busybox.environ()) as process:
-        # Python takes it as it begins; it does no more once the program has begun.
+        # Python installs its handler at its start; Rind removes it as soon as it runs.
         while not catches(process, signal.SIGINT):
             pass
         while catches(process, signal.SIGINT):
@@ -118,7 +118,7 @@ def test_there_is_no_traceback_at_any_time(
 
 @contextmanager
 def silent(folder: Path) -> Iterator[tuple[str, socket.socket]]:
-    """Listen as an engine does."""
+    """Listen on a socket as an engine does, but do not answer."""
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(folder / "silent.sock"))
         server.listen()
@@ -130,7 +130,7 @@ PONG = b"HTTP/1.1 200 OK\r\nApi-Version: 1.51\r\nContent-Length: 2\r\n\r\nOK"
 
 
 @pytest.mark.parametrize("pings", [False, True], ids=["silent", "after the ping"])
-def test_an_engine_that_does_not_answer_holds_no_signal(
+def test_a_silent_engine_does_not_delay_a_signal(
     busybox: TestContainer,
     tmp_path: Path,
     pings: bool,  # noqa: FBT001 # a case
@@ -153,7 +153,7 @@ def test_an_engine_that_does_not_answer_holds_no_signal(
 
 
 @pytest.mark.parametrize("pings", [False, True], ids=["silent", "after the ping"])
-def test_an_engine_that_does_not_answer_holds_no_time_limit(
+def test_a_silent_engine_does_not_delay_the_time_limit(
     busybox: TestContainer,
     tmp_path: Path,
     pings: bool,  # noqa: FBT001 # a case
@@ -189,7 +189,7 @@ asyncio.run(main())
 
 @contextmanager
 def relayed(container: TestContainer) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Relay to the engine; give the URL, and what stops it: then nothing more is answered."""
+    """Relay to the engine; yield the URL, and a function that stops all answers."""
     tests = str(Path(__file__).parents[2])
     with tempfile.TemporaryDirectory() as folder:
         words = [sys.executable, "-c", RELAY, container.engine.host, folder, tests]
@@ -202,8 +202,8 @@ def relayed(container: TestContainer) -> Iterator[tuple[str, Callable[[], None]]
                 process.kill()
 
 
-def test_a_second_signal_gives_up(busybox: TestContainer) -> None:
-    """The engine is stopped, as one is that swaps, or that a debugger has."""
+def test_a_second_signal_ends_rind_at_once(busybox: TestContainer) -> None:
+    """The engine is stopped, as if it were swapping or held by a debugger."""
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
     with (
         relayed(busybox) as (url, stop),
@@ -225,7 +225,7 @@ def test_a_second_signal_gives_up(busybox: TestContainer) -> None:
     busybox.inside(f"pkill -f 'sleep {mark}' || true")
 
 
-def test_a_second_signal_gives_the_terminal_back(busybox: TestContainer) -> None:
+def test_a_second_signal_restores_the_terminal(busybox: TestContainer) -> None:
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
     with relayed(busybox) as (url, stop):
         child = pexpect.spawn(
@@ -239,7 +239,7 @@ def test_a_second_signal_gives_the_terminal_back(busybox: TestContainer) -> None
         (pid,) = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()
         stop()
         os.kill(int(pid), signal.SIGTERM)
-        time.sleep(0.3)  # two in one moment may be one
+        time.sleep(0.3)  # two signals at once may be delivered as one
         os.kill(int(pid), signal.SIGTERM)
         child.expect(pexpect.EOF, timeout=AT_ONCE)
         assert b"gave up" in child.before
@@ -249,7 +249,7 @@ def test_a_second_signal_gives_the_terminal_back(busybox: TestContainer) -> None
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
-def test_an_unread_stream_holds_nobody(busybox: TestContainer, stream: str) -> None:
+def test_an_unread_stream_does_not_delay_a_signal(busybox: TestContainer, stream: str) -> None:
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
     into = "" if stream == "stdout" else ">&2"
     with started(
@@ -266,7 +266,7 @@ def test_an_unread_stream_holds_nobody(busybox: TestContainer, stream: str) -> N
 
 
 def is_full(fd: int) -> bool:
-    """Whether a pipe has bytes in it, and gets no more."""
+    """Whether a pipe has bytes in it, and does not get more."""
     counts = []
     for _ in range(2):
         counts.append(struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4))[0])
@@ -274,7 +274,7 @@ def is_full(fd: int) -> bool:
     return bool(counts[0] == counts[1] > 0)
 
 
-def test_an_error_for_a_full_stderr_holds_nobody(busybox: TestContainer) -> None:
+def test_a_full_stderr_does_not_block_the_exit(busybox: TestContainer) -> None:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     with suppress(BlockingIOError):
@@ -287,7 +287,7 @@ def test_an_error_for_a_full_stderr_holds_nobody(busybox: TestContainer) -> None
     os.close(writing)
 
 
-def test_what_our_parent_ignores_stays_ignored(busybox: TestContainer) -> None:
+def test_ignored_signals_stay_ignored(busybox: TestContainer) -> None:
     with subprocess.Popen(
         ["sh", "-c", f"trap '' HUP; exec {RIND} -c 'echo ready; read x; exit 3'"],
         env=busybox.environ(),
@@ -303,7 +303,7 @@ def test_what_our_parent_ignores_stays_ignored(busybox: TestContainer) -> None:
         assert process.wait(TIMEOUT) == 3
 
 
-def test_what_an_end_waits_for_is_said_on_a_terminal(busybox: TestContainer) -> None:
+def test_waiting_for_processes_is_reported_on_a_terminal(busybox: TestContainer) -> None:
     child = busybox.spawn("-T", "-c", "trap '' INT TERM; echo ready; while :; do sleep 1; done")
     child.expect("ready")
     child.sendintr()
@@ -314,7 +314,7 @@ def test_what_an_end_waits_for_is_said_on_a_terminal(busybox: TestContainer) -> 
     assert child.signalstatus == signal.SIGINT
 
 
-def test_a_timeout_says_so_on_a_terminal(busybox: TestContainer) -> None:
+def test_a_timeout_is_reported_on_a_terminal(busybox: TestContainer) -> None:
     child = busybox.spawn("-T", "--timeout", "0.5", "sleep", "1000")
     child.expect("rind: the command did not end within 0.5 s")
     child.expect(pexpect.EOF)

@@ -1,4 +1,4 @@
-"""One run and its ends, on real engines; what a user sees of them is in test_reaper.py."""
+"""One supervised run and its ends, on real engines; the user's view is in tests/reaper."""
 
 import asyncio
 import signal
@@ -40,7 +40,7 @@ def mark() -> str:
     return str(uuid.uuid4().int % 10**8 + 10**8)
 
 
-async def test_it_gives_the_commands_own_status(target: Target) -> None:
+async def test_run_returns_the_commands_own_status(target: Target) -> None:
     assert (
         await Supervisor(target.container.name, 10, say).run(
             partial(target.start, Command(argv=["sh", "-c", "exit 5"])), serve
@@ -49,13 +49,13 @@ async def test_it_gives_the_commands_own_status(target: Target) -> None:
     )
 
 
-async def test_ended_before_it_began(target: Target) -> None:
+async def test_a_run_ended_before_it_began_does_not_start(target: Target) -> None:
     run = Supervisor(target.container.name, 10, say)
     run.end(signal.SIGINT, 130)
     assert await run.run(partial(target.start, Command(argv=["false"])), serve) == 130
 
 
-async def test_a_start_that_was_requested_is_ended(
+async def test_a_requested_start_is_ended(
     busybox: TestContainer, target: Target, mark: str
 ) -> None:
     run = Supervisor(target.container.name, 10, say, has_begun=True)
@@ -68,7 +68,7 @@ async def test_a_start_that_was_requested_is_ended(
 
 
 @pytest.mark.parametrize("after", [0, 0.001, 0.01, 0.03, 0.1, 0.3])
-async def test_ended_at_any_moment(
+async def test_a_run_can_be_ended_at_any_moment(
     busybox: TestContainer, target: Target, mark: str, after: float
 ) -> None:
     run = Supervisor(target.container.name, 10, say)
@@ -79,7 +79,7 @@ async def test_ended_at_any_moment(
     assert await asyncio.to_thread(sleepers, busybox, mark) == 0
 
 
-async def test_what_a_finished_run_left_on_purpose_is_not_ended(
+async def test_a_finished_runs_background_process_is_not_ended(
     busybox: TestContainer, target: Target, mark: str
 ) -> None:
     run = Supervisor(target.container.name, 10, say)
@@ -88,7 +88,7 @@ async def test_what_a_finished_run_left_on_purpose_is_not_ended(
     others = asyncio.all_tasks()
     run.end(signal.SIGKILL, 137)
     run.forward(signal.SIGKILL)
-    assert asyncio.all_tasks() == others, "a task that would send it"
+    assert asyncio.all_tasks() == others, "a new task would send the signal"
     assert await asyncio.to_thread(sleepers, busybox, mark) == 1
 
 
@@ -103,7 +103,7 @@ async def test_what_a_finished_run_left_on_purpose_is_not_ended(
         (ExitStatus.TIMED_OUT, 137, True, 137),
     ],
 )
-def test_the_status_of_one_that_was_ended(
+def test_the_status_of_an_ended_run(
     given: int,
     own: int | None,
     killed: bool,  # noqa: FBT001 # a case
