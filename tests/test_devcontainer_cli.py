@@ -102,7 +102,7 @@ def test_which_dev_container(shop: DevContainer, containers: Containers, tmp_pat
     labelled = containers("busybox", "", label="app.rind")
     # A labelled one elsewhere does not fit better, and one in the folder does.
     assert shop.rind("id", "-un").stdout == b"app\n"
-    assert shop.rind("hostname", cwd=tmp_path).stdout != shop.rind("hostname").stdout
+    assert shop.rind("id", "-un", cwd=tmp_path).stdout != b"app\n"
     labels = ("--label", f"com.docker.compose.project.working_dir={shop.folder}")
     near = containers("busybox", "", *labels, label="app.rind")
     assert shop.rind("id", "-un").stdout == b"root\n"

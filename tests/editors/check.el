@@ -10,7 +10,10 @@
 (defun check--definition (call)
   (with-current-buffer (find-file-noselect "shop.py")
     (check--wait "the server to end" (lambda () (not (eglot-current-server))))
-    (apply #'eglot--connect (eglot--guess-contact))
+    ;; By default, Emacs goes on without the server after three seconds.
+    (let ((eglot-sync-connect 60))
+      (apply #'eglot--connect (eglot--guess-contact)))
+    (check--wait "the server to manage the buffer" #'eglot-managed-p)
     (goto-char (point-min))
     (search-forward call)
     (backward-char)
