@@ -39,6 +39,10 @@ class Deadline:
         """The seconds that are left, at least 0; None without a limit."""
         return None if self._at == _NEVER else max(0.0, self._at - time.monotonic())
 
+    def restarted(self) -> Deadline:
+        """Return a deadline after the same time, from now on."""
+        return Deadline(None if self._at == _NEVER else self.seconds)
+
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Do not count the time that the context takes."""

@@ -12,6 +12,7 @@ import re
 import time
 from contextlib import asynccontextmanager
 
+from rind.base.deadline import Deadline
 from rind.base.records import replace
 from rind.engine import answers
 from rind.engine.dialect import Dialect, read_dialect
@@ -223,7 +224,7 @@ class Engine:
 
     async def _now(self) -> float:
         """Return the time by the engine's clock, or by ours if the two agree."""
-        pong = await self.carrier.request(_PING, self.timeout)
+        pong = await self.carrier.request(_PING, Deadline(self.timeout))
         ours, theirs = time.time(), answers.read_date(pong.headers.get("date", ""))
         return ours if theirs is None or abs(ours - theirs) <= _CLOCKS_AGREE else theirs
 
@@ -236,7 +237,7 @@ class Engine:
         filters = json.dumps({"type": ["container"], "event": _CHANGES})
         request = self.new_request("GET", "events", {"filters": filters})
         with self.errors():
-            async with self.carrier.stream(request, self.timeout) as (answer, parts):
+            async with self.carrier.stream(request, Deadline(self.timeout)) as (answer, parts):
                 accept(answer)
                 yield self._ticks(parts)
 
@@ -293,7 +294,7 @@ class Engine:
         """
         request = self._start_request(exec_id, tty=tty, size=size)
         with self.errors():
-            return _hijacked(await self.carrier.upgrade(request, self.timeout))
+            return _hijacked(await self.carrier.upgrade(request, Deadline(self.timeout)))
 
     async def ask_start(
         self,
@@ -306,7 +307,7 @@ class Engine:
         """Send :meth:`start_exec`'s request; :meth:`go_on` receives the answer on the wire."""
         request = self._start_request(exec_id, tty=tty, size=size)
         with self.errors():
-            return await carrier.ask_upgrade(request, self.timeout)
+            return await carrier.ask_upgrade(request, Deadline(self.timeout))
 
     async def go_on(self, wire: Wire) -> HijackedStream:
         """Receive the answer to :meth:`ask_start` in the event loop; the caller owns the stream."""
@@ -372,7 +373,7 @@ class Engine:
 
         aiodocker's "auto" instead sends GET /version, which takes ten times as long.
         """
-        pong = await self.carrier.request(_PING, min(PING_TIMEOUT, self.timeout))
+        pong = await self.carrier.request(_PING, Deadline(min(PING_TIMEOUT, self.timeout)))
         try:
             accept(pong)
         except Refused as exc:
@@ -389,11 +390,11 @@ class Engine:
     async def get(self, path: str, **params: str) -> bytes:
         """Send a GET request; return the body of the answer. For use within Rind."""
         request = self.new_request("GET", path, params)
-        return accept(await self.carrier.request(request, self.timeout)).body
+        return accept(await self.carrier.request(request, Deadline(self.timeout))).body
 
     async def _post(self, path: str, body: object = None, **params: str) -> bytes:
         request = self.new_request("POST", path, params, body)
-        return accept(await self.carrier.request(request, self.timeout)).body
+        return accept(await self.carrier.request(request, Deadline(self.timeout))).body
 
     def new_request(
         self, method: str, path: str, params: Mapping[str, str] | None = None, body: object = None

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
     from typing import Final
 
+    from rind.base.deadline import Deadline
     from rind.transport.carrier import Request
 
 __all__ = ["PooledCarrier"]
@@ -70,30 +71,32 @@ class PooledCarrier:
         with _own_errors():
             self._docker = aiodocker.Docker(url=url, connector=self._connector, api_version="v1.24")
 
-    async def request(self, asked: Request, within: float) -> Answer:
+    async def request(self, asked: Request, deadline: Deadline) -> Answer:
         """Send a request; return the complete answer."""
         with _own_errors():
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(deadline.left):
                 return await _whole(await self._send(asked))
 
-    async def upload(self, asked: Request, parts: AsyncIterator[bytes], within: float) -> Answer:
-        """Send a request with a body in parts; ``within`` limits each part, then the answer."""
+    async def upload(
+        self, asked: Request, parts: AsyncIterator[bytes], deadline: Deadline
+    ) -> Answer:
+        """Send a request with a body in parts; each part and the answer have the whole time."""
         clock = asyncio.get_running_loop().time
         with _own_errors():
-            async with asyncio.timeout(within) as limit:
+            async with asyncio.timeout(deadline.left) as limit:
 
                 async def timed() -> AsyncIterator[bytes]:
                     async for part in parts:
-                        limit.reschedule(clock() + within)
+                        limit.reschedule(clock() + deadline.seconds)
                         yield part
-                    limit.reschedule(clock() + within)
+                    limit.reschedule(clock() + deadline.seconds)
 
                 return await _whole(await self._send(asked, timed()))
 
-    async def upgrade(self, asked: Request, within: float) -> Answer:
+    async def upgrade(self, asked: Request, deadline: Deadline) -> Answer:
         """Send a request to upgrade; the answer to a successful one has the raw connection."""
         with _own_errors():
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(deadline.left):
                 # Not aiodocker's Exec.start, which can neither send ConsoleSize nor half-close.
                 response = await self._send(asked, Connection="Upgrade", Upgrade="tcp")
                 if response.status in OTHERWISE_FINE:
@@ -105,11 +108,11 @@ class PooledCarrier:
 
     @asynccontextmanager
     async def stream(
-        self, asked: Request, within: float
+        self, asked: Request, deadline: Deadline
     ) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
         """Yield the answer and the parts of its body; only the head has a time limit."""
         with _own_errors():
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(deadline.left):
                 response = await self._send(asked)
         try:
             yield _answer(response), _parts(response)

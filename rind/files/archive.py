@@ -8,6 +8,7 @@ import json
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
+from rind.base.deadline import Deadline
 from rind.base.records import dataclass, replace
 from rind.engine.engine import ERRORS, accept
 from rind.transport.carrier import WrongAnswer, check_body
@@ -75,7 +76,7 @@ async def get_archive(
     request = engine.new_request("GET", f"containers/{container_id}/archive", {"path": path})
     async with AsyncExitStack() as stack:
         with engine.errors():
-            stream = engine.carrier.stream(request, engine.timeout)
+            stream = engine.carrier.stream(request, Deadline(engine.timeout))
             answer, parts = await stack.enter_async_context(stream)
             if answer.status == _NOT_FOUND and missing_ok:
                 stat = None
@@ -106,7 +107,7 @@ async def put_archive(
     params = {"path": folder, "noOverwriteDirNonDir": "1"}
     request = engine.new_request("PUT", f"containers/{container_id}/archive", params)
     with engine.errors():
-        accept(await engine.carrier.upload(request, parts, engine.timeout))
+        accept(await engine.carrier.upload(request, parts, Deadline(engine.timeout)))
 
 
 async def _accept(answer: Answer, parts: AsyncIterator[bytes]) -> None:

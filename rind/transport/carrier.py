@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from typing import Final, Protocol
 
+    from rind.base.deadline import Deadline
+
     class Carrier(Protocol):
         """Sends requests, each within a number of seconds.
 
@@ -23,19 +25,19 @@ if TYPE_CHECKING:
         not a Docker Engine's.
         """
 
-        async def request(self, asked: Request, within: float) -> Answer:
+        async def request(self, asked: Request, deadline: Deadline) -> Answer:
             """Send a request; return the complete answer."""
 
         async def upload(
-            self, asked: Request, parts: AsyncIterator[bytes], within: float
+            self, asked: Request, parts: AsyncIterator[bytes], deadline: Deadline
         ) -> Answer:
-            """Send a request with a body in parts; ``within`` limits each part, then the answer."""
+            """Send a request with a body in parts; each part and the answer have the whole time."""
 
-        async def upgrade(self, asked: Request, within: float) -> Answer:
+        async def upgrade(self, asked: Request, deadline: Deadline) -> Answer:
             """Send a request to upgrade; the answer to a successful one has the raw connection."""
 
         def stream(
-            self, asked: Request, within: float
+            self, asked: Request, deadline: Deadline
         ) -> AbstractAsyncContextManager[tuple[Answer, AsyncIterator[bytes]]]:
             """Yield the answer and the parts of its body; only the head has a time limit."""
 

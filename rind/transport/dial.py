@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
+    from rind.base.deadline import Deadline
     from rind.transport.wire import Place, Wire, WireKind
 
     class Dialer(Protocol):
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
                 OSError: the engine cannot be reached.
             """
 
-        async def dial(self, deadline: float) -> Wire:
+        async def dial(self, deadline: Deadline) -> Wire:
             """Connect before ``deadline``, a time by :func:`time.monotonic`.
 
             Raises:
@@ -78,7 +79,7 @@ class PlainDialer:
     async def ready(self) -> None:
         """Do nothing: there is nothing to prepare."""
 
-    async def dial(self, deadline: float) -> Wire:
+    async def dial(self, deadline: Deadline) -> Wire:
         """Connect to the first address that answers."""
         addresses = places(self._url) if self.place is None else [self.place]
         for number, place in enumerate(addresses, 1):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rind.base.readiness import readable
 from rind.transport.wire import BUSY, READ_SIZE, BaseWire
+
+if TYPE_CHECKING:
+    from rind.base.deadline import Deadline
 
 __all__ = ["LoopWire"]
 
@@ -20,12 +23,12 @@ class LoopWire(BaseWire):
         deadline: when its methods time out; see :class:`~rind.transport.wire.Wire`.
     """
 
-    def __init__(self, sock: socket.socket, deadline: float) -> None:
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         super().__init__(sock, deadline)
         sock.setblocking(False)
 
     @classmethod
-    async def open(cls, place: tuple[int, Any], deadline: float) -> Self:
+    async def open(cls, place: tuple[int, Any], deadline: Deadline) -> Self:
         """Connect to ``place`` before ``deadline``."""
         family, address = place
         wire = cls(socket.socket(family), deadline)
@@ -71,4 +74,4 @@ class LoopWire(BaseWire):
                 return
 
     def _limit(self) -> asyncio.Timeout:
-        return asyncio.timeout_at(None if self.deadline == float("inf") else self.deadline)
+        return asyncio.timeout(self.deadline.left)

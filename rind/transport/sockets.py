@@ -5,9 +5,9 @@ A dialer opens the connections (:mod:`rind.transport.dial`).
 
 from __future__ import annotations
 
-import time
 from contextlib import asynccontextmanager, suppress
 
+from rind.base.deadline import Deadline
 from rind.transport.carrier import OTHERWISE_FINE, Answer, Disconnected, check_body
 from rind.transport.http import Response, chunk, encoded
 
@@ -37,9 +37,9 @@ class SocketCarrier:
         self.dialer = dialer
         self.headers = headers
 
-    async def request(self, asked: Request, within: float) -> Answer:
+    async def request(self, asked: Request, deadline: Deadline) -> Answer:
         """Send a request; return the complete answer."""
-        wire = await self._send(asked, within)
+        wire = await self._send(asked, deadline)
         try:
             try:
                 response, data = await _head(wire)
@@ -48,44 +48,46 @@ class SocketCarrier:
                 if wire.tunnel is None or wire.tunnel.failure is None:
                     raise
                 wire.close()
-                wire = await self._send(asked, within)
+                wire = await self._send(asked, deadline)
                 response, data = await _head(wire)
             return await _whole(wire, response, data)
         finally:
             wire.close()
 
-    async def upload(self, asked: Request, parts: AsyncIterator[bytes], within: float) -> Answer:
-        """Send a request with a body in parts; ``within`` limits each part, then the answer."""
-        wire = await self._send(asked, within, chunked=True)
+    async def upload(
+        self, asked: Request, parts: AsyncIterator[bytes], deadline: Deadline
+    ) -> Answer:
+        """Send a request with a body in parts; each part and the answer have the whole time."""
+        wire = await self._send(asked, deadline, chunked=True)
         try:
             with suppress(BrokenPipeError, ConnectionResetError):  # see _send()
                 async for part in parts:
-                    wire.deadline = time.monotonic() + within
+                    wire.deadline = deadline.restarted()
                     await wire.send(chunk(part))
                 await wire.send(chunk(b""))
-            wire.deadline = time.monotonic() + within
+            wire.deadline = deadline.restarted()
             response, data = await _head(wire)
             return await _whole(wire, response, data)
         finally:
             wire.close()
 
-    async def upgrade(self, asked: Request, within: float) -> Answer:
+    async def upgrade(self, asked: Request, deadline: Deadline) -> Answer:
         """Send a request to upgrade; the answer to a successful one has the raw connection."""
-        return await upgraded(await self.ask_upgrade(asked, within))
+        return await upgraded(await self.ask_upgrade(asked, deadline))
 
-    async def ask_upgrade(self, asked: Request, within: float) -> Wire:
+    async def ask_upgrade(self, asked: Request, deadline: Deadline) -> Wire:
         """Send a request to upgrade; :func:`upgraded` receives the answer on the returned wire."""
-        return await self._send(asked, within, upgrade="tcp")
+        return await self._send(asked, deadline, upgrade="tcp")
 
     @asynccontextmanager
     async def stream(
-        self, asked: Request, within: float
+        self, asked: Request, deadline: Deadline
     ) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
         """Yield the answer and the parts of its body; only the head has a time limit."""
-        wire = await self._send(asked, within)
+        wire = await self._send(asked, deadline)
         try:
             response, data = await _head(wire)
-            wire.deadline = float("inf")
+            wire.deadline = Deadline(None)
             yield _answer(response), _parts(wire, response, data)
         finally:
             wire.close()
@@ -94,10 +96,10 @@ class SocketCarrier:
         """Do nothing: this carrier keeps no connections."""
 
     async def _send(
-        self, asked: Request, within: float, upgrade: str = "", *, chunked: bool = False
+        self, asked: Request, deadline: Deadline, upgrade: str = "", *, chunked: bool = False
     ) -> Wire:
         await self.dialer.ready()
-        wire = await self.dialer.dial(time.monotonic() + within)
+        wire = await self.dialer.dial(deadline)
         try:
             # A server may answer before it has received the whole request, and then close the
             # connection: sending fails, but the answer can still be received.

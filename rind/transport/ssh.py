@@ -25,6 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import BinaryIO, Final
 
+    from rind.base.deadline import Deadline
     from rind.endpoint.address import SshAddress
     from rind.transport.wire import Wire, WireKind
 
@@ -100,7 +101,7 @@ class SshDialer:
                     path = await forwarding.begin(self._kind)
                 self._socket = path
 
-    async def dial(self, deadline: float) -> Wire:
+    async def dial(self, deadline: Deadline) -> Wire:
         """Connect before ``deadline``. A new ssh, where it needs one, is not limited by that."""
         await self.ready()
         try:

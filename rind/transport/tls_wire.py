@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
 
+    from rind.base.deadline import Deadline
     from rind.transport.carrier import Connection
     from rind.transport.dial import PlainDialer
     from rind.transport.wire import Wire, WireKind
@@ -24,12 +25,12 @@ class TlsWire:
         self._state = state
 
     @property
-    def deadline(self) -> float:
+    def deadline(self) -> Deadline:
         """The time, by :func:`time.monotonic`, at which each method raises TimeoutError."""
         return self._wire.deadline
 
     @deadline.setter
-    def deadline(self, deadline: float) -> None:
+    def deadline(self, deadline: Deadline) -> None:
         self._wire.deadline = deadline
 
     async def shake_hands(self) -> None:
@@ -92,7 +93,7 @@ class TlsDialer:
     async def ready(self) -> None:
         """Do nothing: there is nothing to prepare."""
 
-    async def dial(self, deadline: float) -> Wire:
+    async def dial(self, deadline: Deadline) -> Wire:
         """Connect before ``deadline``, and do the TLS handshake."""
         plain = await self._plain.dial(deadline)
         try:

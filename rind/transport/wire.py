@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from typing import Any, Final, Protocol, Self, TypeVar
 
+    from rind.base.deadline import Deadline
     from rind.transport.carrier import Tunnel
 
     T = TypeVar("T")
@@ -32,11 +33,11 @@ if TYPE_CHECKING:
         """A connection for one request.
 
         Attributes:
-            deadline: the time, by :func:`time.monotonic`, at which each method raises TimeoutError.
+            deadline: when each method raises TimeoutError.
             tunnel: the tunnel that the connection goes through; None for a direct connection.
         """
 
-        deadline: float
+        deadline: Deadline
         tunnel: Tunnel | None
 
         async def send(self, data: bytes) -> None:
@@ -61,10 +62,10 @@ if TYPE_CHECKING:
     class WireKind(Protocol):
         """A kind of wire: it blocks, or it waits in the event loop."""
 
-        def __call__(self, sock: socket.socket, deadline: float) -> Wire:
+        def __call__(self, sock: socket.socket, deadline: Deadline) -> Wire:
             """Return a wire over a connected socket."""
 
-        async def open(self, place: Place, deadline: float) -> Wire:
+        async def open(self, place: Place, deadline: Deadline) -> Wire:
             """Connect to ``place`` before ``deadline``."""
 
         async def readable(self, fd: int) -> None:
@@ -125,7 +126,7 @@ def finish(work: Coroutine[Any, Any, T]) -> T:
 class BaseWire:
     """The base of both kinds: a socket that the wire owns until it is handed over."""
 
-    def __init__(self, sock: socket.socket, deadline: float) -> None:
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self.deadline = deadline
         self.tunnel: Tunnel | None = None
         self._sock = sock
@@ -155,7 +156,7 @@ class BlockingWire(BaseWire):
     """A wire whose methods block."""
 
     @classmethod
-    async def open(cls, place: Place, deadline: float) -> Self:
+    async def open(cls, place: Place, deadline: Deadline) -> Self:
         """Connect to ``place`` before ``deadline``."""
         family, address = place
         wire = cls(socket.socket(family), deadline)
@@ -196,8 +197,8 @@ class BlockingWire(BaseWire):
         return self._timed().recv(READ_SIZE)
 
     def _timed(self) -> socket.socket:
-        left = self.deadline - time.monotonic()
-        if left <= 0:  # settimeout(0) would make the socket non-blocking
+        left = self.deadline.left
+        if left == 0:  # settimeout(0) would make the socket non-blocking
             raise TimeoutError
         self._sock.settimeout(left)
         return self._sock

@@ -11,6 +11,7 @@ import pytest
 from aiohttp.client_proto import ResponseHandler
 from conftest import TestEngine
 
+from rind.base.deadline import Deadline
 from rind.engine.pooled import PooledCarrier, _hijacked
 from rind.errors import Broken
 from rind.transport.carrier import NOT_OPEN, Request
@@ -46,7 +47,7 @@ async def test_a_request_that_is_under_way_when_it_is_closed(engine: TestEngine)
     """Whatever aiohttp makes of that, which depends on how far it has come."""
     for turns in range(20):
         carrier = PooledCarrier(engine.host)
-        asking = asyncio.create_task(carrier.request(Request("GET", "version"), 10))
+        asking = asyncio.create_task(carrier.request(Request("GET", "version"), Deadline(10)))
         for _ in range(turns):
             await asyncio.sleep(0)
         await carrier.aclose()

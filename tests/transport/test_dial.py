@@ -1,10 +1,10 @@
 """Dialers; TLS is in test_tls.py, ssh in test_ssh.py."""
 
 import socket
-import time
 
 import pytest
 
+from rind.base.deadline import Deadline
 from rind.transport.dial import PlainDialer, places
 from rind.transport.wire import BlockingWire, finish
 
@@ -24,6 +24,6 @@ def test_the_next_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch) ->
         known = [(socket.AF_INET, end.getsockname()) for end in (unused, server)]
         monkeypatch.setattr("rind.transport.dial.places", lambda _: known)
         dialer = PlainDialer("tcp://x:1", BlockingWire)
-        finish(dialer.dial(time.monotonic() + 10)).close()
+        finish(dialer.dial(Deadline(10))).close()
         assert dialer.place == known[1]
         assert dialer.using(BlockingWire).place == known[1]

@@ -2,11 +2,11 @@
 
 import asyncio
 import socket
-import time
 from pathlib import Path
 
 import pytest
 
+from rind.base.deadline import Deadline
 from rind.transport.loop_wire import LoopWire
 
 
@@ -16,10 +16,10 @@ async def test_it_waits_for_a_place_in_the_queue(tmp_path: Path) -> None:
         server.bind(path)
         server.listen(0)
         place = (int(socket.AF_UNIX), path)
-        first = await LoopWire.open(place, time.monotonic() + 10)
+        first = await LoopWire.open(place, Deadline(10))
         with pytest.raises(TimeoutError):
-            await LoopWire.open(place, time.monotonic() + 0.03)
-        waiting = asyncio.create_task(LoopWire.open(place, time.monotonic() + 10))
+            await LoopWire.open(place, Deadline(0.03))
+        waiting = asyncio.create_task(LoopWire.open(place, Deadline(10)))
         await asyncio.sleep(0)
         assert not waiting.done()
         accepted, _ = server.accept()
@@ -31,14 +31,14 @@ async def test_it_waits_for_a_place_in_the_queue(tmp_path: Path) -> None:
 async def test_tcp_and_deadlines() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         place = (int(socket.AF_INET), server.getsockname())
-        wire = await LoopWire.open(place, time.monotonic() + 10)
+        wire = await LoopWire.open(place, Deadline(10))
         theirs, _ = server.accept()
         await wire.send(b"x")
         assert theirs.recv(9) == b"x"
-        wire.deadline = time.monotonic()
+        wire.deadline = Deadline(0)
         with pytest.raises(TimeoutError):
             await wire.receive()
-        wire.deadline = float("inf")
+        wire.deadline = Deadline(None)
         theirs.sendall(b"y")
         assert await wire.receive() == b"y"
         kept = wire.handed_over(b"")

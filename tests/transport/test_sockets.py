@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import TestContainer
 
+from rind.base.deadline import Deadline
 from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.errors import Unreachable
@@ -60,7 +61,7 @@ def peer(folder: Path, said: bytes, *, stays: bool = False) -> Iterator[str]:
 
 def ping(url: str, timeout: float = 10) -> bytes:
     carrier = SocketCarrier(PlainDialer(url, BlockingWire))
-    return finish(carrier.request(Request("GET", "_ping"), timeout)).body
+    return finish(carrier.request(Request("GET", "_ping"), Deadline(timeout))).body
 
 
 def test_an_answer_that_comes_in_time(tmp_path: Path) -> None:

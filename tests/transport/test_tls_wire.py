@@ -1,6 +1,5 @@
 import socket
 import ssl
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +8,7 @@ import pytest
 import trustme
 from tls_peer import CA, issued, serving, serving_plain
 
+from rind.base.deadline import Deadline
 from rind.endpoint.docker_config import Tls
 from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
@@ -38,7 +38,7 @@ def pong(sock: ssl.SSLSocket) -> None:
 
 async def ping(url: str, tls: Tls, kind: "WireKind") -> bytes:
     carrier = SocketCarrier(TlsDialer(PlainDialer(url, kind), tls_context(tls)))
-    return (await carrier.request(Request("GET", "_ping"), 10)).body
+    return (await carrier.request(Request("GET", "_ping"), Deadline(10))).body
 
 
 @by_each_kind
@@ -105,7 +105,7 @@ async def test_one_that_is_silent(tmp_path: Path, kind: "WireKind") -> None:
         url = "tcp://{}:{}".format(*server.getsockname())
         dialer = TlsDialer(PlainDialer(url, kind), tls_context(issued(tmp_path)))
         with pytest.raises(TimeoutError):
-            await dialer.dial(time.monotonic() + 0.1)
+            await dialer.dial(Deadline(0.1))
 
 
 @by_each_kind

@@ -14,6 +14,7 @@ import pytest
 from processes import descriptors
 from tls_peer import issued, serving
 
+from rind.base.deadline import Deadline
 from rind.errors import Broken
 from rind.transport.carrier import Request
 from rind.transport.dial import PlainDialer
@@ -40,7 +41,7 @@ async def stream_to(
 
     with serving(serve) as url:
         dialer = TlsDialer(PlainDialer(url, LoopWire), tls_context(issued(folder)))
-        answer = await SocketCarrier(dialer).upgrade(Request("POST", "x"), 10)
+        answer = await SocketCarrier(dialer).upgrade(Request("POST", "x"), Deadline(10))
         assert answer.connection is not None
         stream = HijackedStream(answer.connection)
         try:
