@@ -18,22 +18,18 @@ from our stdin too.
 """
 
 import asyncio
-import errno
-import os
 import signal
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 
 from rind.errors import Broken, ExitStatus
 from rind.execution.exec import Exec
-from rind.terminal.descriptors import Sink, Source
+from rind.terminal.descriptors import Source
 from rind.terminal.detach_keys import DetachKeys
-from rind.terminal.screen_modes import TerminalModes
-from rind.terminal.standard import STDERR_FD, STDIN_FD, STDOUT_FD, local_window_size
-from rind.terminal.tty import RawMode, in_foreground, is_terminal, raw_mode, signals_handled
-from rind.transport.frames import STDERR, STDOUT
+from rind.terminal.local import Local, Output, resume, stop
+from rind.terminal.standard import STDIN_FD, local_window_size
+from rind.terminal.tty import RawMode, is_terminal, raw_mode, signals_handled
 
-__all__ = ["attach_terminal"]
+__all__ = ["attach_local", "attach_terminal"]
 
 
 async def attach_terminal(
@@ -56,39 +52,43 @@ async def attach_terminal(
         BrokenPipeError: the reader of our stdout or stderr has closed it.
         StartError, EngineError: as :meth:`Exec.read` and :meth:`Exec.wait`.
     """
-    modes = TerminalModes()
+    local = Local(tty=process.tty, detach_keys=detach_keys)
+    return await attach_local(process, local, stdin=stdin)
+
+
+async def attach_local(process: Exec, local: Local, *, stdin: bool) -> int | None:
+    """Connect our side to a command, as :func:`attach_terminal` does."""
     try:
-        if await _pump(process, stdin=stdin, keys=DetachKeys(detach_keys), modes=modes):
+        if await _pump(process, local, stdin=stdin):
             return None
         # The terminal is restored by now: keys belong to the shell, even if the status takes long.
         status = await process.wait()
     except BaseException:
-        _undo(modes)
+        local.undo_modes()
         raise
     if status > ExitStatus.SIGNALLED:
-        _undo(modes)
+        local.undo_modes()
     return status
 
 
-async def _pump(process: Exec, *, stdin: bool, keys: DetachKeys, modes: TerminalModes) -> bool:
+async def _pump(process: Exec, local: Local, *, stdin: bool) -> bool:
     """Run the pumps until the output ends; return whether the detach keys were typed."""
     with ExitStack() as resources:
         raw = None
         if process.tty and stdin and is_terminal(STDIN_FD):
             raw = resources.enter_context(raw_mode(STDIN_FD))
-        sinks = _Output(modes if process.tty and is_terminal(STDOUT_FD) else None)
-        output = asyncio.create_task(_copy_output(process, sinks))
-        tasks = {output, asyncio.create_task(_end_on_closed_stdout(process, sinks))}
-        if stdin:
+        output = asyncio.create_task(_copy_output(process, local.output))
+        tasks = {output, asyncio.create_task(_end_on_closed_stdout(process, local.output))}
+        if stdin and not local.stdin_ended:
             # With a TTY, reading in the background stops us, as it stops any local program.
             source = Source(STDIN_FD, wait_for_foreground=not process.tty)
             resources.callback(source.close)
-            tasks.add(asyncio.create_task(_feed(source, process, keys)))
+            tasks.add(asyncio.create_task(_feed_rest(source, process, local)))
         if process.tty:
             tasks.add(asyncio.create_task(_follow_terminal(process, raw)))
         pending = set(tasks)
         try:
-            while not (output.done() or keys.seen):
+            while not (output.done() or local.keys.seen):
                 done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
@@ -96,108 +96,58 @@ async def _pump(process: Exec, *, stdin: bool, keys: DetachKeys, modes: Terminal
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        return keys.seen
+        return local.keys.seen
+
+
+async def _feed_rest(source: Source, process: Exec, local: Local) -> None:
+    """Move our stdin to the command's, first the bytes that another pump could not send."""
+    # Broken: the command takes no more input. The output pump is about to see its end.
+    with suppress(Broken):
+        if local.unsent:
+            await process.write(local.unsent)
+        if not local.keys.seen:
+            await _feed(source, process, local.keys)
 
 
 async def _feed(source: Source, process: Exec, keys: DetachKeys) -> None:
     """Move our stdin to the command's, until its end or the detach keys."""
-    # Broken: the command takes no more input. The output pump is about to see its end.
-    with suppress(Broken):
-        inward = process.inward
-        if not process.tty and inward is None and (fd := source.spliceable) is not None:
-            await process.write_from(fd)  # the loop below sends the bytes that this cannot
-        rest = b""
+    inward = process.inward
+    if not process.tty and inward is None and (fd := source.spliceable) is not None:
+        await process.write_from(fd)  # the loop below sends the bytes that this cannot
+    rest = b""
 
-        def send(data: bytes) -> bool:
-            nonlocal rest
-            if inward is not None:
-                data = inward.feed(data)
-            rest = process.write_at_once(keys.feed(data) if process.tty else data)
-            return not (rest or keys.seen)
-
-        while True:
-            await source.hand_on(send)
-            if not (rest or keys.seen):
-                data = await source.read()
-                if not data:
-                    break
-                send(data)
-            if rest:
-                await process.write(rest)
-            if keys.seen:
-                return
-            rest = b""
+    def send(data: bytes) -> bool:
+        nonlocal rest
         if inward is not None:
-            inward.close()
-        await process.send_eof()
+            data = inward.feed(data)
+        rest = process.write_at_once(keys.feed(data) if process.tty else data)
+        return not (rest or keys.seen)
+
+    while True:
+        await source.hand_on(send)
+        if not (rest or keys.seen):
+            data = await source.read()
+            if not data:
+                break
+            send(data)
+        if rest:
+            await process.write(rest)
+        if keys.seen:
+            return
+        rest = b""
+    if inward is not None:
+        inward.close()
+    await process.send_eof()
 
 
-class _Output:
-    """Our stdout and stderr. Parts of a command's output are written in their order.
-
-    If writing to one of them fails, its output is dropped, and the other is still written.
-
-    Attributes:
-        failure: the first error of a stream that was open when Rind began.
-        stdout_failed: set once stdout cannot be written.
-    """
-
-    def __init__(self, modes: TerminalModes | None) -> None:
-        self.failure: OSError | None = None
-        self.stdout_failed = asyncio.Event()
-        self._modes = modes
-        self._sinks = {STDOUT: Sink(STDOUT_FD), STDERR: Sink(STDERR_FD)}
-        self._failed: set[int] = set()
-        self._left: list[tuple[int, list[memoryview]]] = []
-
-    def take(self, parts: list[tuple[int, memoryview]]) -> bool:
-        """Write as much as is possible without blocking; return whether it was everything.
-
-        :meth:`flush` writes the rest.
-        """
-        for stream, data in _grouped(parts):
-            if self._modes is not None:
-                self._modes.feed(b"".join(data))
-            if stream in self._failed:
-                continue
-            try:
-                if self._left or not self._sinks[stream].write_at_once(data):
-                    self._left.append((stream, data))
-            except OSError as exc:
-                self._fail(stream, exc)
-        return not self._left
-
-    async def flush(self) -> None:
-        """Write the parts that :meth:`take` has not written."""
-        left, self._left = self._left, []
-        for stream, data in left:
-            if stream not in self._failed:
-                try:
-                    await self._sinks[stream].write(*data)
-                except OSError as exc:
-                    self._fail(stream, exc)
-
-    def close(self) -> None:
-        """Close the descriptors that the sinks have opened; ours stay open."""
-        for sink in self._sinks.values():
-            sink.close()
-
-    def _fail(self, stream: int, exc: OSError) -> None:
-        self._failed.add(stream)
-        if exc.errno == errno.EBADF:
-            return  # the stream was closed before Rind began
-        self.failure = self.failure or exc
-        if stream == STDOUT:
-            self.stdout_failed.set()
-
-
-async def _copy_output(process: Exec, output: _Output) -> None:
+async def _copy_output(process: Exec, output: Output) -> None:
     """Write all of the command's output to our stdout and stderr.
 
     Raises:
         OSError: one of them could not be written; the other was written to the end.
     """
     try:
+        await output.flush()  # what another pump has taken, and could not write
         while (parts := await process.read_all()) is not None:
             output.take(parts)
             await output.flush()
@@ -209,25 +159,16 @@ async def _copy_output(process: Exec, output: _Output) -> None:
         raise output.failure
 
 
-async def _end_on_closed_stdout(process: Exec, output: _Output) -> None:
+async def _end_on_closed_stdout(process: Exec, output: Output) -> None:
     """End the command once our stdout cannot be written, as most local commands would end then.
 
     Its last messages on stderr are still written.
     """
-    await output.stdout_failed.wait()
+    failed = asyncio.Event()
+    output.on_stdout_failed = failed.set
+    if not output.stdout_failed:
+        await failed.wait()
     await process.end(signal.SIGTERM, process.leaving.kill_after)
-
-
-def _grouped(
-    parts: list[tuple[int, memoryview]],
-) -> Iterator[tuple[int, list[memoryview]]]:
-    """Yield each run of consecutive parts of the same stream, as one write can take them."""
-    at = 0
-    while at < len(parts):
-        first, stream = at, parts[at][0]
-        while at < len(parts) and parts[at][0] == stream:
-            at += 1
-        yield stream, [part for _, part in parts[first:at]]
 
 
 async def _follow_terminal(process: Exec, raw: RawMode | None) -> None:
@@ -235,21 +176,15 @@ async def _follow_terminal(process: Exec, raw: RawMode | None) -> None:
     loop = asyncio.get_running_loop()
     changed = asyncio.Event()
 
-    def stop() -> None:
-        if raw is not None:
-            raw.suspend()
-        # Stop by the signal's default action: so the shell sees which signal stopped us.
-        handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTSTP)
-        signal.signal(signal.SIGTSTP, handler)
-        resume()
-
-    def resume() -> None:
-        if raw is not None and in_foreground(STDIN_FD):
-            raw.resume()
+    def proceed() -> None:
+        resume(raw)
         changed.set()
 
-    handlers = {signal.SIGWINCH: changed.set, signal.SIGTSTP: stop, signal.SIGCONT: resume}
+    def suspend() -> None:
+        stop(raw)
+        changed.set()
+
+    handlers = {signal.SIGWINCH: changed.set, signal.SIGTSTP: suspend, signal.SIGCONT: proceed}
     with signals_handled(loop, handlers):
         # The size may have changed since the command was started.
         changed.set()
@@ -259,11 +194,3 @@ async def _follow_terminal(process: Exec, raw: RawMode | None) -> None:
             size = local_window_size()
             if size is not None and size != process.size:
                 await process.resize(size)
-
-
-def _undo(modes: TerminalModes) -> None:
-    """Reset the screen modes that a killed program has left changed."""
-    if (sequence := modes.undo()) and is_terminal(STDOUT_FD):
-        # The terminal may have hung up, which also killed the program.
-        with suppress(OSError):
-            os.write(STDOUT_FD, sequence)

@@ -167,7 +167,7 @@ async def test_a_fault_that_the_engine_tells_is_raised_by_a_read(
 ) -> None:
     async with target.open_process(["cat"]) as process:
         monkeypatch.setattr(
-            process._exec._receiver._decoder, "feed", lambda _: iter([(3, b"a fault")])
+            process._exec._receiver._incoming._decoder, "feed", lambda _: iter([(3, b"a fault")])
         )
         process.stdin.write(b"x")
         with pytest.raises(rind.Broken, match="a fault"):

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
     from rind.cli.options import Options
+    from rind.cli.running.direct import Direct
     from rind.cli.running.invocation import Invocation
     from rind.cli.running.opening import Job, Prepared
-    from rind.execution.begin import Begun
 
 __all__ = ["run"]
 
@@ -98,6 +98,7 @@ def _text(options: Options) -> str:
 
 def _perform(options: Options) -> int:
     """Carry out an action that needs an engine; die of the signal that ended it, if any."""
+    from rind.cli.running.direct import Direct  # noqa: PLC0415 # see above
     from rind.cli.running.opening import Job, prepare, start  # noqa: PLC0415 # see above
 
     deadline = Deadline(options.timeout or None)
@@ -115,8 +116,12 @@ def _perform(options: Options) -> int:
     with taken(relay):
         try:
             with _answering_for(prepared) as answering:
-                begun = None if prepared is None else (prepared, start(prepared))
-                invocation, status = _in_event_loop(job, begun, relay, answering)
+                serving = None
+                if prepared is not None:
+                    serving = Direct(prepared, start(prepared), deadline)
+                    if (plain := serving.run()) is not None:
+                        return plain
+                invocation, status = _in_event_loop(job, serving, relay, answering)
         finally:
             give_back()
     if invocation.signal and status == ExitStatus.SIGNALLED + invocation.signal:
@@ -126,7 +131,7 @@ def _perform(options: Options) -> int:
 
 def _in_event_loop(
     job: Job,
-    begun: tuple[Prepared, Begun] | None,
+    serving: Direct | None,
     relay: Relay,
     answering: _Answering,
 ) -> tuple[Invocation, int]:
@@ -137,8 +142,8 @@ def _in_event_loop(
     from rind.cli.running.invocation import Invocation  # noqa: PLC0415 # see above
 
     invocation = Invocation(job)
-    if begun is not None:
-        invocation.go_on_with(*begun)
+    if serving is not None:
+        invocation.go_on_with(serving)
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
         loop.set_exception_handler(_told_by_loop)

@@ -337,14 +337,20 @@ class Engine:
         with self.errors():
             await self._post(f"exec/{exec_id}/resize", h=str(rows), w=str(columns))
 
-    async def inspect_exec(self, exec_id: str) -> ExecState:
+    async def inspect_exec(self, exec_id: str, deadline: Deadline | None = None) -> ExecState:
         """Return an exec instance's state.
+
+        Args:
+            exec_id: from :meth:`create_exec`.
+            deadline: of the answer; None for the usual one.
 
         Raises:
             Refused: the engine has forgotten it (404), which happens minutes after its end.
         """
         with self.errors():
-            data = await self.get(f"exec/{exec_id}/json")
+            request = self.new_request("GET", f"exec/{exec_id}/json")
+            deadline = deadline or Deadline(self.timeout)
+            data = accept(await self.carrier.request(request, deadline)).body
             return answers.read_exec_state(data, is_podman=self.dialect.is_podman)
 
     def _new_carrier(self) -> Carrier:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from typing import Final
 
     from rind.engine.engine import Engine
+    from rind.execution.incoming import Incoming
     from rind.model import Container, ExecConfig
+    from rind.transport.carrier import Connection
     from rind.transport.wire import Wire
 
 __all__ = ["Begun", "create", "new_cookie", "start_detached"]
@@ -25,18 +27,22 @@ COOKIE_SIZE: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A start that was requested, and not answered yet.
+    """A start that was requested.
 
     Attributes:
         cookie: the command's, as it was given to :func:`create`.
-        wire: the connection of the request.
+        wire: the connection of the request, which is not answered yet; None once it is.
         requested: the time of the request, by :func:`time.monotonic`.
+        connection: the command's stream, once the start is answered.
+        incoming: the command's output, as far as it was received.
     """
 
     exec_id: str
     cookie: str
-    wire: Wire
+    wire: Wire | None
     requested: float
+    connection: Connection | None = None
+    incoming: Incoming | None = None
 
 
 def new_cookie() -> str:

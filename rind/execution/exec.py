@@ -10,7 +10,6 @@ from functools import partial
 from typing import Final, Literal, Self
 
 from rind.base.records import dataclass
-from rind.decide.start_failure import start_failure, told_failure
 from rind.errors import (
     Broken,
     ContainerGone,
@@ -20,7 +19,8 @@ from rind.errors import (
     Refused,
     StartError,
 )
-from rind.execution.mapping import inward, outward
+from rind.execution.incoming import plain_status
+from rind.execution.mapping import inward
 from rind.execution.receiver import Receiver
 from rind.execution.state import Inspector
 from rind.execution.tasks import Tasks, persistent, shielded
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from rind.errors import Ending
+    from rind.execution.incoming import Incoming
     from rind.execution.session import Session
     from rind.model import Container, ExecConfig, ExecState
     from rind.reaper.tree import Tree
@@ -115,6 +116,7 @@ class Exec:
         *,
         exec_id: str,
         stream: HijackedStream,
+        incoming: Incoming,
         tree: Tree,
         size: tuple[int, int] | None,
         leaving: Leaving,
@@ -124,7 +126,7 @@ class Exec:
         self.tty = config.tty
         self.leaving = leaving
         self.size = size
-        self.last_written = b""
+        self.last_written = stream.last_written
         self.unleashed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.left_running: LeftRunning | None = None
         self._engine = session.engine
@@ -133,12 +135,7 @@ class Exec:
         self._tree = tree
         self._tasks = Tasks()
         self._inspector = Inspector(session.engine, container, exec_id, tree)
-        self._receiver = Receiver(
-            *(stream, self._inspector, self._tasks),
-            tty=config.tty,
-            is_podman=session.engine.dialect.is_podman,
-            rewriters=outward(config),
-        )
+        self._receiver = Receiver(stream, self._inspector, self._tasks, incoming)
         self.inward = inward(config)
         self._ended = False
         self._closing: asyncio.Task[None] | None = None
@@ -318,11 +315,10 @@ class Exec:
         delay = POLL_FIRST
         while True:
             state = await self.poll()
+            status = plain_status(state, self._receiver.last_said, self.container.name)
+            if status is not None:
+                return status
             if not state.running and state.exit_code is not None:
-                if state.has_started is False:
-                    raise start_failure("", self._inspector.container.name)
-                if failure := told_failure(self._receiver.last_said, state.exit_code):
-                    raise failure
                 await self._inspector.explain()
                 return state.exit_code
             if self._stream.was_reset and clock() > reset_until:

@@ -13,94 +13,73 @@ Plan:
   otherwise it polls the engine, and only while the reader is slow.
 * Reader and task may want to receive at the same time. A lock makes one of them wait; afterwards
   the count of received bytes shows whether the other has received.
-* An engine that cannot start a command writes the reason to the command's output. So the first
-  output is held until the exec instance's state shows that the command has started.
+* The received bytes are decoded and checked by :mod:`rind.execution.incoming`, which asks for the
+  exec instance's state at the first output.
 
-Doubts: Podman adds messages of its own to stderr. They are recognized by their text, so the same
-text written by a command is removed too. A process that outlives the command may write more than
+Doubt: a process that outlives the command may write more than
 :data:`MOST_SAVED` bytes: then it meets backpressure, and the engine may drop some of its output.
 """
 
 import asyncio
-import re
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from rind.decide.start_failure import LONGEST, start_failure, tells_failure
-from rind.errors import Broken, EngineError, OutputMissing
+from rind.errors import Broken, EngineError
+from rind.execution.incoming import MOST_REASON, Incoming
 from rind.execution.state import Inspector
 from rind.execution.tasks import Tasks
 from rind.model import ExecState
-from rind.transport.frames import STDERR, STDOUT, SYSTEM_ERROR, FrameDecoder
 from rind.transport.hijacked import LEFT, HijackedStream
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rind.execution.mapping import Rewriting
 
 __all__ = ["Receiver"]
 
 SLOW_READER: Final = 0.25
 """Seconds without a read after which a reader counts as slow."""
 
-MOST_REASON: Final = 64 * 1024
-"""Bytes of an engine's reason for a failed start; usually it is one line."""
-
 MOST_SAVED: Final = 16 * 1024 * 1024
 """Bytes to receive ahead of the reader at a command's end. A child that outlives the command may go
 on writing, and must meet backpressure again."""
 
 
-_NOISE: Final = re.compile(
-    rb"Error: (read|write) unixpacket @->[^\n]*/attach: (?:read|write): "
-    rb"(?:connection reset by peer|broken pipe)\n"
-)
-"""The message that Podman adds to stderr when a command ends without having read its stdin. After
-"read", output is missing in one case of three; after "write", seldom (4.3 and 5.8)."""
-_MOST_NOISE: Final = 300
-"""Bytes: longer parts are not searched for the message."""
-
-
 class Receiver:
     """Receives the output of one exec instance, part by part, for one reader.
 
-    Attributes:
-        at_end: whether there is nothing more to receive.
-        taken: the number of bytes that the reader got.
-        last_said: the end of the output on stderr, or on the TTY.
+    Args:
+        stream: the connection.
+        inspector: polls the exec instance's state.
+        tasks: those of the command.
+        incoming: decodes the output; parts that it has already come first.
     """
 
-    def __init__(  # noqa: PLR0913 # its collaborators
-        self,
-        stream: HijackedStream,
-        inspector: Inspector,
-        tasks: Tasks,
-        *,
-        tty: bool,
-        is_podman: bool = False,
-        rewriters: "Mapping[int, Rewriting] | None" = None,
+    def __init__(
+        self, stream: HijackedStream, inspector: Inspector, tasks: Tasks, incoming: Incoming
     ) -> None:
-        self._rewriters = rewriters or {}
-        self._is_podman = is_podman
-        self._noise = ""
-        self.at_end = False
-        self.taken = 0
-        self.last_said = b""
         self._stream = stream
         self._inspector = inspector
         self._tasks = tasks
-        self._decoder = None if tty else FrameDecoder()
-        self._parts: deque[tuple[int, memoryview]] = deque()
+        self._incoming = incoming
         self._turn = asyncio.Lock()
-        self._received = 0  # bytes, frame headers included
-        self._failure: Broken | None = None
         self._started = asyncio.Event()
-        self._state = ExecState(running=True, exit_code=None, pid=0)  # as of the first output
+        if incoming.state is not None:
+            self._started.set()
         self._reader_is_away = asyncio.Event()
         self._reader_is_away.set()
+
+    @property
+    def at_end(self) -> bool:
+        """Whether there is nothing more to receive."""
+        return self._incoming.at_end
+
+    @property
+    def taken(self) -> int:
+        """The number of bytes that the reader got."""
+        return self._incoming.taken
+
+    @property
+    def last_said(self) -> bytes:
+        """The end of the output on stderr, or on the TTY."""
+        return self._incoming.last_said
 
     async def read(self) -> tuple[int, bytes] | None:
         """Return the next part, as ``(STDOUT or STDERR, bytes)``; None at the end.
@@ -111,7 +90,7 @@ class Receiver:
         """
         if not await self._fill():
             return None
-        stream, view = self._take()
+        stream, view = self._incoming.take()
         return stream, bytes(view)
 
     async def read_all(self) -> list[tuple[int, memoryview]] | None:
@@ -122,7 +101,7 @@ class Receiver:
         """
         if not await self._fill():
             return None
-        return [self._take() for _ in range(len(self._parts))]
+        return [self._incoming.take() for _ in range(len(self._incoming.parts))]
 
     async def hand_on(self, take: Callable[[list[tuple[int, memoryview]]], bool]) -> None:
         """Pass parts to ``take`` as they arrive, at less cost than :meth:`read_all`.
@@ -134,64 +113,39 @@ class Receiver:
         Args:
             take: called with what :meth:`read_all` would return.
         """
-        if self._parts or self.at_end or self._turn.locked():
+        incoming = self._incoming
+        if incoming.parts or incoming.at_end or self._turn.locked():
             return
 
         def receive(data: bytes) -> bool:
-            self._received += len(data)
-            parts = self._rewritten(self._decoded(data))
-            for part in parts:
-                self._note(*part)
-            return take(parts)
+            return take(incoming.pass_on(data))
 
         self._reader_is_away.clear()
         try:
             async with self._turn:
                 # While this task waited for the lock, another may have received.
-                if not self._parts and not self.at_end:
+                if not incoming.parts and not incoming.at_end:
                     await self._stream.hand_on(receive)
         except Broken as exc:
-            self._fail(exc)
+            incoming.fail(exc)
         finally:
             self._reader_is_away.set()
-
-    def _fail(self, exc: Broken) -> None:
-        """End the output with an error. If the connection failed, the command may still run."""
-        connection_failed = isinstance(exc.__cause__, OSError)
-        self._failure = self._inspector.lost(str(exc)) if connection_failed else exc
-        self.at_end = True
 
     async def _fill(self) -> bool:
         """Receive until there is a part; return False at the end."""
         self._reader_is_away.clear()
         try:
-            while not self._parts and not self.at_end:
+            while not self._incoming.parts and not self._incoming.at_end:
                 await self._receive()
-            if not self._parts:
-                self._check_end()
+            if not self._incoming.parts:
+                stream = self._stream
+                self._incoming.check_end(was_reset=stream.was_reset, has_written=stream.has_written)
                 return False
             if not self._started.is_set():
                 await self._check_started()
         finally:
             self._reader_is_away.set()
         return True
-
-    def _take(self) -> tuple[int, memoryview]:
-        stream, part = self._parts.popleft()
-        self._note(stream, part)
-        return stream, part
-
-    def _note(self, stream: int, part: memoryview) -> None:
-        """Count a part that the reader gets, and keep its last bytes.
-
-        Raises:
-            Broken: the part is an error message of the engine.
-        """
-        if stream == SYSTEM_ERROR:
-            raise Broken(f"the engine says: {bytes(part[:LONGEST]).decode(errors='replace')}")
-        self.taken += len(part)
-        if stream == STDERR or self._decoder is None:
-            self.last_said = (self.last_said + part[-LONGEST:])[-LONGEST:]
 
     async def save_the_rest(self) -> None:
         """Receive the remaining output and the exit code at the command's end. Run it as a task.
@@ -207,7 +161,7 @@ class Receiver:
             await self._until_ended_unread()
         # This may wait for long: a child that outlives the command can hold the stream open
         # without writing.
-        limit = self._received + MOST_SAVED
+        limit = self._incoming.received + MOST_SAVED
         while self._may_receive(limit):
             await self._receive()
         # A caller may wait for the command's end without reading: only this poll sees the end then.
@@ -233,7 +187,8 @@ class Receiver:
                 if self._reader_is_away.is_set():
                     with suppress(EngineError):  # the reader will meet the same error
                         return await self._poll_while_receiving()
-        return self._state
+        assert self._incoming.state is not None  # noqa: S101 # it has started
+        return self._incoming.state
 
     async def _until_ended_unread(self) -> None:
         """Poll the state whenever the reader is slow; return once the command has ended."""
@@ -249,77 +204,19 @@ class Receiver:
 
     async def _receive(self) -> None:
         """Receive once, unless another task has received while this one waited for the lock."""
-        received = self._received
+        received = self._incoming.received
         async with self._turn:
-            if self.at_end or self._received != received:
+            if self._incoming.at_end or self._incoming.received != received:
                 return
             try:
                 data = await self._stream.read()
-                self._received += len(data)
-                self.at_end = not data
-                self._parts.extend(self._rewritten(self._decoded(data)))
-                if self.at_end:
-                    self._parts.extend(self._held_back())
             except Broken as exc:
-                self._fail(exc)
-
-    def _decoded(self, data: bytes) -> list[tuple[int, memoryview]]:
-        """Return the parts of received bytes, without Podman's message. A TTY has no frames."""
-        if self._decoder is not None:
-            parts = self._decoder.feed(data)
-            return (
-                [part for part in parts if not self._is_noise(*part)] if self._is_podman else parts
-            )
-        return [(STDOUT, memoryview(data))] if data else []
-
-    def _rewritten(self, parts: list[tuple[int, memoryview]]) -> list[tuple[int, memoryview]]:
-        """Return parts with their paths mapped."""
-        if not self._rewriters:
-            return parts
-        rewritten = [
-            (stream, memoryview(self._rewriters[stream].feed(bytes(part))))
-            if stream in self._rewriters
-            else (stream, part)
-            for stream, part in parts
-        ]
-        return [part for part in rewritten if part[1]]
-
-    def _held_back(self) -> Iterator[tuple[int, memoryview]]:
-        """At the end, yield the bytes that were held back as the possible start of a path."""
-        for stream, rewriter in self._rewriters.items():
-            if rest := rewriter.close():
-                yield stream, memoryview(rest)
-
-    def _is_noise(self, stream: int, part: memoryview) -> bool:
-        """Whether a part is Podman's message about its own connection to the command."""
-        noise = _NOISE.fullmatch(part) if stream == STDERR and len(part) < _MOST_NOISE else None
-        if noise is not None:
-            self._noise = noise[1].decode()
-        return noise is not None
+                self._incoming.fail(exc)
+            else:
+                self._incoming.feed(data)
 
     def _may_receive(self, limit: int) -> bool:
-        return not self.at_end and self._received < limit
-
-    def _check_end(self) -> None:
-        """Check that the output has ended as it should.
-
-        Raises:
-            Broken: the connection failed, or output is missing.
-        """
-        if self._failure is not None:
-            raise self._failure
-        if self._decoder is not None:
-            self._decoder.close()
-        # Podman's failed read loses output often. Its failed write seldom does, and is a sign of it
-        # only if there was no output at all.
-        if self._noise == "read" or (self._noise and not self.taken):
-            raise OutputMissing(
-                "Podman lost its connection to the command, which has not read its stdin: "
-                "output may be missing (give it no stdin)"
-            )
-        if self._stream.was_reset and not self._stream.has_written:
-            # After a write, a reset is normal: the command left some of its stdin unread.
-            raise self._inspector.lost("the connection to the engine was reset")
+        return not self._incoming.at_end and self._incoming.received < limit
 
     async def _check_started(self) -> None:
         """Check that the first output is the command's.
@@ -332,14 +229,10 @@ class Receiver:
         """
         state = await self._poll_while_receiving()
         if not state.has_started:
-            limit = self._received + MOST_REASON
+            limit = self._incoming.received + MOST_REASON
             while self._may_receive(limit):
                 await self._receive()
-            text = b"".join(part for _, part in self._parts)[:MOST_REASON].decode(errors="replace")
-            # None: the state does not show whether it started (Podman), so the text decides.
-            if state.has_started is False or tells_failure(text):
-                raise start_failure(text, self._inspector.container.name)
-        self._state = state
+        self._incoming.check_started(state)
         self._started.set()
 
     async def _poll_while_receiving(self) -> ExecState:
@@ -350,7 +243,7 @@ class Receiver:
         """
         polling = self._tasks.spawn(self._inspector.poll())
         await asyncio.wait({polling}, timeout=SLOW_READER)
-        limit = self._received + MOST_SAVED
+        limit = self._incoming.received + MOST_SAVED
         while not polling.done() and self._may_receive(limit):
             # Never cancelled: the bytes that it has received would be lost.
             receiving = self._tasks.spawn(self._receive())

@@ -14,8 +14,11 @@ from rind.decide.start_failure import start_failure
 from rind.errors import Broken, LeftRunning, Refused, Unreachable
 from rind.execution.begin import create, new_cookie
 from rind.execution.exec import KILL_AFTER, Exec, Leaving, check_size
+from rind.execution.incoming import Incoming
+from rind.execution.mapping import outward
 from rind.execution.tasks import persistent, shielded
 from rind.reaper.tree import BOUND
+from rind.transport.hijacked import HijackedStream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,14 +62,23 @@ async def open_exec(  # noqa: PLR0913 # a start has as many sides
     tree = session.trees.new(container.id, config.user, begun.cookie if begun else new_cookie())
 
     async def open_it() -> Exec:
-        if begun:
+        if begun and begun.connection is not None:
+            stream = HijackedStream(begun.connection)
+        elif begun and begun.wire is not None:
             stream = await engine.go_on(begun.wire)
         else:
             stream = await engine.start_exec(exec_id, tty=config.tty, size=size)
+        incoming = (begun and begun.incoming) or Incoming(
+            container.name,
+            tty=config.tty,
+            is_podman=engine.dialect.is_podman,
+            rewriters=outward(config),
+        )
         command = Exec(
             *(session, container, config),
             exec_id=exec_id,
             stream=stream,
+            incoming=incoming,
             tree=tree,
             size=size,
             leaving=leaving or Leaving(),

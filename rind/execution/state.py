@@ -34,6 +34,7 @@ from rind.errors import (
     Refused,
     Unreachable,
 )
+from rind.execution.incoming import KILLED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,8 +52,6 @@ _log: Final = logging.getLogger(__name__)
 
 _SHORTAGES: Final = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 """Errors of system calls that are due to a shortage on this machine, and not to the engine."""
-
-KILLED: Final = ExitStatus.SIGNALLED + 9
 
 _AROUND_THE_END: Final = 2.0, 1.0
 """Seconds before and after a command's end in which events of its container count. A busy 20.10 was

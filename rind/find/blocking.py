@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Final
 
+    from rind.base.deadline import Deadline
     from rind.decide.plan import Command
     from rind.decide.profile import Profile
     from rind.decide.selection import Selected, Wanted
     from rind.endpoint.endpoint import Endpoint
-    from rind.model import Container, ExecConfig
+    from rind.model import Container, ExecConfig, ExecState
 
 __all__ = ["EarlyClient"]
 
@@ -134,6 +135,14 @@ class EarlyClient:
         requested = time.monotonic()
         asking = self.engine.ask_start(self._carrier, exec_id, tty=tty, size=size)
         return Begun(exec_id, cookie, finish(asking), requested)
+
+    def inspect(self, exec_id: str, deadline: Deadline) -> ExecState:
+        """Return an exec instance's state.
+
+        Raises:
+            EngineError: the engine failed, or did not answer in time.
+        """
+        return finish(self.engine.inspect_exec(exec_id, deadline))
 
     def end(self, exec_id: str, cookie: str, container: Container, config: ExecConfig) -> bool:
         """Kill a command whose start was requested, when no event loop can be had to do it.

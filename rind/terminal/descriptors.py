@@ -8,27 +8,32 @@ a terminal, it makes the shell's next read fail. Instead, by kind of descriptor:
     regular file     plain calls: it is always ready, and epoll rejects it
     anything else    wait until it is ready, then one call of at most PIPE_BUF bytes
 
+The methods that wait need an event loop, and load it; the others do without.
+
 No threads: a thread that is blocked in a read cannot be stopped, and would take the keys that are
 typed for the shell next.
 """
 
-import asyncio
+from __future__ import annotations
+
 import errno
 import os
 import select
 import signal
 import socket
 import stat
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final
 
-from rind.base.readiness import hand_on, readable, writable
 from rind.terminal.tty import in_foreground, signals_handled
 
-__all__ = ["Sink", "Source"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import Final
 
-Buffer = bytes | memoryview
+    Buffer = bytes | memoryview
+
+__all__ = ["Sink", "Source"]
 
 READ_SIZE: Final = 64 * 1024
 """Bytes: the capacity of a Linux pipe (pipe(7))."""
@@ -78,6 +83,8 @@ class _Descriptor:
     async def _wait(self, ready: Callable[[int], Awaitable[None]]) -> None:
         if self._always_ready:
             # This task never waits for its descriptor: let other tasks run.
+            import asyncio  # noqa: PLC0415 # see above
+
             await asyncio.sleep(0)
             return
         try:
@@ -109,17 +116,21 @@ class Source(_Descriptor):
 
     async def read(self) -> bytes:
         """Return the available bytes; ``b""`` at the end. If cancelled, no bytes are lost."""
+        import asyncio  # noqa: PLC0415 # see above
+
+        from rind.base.readiness import readable  # noqa: PLC0415 # see above
+
         if not self._blocks and not self._waits:
             await asyncio.sleep(0)
             with suppress(BlockingIOError):
-                return self._read()
+                return self.read_at_once()
         while True:
             await self._wait(readable)
             if self._waits and not in_foreground(self._fd):
                 await _continued()
                 continue
             with suppress(BlockingIOError):  # another reader of the same file was faster
-                return self._read()
+                return self.read_at_once()
 
     async def hand_on(self, take: Callable[[bytes], bool]) -> None:
         """Pass bytes to ``take`` as they arrive, at less cost than :meth:`read`.
@@ -128,9 +139,21 @@ class Source(_Descriptor):
         at once if a read might block.
         """
         if not self._blocks and not self._waits:
-            await hand_on(self._fd, self._read, take)
+            from rind.base.readiness import hand_on  # noqa: PLC0415 # see above
 
-    def _read(self) -> bytes:
+            await hand_on(self._fd, self.read_at_once, take)
+
+    @property
+    def may_block(self) -> bool:
+        """Whether :meth:`read_at_once` may block, or would take keys from the shell."""
+        return self._waits or (self._blocks and not self._always_ready)
+
+    def read_at_once(self) -> bytes:
+        """Return the available bytes; ``b""`` at the end.
+
+        Raises:
+            BlockingIOError: there are none.
+        """
         try:
             if self._socket is not None:
                 return self._socket.recv(READ_SIZE, socket.MSG_DONTWAIT)
@@ -156,6 +179,8 @@ class Sink(_Descriptor):
             BrokenPipeError: the reader has closed its end.
             OSError: writing failed, for example because the disk is full.
         """
+        from rind.base.readiness import writable  # noqa: PLC0415 # see above
+
         left = [memoryview(part) for part in data if part]
         while left:
             if self._blocks:
@@ -216,6 +241,8 @@ def _drop(data: list[memoryview], size: int) -> None:
 
 async def _continued() -> None:
     """Wait for SIGCONT."""
+    import asyncio  # noqa: PLC0415 # see above
+
     continued = asyncio.Event()
     with signals_handled(asyncio.get_running_loop(), {signal.SIGCONT: continued.set}):
         await continued.wait()

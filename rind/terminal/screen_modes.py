@@ -6,8 +6,13 @@ cursor. So the program's output is searched for the sequences that switch modes:
 of xterm's control sequences (invisible-island.net/xterm/ctlseqs).
 """
 
+from __future__ import annotations
+
 import re
-from typing import Final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 __all__ = ["TerminalModes"]
 

@@ -113,11 +113,17 @@ class Connection:
         early: the first bytes received, to be read before the socket.
         tunnel: moves the bytes between the socket and the engine; None where the socket is
             connected to the engine itself.
+        last_written: the last byte that was sent on it; empty for none.
+        eof_sent: whether it was half-closed.
+        was_reset: whether the engine has reset it.
     """
 
     sock: socket.socket
     early: bytes = b""
     tunnel: Tunnel | None = None
+    last_written: bytes = b""
+    eof_sent: bool = False
+    was_reset: bool = False
 
 
 @dataclass(frozen=True, slots=True)

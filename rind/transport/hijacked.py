@@ -60,6 +60,7 @@ class HijackedStream:
         was_reset: whether the engine reset the connection. It does so when a command exits with
             some of its stdin unread, and when the engine itself is killed.
         has_written: whether a write was attempted.
+        last_written: the last byte that was written before; empty for none.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -71,12 +72,13 @@ class HijackedStream:
         self._early = connection.early
         self._tunnel = connection.tunnel
         self._failure: OSError | None = None
-        self._eof_sent = False
+        self._eof_sent = connection.eof_sent
         self._reads = 0
         self._users = 0
         self._closed = False
-        self.was_reset = False
-        self.has_written = False
+        self.was_reset = connection.was_reset
+        self.last_written = connection.last_written
+        self.has_written = bool(connection.last_written)
 
     async def read(self) -> bytes:
         """Receive at most ``READ_SIZE`` bytes, waiting for some; ``b""`` at end of stream.

@@ -58,7 +58,8 @@ class LoopWire(BaseWire):
     async def receive(self) -> bytes:
         """Receive the bytes that have arrived, waiting for some; ``b""`` at end of stream."""
         async with self._limit():
-            return await asyncio.get_running_loop().sock_recv(self._sock, READ_SIZE)
+            unread, self._unread = self._unread, b""
+            return unread or await asyncio.get_running_loop().sock_recv(self._sock, READ_SIZE)
 
     async def _connect(self, family: int, address: Any) -> None:
         if family != socket.AF_UNIX:

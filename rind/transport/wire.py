@@ -131,12 +131,19 @@ class BaseWire:
         self.tunnel: Tunnel | None = None
         self._sock = sock
         self._owns_socket = True
+        self._unread = b""
 
     def into(self, kind: WireKind) -> Wire:
         """Return a wire of another kind that takes over the connection."""
         wire = kind(self._released(), self.deadline)
         wire.tunnel = self.tunnel
+        if isinstance(wire, BaseWire):
+            wire.unread(self._unread)
         return wire
+
+    def unread(self, data: bytes) -> None:
+        """Make :meth:`receive` return bytes again that it has returned already."""
+        self._unread = data
 
     def handed_over(self, early: bytes) -> Connection:
         """Return the connection, which the caller owns from now on."""
@@ -194,7 +201,8 @@ class BlockingWire(BaseWire):
 
     async def receive(self) -> bytes:
         """Receive the bytes that have arrived, waiting for some; ``b""`` at end of stream."""
-        return self._timed().recv(READ_SIZE)
+        unread, self._unread = self._unread, b""
+        return unread or self._timed().recv(READ_SIZE)
 
     def _timed(self) -> socket.socket:
         left = self.deadline.left

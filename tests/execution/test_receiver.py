@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from rind.errors import Broken, Lost, StartError
+from rind.execution.incoming import Incoming
 from rind.execution.receiver import Receiver
 from rind.execution.tasks import Tasks
 from rind.model import Container, ExecState
@@ -57,7 +58,8 @@ class Peer:
         self, state: ExecState = STARTED, *, tty: bool = False, is_podman: bool = False
     ) -> Receiver:
         inspector = cast("Inspector", Settled(state))
-        return Receiver(self.stream, inspector, self.tasks, tty=tty, is_podman=is_podman)
+        incoming = Incoming("web", tty=tty, is_podman=is_podman)
+        return Receiver(self.stream, inspector, self.tasks, incoming)
 
     def says(self, data: bytes) -> None:
         """Send all that there will ever be."""
@@ -91,7 +93,7 @@ async def test_a_connection_that_fails_says_what_may_still_run(*, later: bool) -
     stream = HijackedStream(Connection(Silent(fileno=ours.detach())))
     tasks = Tasks()
     inspector = cast("Inspector", Settled(STARTED))
-    receiver = Receiver(stream, inspector, tasks, tty=False, is_podman=False)
+    receiver = Receiver(stream, inspector, tasks, Incoming("web", tty=False))
     said = (
         "the connection to the engine broke: [Errno 110] Connection timed out: "
         "the command may still be running in web"

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Final
 
-from rind.attach import attach_terminal
+from rind.attach import attach_local
 from rind.base.quoting import quoted
 from rind.cli.running.opening import (
     announce,
@@ -24,6 +24,7 @@ from rind.cli.translate import asked_command, asked_endpoint, docker_words, want
 from rind.client import client_at, going_on
 from rind.decide.selection import AmbiguousError, Selected, require_running
 from rind.errors import ExitStatus, OutputMissing, RindError, StartError
+from rind.terminal.local import Local
 from rind.terminal.standard import STDERR_FD, local_window_size
 from rind.terminal.tty import is_raw, is_terminal
 
@@ -31,13 +32,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
+    from rind.cli.running.direct import Direct
     from rind.cli.running.fanout import Fanout
-    from rind.cli.running.opening import Job, Prepared
+    from rind.cli.running.opening import Job
     from rind.cli.running.supervisor import Serve, Start
     from rind.client import Client
     from rind.decide.plan import Command
     from rind.decide.selection import Wanted
-    from rind.execution.begin import Begun
     from rind.execution.exec import Exec
     from rind.model import Container, ExecConfig
     from rind.target import Target
@@ -79,11 +80,11 @@ class Invocation:
         # The status after a signal or the time limit, unless the command has one of its own.
         self._status: int | None = None
 
-    def go_on_with(self, prepared: Prepared, begun: Begun) -> None:
-        """Make :meth:`run` continue a start that was requested already."""
-        name = prepared.selected.container.name
+    def go_on_with(self, serving: Direct) -> None:
+        """Make :meth:`run` take over a command that was served without an event loop."""
+        name = serving.prepared.selected.container.name
         self._running = supervisor = self._supervisor(name, has_begun=True)
-        self._go_on = partial(self._serve_begun, supervisor, prepared, begun)
+        self._go_on = partial(self._serve_begun, supervisor, serving)
 
     async def run(self) -> int:
         """Run what the options ask for; return the exit status.
@@ -196,7 +197,7 @@ class Invocation:
             name = targets[0].container.name
             self._running = supervisor = self._supervisor(name)
             start = partial(targets[0].execute, config, size)
-            serve = partial(self._serve, config, detach_keys)
+            serve = partial(self._serve, config, Local(tty=config.tty, detach_keys=detach_keys))
             docker = docker_words(options, client.endpoint, targets[0].endpoint)
             return await self._supervise(supervisor, client, start, serve, docker)
 
@@ -208,11 +209,12 @@ class Invocation:
             tells_leash=options.verbosity > 0,
         )
 
-    async def _serve_begun(self, supervisor: Supervisor, prepared: Prepared, begun: Begun) -> int:
+    async def _serve_begun(self, supervisor: Supervisor, serving: Direct) -> int:
+        prepared, begun = serving.prepared, serving.handed_over()
         async with going_on(prepared.early) as client:
             target = client.target(prepared.selected.container, self._options.label)
             start = partial(target.execute, prepared.config, prepared.size, begun)
-            serve = partial(self._serve, prepared.config, prepared.detach_keys)
+            serve = partial(self._serve, prepared.config, serving.local)
             return await self._supervise(supervisor, client, start, serve, prepared.docker)
 
     async def _show(self, command: Command) -> int:
@@ -313,9 +315,9 @@ class Invocation:
             return 0
         return status
 
-    async def _serve(self, config: ExecConfig, detach_keys: bytes, process: Exec) -> int | None:
+    async def _serve(self, config: ExecConfig, local: Local, process: Exec) -> int | None:
         try:
-            status = await attach_terminal(process, stdin=config.stdin, detach_keys=detach_keys)
+            status = await attach_local(process, local, stdin=config.stdin)
         except OutputMissing as exc:
             await self._tell(str(exc))
             return await process.wait()

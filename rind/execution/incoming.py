@@ -1,0 +1,236 @@
+"""The output of one exec instance as it arrives: bytes in, parts out. Sans I/O.
+
+Goal: everything that is decided about received bytes stands here once. Two pumps feed it: one
+without an event loop, for commands that stay simple (:mod:`rind.cli.running.direct`), and one in an
+event loop (:mod:`rind.execution.receiver`), which can take over from the first at any byte.
+
+Plan: :meth:`Incoming.feed` decodes frames, removes Podman's own messages, and maps paths. The parts
+wait in :attr:`Incoming.parts` until the pump takes them. Two decisions need the exec instance's
+state, which the pumps ask the engine for:
+
+* An engine that cannot start a command writes the reason to the command's output. So no part may be
+  taken before the state has shown that the command started (:meth:`Incoming.check_started`).
+* The exit status is settled once the state is (:func:`plain_status`), unless there is a doubt.
+
+Doubt: Podman's messages are recognized by their text, so the same text written by a command is
+removed too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+
+from rind.decide.start_failure import LONGEST, start_failure, tells_failure, told_failure
+from rind.errors import Broken, ExitStatus, Lost, OutputMissing
+from rind.transport.frames import STDERR, STDOUT, SYSTEM_ERROR, FrameDecoder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Final
+
+    from rind.execution.mapping import Rewriting
+    from rind.model import ExecState
+
+    Part = tuple[int, memoryview]
+    """STDOUT or STDERR, and some bytes of it."""
+
+__all__ = ["KILLED", "MOST_REASON", "Incoming", "plain_status"]
+
+KILLED: Final = ExitStatus.SIGNALLED + 9
+
+MOST_REASON: Final = 64 * 1024
+"""Bytes of an engine's reason for a failed start; usually it is one line."""
+
+_NOISE: Final = re.compile(
+    rb"Error: (read|write) unixpacket @->[^\n]*/attach: (?:read|write): "
+    rb"(?:connection reset by peer|broken pipe)\n"
+)
+"""The message that Podman adds to stderr when a command ends without having read its stdin. After
+"read", output is missing in one case of three; after "write", seldom (4.3 and 5.8)."""
+
+_MOST_NOISE: Final = 300
+"""Bytes: longer parts are not searched for the message."""
+
+
+class Incoming:
+    """The output of one exec instance.
+
+    Args:
+        container: the name of its container.
+        tty: whether it has a TTY: then the bytes are not framed.
+        is_podman: whether the engine is Podman.
+        rewriters: map the paths in the output, by stream.
+
+    Attributes:
+        parts: those that were not taken yet.
+        received: the number of bytes that were fed, frame headers included.
+        taken: the number of bytes that were taken.
+        last_said: the end of the output on stderr, or on the TTY.
+        at_end: whether there is nothing more to feed.
+        state: the exec instance's state as of the first output; None before it is known.
+    """
+
+    def __init__(
+        self,
+        container: str,
+        *,
+        tty: bool,
+        is_podman: bool = False,
+        rewriters: Mapping[int, Rewriting] | None = None,
+    ) -> None:
+        self.parts: deque[Part] = deque()
+        self.received = 0
+        self.taken = 0
+        self.last_said = b""
+        self.at_end = False
+        self.state: ExecState | None = None
+        self._container = container
+        self._is_podman = is_podman
+        self._rewriters = rewriters or {}
+        self._decoder = None if tty else FrameDecoder()
+        self._noise = ""
+        self._failure: Broken | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Take in received bytes; ``b""`` is the end.
+
+        A failure of the stream is kept for :meth:`check_end`.
+        """
+        try:
+            self.parts.extend(self._decoded(data))
+            if not data:
+                self.at_end = True
+                self.parts.extend(self._held_back())
+        except Broken as exc:
+            self.fail(exc)
+
+    def take(self) -> Part:
+        """Take the next part.
+
+        Raises:
+            Broken: the part is an error message of the engine.
+        """
+        part = self.parts.popleft()
+        self._note(*part)
+        return part
+
+    def pass_on(self, data: bytes) -> list[Part]:
+        """Take in received bytes, and take their parts at once. Only if no other parts wait.
+
+        Raises:
+            Broken: as :meth:`take`, or the stream is not what it should be.
+        """
+        parts = self._decoded(data)
+        for part in parts:
+            self._note(*part)
+        return parts
+
+    def fail(self, exc: Broken) -> None:
+        """End the output with an error. If the connection failed, the command may still run."""
+        connection_failed = isinstance(exc.__cause__, OSError)
+        self._failure = Lost(str(exc), self._container) if connection_failed else exc
+        self.at_end = True
+
+    def check_started(self, state: ExecState) -> None:
+        """Check that the parts are the command's. At that time, up to MOST_REASON must be fed.
+
+        Raises:
+            StartError: the command never started; the parts are the engine's reason.
+        """
+        if not state.has_started:
+            text = b"".join(part for _, part in self.parts)[:MOST_REASON].decode(errors="replace")
+            # None: the state does not show whether it started (Podman), so the text decides.
+            if state.has_started is False or tells_failure(text):
+                raise start_failure(text, self._container)
+        self.state = state
+
+    def check_end(self, *, was_reset: bool, has_written: bool) -> None:
+        """Check that the output came to its end.
+
+        Args:
+            was_reset: whether the engine reset the connection.
+            has_written: whether something was sent to the command's stdin.
+
+        Raises:
+            Broken: the connection failed, or output is missing.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if self._decoder is not None:
+            self._decoder.close()
+        if self._noise == "read" or (self._noise and not self.taken):
+            raise OutputMissing(
+                "Podman lost its connection to the command, which has not read its stdin: "
+                "output may be missing (give it no stdin)"
+            )
+        if was_reset and not has_written:
+            # After a write, a reset is normal: the command left some of its stdin unread.
+            raise Lost("the connection to the engine was reset", self._container)
+
+    def _decoded(self, data: bytes) -> list[Part]:
+        self.received += len(data)
+        if self._decoder is None:
+            parts = [(STDOUT, memoryview(data))] if data else []
+        else:
+            parts = self._decoder.feed(data)
+            if self._is_podman:
+                parts = [part for part in parts if not self._is_noise(*part)]
+        return self._rewritten(parts) if self._rewriters else parts
+
+    def _rewritten(self, parts: list[Part]) -> list[Part]:
+        """Return parts with their paths mapped."""
+        rewritten = [
+            (stream, memoryview(self._rewriters[stream].feed(bytes(part))))
+            if stream in self._rewriters
+            else (stream, part)
+            for stream, part in parts
+        ]
+        return [part for part in rewritten if part[1]]
+
+    def _held_back(self) -> Iterator[Part]:
+        """At the end, yield the bytes that were held back as the possible start of a path."""
+        for stream, rewriter in self._rewriters.items():
+            if rest := rewriter.close():
+                yield stream, memoryview(rest)
+
+    def _is_noise(self, stream: int, part: memoryview) -> bool:
+        """Whether a part is Podman's message about its own connection to the command."""
+        noise = _NOISE.fullmatch(part) if stream == STDERR and len(part) < _MOST_NOISE else None
+        if noise is not None:
+            self._noise = noise[1].decode()
+        return noise is not None
+
+    def _note(self, stream: int, part: memoryview) -> None:
+        """Count a part that is taken, and keep its last bytes."""
+        if stream == SYSTEM_ERROR:
+            raise Broken(f"the engine says: {bytes(part[:LONGEST]).decode(errors='replace')}")
+        self.taken += len(part)
+        if stream == STDERR or self._decoder is None:
+            self.last_said = (self.last_said + part[-LONGEST:])[-LONGEST:]
+
+
+def plain_status(state: ExecState, last_said: bytes, container: str) -> int | None:
+    """Return the exit status of a command whose output has ended, if the state settles it.
+
+    Args:
+        state: the exec instance's.
+        last_said: the end of the command's output, as :class:`Incoming` keeps it.
+        container: the name of its container.
+
+    Returns:
+        None if the command still runs, or if only more requests can tell how it ended: SIGKILL may
+        have killed its whole container, and of a broken stream, the engine reports 126.
+
+    Raises:
+        StartError: the command never started.
+    """
+    if state.running or state.exit_code is None:
+        return None
+    if state.has_started is False:
+        raise start_failure("", container)
+    if failure := told_failure(last_said, state.exit_code):
+        raise failure
+    is_doubtful = state.exit_code in {KILLED, ExitStatus.NOT_EXECUTABLE}
+    return None if is_doubtful else state.exit_code

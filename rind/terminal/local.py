@@ -1,0 +1,152 @@
+"""Our side of a command's streams: stdin, stdout, stderr and the terminal.
+
+It is used by the pump that has no event loop (:mod:`rind.cli.running.direct`), by the one in an
+event loop (:mod:`rind.attach`), and handed over from the first to the second: so no byte and no
+failure is lost in between.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from contextlib import suppress
+
+from rind.terminal.descriptors import Sink
+from rind.terminal.detach_keys import DetachKeys
+from rind.terminal.standard import STDERR_FD, STDIN_FD, STDOUT_FD
+from rind.terminal.tty import in_foreground, is_terminal
+from rind.transport.frames import STDERR, STDOUT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rind.terminal.screen_modes import TerminalModes
+    from rind.terminal.tty import RawMode
+
+__all__ = ["Local", "Output", "resume", "stop"]
+
+
+class Local:
+    """The local side of one attached command.
+
+    Args:
+        tty: whether the command has a TTY.
+        detach_keys: with a TTY, the bytes that detach when typed; empty for none.
+
+    Attributes:
+        output: our stdout and stderr.
+        keys: finds the detach keys.
+        unsent: bytes of our stdin that were read, and not sent to the command.
+        stdin_ended: whether our stdin has ended, and the command's was ended.
+    """
+
+    def __init__(self, *, tty: bool, detach_keys: bytes) -> None:
+        self._modes: TerminalModes | None = None
+        if tty and is_terminal(STDOUT_FD):
+            from rind.terminal.screen_modes import TerminalModes  # noqa: PLC0415 # only with a TTY
+
+            self._modes = TerminalModes()
+        self.output = Output(self._modes)
+        self.keys = DetachKeys(detach_keys)
+        self.unsent = b""
+        self.stdin_ended = False
+
+    def undo_modes(self) -> None:
+        """Reset the screen modes that a killed program has left changed."""
+        if self._modes is not None and (sequence := self._modes.undo()):
+            # The terminal may have hung up, which also killed the program.
+            with suppress(OSError):
+                os.write(STDOUT_FD, sequence)
+
+
+class Output:
+    """Our stdout and stderr. Parts of a command's output are written in their order.
+
+    If writing to one of them fails, its output is dropped, and the other is still written.
+
+    Attributes:
+        failure: the first error of a stream that was open when Rind began.
+        stdout_failed: whether stdout cannot be written.
+        on_stdout_failed: is called once it cannot.
+    """
+
+    def __init__(self, modes: TerminalModes | None) -> None:
+        self.failure: OSError | None = None
+        self.stdout_failed = False
+        self.on_stdout_failed: Callable[[], object] = bool
+        self._modes = modes
+        self._sinks = {STDOUT: Sink(STDOUT_FD), STDERR: Sink(STDERR_FD)}
+        self._failed: set[int] = set()
+        self._left: list[tuple[int, list[memoryview]]] = []
+
+    def take(self, parts: list[tuple[int, memoryview]]) -> bool:
+        """Write as much as is possible without blocking; return whether it was everything.
+
+        :meth:`flush` writes the rest.
+        """
+        for stream, data in _grouped(parts):
+            if self._modes is not None:
+                self._modes.feed(b"".join(data))
+            if stream in self._failed:
+                continue
+            try:
+                if self._left or not self._sinks[stream].write_at_once(data):
+                    self._left.append((stream, data))
+            except OSError as exc:
+                self._fail(stream, exc)
+        return not self._left
+
+    async def flush(self) -> None:
+        """Write the parts that :meth:`take` has not written."""
+        left, self._left = self._left, []
+        for stream, data in left:
+            if stream not in self._failed:
+                try:
+                    await self._sinks[stream].write(*data)
+                except OSError as exc:
+                    self._fail(stream, exc)
+
+    def close(self) -> None:
+        """Close the descriptors that the sinks have opened; ours stay open."""
+        for sink in self._sinks.values():
+            sink.close()
+
+    def _fail(self, stream: int, exc: OSError) -> None:
+        self._failed.add(stream)
+        if exc.errno == errno.EBADF:
+            return  # the stream was closed before Rind began
+        self.failure = self.failure or exc
+        if stream == STDOUT:
+            self.stdout_failed = True
+            self.on_stdout_failed()
+
+
+def _grouped(
+    parts: list[tuple[int, memoryview]],
+) -> Iterator[tuple[int, list[memoryview]]]:
+    """Yield each run of consecutive parts of the same stream, as one write can take them."""
+    at = 0
+    while at < len(parts):
+        first, stream = at, parts[at][0]
+        while at < len(parts) and parts[at][0] == stream:
+            at += 1
+        yield stream, [part for _, part in parts[first:at]]
+
+
+def stop(raw: RawMode | None) -> None:
+    """Stop this process, as SIGTSTP does, with the terminal restored until it goes on."""
+    if raw is not None:
+        raw.suspend()
+    # Stop by the signal's default action: so the shell sees which signal stopped us.
+    handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTSTP)
+    signal.signal(signal.SIGTSTP, handler)
+    resume(raw)
+
+
+def resume(raw: RawMode | None) -> None:
+    """Set the terminal to raw mode again, after this process was stopped."""
+    if raw is not None and in_foreground(STDIN_FD):
+        raw.resume()
