@@ -23,7 +23,7 @@ Plan: one rule.
 
 Containers of ``docker compose run`` (one-offs) count only if the place has no others.
 
-The rule has two halves, because explaining a refusal needs more requests to the engine:
+The steps are separate functions because the later ones may need more requests to the engine:
 :func:`narrow` applies the rule; :func:`select` and :func:`select_all` select among the containers
 that it leaves; if none of these is running, :mod:`rind.decide.refusal` explains why.
 
@@ -368,7 +368,10 @@ def _with_paths(
 ) -> Narrowed | None:
     """Return the containers with the deepest mounts of the command's paths; None if none has any.
 
-    If containers of the place ``here`` mount one of the paths, these are returned.
+    If containers of the place ``here`` mount one of the paths, they win over deeper mounts.
+
+    Raises:
+        SelectionError: no container has the deepest mounts of all paths.
     """
     mapping = [container for container in containers if maps(container, wanted)]
     holders: dict[str, list[Container]] = {}
@@ -378,7 +381,7 @@ def _with_paths(
         if found := ours or deepest(mapping, depths):
             holders[path] = found
             if ours:
-                holders = {path: found}
+                holders = {path: found}  # the other paths do not count
                 break
     if not holders:
         return None
@@ -388,7 +391,7 @@ def _with_paths(
         if not common and first.id not in {one.id for one in found}:
             raise SelectionError(
                 f"the command's paths are in several containers: {first.name} has {path}, and "
-                f"{found[0].name} has {other}: run it for each by itself"
+                f"{found[0].name} has {other}: run the command once for each"
             )
     kept = [container for container in containers if container.id in common]
     where = f"that mounts {path}"
