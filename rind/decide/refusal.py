@@ -94,7 +94,9 @@ def likely_names_of(wanted: Wanted, everything: Sequence[Container], field: str)
         return ""
     found = {container.project for container in everything}
     if field == "service":
-        of_project = [one for one in everything if wanted.project in {None, one.project}]
+        of_project = [
+            container for container in everything if wanted.project in {None, container.project}
+        ]
         found = {service for container in of_project for service in service_names(container)}
     return "" if name in found else likely_names(name, found)
 
@@ -130,7 +132,11 @@ def _state_of(narrowed: Narrowed, wanted: Wanted, caller: Caller) -> str:
     """Return why the container that was probably meant cannot be used."""
     likeliest = min(
         narrowed.containers,
-        key=lambda one: (_RANKS.get(one.state, len(_RANKS)), -one.created, in_order(one)),
+        key=lambda container: (
+            _RANKS.get(container.state, len(_RANKS)),
+            -container.created,
+            in_order(container),
+        ),
     )
     if likeliest.state == "running":  # a one-off, which select_all() excludes
         option = spelt({"container": likeliest.name}, caller)
@@ -184,7 +190,9 @@ def _indexes(containers: Sequence[Container], wanted: Wanted) -> str:
     if wanted.index is None:
         return ""
     fit = fitting(containers, replace(wanted, index=None))
-    found = {one.index for one in fit if wanted.service or wanted.label in one.labels}
+    found = {
+        container.index for container in fit if wanted.service or wanted.label in container.labels
+    }
     return likely_names(str(wanted.index), found)
 
 

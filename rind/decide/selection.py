@@ -304,7 +304,7 @@ def may_be_a_dev_container(narrowed: Narrowed, wanted: Wanted, caller: Caller) -
     if any(container.checkout == "ours" for container in narrowed.containers):
         return False
     # Containers that are as near as the configured folder, or nearer, win.
-    near = [folder for one in narrowed.containers for folder in around(one, caller)]
+    near = [folder for container in narrowed.containers for folder in around(container, caller)]
     return all(below(folder, caller.dev_folder) is None for folder in near)
 
 
@@ -360,7 +360,9 @@ def _preferred(containers: Sequence[Container], wanted: Wanted) -> list[Containe
     Labelled ones exclude those without the label; of the rest, regular ones exclude one-offs.
     """
     kept = [container for container in containers if wanted.label in container.labels] or containers
-    return sorted([one for one in kept if not one.is_one_off] or kept, key=in_order)
+    return sorted(
+        [container for container in kept if not container.is_one_off] or kept, key=in_order
+    )
 
 
 def _with_paths(
@@ -376,8 +378,13 @@ def _with_paths(
     mapping = [container for container in containers if maps(container, wanted)]
     holders: dict[str, list[Container]] = {}
     for path in wanted.paths:
-        depths = {one.id: depth([mount.source for mount in one.mounts], path) for one in mapping}
-        ours = [one for one in here.containers if depths.get(one.id)] if here else []
+        depths = {
+            container.id: depth([mount.source for mount in container.mounts], path)
+            for container in mapping
+        }
+        ours = (
+            [container for container in here.containers if depths.get(container.id)] if here else []
+        )
         if found := ours or deepest(mapping, depths):
             holders[path] = found
             if ours:
@@ -385,10 +392,12 @@ def _with_paths(
                 break
     if not holders:
         return None
-    common = set.intersection(*({one.id for one in found} for found in holders.values()))
+    common = set.intersection(
+        *({container.id for container in found} for found in holders.values())
+    )
     path, (first, *_) = next(iter(holders.items()))
     for other, found in holders.items():
-        if not common and first.id not in {one.id for one in found}:
+        if not common and first.id not in {container.id for container in found}:
             raise SelectionError(
                 f"the command's paths are in several containers: {first.name} has {path}, and "
                 f"{found[0].name} has {other}: run the command once for each"
@@ -408,14 +417,16 @@ def maps(container: Container, wanted: Wanted) -> bool:
 def _of_the_environment(containers: Sequence[Container], caller: Caller) -> Narrowed | None:
     """Return the containers of the project that the environment names; None if it names none."""
     if caller.project:
-        found = [one for one in containers if one.project == caller.project]
+        found = [container for container in containers if container.project == caller.project]
         which = f"of the project {caller.project}, which COMPOSE_PROJECT_NAME names"
     elif caller.compose_file:
-        found = [one for one in containers if caller.compose_file in one.config_files]
+        found = [
+            container for container in containers if caller.compose_file in container.config_files
+        ]
         which = f"of the project of {caller.compose_file}, which COMPOSE_FILE names"
     else:
         return None
-    others = [one for one in containers if one not in found]
+    others = [container for container in containers if container not in found]
     return Narrowed(nearest(found, caller), which, f" {which},", others)
 
 
@@ -424,7 +435,9 @@ def _here(containers: Sequence[Container], caller: Caller) -> Narrowed | None:
 
     Otherwise, return those elsewhere in the caller's checkout, or None.
     """
-    if found := deepest(containers, {one.id: nearness(one, caller) for one in containers}):
+    if found := deepest(
+        containers, {container.id: nearness(container, caller) for container in containers}
+    ):
         folder = max(around(found[0], caller), key=len)
         return Narrowed(found, f"the one for {folder}", f" for {folder}", is_final=True)
     beside = [
