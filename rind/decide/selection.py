@@ -246,9 +246,9 @@ def narrow(candidates: Sequence[Container], wanted: Wanted, caller: Caller) -> N
     if place is None:
         # Containers of a wanted service make a place even without the label.
         near = [container for container in fit if around(container, caller)]
-        place = _here(near, caller)
+        place = _place_of_folder(near, caller)
     if place is None:
-        return _anywhere(fit, wanted, caller)
+        return _without_place(fit, wanted, caller)
     return replace(place, containers=_preferred(_within(place, fit, caller), wanted))
 
 
@@ -266,8 +266,8 @@ def _place(candidates: Sequence[Container], wanted: Wanted, caller: Caller) -> N
     regular = [container for container in labelled if not container.is_one_off]
     found = None
     for containers in (regular, labelled):
-        here = _of_the_environment(containers, caller) or _here(containers, caller)
-        found = _with_paths(containers, wanted, here) or here
+        here = _place_of_environment(containers, caller) or _place_of_folder(containers, caller)
+        found = _place_of_paths(containers, wanted, here) or here
         if found is not None and found.containers:
             break
     return found
@@ -365,7 +365,7 @@ def _preferred(containers: Sequence[Container], wanted: Wanted) -> list[Containe
     )
 
 
-def _with_paths(
+def _place_of_paths(
     containers: Sequence[Container], wanted: Wanted, here: Narrowed | None
 ) -> Narrowed | None:
     """Return the containers with the deepest mounts of the command's paths; None if none has any.
@@ -414,7 +414,7 @@ def maps(container: Container, wanted: Wanted) -> bool:
     return wanted.map_paths
 
 
-def _of_the_environment(containers: Sequence[Container], caller: Caller) -> Narrowed | None:
+def _place_of_environment(containers: Sequence[Container], caller: Caller) -> Narrowed | None:
     """Return the containers of the project that the environment names; None if it names none."""
     if caller.project:
         found = [container for container in containers if container.project == caller.project]
@@ -430,7 +430,7 @@ def _of_the_environment(containers: Sequence[Container], caller: Caller) -> Narr
     return Narrowed(nearest(found, caller), which, f" {which},", others)
 
 
-def _here(containers: Sequence[Container], caller: Caller) -> Narrowed | None:
+def _place_of_folder(containers: Sequence[Container], caller: Caller) -> Narrowed | None:
     """Return the containers whose folder contains the working directory, the deepest folder only.
 
     Otherwise, return those elsewhere in the caller's checkout, or None.
@@ -451,7 +451,7 @@ def _here(containers: Sequence[Container], caller: Caller) -> Narrowed | None:
     return Narrowed(beside, f"the one {where}", f" {where}", is_final=True)
 
 
-def _anywhere(containers: Sequence[Container], wanted: Wanted, caller: Caller) -> Narrowed:
+def _without_place(containers: Sequence[Container], wanted: Wanted, caller: Caller) -> Narrowed:
     """Return the candidates for no place: those of another project or checkout are excluded."""
     others = [
         container
