@@ -15,8 +15,8 @@ PAGE = Path(__file__).parents[1] / "rind" / "docs" / "api.md"
 OPENING = """\
 # Every name of the library
 
-Made from the docstrings, whose examples are run by tests. The [library](library.md) has them in
-context. What is not here, or begins with an underscore, is not public.
+Made from the docstrings, whose examples are run by tests. The page on the [library](library.md)
+shows them in context. A name that is missing here, or begins with an underscore, is not public.
 """
 _SECTION = re.compile(r"(Args|Attributes|Raises|Returns|Yields):")
 _ENTRY = re.compile(r"    ([\w*, ]+): (.*)")

@@ -24,7 +24,7 @@ _PLAIN: Final = re.compile(
 )
 """A pre-step that writes nothing and can stand before ``&&``."""
 
-_OWN_WAY: Final = re.compile(
+_UNSAFE: Final = re.compile(
     r"\b(set|shift|return|exit|trap|exec|eval|function|source)\b|\(\)|\$[@*#0-9]|\$\{[@*#0-9]"
 )
 """Shell syntax that would change the line's parameters or options, or end its shell early."""
@@ -43,7 +43,7 @@ def by_hand(argv: Sequence[str]) -> list[str]:
         return words  # no short line can set up a home directory
     script = "" if run == RUN else text.removeprefix(FIRST_LINE)
     step = _SOURCE.sub(r"\1.", pre_step.strip())
-    if _OWN_WAY.search(step):
+    if _UNSAFE.search(step):
         return words
     if not _PLAIN.fullmatch(step):
         step = f"{{\n{step}\n}} >&2"

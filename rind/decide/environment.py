@@ -24,7 +24,7 @@ IS_BASH: Final = "PATH=/dev/null shopt >/dev/null 2>&1"
 """Only bash has this builtin. Its variables prove nothing: images set ``BASH_VERSION`` too."""
 
 # $rind_kept has one line for each variable to restore. A line that begins with "=" is for a
-# variable that the pre-step may change, too: it is restored only if its value is still
+# variable that the pre-step may also change: it is restored only if its value is still
 # $rind_was_NAME, which the shell had set before the pre-step. All others are restored in any case,
 # because only the shell changes them. In the lines, newlines of a value are replaced by a byte that
 # occurs in no value: the byte that tr and printf write as \$rind_mark.

@@ -126,7 +126,7 @@ shift 5
 # The pre-step may have set errexit and nounset; the script starts without them.
 _SCRIPT: Final = "set +eu\n"
 
-_IS_THERE: Final = rf"""command -v -- "$1" >/dev/null || {{
+_CHECK_FOUND: Final = rf"""command -v -- "$1" >/dev/null || {{
       printf '{NOT_STARTED}%s: not found in the PATH of RIND_NAME%s\n' "$1" RIND_HINT >&2
       exit 127
     }}"""
@@ -137,7 +137,7 @@ _IS_THERE: Final = rf"""command -v -- "$1" >/dev/null || {{
 _EXEC: Final = rf"""
 case $1 in
   -*)
-    {_IS_THERE}
+    {_CHECK_FOUND}
     rind_exec "$@"
     ;;
   "") ;;
@@ -167,7 +167,7 @@ case $(LC_ALL=C type "$1" 2>/dev/null) in
     rind_exec "$@"
     ;;
   *)
-    {_IS_THERE}
+    {_CHECK_FOUND}
     rind_exec "$@"
     ;;
 esac
@@ -203,7 +203,7 @@ def wrap(argv: Sequence[str], step: PreStep) -> list[str]:
         UsageError: a word cannot be executed on any Linux, or the pre-step is incomplete in a
             way that shells do not report.
     """
-    if not _is_a_step(step):
+    if not _is_needed(step):
         return _checked(argv)
     hint = shlex.quote(f" ({step.hint})" if step.hint else "")
     execute = _EXEC.replace("RIND_NAME", _name(step)).replace("RIND_HINT", hint)
@@ -223,7 +223,7 @@ def wrap_script(script: str, args: Sequence[str], step: PreStep) -> list[str]:
     Raises:
         UsageError: as for :func:`wrap`.
     """
-    if not _is_a_step(step):
+    if not _is_needed(step):
         # sh would parse a script that begins with "-" or "+" as an option.
         text = f"\n{script}" if script[:1] in {"-", "+"} else script
         return _checked([step.shell, "-c", text, "sh", *args])
@@ -255,7 +255,7 @@ def _name(step: PreStep) -> str:
     return re.sub(r"[^\w. -]", "?", step.container, flags=re.ASCII)
 
 
-def _is_a_step(step: PreStep) -> bool:
+def _is_needed(step: PreStep) -> bool:
     """Whether there is a pre-step, or a user that may need a home directory.
 
     Raises:

@@ -97,7 +97,7 @@ def read_profile(labels: Mapping[str, str], key: str = DEFAULT_LABEL) -> Profile
             raise SelectionError(_unknown(name, prefix))
     metadata: dict[str, Any] = {}
     if DEV_FOLDER in labels:
-        from rind.decide.dev_container import read_metadata  # noqa: PLC0415 # most are none
+        from rind.decide.dev_container import read_metadata  # noqa: PLC0415 # few are dev containers
 
         metadata = read_metadata(labels)
     return Profile(

@@ -49,10 +49,10 @@ def why_none(
             leaves none.
     """
     if narrowed.containers:
-        state = _state_of(narrowed, wanted, caller)
+        state = _why_unusable(narrowed, wanted, caller)
         text = f"no running container{narrowed.where} has {wanted} ({state})"
     elif narrowed.where or narrowed.others:
-        where, remedies = _of_the_place(narrowed, wanted, caller, everything)
+        where, remedies = _place_and_remedies(narrowed, wanted, caller, everything)
         text = f"no container{where} has {wanted}: {'; or '.join(remedies) or 'see: rind --list'}"
     else:
         remedy = _remedy(wanted, caller, everything)
@@ -94,7 +94,9 @@ def likely_names_of(wanted: Wanted, everything: Sequence[Container], field: str)
         return ""
     found = {container.project for container in everything}
     if field == "service":
-        of_project = [one for one in everything if wanted.project in {None, one.project}]
+        of_project = [
+            container for container in everything if wanted.project in {None, container.project}
+        ]
         found = {service for container in of_project for service in service_names(container)}
     return "" if name in found else likely_names(name, found)
 
@@ -126,11 +128,15 @@ def mislabelled(containers: Sequence[Container], label: str) -> str:
     return ""
 
 
-def _state_of(narrowed: Narrowed, wanted: Wanted, caller: Caller) -> str:
+def _why_unusable(narrowed: Narrowed, wanted: Wanted, caller: Caller) -> str:
     """Return why the container that was probably meant cannot be used."""
     likeliest = min(
         narrowed.containers,
-        key=lambda one: (_RANKS.get(one.state, len(_RANKS)), -one.created, in_order(one)),
+        key=lambda container: (
+            _RANKS.get(container.state, len(_RANKS)),
+            -container.created,
+            in_order(container),
+        ),
     )
     if likeliest.state == "running":  # a one-off, which select_all() excludes
         option = spelt({"container": likeliest.name}, caller)
@@ -142,7 +148,7 @@ def _state_of(narrowed: Narrowed, wanted: Wanted, caller: Caller) -> str:
     return f"{likeliest.name} {fits}, but {explain_state(likeliest)}{others}"
 
 
-def _of_the_place(
+def _place_and_remedies(
     narrowed: Narrowed, wanted: Wanted, caller: Caller, everything: Sequence[Container]
 ) -> tuple[str, list[str]]:
     """Return a description of the caller's place, and the remedies there and elsewhere."""
@@ -155,7 +161,7 @@ def _of_the_place(
     if not ours:
         # Without a Compose file here or above, "docker compose up" would fail.
         remedies = ["start it with: docker compose up --detach"] if folder else []
-    elif indexes := _indexes(ours, wanted):
+    elif indexes := _index_hint(ours, wanted):
         remedies = [indexes]
     elif wanted.service is None:
         remedies = [mislabelled(ours, wanted.label) or "put it on one and recreate that container"]
@@ -179,12 +185,14 @@ def _is_ours(container: Container, caller: Caller) -> bool:
     return container.checkout == "ours" or (folder is not None and container.folder == folder)
 
 
-def _indexes(containers: Sequence[Container], wanted: Wanted) -> str:
+def _index_hint(containers: Sequence[Container], wanted: Wanted) -> str:
     """Return a hint at the existing indexes, if only the index does not fit; else empty."""
     if wanted.index is None:
         return ""
     fit = fitting(containers, replace(wanted, index=None))
-    found = {one.index for one in fit if wanted.service or wanted.label in one.labels}
+    found = {
+        container.index for container in fit if wanted.service or wanted.label in container.labels
+    }
     return likely_names(str(wanted.index), found)
 
 
@@ -206,7 +214,7 @@ def _remedy(wanted: Wanted, caller: Caller, everything: Sequence[Container]) -> 
         fields = {"container": wanted.service}
         return f"{wanted.service} is a container, not a service: {spelt(fields, caller)}"
     names = [likely_names_of(wanted, everything, field) for field in ("project", "service")]
-    if found := next(filter(None, [_indexes(everything, wanted), *names]), ""):
+    if found := next(filter(None, [_index_hint(everything, wanted), *names]), ""):
         return found
     folder = caller.compose_folder
     if folder is not None and folder not in {container.folder for container in everything}:

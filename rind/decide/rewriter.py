@@ -113,7 +113,7 @@ class Rewriter:
         The pattern sees nothing after ``end``, so a path may match that ends there. That is right:
         the bytes that are held back begin with a slash, which may follow a path.
         """
-        assert self._pattern is not None  # noqa: S101 # nothing is held without one
+        assert self._pattern is not None  # noqa: S101 # no bytes are held without one
         known = len(self._context)
         # The context has the same length after the substitution: no path begins in it.
         done = self._pattern.sub(self._replacement, data[:end])[known:]

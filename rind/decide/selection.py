@@ -23,7 +23,7 @@ Plan: one rule.
 
 Containers of ``docker compose run`` (one-offs) count only if the place has no others.
 
-The rule has two halves, because explaining a refusal needs more requests to the engine:
+The steps are separate functions because the later ones may need more requests to the engine:
 :func:`narrow` applies the rule; :func:`select` and :func:`select_all` select among the containers
 that it leaves; if none of these is running, :mod:`rind.decide.refusal` explains why.
 
@@ -246,9 +246,9 @@ def narrow(candidates: Sequence[Container], wanted: Wanted, caller: Caller) -> N
     if place is None:
         # Containers of a wanted service make a place even without the label.
         near = [container for container in fit if around(container, caller)]
-        place = _here(near, caller)
+        place = _place_of_folder(near, caller)
     if place is None:
-        return _anywhere(fit, wanted, caller)
+        return _without_place(fit, wanted, caller)
     return replace(place, containers=_preferred(_within(place, fit, caller), wanted))
 
 
@@ -266,8 +266,8 @@ def _place(candidates: Sequence[Container], wanted: Wanted, caller: Caller) -> N
     regular = [container for container in labelled if not container.is_one_off]
     found = None
     for containers in (regular, labelled):
-        here = _of_the_environment(containers, caller) or _here(containers, caller)
-        found = _with_paths(containers, wanted, here) or here
+        here = _place_of_environment(containers, caller) or _place_of_folder(containers, caller)
+        found = _place_of_paths(containers, wanted, here) or here
         if found is not None and found.containers:
             break
     return found
@@ -304,7 +304,7 @@ def may_be_a_dev_container(narrowed: Narrowed, wanted: Wanted, caller: Caller) -
     if any(container.checkout == "ours" for container in narrowed.containers):
         return False
     # Containers that are as near as the configured folder, or nearer, win.
-    near = [folder for one in narrowed.containers for folder in around(one, caller)]
+    near = [folder for container in narrowed.containers for folder in around(container, caller)]
     return all(below(folder, caller.dev_folder) is None for folder in near)
 
 
@@ -360,35 +360,47 @@ def _preferred(containers: Sequence[Container], wanted: Wanted) -> list[Containe
     Labelled ones exclude those without the label; of the rest, regular ones exclude one-offs.
     """
     kept = [container for container in containers if wanted.label in container.labels] or containers
-    return sorted([one for one in kept if not one.is_one_off] or kept, key=in_order)
+    return sorted(
+        [container for container in kept if not container.is_one_off] or kept, key=in_order
+    )
 
 
-def _with_paths(
+def _place_of_paths(
     containers: Sequence[Container], wanted: Wanted, here: Narrowed | None
 ) -> Narrowed | None:
     """Return the containers with the deepest mounts of the command's paths; None if none has any.
 
-    If containers of the place ``here`` mount one of the paths, these are returned.
+    If containers of the place ``here`` mount one of the paths, they win over deeper mounts.
+
+    Raises:
+        SelectionError: no container has the deepest mounts of all paths.
     """
     mapping = [container for container in containers if maps(container, wanted)]
     holders: dict[str, list[Container]] = {}
     for path in wanted.paths:
-        depths = {one.id: depth([mount.source for mount in one.mounts], path) for one in mapping}
-        ours = [one for one in here.containers if depths.get(one.id)] if here else []
+        depths = {
+            container.id: depth([mount.source for mount in container.mounts], path)
+            for container in mapping
+        }
+        ours = (
+            [container for container in here.containers if depths.get(container.id)] if here else []
+        )
         if found := ours or deepest(mapping, depths):
             holders[path] = found
             if ours:
-                holders = {path: found}
+                holders = {path: found}  # the other paths do not count
                 break
     if not holders:
         return None
-    common = set.intersection(*({one.id for one in found} for found in holders.values()))
+    common = set.intersection(
+        *({container.id for container in found} for found in holders.values())
+    )
     path, (first, *_) = next(iter(holders.items()))
     for other, found in holders.items():
-        if not common and first.id not in {one.id for one in found}:
+        if not common and first.id not in {container.id for container in found}:
             raise SelectionError(
                 f"the command's paths are in several containers: {first.name} has {path}, and "
-                f"{found[0].name} has {other}: run it for each by itself"
+                f"{found[0].name} has {other}: run the command once for each"
             )
     kept = [container for container in containers if container.id in common]
     where = f"that mounts {path}"
@@ -402,26 +414,30 @@ def maps(container: Container, wanted: Wanted) -> bool:
     return wanted.map_paths
 
 
-def _of_the_environment(containers: Sequence[Container], caller: Caller) -> Narrowed | None:
+def _place_of_environment(containers: Sequence[Container], caller: Caller) -> Narrowed | None:
     """Return the containers of the project that the environment names; None if it names none."""
     if caller.project:
-        found = [one for one in containers if one.project == caller.project]
+        found = [container for container in containers if container.project == caller.project]
         which = f"of the project {caller.project}, which COMPOSE_PROJECT_NAME names"
     elif caller.compose_file:
-        found = [one for one in containers if caller.compose_file in one.config_files]
+        found = [
+            container for container in containers if caller.compose_file in container.config_files
+        ]
         which = f"of the project of {caller.compose_file}, which COMPOSE_FILE names"
     else:
         return None
-    others = [one for one in containers if one not in found]
+    others = [container for container in containers if container not in found]
     return Narrowed(nearest(found, caller), which, f" {which},", others)
 
 
-def _here(containers: Sequence[Container], caller: Caller) -> Narrowed | None:
+def _place_of_folder(containers: Sequence[Container], caller: Caller) -> Narrowed | None:
     """Return the containers whose folder contains the working directory, the deepest folder only.
 
     Otherwise, return those elsewhere in the caller's checkout, or None.
     """
-    if found := deepest(containers, {one.id: nearness(one, caller) for one in containers}):
+    if found := deepest(
+        containers, {container.id: nearness(container, caller) for container in containers}
+    ):
         folder = max(around(found[0], caller), key=len)
         return Narrowed(found, f"the one for {folder}", f" for {folder}", is_final=True)
     beside = [
@@ -435,7 +451,7 @@ def _here(containers: Sequence[Container], caller: Caller) -> Narrowed | None:
     return Narrowed(beside, f"the one {where}", f" {where}", is_final=True)
 
 
-def _anywhere(containers: Sequence[Container], wanted: Wanted, caller: Caller) -> Narrowed:
+def _without_place(containers: Sequence[Container], wanted: Wanted, caller: Caller) -> Narrowed:
     """Return the candidates for no place: those of another project or checkout are excluded."""
     others = [
         container

@@ -22,7 +22,7 @@ _NOISE: Final = re.compile(
     r"|\AError: (?:runc|crun): |: OCI (?:runtime|permission) [^\n]*|\nError: read unixpacket .*",
     re.DOTALL,
 )
-_PODMANS: Final = re.compile(
+_PODMAN_FAILURE: Final = re.compile(
     r"Error: [^\n]*\bOCI (?:runtime|permission)|Error: (?:runc|crun): exec "
 )
 """The beginning of Podman's message that a command was not started."""
@@ -38,8 +38,8 @@ _NOT_FOUND: Final = re.compile(
 _NOT_EXECUTABLE: Final = re.compile(
     r"permission denied|exec format error|is a directory|argument list too long", re.IGNORECASE
 )
-_WORD: Final = re.compile(r'exec: "(?P<word>.*?)": (?:stat .*: )?(?P<why>.*)', re.DOTALL)
-_WORDS: Final = {
+_PROGRAM: Final = re.compile(r'exec: "(?P<word>.*?)": (?:stat .*: )?(?P<why>.*)', re.DOTALL)
+_REASONS: Final = {
     "executable file not found in $PATH": "not found in the PATH of {}, where no pre-step ran",
     "no such file or directory": "not found",
 }
@@ -70,19 +70,19 @@ def start_failure(text: str, container: str = "the container") -> StartError:
         status = ExitStatus.FAILED
         # It is about the container's state, such as "cannot exec in a stopped state".
         message += "" if container in message else f" ({container})"
-    return StartError(f"cannot start the command: {_in_words(message, container)}", status)
+    return StartError(f"cannot start the command: {_reworded(message, container)}", status)
 
 
 def not_started(text: str) -> tuple[str, bool]:
     """Return why a shell did not start, and whether every further attempt would fail too."""
     status = start_failure(text).exit_status
     is_final = status in {ExitStatus.NOT_FOUND, ExitStatus.NOT_EXECUTABLE}
-    return _in_words(_cleaned(text, "the container"), "the container"), is_final
+    return _reworded(_cleaned(text, "the container"), "the container"), is_final
 
 
 def tells_failure(text: str) -> bool:
     """Whether an output is Podman's message that a command did not start."""
-    return _PODMANS.match(text) is not None
+    return _PODMAN_FAILURE.match(text) is not None
 
 
 def told_failure(last_output: bytes, exit_code: int) -> StartError | None:
@@ -105,10 +105,10 @@ def _cleaned(text: str, container: str) -> str:
     return message or "the engine does not say why"
 
 
-def _in_words(message: str, container: str) -> str:
+def _reworded(message: str, container: str) -> str:
     """Return a runtime's message about a program or a directory, in the wording of a shell."""
-    if match := _WORD.fullmatch(message):
-        why = _WORDS[match["why"]].format(container) if match["why"] in _WORDS else match["why"]
+    if match := _PROGRAM.fullmatch(message):
+        why = _REASONS[match["why"]].format(container) if match["why"] in _REASONS else match["why"]
         return f"{quoted(match['word'])}: {why}"
     if match := _FOLDER.fullmatch(message):
         folder, why = quoted(match["folder"]), match["why"]

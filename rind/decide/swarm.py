@@ -65,9 +65,11 @@ def merged(local: Sequence[Container], swarm: Swarm, wanted: Wanted) -> list[Con
     tasks = {task.id: task for task in tasks_up(swarm, wanted)}
     names = {service.name for service in swarm.services.values()}
     here = [
-        replace(one, node=tasks.pop(one.id).node) if one.id in tasks else one
-        for one in local
-        if one.id in tasks or one.labels.get(f"{SWARM}.service.name") not in names
+        replace(container, node=tasks.pop(container.id).node)
+        if container.id in tasks
+        else container
+        for container in local
+        if container.id in tasks or container.labels.get(f"{SWARM}.service.name") not in names
     ]
     return [*here, *tasks.values()]
 

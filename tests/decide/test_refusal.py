@@ -97,7 +97,8 @@ def test_what_runs_in_other_places_is_named_with_the_option_that_chooses_it() ->
     plain = replace(WEB, checkout="another")
     assert refusal([plain], caller=IN_SHOP).endswith("with --container web (web)")
     assert refusal([NESTED], caller=IN_NESTED).startswith(
-        "no container of the checkout /home/me/shop/.trees/x has the label app.rind: choose another"
+        "no container of the checkout /home/me/shop/.trees/x has the label app.rind: "
+        "choose one of another"
     )
     assert "project='shop2' (shop2-web-1)" in refusal(
         [SHOP2], caller=replace(IN_SHOP, is_program=True)
