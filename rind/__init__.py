@@ -177,7 +177,7 @@ _CONNECTS = {"Client", "connect", "connect_sync", "run", "run_sync"}
 def __getattr__(name: str) -> "Any":
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 # the command line needs none
+    from importlib import import_module
 
     if name in _CONNECTS:
         # Imported at the first connection, it would block the event loop for a tenth of a second.

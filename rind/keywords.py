@@ -97,7 +97,7 @@ def check_keywords(function: str, given: Iterable[str], known: type) -> None:
     names = known.__annotations__
     for name in given:
         if name not in names:
-            from difflib import get_close_matches  # noqa: PLC0415 # only a mistake needs it
+            from difflib import get_close_matches
 
             near = [_SAME[name]] if name in _SAME else get_close_matches(name, names, 1)
             hint = f": did you mean {near[0]}?" if near else ""

@@ -413,7 +413,7 @@ class Target:
             Refused: the directory does not exist (404), or is read-only (403).
             EngineError: the engine failed.
         """
-        from rind.files.transfer import put  # noqa: PLC0415 # the command line needs none
+        from rind.files.transfer import put
 
         where = self._engine, self.container, local, path
         await put(*where, owner=owner, on_progress=on_progress)
@@ -448,7 +448,7 @@ class Target:
             Refused: the path does not exist in the container (404).
             EngineError: the engine failed, or sent something else than files.
         """
-        from rind.files.transfer import get  # noqa: PLC0415 # as above
+        from rind.files.transfer import get
 
         return await get(self._engine, self.container, path, local, on_progress=on_progress)
 

@@ -55,7 +55,7 @@ class Deadline:
     @asynccontextmanager
     async def limit(self, timed_out: Callable[[], Exception]) -> AsyncIterator[None]:
         """Cancel what the context does once the time is over, and raise ``timed_out()`` then."""
-        import asyncio  # noqa: PLC0415 # a start needs none
+        import asyncio
 
         try:
             async with asyncio.timeout(self.left) as limit:

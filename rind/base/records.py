@@ -74,7 +74,7 @@ else:
         return hash(tuple(self.__dict__.values()))
 
     def _refuse(self, name, *_):
-        from dataclasses import FrozenInstanceError  # noqa: PLC0415 # only a mistake needs it
+        from dataclasses import FrozenInstanceError
 
         raise FrozenInstanceError(f"cannot change {name!r} of a {type(self).__name__}")
 
@@ -85,8 +85,8 @@ else:
             self.name = name
 
         def __get__(self, _, cls):
-            import dataclasses  # noqa: PLC0415 # see above
-            import inspect  # noqa: PLC0415 # see above
+            import dataclasses
+            import inspect
 
             fields = []
             for name, kind in cls.__annotations__.items():

@@ -27,7 +27,7 @@ def main() -> NoReturn:
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     try:
-        from rind.cli.program import run  # noqa: PLC0415 # an interrupt may come meanwhile
+        from rind.cli.program import run  # an interrupt may come meanwhile
     except (ImportError, MemoryError, OSError) as exc:
         sys.stderr.write(f"rind: cannot start: {str(exc) or 'out of memory'}\n")
         sys.stderr.flush()

@@ -179,7 +179,7 @@ def _next(typed: str, option: Option, words: list[str]) -> str:
 
 
 def _unknown(name: str) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 # only a mistake needs it
+    from difflib import get_close_matches
 
     near = get_close_matches(name, [*LONG], 1) if name.startswith("--") else []
     hint = f"did you mean {near[0]}?" if near else "see: rind --help"

@@ -44,8 +44,8 @@ def run() -> int:
     """Run the command that ``sys.argv`` asks for; return the exit status."""
     _plug_standard_streams()
     try:
-        name = os.path.basename(sys.argv[0])  # noqa: PTH119 # importing pathlib takes 9 ms
-        if not name.startswith("rind") and os.path.islink(sys.argv[0]):  # noqa: PTH114 # see above
+        name = os.path.basename(sys.argv[0])
+        if not name.startswith("rind") and os.path.islink(sys.argv[0]):
             return _perform(parse_shim(name, sys.argv[1:], os.environ))
         return _do(parse(sys.argv[1:], os.environ))
     except RindError as exc:
@@ -64,9 +64,9 @@ def _do(options: Options) -> int:
         case "help" | "manual" | "version" | "complete" | "completion":
             _print(_text(options))
         case "shim":
-            from pathlib import Path  # noqa: PLC0415 # see above
+            from pathlib import Path
 
-            from rind.cli.actions.shim import write_shims  # noqa: PLC0415 # see above
+            from rind.cli.actions.shim import write_shims
 
             write_shims(Path(options.shim), options.typed, options.command, Path(sys.argv[0]))
         case _:
@@ -78,16 +78,16 @@ def _text(options: Options) -> str:
     """Return the text of an action that only prints."""
     match options.action:
         case "help":
-            from rind.cli.actions.help import help_text  # noqa: PLC0415 # see above
+            from rind.cli.actions.help import help_text
 
             return help_text()
         case "manual":
-            from rind.cli.actions.manual import manual  # noqa: PLC0415 # see above
+            from rind.cli.actions.manual import manual
 
             return manual()
         case "version":
             return f"rind {__version__}\n"
-    from rind.cli.actions.completion import LIMIT, SCRIPTS, answer  # noqa: PLC0415 # see above
+    from rind.cli.actions.completion import LIMIT, SCRIPTS, answer
 
     if options.action == "completion":
         return SCRIPTS[options.completion]
@@ -98,8 +98,8 @@ def _text(options: Options) -> str:
 
 def _perform(options: Options) -> int:
     """Carry out an action that needs an engine; die of the signal that ended it, if any."""
-    from rind.cli.running.direct import Direct  # noqa: PLC0415 # see above
-    from rind.cli.running.opening import Job, prepare, start  # noqa: PLC0415 # see above
+    from rind.cli.running.direct import Direct
+    from rind.cli.running.opening import Job, prepare, start
 
     deadline = Deadline(options.timeout or None)
     too_late = f"no command was started within {deadline.seconds:g} s"
@@ -137,9 +137,9 @@ def _in_event_loop(
 ) -> tuple[Invocation, int]:
     """Carry out an action, or serve the command that has begun; return the exit status too."""
     _load()
-    import asyncio  # noqa: PLC0415 # see above
+    import asyncio
 
-    from rind.cli.running.invocation import Invocation  # noqa: PLC0415 # see above
+    from rind.cli.running.invocation import Invocation
 
     invocation = Invocation(job)
     if serving is not None:
@@ -220,7 +220,7 @@ def _reason(exc: BaseException) -> str:
 def _load() -> None:
     """Import the modules that use an event loop, and asyncio with them."""
     with _quick_imports():
-        import rind.cli.running.invocation  # noqa: F401, PLC0415 # see above
+        import rind.cli.running.invocation  # noqa: F401 # see above
 
 
 @contextmanager

@@ -128,7 +128,7 @@ def _width(text: str) -> int:
     """Return the columns that ``text`` takes on a screen."""
     if text.isascii():
         return len(text)
-    from unicodedata import category, east_asian_width  # noqa: PLC0415 # a large table
+    from unicodedata import category, east_asian_width  # a large table
 
     return sum(
         0 if category(ch) in {"Mn", "Me"} else 2 if east_asian_width(ch) in "WF" else 1

@@ -106,7 +106,7 @@ def _hint(options: Options) -> str:
     is_plain = first[:1] != "-" and "=" not in first and not first.split()[1:]
     if is_plain and first not in BUILTINS and f"--{first}" not in LONG:
         return ""
-    from rind.cli.hints import hint_by_words  # noqa: PLC0415 # most words are programs
+    from rind.cli.hints import hint_by_words
 
     return hint_by_words(options)
 

@@ -44,7 +44,7 @@ def _read_env_file(path: str) -> list[str]:
     named = f"the environment file {shown}"
     try:
         # The length is checked while reading: a pipe, such as a shell's <(command), has no size.
-        with open(path, "rb") as file:  # noqa: PTH123 # importing pathlib takes 9 ms
+        with open(path, "rb") as file:
             data = file.read(_LONGEST_FILE + 1)
     except OSError as exc:
         raise UsageError(f"cannot read {named}: {exc.strerror}") from exc

@@ -198,7 +198,7 @@ def _substituted(
     """Return a value of a dev container's metadata with its references replaced."""
     if "${" not in text or not container.local_folder:
         return text
-    from rind.decide.dev_container import substituted  # noqa: PLC0415 # few are dev containers
+    from rind.decide.dev_container import substituted  # few are dev containers
 
     local = container.local_folder
     folders = local, profile.workspace or container_path(local, container.mounts) or ""

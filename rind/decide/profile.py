@@ -97,7 +97,7 @@ def read_profile(labels: Mapping[str, str], key: str = DEFAULT_LABEL) -> Profile
             raise SelectionError(_unknown(name, prefix))
     metadata: dict[str, Any] = {}
     if DEV_FOLDER in labels:
-        from rind.decide.dev_container import read_metadata  # noqa: PLC0415 # few are dev containers
+        from rind.decide.dev_container import read_metadata  # few are dev containers
 
         metadata = read_metadata(labels)
     return Profile(
@@ -115,7 +115,7 @@ def read_profile(labels: Mapping[str, str], key: str = DEFAULT_LABEL) -> Profile
 
 
 def _unknown(name: str, prefix: str) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 # only a mistake needs it
+    from difflib import get_close_matches
 
     known = [*_PLAIN, "env.NAME"]
     near = get_close_matches(name, known, 1)

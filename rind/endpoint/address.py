@@ -138,7 +138,7 @@ def _unix_url(path: str) -> str:
     if "\0" in path:
         raise ValueError("the socket's path has a NUL byte in it")
     if not path.startswith(("/", "@")):  # Go writes an abstract socket with @
-        path = os.path.abspath(path)  # noqa: PTH100 # importing pathlib takes 9 ms
+        path = os.path.abspath(path)
     if (size := _size(path)) > _LONGEST_PATH:
         raise ValueError(f"the socket's path has {size} bytes, and {_LONGEST_PATH} are the most")
     return f"unix://{path}"

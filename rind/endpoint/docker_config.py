@@ -140,7 +140,7 @@ def context_names(env: Mapping[str, str]) -> list[str]:
     names = ["default"]
     folder = _joined(_config_folder(env), "contexts/meta")
     with suppress(OSError):
-        for context in os.listdir(folder):  # noqa: PTH208 # see below
+        for context in os.listdir(folder):
             with suppress(OSError, ValueError):
                 name = _read_object(_joined(folder, context, "meta.json")).get("Name")
                 if isinstance(name, str):
@@ -159,7 +159,7 @@ def read_context(env: Mapping[str, str], name: str, source: str) -> Context:
     Raises:
         UsageError: no context has that name, or it cannot be read.
     """
-    from hashlib import sha256  # noqa: PLC0415 # a run without a context needs none
+    from hashlib import sha256  # a run without a context needs none
 
     try:
         encoded = name.encode()
@@ -201,12 +201,12 @@ def _config_folder(env: Mapping[str, str]) -> str:
 
 
 def _joined(*names: str) -> str:
-    return os.path.join(*names)  # noqa: PTH118 # importing pathlib takes 9 ms
+    return os.path.join(*names)
 
 
 def _existing(folder: str, file: str) -> str | None:
     path = _joined(folder, file)
-    return path if os.path.exists(path) else None  # noqa: PTH110 # as above
+    return path if os.path.exists(path) else None
 
 
 def _read_object(path: str) -> dict[str, object]:

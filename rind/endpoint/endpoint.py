@@ -105,8 +105,8 @@ def _resolve(
 
 def _default(env: Mapping[str, str]) -> Endpoint:
     """Return the default socket, or if it does not exist, a well-known one that listens."""
-    if not os.path.exists(DEFAULT_SOCKET):  # noqa: PTH110 # importing pathlib takes 9 ms
-        from rind.endpoint.discovery import answering  # noqa: PLC0415 # rarely needed
+    if not os.path.exists(DEFAULT_SOCKET):
+        from rind.endpoint.discovery import answering
 
         if found := answering(env):
             return Endpoint(found[0], f"the usual place of {found[1]}")

@@ -157,7 +157,7 @@ def read_event_actions(data: bytes) -> list[str]:
 
 def read_date(header: str) -> float | None:
     """Convert a ``Date`` header to seconds since 1970; None if it is missing or invalid."""
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 # a run that goes well needs none
+    from email.utils import parsedate_to_datetime  # a run that goes well needs none
 
     try:
         return parsedate_to_datetime(header).timestamp()

@@ -311,7 +311,7 @@ class Engine:
 
     async def go_on(self, wire: Wire) -> HijackedStream:
         """Receive the answer to :meth:`ask_start` in the event loop; the caller owns the stream."""
-        from rind.transport.loop_wire import LoopWire  # noqa: PLC0415 # it needs asyncio
+        from rind.transport.loop_wire import LoopWire
 
         with self.errors():
             return _hijacked(await upgraded(wire.into(LoopWire)))
@@ -355,10 +355,10 @@ class Engine:
 
     def _new_carrier(self) -> Carrier:
         if self.endpoint.is_plain:
-            from rind.engine.pooled import PooledCarrier  # noqa: PLC0415 # it takes 70 ms to load
+            from rind.engine.pooled import PooledCarrier  # it takes 70 ms to load
 
             return PooledCarrier(self.endpoint.url, self.endpoint.headers)
-        from rind.transport.loop_wire import LoopWire  # noqa: PLC0415 # it needs asyncio
+        from rind.transport.loop_wire import LoopWire
 
         dialer = dialer_for(self.endpoint, LoopWire, may_ask=self.may_ask)
         return SocketCarrier(dialer, self.endpoint.headers)
@@ -433,7 +433,7 @@ def _hijacked(answer: Answer) -> HijackedStream:
         Refused: the answer is an error.
         Broken: the engine did not upgrade the connection.
     """
-    from rind.transport.hijacked import HijackedStream  # noqa: PLC0415 # it needs asyncio
+    from rind.transport.hijacked import HijackedStream
 
     accept(answer)
     if answer.connection is None:

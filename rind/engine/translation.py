@@ -35,7 +35,7 @@ def translated(endpoint: Endpoint) -> Iterator[None]:
         raise Unreachable(f"{url} does not answer: is it a Docker Engine?") from exc
     except Disconnected as exc:
         if url.startswith("ssh:"):
-            from rind.endpoint.address import read_ssh  # noqa: PLC0415 # only here
+            from rind.endpoint.address import read_ssh
 
             raise Unreachable(
                 f"{place}: ssh reaches the machine, but no engine answers at {read_ssh(url).path} "

@@ -41,8 +41,8 @@ def outward(config: ExecConfig) -> dict[int, Rewriting]:
     """Return the rewriters of a command's output, by stream; empty if no paths are mapped."""
     if not config.mapped:
         return {}
-    from rind.decide.path_map import PathMap  # noqa: PLC0415 # rarely needed
-    from rind.decide.rewriter import Rewriter  # noqa: PLC0415 # as above
+    from rind.decide.path_map import PathMap
+    from rind.decide.rewriter import Rewriter
 
     plain = PathMap(config.mapped)
     if config.protocol:
@@ -59,8 +59,8 @@ class _Messages:
     """Rewrites protocol messages. An error names the stream that violates the protocol."""
 
     def __init__(self, config: ExecConfig, *, outward: bool) -> None:
-        from rind.decide.messages import MessageStream  # noqa: PLC0415 # rarely needed
-        from rind.decide.path_map import PathMap  # noqa: PLC0415 # as above
+        from rind.decide.messages import MessageStream
+        from rind.decide.path_map import PathMap
 
         self._stream = MessageStream(PathMap(config.mapped), config.protocol, outward=outward)
         self._error = Broken if outward else UsageError

@@ -170,7 +170,7 @@ class EarlyClient:
 
     def engine_for_a_loop(self) -> Engine:
         """Return an engine for an event loop, with the same endpoint and dialect."""
-        from rind.transport.loop_wire import LoopWire  # noqa: PLC0415 # it needs asyncio
+        from rind.transport.loop_wire import LoopWire
 
         carrier = SocketCarrier(self._carrier.dialer.using(LoopWire), self._carrier.headers)
         may_ask = self.engine.may_ask

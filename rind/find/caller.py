@@ -100,7 +100,7 @@ def _side(container: Container, caller: Caller, root: _Identity) -> Checkout:
             is_of_another = True
         elif caller.repository is None and not theirs and folder in named:
             # Without git, the folder right below the caller's belongs to it.
-            parent = os.path.dirname(folder)  # noqa: PTH120 # importing pathlib takes 9 ms
+            parent = os.path.dirname(folder)
             if _identity(parent) == root:
                 return "ours"
     return "another" if is_of_another or _has_a_twin(container, caller) else ""
@@ -168,7 +168,7 @@ def _named(path: str, names: Mapping[_Identity, str]) -> str:
 
 def _identity(path: str) -> _Identity | None:
     try:
-        status = os.stat(path)  # noqa: PTH116 # a Path would cost more than the call
+        status = os.stat(path)  # a Path would cost more than the call
     except (OSError, ValueError):
         return None
     return status.st_dev, status.st_ino
@@ -176,7 +176,7 @@ def _identity(path: str) -> _Identity | None:
 
 def _working_directory(environ: Mapping[str, str]) -> str:
     try:
-        return os.getcwd()  # noqa: PTH109 # importing pathlib takes 9 ms
+        return os.getcwd()
     except OSError:  # it was removed, or its path cannot be found out
         # Where it was still says which checkout the caller stands in.
         path = environ.get("PWD", "")
@@ -187,7 +187,7 @@ def _upwards(folder: str) -> Iterator[str]:
     """Yield a folder and its parents, the root directory last."""
     while folder:
         yield folder
-        parent = os.path.dirname(folder)  # noqa: PTH120 # see above
+        parent = os.path.dirname(folder)
         folder = parent if parent != folder else ""
 
 
@@ -195,7 +195,7 @@ def _folder_with(files: Sequence[str], cwd: str) -> str | None:
     """Return the nearest directory, from ``cwd`` up, that has one of the files."""
     for folder in _upwards(cwd):
         # Path.exists would raise for a folder that may not be searched, or has too long a path.
-        if any(os.path.exists(f"{folder}/{name}") for name in files):  # noqa: PTH110 # see above
+        if any(os.path.exists(f"{folder}/{name}") for name in files):
             return folder
     return None
 
@@ -209,8 +209,8 @@ def _compose_file(environ: Mapping[str, str], cwd: str, root: str) -> str:
     separator = environ.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
     first = environ.get("COMPOSE_FILE", "").split(separator)[0]
     for folder in _upwards(cwd) if first else ():
-        path = os.path.normpath(os.path.join(folder, first))  # noqa: PTH118 # see above
-        if os.path.isfile(path):  # noqa: PTH113 # see above
+        path = os.path.normpath(os.path.join(folder, first))
+        if os.path.isfile(path):
             return path
         if folder == root:
             break
@@ -253,4 +253,4 @@ def _repository(git: str, root: str) -> _Identity | None:
     # Of a worktree, as .git/worktrees/NAME; of a submodule it is a repository of its own.
     common, middle, name = path.rpartition("/worktrees/")
     is_worktree = middle and "/" not in name
-    return _identity(os.path.join(root, common if is_worktree else path))  # noqa: PTH118 # see above
+    return _identity(os.path.join(root, common if is_worktree else path))

@@ -76,7 +76,7 @@ class Finder:
     def elsewhere(self) -> Elsewhere:
         """The tasks of the swarm that run on other nodes."""
         if self._elsewhere is None:
-            from rind.find.elsewhere import Elsewhere  # noqa: PLC0415 # rarely needed
+            from rind.find.elsewhere import Elsewhere
 
             self._elsewhere = Elsewhere(self._engine, self._environ)
         return self._elsewhere
@@ -164,7 +164,7 @@ class Finder:
         try:
             [found] = await as_seen_here(self._engine, [await self._engine.container(name)])
         except Refused as exc:
-            from rind.decide.refusal import no_such_container  # noqa: PLC0415 # rarely needed
+            from rind.decide.refusal import no_such_container
 
             everything = await self._engine.containers([])
             raise no_such_container(name, self.caller, everything, exc.text) from exc
@@ -208,7 +208,7 @@ class Finder:
             found = None
         if found is not None:
             return None, require_running(found)
-        from rind.find.elsewhere import at_node, seen_there  # noqa: PLC0415 # rarely needed
+        from rind.find.elsewhere import at_node, seen_there
 
         node, endpoint = await self.elsewhere.way(container)
         with at_node(node, container):
@@ -273,7 +273,7 @@ class Finder:
         return left
 
     async def _why_none(self, left: Narrowed, wanted: Wanted) -> NoContainerError:
-        from rind.decide.refusal import why_none  # noqa: PLC0415 # only a refusal needs it
+        from rind.decide.refusal import why_none  # only a refusal needs it
 
         everything = [] if left.containers else await self._placed([])
         return why_none(left, wanted, self.caller, everything)

@@ -59,7 +59,7 @@ async def settle(
     if wants_local_workdir(command, profile) or wants_mapping(command, profile):
         container = localized([container], caller.cwd)[0]
     if wants_mapping(command, profile):
-        from rind.decide.path_map import PathMap  # noqa: PLC0415 # rarely needed
+        from rind.decide.path_map import PathMap
 
         argv = words(command.argv)
         paths = PathMap(aliases(container.mounts, argv))

@@ -83,7 +83,7 @@ class _Descriptor:
     async def _wait(self, ready: Callable[[int], Awaitable[None]]) -> None:
         if self._always_ready:
             # This task never waits for its descriptor: let other tasks run.
-            import asyncio  # noqa: PLC0415 # see above
+            import asyncio
 
             await asyncio.sleep(0)
             return
@@ -116,9 +116,9 @@ class Source(_Descriptor):
 
     async def read(self) -> bytes:
         """Return the available bytes; ``b""`` at the end. If cancelled, no bytes are lost."""
-        import asyncio  # noqa: PLC0415 # see above
+        import asyncio
 
-        from rind.base.readiness import readable  # noqa: PLC0415 # see above
+        from rind.base.readiness import readable
 
         if not self._blocks and not self._waits:
             await asyncio.sleep(0)
@@ -139,7 +139,7 @@ class Source(_Descriptor):
         at once if a read might block.
         """
         if not self._blocks and not self._waits:
-            from rind.base.readiness import hand_on  # noqa: PLC0415 # see above
+            from rind.base.readiness import hand_on
 
             await hand_on(self._fd, self.read_at_once, take)
 
@@ -179,7 +179,7 @@ class Sink(_Descriptor):
             BrokenPipeError: the reader has closed its end.
             OSError: writing failed, for example because the disk is full.
         """
-        from rind.base.readiness import writable  # noqa: PLC0415 # see above
+        from rind.base.readiness import writable
 
         left = [memoryview(part) for part in data if part]
         while left:
@@ -241,7 +241,7 @@ def _drop(data: list[memoryview], size: int) -> None:
 
 async def _continued() -> None:
     """Wait for SIGCONT."""
-    import asyncio  # noqa: PLC0415 # see above
+    import asyncio
 
     continued = asyncio.Event()
     with signals_handled(asyncio.get_running_loop(), {signal.SIGCONT: continued.set}):

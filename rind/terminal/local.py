@@ -45,7 +45,7 @@ class Local:
     def __init__(self, *, tty: bool, detach_keys: bytes) -> None:
         self._modes: TerminalModes | None = None
         if tty and is_terminal(STDOUT_FD):
-            from rind.terminal.screen_modes import TerminalModes  # noqa: PLC0415 # only with a TTY
+            from rind.terminal.screen_modes import TerminalModes
 
             self._modes = TerminalModes()
         self.output = Output(self._modes)

@@ -27,7 +27,7 @@ def is_null(fd: int) -> bool:
         return True
     try:
         # Not pathlib: importing it takes 9 ms.
-        null = os.stat(os.devnull)  # noqa: PTH116 # see above
+        null = os.stat(os.devnull)
     except OSError:
         return False  # a root file system may lack it
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == null.st_rdev

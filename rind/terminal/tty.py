@@ -98,7 +98,7 @@ def signals_handled(
     host program may have set it. In any thread but the main one this does nothing, because only
     the main thread handles signals.
     """
-    import threading  # noqa: PLC0415 # asyncio needs it too, a start does not
+    import threading  # asyncio needs it too, a start does not
 
     if threading.current_thread() is not threading.main_thread():
         yield

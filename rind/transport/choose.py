@@ -25,13 +25,13 @@ def dialer_for(endpoint: Endpoint, kind: WireKind, *, may_ask: bool) -> Dialer:
         UsageError: a file for TLS is missing or invalid.
     """
     if endpoint.url.startswith("ssh:"):
-        from rind.transport.ssh import SshDialer  # noqa: PLC0415 # not on the common path
+        from rind.transport.ssh import SshDialer
 
         return SshDialer(endpoint.url, kind, may_ask=may_ask)
     plain = PlainDialer(endpoint.url, kind)
     if endpoint.tls is None:
         return plain
-    from rind.transport.tls import tls_context  # noqa: PLC0415 # loading ssl takes 10 ms
-    from rind.transport.tls_wire import TlsDialer  # noqa: PLC0415 # as above
+    from rind.transport.tls import tls_context  # loading ssl takes 10 ms
+    from rind.transport.tls_wire import TlsDialer
 
     return TlsDialer(plain, tls_context(endpoint.tls))

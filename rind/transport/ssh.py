@@ -190,7 +190,7 @@ class _Forwarding:
         if listens(self._path):
             return self._own
         try:
-            os.rename(self._own, self._path)  # noqa: PTH104 # importing pathlib takes 9 ms
+            os.rename(self._own, self._path)
         except OSError:  # a directory, for example, which is not ours to remove
             return self._own
         return self._path
@@ -248,8 +248,8 @@ def _reap(pid: int) -> int:
 
 def _unlinked(path: str) -> BinaryIO:
     """Open a temporary file for reading and writing, already removed from its folder."""
-    file = open(path, "w+b")  # noqa: PTH123, SIM115 # importing pathlib takes 9 ms; the caller closes it
-    os.unlink(path)  # noqa: PTH108 # as above
+    file = open(path, "w+b")  # noqa: SIM115 # importing pathlib takes 9 ms; the caller closes it
+    os.unlink(path)
     return file
 
 
@@ -259,7 +259,7 @@ def _path(url: str) -> str:
     Raises:
         SshError: no folder is private to this user.
     """
-    from hashlib import sha256  # noqa: PLC0415 # it takes 5 ms
+    from hashlib import sha256  # it takes 5 ms
 
     uid = os.getuid()
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
@@ -278,7 +278,7 @@ def _is_private(folder: str, uid: int) -> bool:
 
     Under ``sudo -E``, XDG_RUNTIME_DIR still is the first user's, who could replace folders in it.
     """
-    parent = os.path.dirname(folder)  # noqa: PTH120 # importing pathlib takes 9 ms
+    parent = os.path.dirname(folder)
     while True:
         try:
             above = os.lstat(parent)
@@ -290,9 +290,9 @@ def _is_private(folder: str, uid: int) -> bool:
             return False
         if parent == "/":
             break
-        parent = os.path.dirname(parent)  # noqa: PTH120 # as above
+        parent = os.path.dirname(parent)
     with suppress(OSError):
-        os.mkdir(folder, 0o700)  # noqa: PTH102 # importing pathlib takes 9 ms
+        os.mkdir(folder, 0o700)
     try:
         found = os.lstat(folder)
     except OSError:
@@ -302,7 +302,7 @@ def _is_private(folder: str, uid: int) -> bool:
 
 def _identity(path: str) -> tuple[int, int] | None:
     try:
-        found = os.stat(path)  # noqa: PTH116 # importing pathlib takes 9 ms
+        found = os.stat(path)
     except OSError:
         return None
     return found.st_dev, found.st_ino
@@ -316,4 +316,4 @@ def _sweep(path: str) -> None:
         if entry.name.startswith(f"{name}.") and not listens(entry.path):
             with suppress(OSError):  # already removed
                 if entry.stat().st_mtime < before:
-                    os.unlink(entry.path)  # noqa: PTH108 # as above
+                    os.unlink(entry.path)

@@ -62,7 +62,7 @@ class TlsWire:
 
     def handed_over(self, early: bytes) -> Connection:
         """Return the connection, which the caller owns from now on. Needs a running event loop."""
-        from rind.transport.tunnel import tunnelled  # noqa: PLC0415 # it needs asyncio
+        from rind.transport.tunnel import tunnelled
 
         return tunnelled(self._wire.handed_over(b"").sock, self._state, early)
 

@@ -295,8 +295,8 @@ fi
 
 
 def _ask(gap: Gap, env: Mapping[str, str]) -> list[str]:
-    from rind.cli.translate import asked_endpoint  # noqa: PLC0415 # as above
-    from rind.find.blocking import EarlyClient  # noqa: PLC0415 # option names need no engine
+    from rind.cli.translate import asked_endpoint
+    from rind.find.blocking import EarlyClient  # option names need no engine
 
     options = gap.options
     endpoint = asked_endpoint(options, env)
@@ -318,9 +318,9 @@ def _traits(early: EarlyClient, gap: Gap) -> list[str]:
 
 def _list(early: EarlyClient, gap: Gap, env: Mapping[str, str]) -> list[str]:
     """Return the names that the command would find, listed in its container."""
-    from rind.cli.translate import wanted  # noqa: PLC0415 # as above
-    from rind.decide.plan import Command  # noqa: PLC0415 # as above
-    from rind.find.resolve import profile_of  # noqa: PLC0415 # as above
+    from rind.cli.translate import wanted
+    from rind.decide.plan import Command
+    from rind.find.resolve import profile_of
 
     options = gap.options
     command = Command(
@@ -337,9 +337,9 @@ def _list(early: EarlyClient, gap: Gap, env: Mapping[str, str]) -> list[str]:
     container = selected.container
     config = early.settle(command, container, profile_of(container, options.label))
     begun = early.start(*early.create(container, config), tty=False, size=None)
-    import asyncio  # noqa: PLC0415 # while the engine starts it
+    import asyncio  # while the engine starts it
 
-    from rind.client import going_on  # noqa: PLC0415 # as above
+    from rind.client import going_on
 
     async def read() -> list[str]:
         async with asyncio.timeout(ASK_LIMIT), going_on(early) as client:

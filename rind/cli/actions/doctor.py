@@ -128,7 +128,7 @@ def _fix(endpoint: Endpoint) -> str:
 
 
 def _user(uid: int) -> str:
-    import pwd  # noqa: PLC0415 # not on every system
+    import pwd  # not on every system
 
     with suppress(KeyError):
         return pwd.getpwuid(uid).pw_name
@@ -136,7 +136,7 @@ def _user(uid: int) -> str:
 
 
 def _group(gid: int) -> str:
-    import grp  # noqa: PLC0415 # as above
+    import grp
 
     with suppress(KeyError):
         return grp.getgrgid(gid).gr_name

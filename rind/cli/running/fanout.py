@@ -173,7 +173,7 @@ class Fanout:
         return Outcome(run.name, status or 0)
 
     async def _serve(self, streams: _Streams, process: Exec) -> int:
-        from tempfile import SpooledTemporaryFile  # noqa: PLC0415 # only where several run
+        from tempfile import SpooledTemporaryFile
 
         with SpooledTemporaryFile(_MOST_HELD) as held:
             try:

@@ -226,16 +226,16 @@ class Invocation:
 
         # A command needs none of these.
         if options.action == "doctor":
-            from rind.cli.actions.doctor import diagnose  # noqa: PLC0415 # see above
+            from rind.cli.actions.doctor import diagnose
 
             return await diagnose(options, env, out)
         async with client_at(asked_endpoint(options, env), env) as client:
             if options.action == "list":
-                from rind.cli.actions.listing import show_list  # noqa: PLC0415 # see above
+                from rind.cli.actions.listing import show_list
 
                 await show_list(client, options, out, self._say)
             else:
-                from rind.cli.actions.explain import explain  # noqa: PLC0415 # see above
+                from rind.cli.actions.explain import explain
 
                 await explain(client, options, command, env, out)
         return 0
@@ -263,7 +263,7 @@ class Invocation:
             if not options.all:
                 mention_elsewhere(options, targets[0].container, client.caller, self._say)
             return targets
-        from rind.cli.running.picker import Interrupted, pick  # noqa: PLC0415 # it takes 100 ms to load
+        from rind.cli.running.picker import Interrupted, pick  # it takes 100 ms to load
 
         with self._untimed():
             try:
@@ -331,7 +331,7 @@ class Invocation:
         return []
 
     async def _run_all(self, targets: Sequence[Target], command: Command) -> int:
-        from rind.cli.running.fanout import Fanout, overall, summary  # noqa: PLC0415 # one command needs none
+        from rind.cli.running.fanout import Fanout, overall, summary
 
         options = self._options
         visible = is_terminal(STDERR_FD) and self._env.get("TERM") != "dumb"

@@ -195,7 +195,7 @@ def hint(exc: StartError, options: Options, running: Callable[[], Sequence[Conta
     """
     if exc.exit_status != ExitStatus.NOT_FOUND:
         return ""
-    from rind.cli.hints import hint_by_names, hint_by_words, hint_of_shell  # noqa: PLC0415 # rare
+    from rind.cli.hints import hint_by_names, hint_by_words, hint_of_shell
 
     if of_shell := hint_of_shell(exc, options):
         return of_shell

@@ -146,7 +146,7 @@ def die_of(number: int, *, with_group: bool = False) -> NoReturn:
             raw mode, and a shell that runs a script continues unless it gets the signal too.
     """
     if number == signal.SIGQUIT:
-        import resource  # noqa: PLC0415 # only here
+        import resource
 
         # SIGQUIT would dump core, which is of no use.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
