@@ -54,6 +54,9 @@ STACK: Final = "com.docker.stack.namespace"
 INDEX: Final = re.compile("[1-9][0-9]{0,8}")
 """A replica's number, in the form that ``--index`` accepts."""
 
+FULL_ID: Final = "[0-9a-f]{64}"
+"""Pattern of the full ID of a container, an image or an exec instance."""
+
 NAME: Final = "[a-zA-Z0-9][a-zA-Z0-9_.-]*"
 """The names of containers and other objects (moby, names.RestrictedNamePattern). Also matches IDs,
 which are hexadecimal."""

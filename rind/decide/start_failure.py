@@ -7,6 +7,7 @@ import re
 from rind.base.quoting import quoted
 from rind.decide.pre_step import NOT_STARTED
 from rind.errors import ExitStatus, StartError
+from rind.model import FULL_ID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _PODMAN_FAILURE: Final = re.compile(
 LONGEST: Final = 1000
 """Characters of an engine's message that an error quotes."""
 
-_ID: Final = re.compile(r"\b[0-9a-f]{64}\b")
+_ID: Final = re.compile(rf"\b{FULL_ID}\b")
 """A container's ID, which the engine names in a message about a paused or restarting one."""
 
 _NOT_FOUND: Final = re.compile(

@@ -17,6 +17,7 @@ from rind.base.quoting import printable
 from rind.model import (
     COMPOSE,
     DEV_FOLDER,
+    FULL_ID,
     NAME,
     Container,
     Defaults,
@@ -67,7 +68,7 @@ MOST_FILES: Final = 16
 
 MOST_PID: Final = 2**31
 
-_ID: Final = re.compile("[0-9a-f]{64}")
+_ID: Final = re.compile(FULL_ID)
 _PID: Final = re.compile("[0-9]{1,10}")
 _SHORT_ID: Final = 12
 """Digits of a short ID, as docker prints it."""

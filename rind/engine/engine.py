@@ -18,7 +18,7 @@ from rind.engine import answers
 from rind.engine.dialect import Dialect, read_dialect
 from rind.engine.translation import translated
 from rind.errors import Broken, Refused
-from rind.model import NAME
+from rind.model import FULL_ID, NAME
 from rind.transport.carrier import NOT_OPEN, Request, WrongAnswer
 from rind.transport.choose import dialer_for
 from rind.transport.sockets import SocketCarrier, upgraded
@@ -52,7 +52,7 @@ _CHANGES: Final = ["create", "start", "unpause", "health_status", "die", "rename
 ERRORS: Final = 400
 """The lowest HTTP status that is an error."""
 
-_FULL_ID: Final = re.compile("[0-9a-f]{64}")
+_FULL_ID: Final = re.compile(FULL_ID)
 
 _CLOCKS_AGREE: Final = 2.0
 """The largest difference, in seconds, of two clocks that agree: a ``Date`` has whole seconds."""

@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from rind.engine.answers import labels_in, listed, number, object_in, text_in
 from rind.errors import Refused
-from rind.model import NAME, Node, Service, Swarm, Task
+from rind.model import FULL_ID, NAME, Node, Service, Swarm, Task
 from rind.transport.carrier import WrongAnswer
 
 TYPE_CHECKING = False
@@ -106,7 +106,7 @@ async def _services(engine: Engine) -> list[Service]:
 
 
 _ID: Final = re.compile("[0-9a-z]{25}")
-_CONTAINER_ID: Final = re.compile("[0-9a-f]{64}")
+_CONTAINER_ID: Final = re.compile(FULL_ID)
 _HOST_LABEL: Final = "app.rind.host"
 _MOST_SLOTS: Final = 2**31
 

@@ -59,7 +59,12 @@ async def open_exec(  # noqa: PLR0913 # a start has as many sides
     if size is not None:
         check_size(size)
     engine = session.engine
-    tree = session.trees.new(container.id, config.user, begun.cookie if begun else new_cookie())
+
+    cookie = begun.cookie if begun else new_cookie()
+    exec_id = begun.exec_id if begun else await create(engine, container, config, cookie)
+    _log.debug("created exec %s in %s", exec_id, container.name)
+    tree = session.trees.new(container.id, config.user, cookie, exec_id)
+    requested = time.monotonic()
 
     async def open_it() -> Exec:
         if begun and begun.connection is not None:
@@ -86,10 +91,6 @@ async def open_exec(  # noqa: PLR0913 # a start has as many sides
         command.watch(begun.requested if begun else requested)
         return command
 
-    exec_id = begun.exec_id if begun else await create(engine, container, config, tree.cookie)
-    tree.exec_id = exec_id
-    _log.debug("created exec %s in %s", exec_id, container.name)
-    requested = time.monotonic()
     try:
         opened = await _opened(asyncio.create_task(open_it()), session, tree)
     except Refused as exc:

@@ -11,6 +11,7 @@ import re
 import socket
 
 from rind.decide.workdir import seen_through
+from rind.model import FULL_ID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _MOUNTS: Final = "/proc/self/mountinfo"
 _FILES: Final = {"/etc/hostname", "/etc/hosts", "/etc/resolv.conf"}
 """What an engine mounts into each container, from a folder that has the container's ID as name."""
 
-_ID: Final = re.compile(r"/(?:containers|overlay-containers)/([0-9a-f]{64})/")
+_ID: Final = re.compile(rf"/(?:containers|overlay-containers)/({FULL_ID})/")
 """Docker's folder, and Podman's."""
 
 _SHORT_ID: Final = re.compile("[0-9a-f]{12}")

@@ -102,9 +102,9 @@ class Trees:
         self._leashes: WeakValueDictionary[tuple[str, str], Leash] = WeakValueDictionary()
         self._looks: WeakValueDictionary[tuple[str, str], Looks] = WeakValueDictionary()
 
-    def new(self, container_id: str, user: str, cookie: str) -> Tree:
-        """Return the tree of a new command."""
-        return Tree(self, container_id, user, cookie)
+    def new(self, container_id: str, user: str, cookie: str, exec_id: str) -> Tree:
+        """Return the tree of a command that was created."""
+        return Tree(self, container_id, user, cookie, exec_id)
 
     @cached_property
     def is_local(self) -> bool:
@@ -149,13 +149,20 @@ class Tree:
 
     Attributes:
         cookie: the value of the tree's :data:`~rind.reaper.scripts.COOKIE`, unique to it.
-        exec_id: the command's exec ID, once known.
+        exec_id: the command's exec ID; None for a tree that is known by its cookie alone.
         was_killed: whether SIGKILL was sent to it.
     """
 
-    def __init__(self, trees: Trees, container_id: str, user: str, cookie: str) -> None:
+    def __init__(
+        self,
+        trees: Trees,
+        container_id: str,
+        user: str,
+        cookie: str,
+        exec_id: str | None = None,
+    ) -> None:
         self.cookie = cookie
-        self.exec_id: str | None = None
+        self.exec_id = exec_id
         self.was_killed = False
         self._trees = trees
         self._engine = trees.engine

@@ -132,8 +132,13 @@ class RawMode:
         self._saved: list[int | list[bytes | int]] = []
 
     def __enter__(self) -> Self:
+        self.begin()
+        return self
+
+    def begin(self) -> None:
+        """Enter raw mode, until the context is left or :func:`give_back` is called. Idempotent."""
         if self in _raw:
-            return self
+            return
         if not in_foreground(self.fd):
             # A background job that sets a terminal's attributes is stopped by this signal. Stop
             # now, before reading the attributes: in the background, they are the shell's.
@@ -141,7 +146,6 @@ class RawMode:
         self._saved = termios.tcgetattr(self.fd)
         _raw.append(self)
         self.resume()
-        return self
 
     def __exit__(self, *_: object) -> None:
         if self in _raw:

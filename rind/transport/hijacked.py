@@ -64,11 +64,10 @@ class HijackedStream:
     """
 
     def __init__(self, connection: Connection) -> None:
-        sock = connection.sock
+        self._sock = sock = connection.sock
         sock.setblocking(False)
         if sock.family != socket.AF_UNIX:
             tune(sock)
-        self._sock = sock
         self._early = connection.early
         self._tunnel = connection.tunnel
         self._failure: OSError | None = None

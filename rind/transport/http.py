@@ -80,11 +80,11 @@ def chunk(data: bytes) -> bytes:
 
 
 def _target(asked: Request) -> str:
-    query = "&".join(f"{name}={_quoted(value)}" for name, value in asked.params.items())
+    query = "&".join(f"{name}={_percent_encoded(value)}" for name, value in asked.params.items())
     return f"/{asked.path}?{query}" if query else f"/{asked.path}"
 
 
-def _quoted(text: str) -> str:
+def _percent_encoded(text: str) -> str:
     # Not urllib.parse: importing it takes 3 ms.
     return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in text.encode())
 

@@ -10,7 +10,7 @@ from struct import Struct
 from typing import IO, Final
 
 from rind.base.records import dataclass
-from rind.cli.running.prefix import Lines, prefixes, wants_colour
+from rind.cli.running.prefix import PrefixedLines, prefixes, wants_colour
 from rind.cli.running.progress import Progress
 from rind.cli.running.supervisor import Supervisor
 from rind.errors import EngineError, RindError, StartError
@@ -39,7 +39,7 @@ _MOST_HELD: Final = 1024 * 1024
 _PART: Final = Struct("=BI")
 """The header of each part of the held output: its stream and its size in bytes."""
 
-_Streams = Mapping[int, tuple[Sink, Lines]]
+_Streams = Mapping[int, tuple[Sink, PrefixedLines]]
 """For each of one container's streams: its destination, and its lines with their prefix."""
 
 
@@ -139,7 +139,10 @@ class Fanout:
         try:
             yield [
                 {
-                    stream: (sink, Lines(prefixes_of[stream][number], terminal=terminals[stream]))
+                    stream: (
+                        sink,
+                        PrefixedLines(prefixes_of[stream][number], terminal=terminals[stream]),
+                    )
                     for stream, sink in sinks.items()
                 }
                 for number in range(len(self._names))

@@ -138,7 +138,7 @@ def start(prepared: Prepared) -> Begun:
     config, size = prepared.config, prepared.size
     if config.tty and config.stdin and is_terminal(STDIN_FD):
         # From here on, typed characters are for the command, and must not be echoed.
-        raw_mode(STDIN_FD).__enter__()
+        raw_mode(STDIN_FD).begin()
     return prepared.early.start(prepared.exec_id, prepared.cookie, tty=config.tty, size=size)
 
 

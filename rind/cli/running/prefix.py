@@ -6,7 +6,7 @@ from typing import Final
 
 from rind.cli.report import clean
 
-__all__ = ["LONGEST", "Lines", "prefixes", "wants_colour"]
+__all__ = ["LONGEST", "PrefixedLines", "prefixes", "wants_colour"]
 
 LONGEST: Final = 64 * 1024
 """Bytes of a line. The rest of a longer one becomes a line of its own: a command that writes no
@@ -16,7 +16,7 @@ _COLOURS: Final = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
 """SGR's foreground colours without the greys, and without red, which looks like an error."""
 
 
-class Lines:
+class PrefixedLines:
     """Puts ``prefix`` before each line of a command's output.
 
     The bytes of a line are unchanged, with one exception: on a terminal, the prefix is repeated

@@ -20,7 +20,7 @@ from rind.terminal.tty import give_back
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
     from typing import Final, NoReturn, Protocol
 
@@ -60,23 +60,23 @@ class Relay:
 
     def __init__(self, name: str = "") -> None:
         self._name = name
-        self._kept: list[tuple[str, int]] = []
+        self._kept: list[Callable[[Endable], None]] = []
         self._work: Endable | None = None
         self._loop: AbstractEventLoop | None = None
 
     def attach(self, work: Endable, loop: AbstractEventLoop) -> None:
         """Pass signals to ``work`` from now on, beginning with those that were kept."""
         self._work, self._loop = work, loop
-        for method, number in self._kept:
-            self._pass(method, number)
+        for action in self._kept:
+            self._pass(action)
 
     def interrupt(self, number: int) -> None:
         """Pass a signal that ends the work."""
-        self._pass("interrupt", number)
+        self._pass(lambda work: work.interrupt(number))
 
     def forward(self, number: int) -> None:
         """Pass a signal that does not end the work."""
-        self._pass("forward", number)
+        self._pass(lambda work: work.forward(number))
 
     def left(self) -> str:
         """Return a message about a command that may be left running if we exit now."""
@@ -84,12 +84,12 @@ class Relay:
             return self._work.left()
         return left_running([self._name] if self._name else [])
 
-    def _pass(self, method: str, number: int) -> None:
-        if self._loop is None:
-            self._kept.append((method, number))
+    def _pass(self, action: Callable[[Endable], None]) -> None:
+        if self._loop is None or self._work is None:
+            self._kept.append(action)
         else:
             with suppress(RuntimeError):  # the loop has ended
-                self._loop.call_soon_threadsafe(getattr(self._work, method), number)
+                self._loop.call_soon_threadsafe(action, self._work)
 
 
 def left_running(names: Sequence[str]) -> str:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rind.cli.running import prefix
-from rind.cli.running.prefix import LONGEST, Lines, prefixes, wants_colour
+from rind.cli.running.prefix import LONGEST, PrefixedLines, prefixes, wants_colour
 
 
 def cut(data: bytes, cuts: list[int]) -> list[bytes]:
@@ -16,7 +16,7 @@ output = st.lists(st.binary(max_size=12) | st.just(b"\n") | st.just(b"\r\n")).ma
 
 @given(output, st.lists(st.integers(0, 300)))
 def test_any_cutting_yields_the_same_lines(data: bytes, cuts: list[int]) -> None:
-    lines = Lines(b"web | ")
+    lines = PrefixedLines(b"web | ")
     given = b"".join(map(lines.feed, cut(data, cuts))) + lines.close()
     whole = data.removesuffix(b"\n").split(b"\n") if data else []
     assert given == b"".join(b"web | " + line + b"\n" for line in whole)
@@ -26,7 +26,7 @@ def test_any_cutting_yields_the_same_lines(data: bytes, cuts: list[int]) -> None
 def test_long_lines_are_cut_at_the_same_places(data: bytes, cuts: list[int], longest: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(prefix, "LONGEST", longest)
-        whole, parts = Lines(b""), Lines(b"")
+        whole, parts = PrefixedLines(b""), PrefixedLines(b"")
         given = b"".join(map(parts.feed, cut(data, cuts))) + parts.close()
         assert given == whole.feed(data) + whole.close()
     assert given.replace(b"\n", b"") == data.replace(b"\n", b"")
@@ -35,7 +35,7 @@ def test_long_lines_are_cut_at_the_same_places(data: bytes, cuts: list[int], lon
 
 @given(output, st.lists(st.integers(0, 300)))
 def test_feed_returns_whole_lines(data: bytes, cuts: list[int]) -> None:
-    lines = Lines(b"> ")
+    lines = PrefixedLines(b"> ")
     for part in cut(data, cuts):
         given = lines.feed(part)
         assert given == b"" or given.endswith(b"\n")
@@ -43,7 +43,7 @@ def test_feed_returns_whole_lines(data: bytes, cuts: list[int]) -> None:
 
 
 def test_an_endless_line_is_not_kept() -> None:
-    lines = Lines(b"> ")
+    lines = PrefixedLines(b"> ")
     given = b"".join(lines.feed(b"x" * 1000) for _ in range(1000))
     assert given.count(b"\n") == 10**6 // LONGEST
     assert lines.close() == b"> " + b"x" * (10**6 % LONGEST) + b"\n"
@@ -51,14 +51,14 @@ def test_an_endless_line_is_not_kept() -> None:
 
 
 def test_a_carriage_return_does_not_overwrite_the_prefix() -> None:
-    lines = Lines(b"w\\1| ", terminal=True)
+    lines = PrefixedLines(b"w\\1| ", terminal=True)
     assert lines.feed(b"1%\r20%\r\r\n") == b"w\\1| 1%\rw\\1| 20%\r\r\n"
-    assert Lines(b"web| ").feed(b"1%\r20%\n") == b"web| 1%\r20%\n"
+    assert PrefixedLines(b"web| ").feed(b"1%\r20%\n") == b"web| 1%\r20%\n"
 
 
 def test_the_longest_line_is_not_cut() -> None:
     line = b"x" * LONGEST + b"\n"
-    lines = Lines(b"")
+    lines = PrefixedLines(b"")
     assert lines.feed(line[:-1]) == b""
     assert lines.feed(b"\n") == line
     assert lines.feed(line * 2) == line * 2
