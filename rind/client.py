@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from rind.find.blocking import EarlyClient
     from rind.model import Caller, Container, EngineInfo
 
-__all__ = ["Client", "client_at", "connect", "going_on"]
+__all__ = ["Client", "client_at", "connect", "continued"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def connect(
     return client_at(endpoint, environ, timeout=timeout, is_program=True, may_ask=False)
 
 
-def going_on(early: EarlyClient) -> Client:
+def continued(early: EarlyClient) -> Client:
     """Return a client that takes over from a client without an event loop."""
     return Client(early.engine_for_a_loop(), early.caller, early.environ)
 

@@ -116,14 +116,14 @@ class StartError(RindError):
     Attributes:
         exit_status: 127 if the command is not found, 126 if it cannot be executed, 125 for any
             other reason. The engine's own exit code is ignored: it depends on the version.
-        told: whether the message is already on the command's stderr, where the shell that ran
+        printed: whether the message is already on the command's stderr, where the shell that ran
             the pre-step printed it.
     """
 
-    def __init__(self, message: str, exit_status: int, *, told: bool = False) -> None:
+    def __init__(self, message: str, exit_status: int, *, printed: bool = False) -> None:
         super().__init__(message)
         self.exit_status = exit_status
-        self.told = told
+        self.printed = printed
 
     @property
     def reason(self) -> str:

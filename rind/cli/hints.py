@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rind.errors import StartError
     from rind.model import Container
 
-__all__ = ["hint_by_names", "hint_by_words", "hint_of_shell"]
+__all__ = ["names_hint", "shell_hint", "words_hint"]
 
 
 _SHELL_SYNTAX: Final = re.compile(r"[|&;<>()$`*?\"']")
@@ -48,7 +48,7 @@ _SHELL_HABITS: Final[Mapping[str, Callable[[str], str]]] = {
 """Hints by the first word; each is composed from the rest of the line."""
 
 
-def hint_by_words(options: Options) -> str:
+def words_hint(options: Options) -> str:
     """Return a hint for the command's words alone, or an empty string."""
     if options.script is not None or not options.command:
         return ""
@@ -78,7 +78,7 @@ def _hint_by_form(first: str, line: str) -> str:
     return ""
 
 
-def hint_of_shell(exc: StartError, options: Options) -> str:
+def shell_hint(exc: StartError, options: Options) -> str:
     """Return a hint if the shell for the pre-step was not found, else an empty string."""
     shell = options.shell or DEFAULT_SHELL
     # Without the pre-step, a command needs no shell, unless it is one itself.
@@ -88,7 +88,7 @@ def hint_of_shell(exc: StartError, options: Options) -> str:
     return "it runs the pre-step, or finds a home for -u host; without these: rind --no-pre-step"
 
 
-def hint_by_names(options: Options, running: Sequence[Container]) -> str:
+def names_hint(options: Options, running: Sequence[Container]) -> str:
     """Return a hint if the first word is a running container or service, else an empty string."""
     first, *rest = options.command or [""]
     if first in {container.name for container in running}:

@@ -17,10 +17,10 @@ from contextlib import contextmanager, suppress
 from rind import __version__
 from rind.base.deadline import Deadline
 from rind.cli.parser import parse, parse_shim
-from rind.cli.running.signals import Relay, die_of, say, taken
+from rind.cli.running.signals import Relay, die_of, handling_signals, say
 from rind.cli.variables import environment
 from rind.errors import ExitStatus, RindError
-from rind.terminal.tty import give_back
+from rind.terminal.tty import restore_terminals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _perform(options: Options) -> int:
     if prepared is not None and options.detach:
         return 0  # it runs, detached
     relay = Relay(prepared.selected.container.name if prepared else "")
-    with taken(relay):
+    with handling_signals(relay):
         try:
             with _answering_for(prepared) as answering:
                 serving = None
@@ -123,7 +123,7 @@ def _perform(options: Options) -> int:
                         return plain
                 invocation, status = _in_event_loop(job, serving, relay, answering)
         finally:
-            give_back()
+            restore_terminals()
     if invocation.signal and status == ExitStatus.SIGNALLED + invocation.signal:
         die_of(invocation.signal, with_group=invocation.typed)
     return status
@@ -190,7 +190,7 @@ def _answering_for(prepared: Prepared | None) -> Iterator[_Answering]:
         sys.unraisablehook = lambda _: None
         if not sys.warnoptions and (warnings := sys.modules.get("warnings")):
             warnings.simplefilter("ignore")
-        give_back()
+        restore_terminals()
         for fd in (0, 1):  # no longer used, and ending the command takes descriptors
             with suppress(OSError):
                 os.close(fd)

@@ -10,7 +10,7 @@ from rind.decide.selection import Wanted
 from rind.endpoint.endpoint import resolve_endpoint
 from rind.model import is_path
 from rind.terminal.standard import STDERR_FD, STDIN_FD, STDOUT_FD, can_read, is_null
-from rind.terminal.tty import handed_over, in_foreground, is_terminal
+from rind.terminal.tty import in_foreground, is_terminal, terminal_variables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rind.decide.profile import Profile
     from rind.endpoint.endpoint import Endpoint
 
-__all__ = ["asked_command", "asked_endpoint", "described", "docker_words", "wanted"]
+__all__ = ["command_from", "described", "docker_words", "endpoint_from", "wanted"]
 
 
 def wanted(options: Options) -> Wanted:
@@ -48,7 +48,7 @@ def _paths(words: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def asked_endpoint(options: Options, env: Mapping[str, str]) -> Endpoint:
+def endpoint_from(options: Options, env: Mapping[str, str]) -> Endpoint:
     """Return the endpoint of the engine that the options choose.
 
     Raises:
@@ -75,16 +75,14 @@ def docker_words(options: Options, own: Endpoint, endpoint: Endpoint) -> list[st
     return ["docker", *found]
 
 
-def asked_command(
-    options: Options, variables: Mapping[str, str], env: Mapping[str, str]
-) -> Command:
+def command_from(options: Options, variables: Mapping[str, str], env: Mapping[str, str]) -> Command:
     """Return the command that the options describe; on terminals, by default with a TTY."""
     tty = _wants_tty(options)
     return Command(
         argv=options.command,
         script=options.script,
         env=variables,
-        env_defaults=handed_over(env) if tty else {},
+        env_defaults=terminal_variables(env) if tty else {},
         user=options.user,
         workdir=options.workdir,
         shell=options.shell,
@@ -106,9 +104,9 @@ def _hint(options: Options) -> str:
     is_plain = first[:1] != "-" and "=" not in first and not first.split()[1:]
     if is_plain and first not in BUILTINS and f"--{first}" not in LONG:
         return ""
-    from rind.cli.hints import hint_by_words
+    from rind.cli.hints import words_hint
 
-    return hint_by_words(options)
+    return words_hint(options)
 
 
 def described(options: Options, profile: Profile) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rind.decide.selection import Narrowed, Wanted
     from rind.model import Caller, Container
 
-__all__ = ["likely_names", "likely_names_of", "mislabelled", "no_such_container", "why_none"]
+__all__ = ["label_note", "likely_names", "likely_names_of", "no_such_container", "why_none"]
 
 _RANKS: Final = {"running": 0, "paused": 1, "restarting": 2}
 """The states of the container that was probably meant, likeliest first; all others come last."""
@@ -112,7 +112,7 @@ def likely_names(name: str, found: Iterable[str]) -> str:
     return f"{meant}there {'is' if len(names) == 1 else 'are'} {there}" if names else ""
 
 
-def mislabelled(containers: Sequence[Container], label: str) -> str:
+def label_note(containers: Sequence[Container], label: str) -> str:
     """Return a hint at a label that may be a misspelling of ``label``; empty if all look right."""
     for container in sorted(containers, key=in_order):
         if label in container.labels:
@@ -164,7 +164,7 @@ def _place_and_remedies(
     elif indexes := _index_hint(ours, wanted):
         remedies = [indexes]
     elif wanted.service is None:
-        remedies = [mislabelled(ours, wanted.label) or "put it on one and recreate that container"]
+        remedies = [label_note(ours, wanted.label) or "put it on one and recreate that container"]
     elif names := likely_names(wanted.service, {container.service for container in ours}):
         remedies = [names]
     running = [container for container in narrowed.others if container.state == "running"]
@@ -221,7 +221,7 @@ def _remedy(wanted: Wanted, caller: Caller, everything: Sequence[Container]) -> 
         return f"the project in {folder} is not up; start it with: docker compose up --detach"
     if wanted.service is not None or wanted.project is not None:
         return "see: docker ps --all"
-    if near := mislabelled(everything, wanted.label):
+    if near := label_note(everything, wanted.label):
         return near
     option = spelt({"container": "NAME"}, caller) if not caller.is_program else "container="
     return f"put it on one (in a compose file, under labels:), or choose one with {option}"

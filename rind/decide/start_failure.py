@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-__all__ = ["LONGEST", "not_started", "start_failure", "tells_failure", "told_failure"]
+__all__ = ["LONGEST", "failure_in_output", "is_podman_failure", "not_started", "start_failure"]
 
 # The engine's text around the runtime's own message (seen on 20.10, 26.1 and 28.5, and on Podman
 # 4.3 and 5.8).
@@ -81,12 +81,12 @@ def not_started(text: str) -> tuple[str, bool]:
     return _reworded(_cleaned(text, "the container"), "the container"), is_final
 
 
-def tells_failure(text: str) -> bool:
+def is_podman_failure(text: str) -> bool:
     """Whether an output is Podman's message that a command did not start."""
     return _PODMAN_FAILURE.match(text) is not None
 
 
-def told_failure(last_output: bytes, exit_code: int) -> StartError | None:
+def failure_in_output(last_output: bytes, exit_code: int) -> StartError | None:
     """Return the error that the wrapper's last line reports; None if there is no such line."""
     start = last_output.rfind(NOT_STARTED.encode())
     if start < 0 or exit_code not in {ExitStatus.NOT_EXECUTABLE, ExitStatus.NOT_FOUND}:
@@ -96,7 +96,7 @@ def told_failure(last_output: bytes, exit_code: int) -> StartError | None:
     return (
         None
         if more or not end
-        else StartError(message.strip().removeprefix("rind: "), exit_code, told=True)
+        else StartError(message.strip().removeprefix("rind: "), exit_code, printed=True)
     )
 
 

@@ -47,8 +47,8 @@ __all__ = [
     "read_event_actions",
     "read_exec_id",
     "read_exec_state",
+    "read_has_own_pid_namespace",
     "read_info",
-    "read_own_pids",
     "read_processes",
     "read_version",
     "text_in",
@@ -117,7 +117,7 @@ def read_defaults(data: bytes, *, without: str = "") -> Defaults:
     return Defaults(named, text_in(config, "WorkingDir", ""), text_in(config, "User", ""))
 
 
-def read_own_pids(data: bytes) -> bool:
+def read_has_own_pid_namespace(data: bytes) -> bool:
     """Whether a container has its own PID namespace, in ``GET /containers/{id}/json``."""
     config = object_in(_object(data, "the container"), "HostConfig")
     return text_in(config, "PidMode", "") in {"", "private"}

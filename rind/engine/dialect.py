@@ -3,16 +3,16 @@
 =====================================  ==========================================================
 Docker                                 Podman (4.3 and 5.8), and the code that handles it
 =====================================  ==========================================================
-filters containers by seven states     refuses two of them: :attr:`Dialect.up`
+filters containers by seven states     refuses two of them: :attr:`Dialect.up_states`
 a window size at start, from API 1.42  never: :attr:`Dialect.takes_console_size`
 ``ExitCode`` is null until the end     is 0 from the start; ``CanRemove`` marks the end, and
                                        ``Pid`` is 0 once the code is final
                                        (:func:`rind.engine.answers.read_exec_state`)
 ``Pid`` is 0 if never started          is 0 after any end: the output decides
-                                       (:func:`rind.decide.start_failure.tells_failure`)
+                                       (:func:`rind.decide.start_failure.is_podman_failure`)
 a failure to start is on stdout        is on stderr, inside Podman's own messages
                                        (:mod:`rind.decide.start_failure`)
-``Env`` has the container's variables  has ``TERM=xterm`` too: :attr:`Dialect.given`
+``Env`` has the container's variables  has ``TERM=xterm`` too: :attr:`Dialect.added_variable`
 stderr is only the command's           may have Podman's own messages about unread stdin
                                        (:class:`rind.execution.receiver.Receiver`)
 events say how a container ended       some are missing: inspect the container
@@ -59,12 +59,12 @@ class Dialect:
         return self.api_version >= API_CONSOLE_SIZE and not self.is_podman
 
     @property
-    def up(self) -> list[str]:
+    def up_states(self) -> list[str]:
         """The states of containers that are up, for the list's filter."""
         return ["running", "paused"] if self.is_podman else ["running", "paused", "restarting"]
 
     @property
-    def given(self) -> str:
+    def added_variable(self) -> str:
         """A variable, ``NAME=value``, that the engine adds to every container; empty for none."""
         return "TERM=xterm" if self.is_podman else ""
 

@@ -21,7 +21,7 @@ from rind.errors import Broken, Refused
 from rind.model import FULL_ID, NAME
 from rind.transport.carrier import NOT_OPEN, Request, WrongAnswer
 from rind.transport.choose import dialer_for
-from rind.transport.sockets import SocketCarrier, upgraded
+from rind.transport.sockets import SocketCarrier, receive_upgrade
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class Engine:
             labels: each ``KEY`` or ``KEY=value``.
             up: whether to list only containers that are up, including paused ones.
         """
-        filters = {"label": list(labels), **({"status": self.dialect.up} if up else {})}
+        filters = {"label": list(labels), **({"status": self.dialect.up_states} if up else {})}
         return await self._list(all="1", filters=json.dumps(filters))
 
     async def container(self, name: str) -> Container:
@@ -166,7 +166,7 @@ class Engine:
         """Return a container's own variables, working directory and user."""
         with self.errors():
             data = await self.get(f"containers/{container_id}/json")
-            return answers.read_defaults(data, without=self.dialect.given)
+            return answers.read_defaults(data, without=self.dialect.added_variable)
 
     async def processes(self, container_id: str) -> list[tuple[int, int]]:
         """Return a container's processes, by their PIDs on the engine's machine.
@@ -183,10 +183,12 @@ class Engine:
             ps_args = _PODMAN_DESCRIPTORS if self.dialect.is_podman else _PS_ARGS
             return answers.read_processes(await self.get(path, ps_args=ps_args))
 
-    async def has_own_processes(self, container_id: str) -> bool:
+    async def has_own_pid_namespace(self, container_id: str) -> bool:
         """Whether a container has its own PID namespace (see ``docker run --pid``)."""
         with self.errors():
-            return answers.read_own_pids(await self.get(f"containers/{container_id}/json"))
+            return answers.read_has_own_pid_namespace(
+                await self.get(f"containers/{container_id}/json")
+            )
 
     async def version(self) -> str:
         """Return the engine's own version, such as ``28.5.2``."""
@@ -296,7 +298,7 @@ class Engine:
         with self.errors():
             return _hijacked(await self.carrier.upgrade(request, Deadline(self.timeout)))
 
-    async def ask_start(
+    async def send_start(
         self,
         carrier: SocketCarrier,
         exec_id: str,
@@ -304,17 +306,17 @@ class Engine:
         tty: bool,
         size: tuple[int, int] | None = None,
     ) -> Wire:
-        """Send :meth:`start_exec`'s request; :meth:`go_on` receives the answer on the wire."""
+        """Send :meth:`start_exec`'s request; :meth:`finish_start` receives the answer on the wire."""
         request = self._start_request(exec_id, tty=tty, size=size)
         with self.errors():
-            return await carrier.ask_upgrade(request, Deadline(self.timeout))
+            return await carrier.send_upgrade(request, Deadline(self.timeout))
 
-    async def go_on(self, wire: Wire) -> HijackedStream:
-        """Receive the answer to :meth:`ask_start` in the event loop; the caller owns the stream."""
+    async def finish_start(self, wire: Wire) -> HijackedStream:
+        """Receive the answer to :meth:`send_start`; the caller owns the stream."""
         from rind.transport.loop_wire import LoopWire
 
         with self.errors():
-            return _hijacked(await upgraded(wire.into(LoopWire)))
+            return _hijacked(await receive_upgrade(wire.into(LoopWire)))
 
     def _start_request(self, exec_id: str, *, tty: bool, size: tuple[int, int] | None) -> Request:
         body: dict[str, object] = {"Detach": False, "Tty": tty}

@@ -28,7 +28,7 @@ from rind.engine.answers import LONGEST_TEXT
 from rind.errors import Broken
 from rind.transport.carrier import (
     NOT_OPEN,
-    OTHERWISE_FINE,
+    NOT_UPGRADED,
     Answer,
     Connection,
     Disconnected,
@@ -71,14 +71,14 @@ class PooledCarrier:
         with _own_errors():
             self._docker = aiodocker.Docker(url=url, connector=self._connector, api_version="v1.24")
 
-    async def request(self, asked: Request, deadline: Deadline) -> Answer:
+    async def request(self, request: Request, deadline: Deadline) -> Answer:
         """Send a request; return the complete answer."""
         with _own_errors():
             async with asyncio.timeout(deadline.left):
-                return await _whole(await self._send(asked))
+                return await _whole(await self._send(request))
 
     async def upload(
-        self, asked: Request, parts: AsyncIterator[bytes], deadline: Deadline
+        self, request: Request, parts: AsyncIterator[bytes], deadline: Deadline
     ) -> Answer:
         """Send a request with a body in parts; each part and the answer have the whole time."""
         clock = asyncio.get_running_loop().time
@@ -91,15 +91,15 @@ class PooledCarrier:
                         yield part
                     limit.reschedule(clock() + deadline.seconds)
 
-                return await _whole(await self._send(asked, timed()))
+                return await _whole(await self._send(request, timed()))
 
-    async def upgrade(self, asked: Request, deadline: Deadline) -> Answer:
+    async def upgrade(self, request: Request, deadline: Deadline) -> Answer:
         """Send a request to upgrade; the answer to a successful one has the raw connection."""
         with _own_errors():
             async with asyncio.timeout(deadline.left):
                 # Not aiodocker's Exec.start, which can neither send ConsoleSize nor half-close.
-                response = await self._send(asked, Connection="Upgrade", Upgrade="tcp")
-                if response.status in OTHERWISE_FINE:
+                response = await self._send(request, Connection="Upgrade", Upgrade="tcp")
+                if response.status in NOT_UPGRADED:
                     response.close()  # its body lasts as long as the command
                     return _answer(response)
                 if response.status != _SWITCHING:
@@ -108,12 +108,12 @@ class PooledCarrier:
 
     @asynccontextmanager
     async def stream(
-        self, asked: Request, deadline: Deadline
+        self, request: Request, deadline: Deadline
     ) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
         """Yield the answer and the parts of its body; only the head has a time limit."""
         with _own_errors():
             async with asyncio.timeout(deadline.left):
-                response = await self._send(asked)
+                response = await self._send(request)
         try:
             yield _answer(response), _parts(response)
         finally:
@@ -125,7 +125,7 @@ class PooledCarrier:
         await self._connector.close()
 
     async def _send(
-        self, asked: Request, parts: AsyncIterator[bytes] | None = None, **headers: str
+        self, request: Request, parts: AsyncIterator[bytes] | None = None, **headers: str
     ) -> aiohttp.ClientResponse:
         """Send a request; return the response with only its head read.
 
@@ -137,12 +137,12 @@ class PooledCarrier:
                 "connect one in the loop that uses it"
             )
         # aiohttp warns about a bytes object of more than a megabyte.
-        body = None if asked.body is None else BytesIO(json.dumps(asked.body).encode())
+        body = None if request.body is None else BytesIO(json.dumps(request.body).encode())
         try:
             return await self._docker.session.request(
-                asked.method,
-                f"{self._base}/{asked.path}",
-                params=asked.params,
+                request.method,
+                f"{self._base}/{request.path}",
+                params=request.params,
                 data=body if parts is None else parts,
                 headers={
                     **self._headers,

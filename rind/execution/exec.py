@@ -315,7 +315,7 @@ class Exec:
         delay = POLL_FIRST
         while True:
             state = await self.poll()
-            status = plain_status(state, self._receiver.last_said, self.container.name)
+            status = plain_status(state, self._receiver.last_output, self.container.name)
             if status is not None:
                 return status
             if not state.running and state.exit_code is not None:

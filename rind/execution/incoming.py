@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 from collections import deque
 
-from rind.decide.start_failure import LONGEST, start_failure, tells_failure, told_failure
+from rind.decide.start_failure import LONGEST, failure_in_output, is_podman_failure, start_failure
 from rind.errors import Broken, ExitStatus, Lost, OutputMissing
 from rind.transport.frames import STDERR, STDOUT, SYSTEM_ERROR, FrameDecoder
 
@@ -67,7 +67,7 @@ class Incoming:
         parts: those that were not taken yet.
         received: the number of bytes that were fed, frame headers included.
         taken: the number of bytes that were taken.
-        last_said: the end of the output on stderr, or on the TTY.
+        last_output: the end of the output on stderr, or on the TTY.
         at_end: whether there is nothing more to feed.
         state: the exec instance's state as of the first output; None before it is known.
     """
@@ -83,7 +83,7 @@ class Incoming:
         self.parts: deque[Part] = deque()
         self.received = 0
         self.taken = 0
-        self.last_said = b""
+        self.last_output = b""
         self.at_end = False
         self.state: ExecState | None = None
         self._container = container
@@ -142,7 +142,7 @@ class Incoming:
         if not state.has_started:
             text = b"".join(part for _, part in self.parts)[:MOST_REASON].decode(errors="replace")
             # None: the state does not show whether it started (Podman), so the text decides.
-            if state.has_started is False or tells_failure(text):
+            if state.has_started is False or is_podman_failure(text):
                 raise start_failure(text, self._container)
         self.state = state
 
@@ -208,15 +208,15 @@ class Incoming:
             raise Broken(f"the engine says: {bytes(part[:LONGEST]).decode(errors='replace')}")
         self.taken += len(part)
         if stream == STDERR or self._decoder is None:
-            self.last_said = (self.last_said + part[-LONGEST:])[-LONGEST:]
+            self.last_output = (self.last_output + part[-LONGEST:])[-LONGEST:]
 
 
-def plain_status(state: ExecState, last_said: bytes, container: str) -> int | None:
+def plain_status(state: ExecState, last_output: bytes, container: str) -> int | None:
     """Return the exit status of a command whose output has ended, if the state settles it.
 
     Args:
         state: the exec instance's.
-        last_said: the end of the command's output, as :class:`Incoming` keeps it.
+        last_output: the end of the command's output, as :class:`Incoming` keeps it.
         container: the name of its container.
 
     Returns:
@@ -230,7 +230,7 @@ def plain_status(state: ExecState, last_said: bytes, container: str) -> int | No
         return None
     if state.has_started is False:
         raise start_failure("", container)
-    if failure := told_failure(last_said, state.exit_code):
+    if failure := failure_in_output(last_output, state.exit_code):
         raise failure
     is_doubtful = state.exit_code in {KILLED, ExitStatus.NOT_EXECUTABLE}
     return None if is_doubtful else state.exit_code

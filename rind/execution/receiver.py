@@ -77,9 +77,9 @@ class Receiver:
         return self._incoming.taken
 
     @property
-    def last_said(self) -> bytes:
+    def last_output(self) -> bytes:
         """The end of the output on stderr, or on the TTY."""
-        return self._incoming.last_said
+        return self._incoming.last_output
 
     async def read(self) -> tuple[int, bytes] | None:
         """Return the next part, as ``(STDOUT or STDERR, bytes)``; None at the end.

@@ -70,7 +70,7 @@ async def open_exec(  # noqa: PLR0913 # a start has as many sides
         if begun and begun.connection is not None:
             stream = HijackedStream(begun.connection)
         elif begun and begun.wire is not None:
-            stream = await engine.go_on(begun.wire)
+            stream = await engine.finish_start(begun.wire)
         else:
             stream = await engine.start_exec(exec_id, tty=config.tty, size=size)
         incoming = (begun and begun.incoming) or Incoming(

@@ -2,7 +2,7 @@
 
 Loading asyncio takes as long as an engine takes to start a command. So the command line uses this
 client first, requests the start, and loads asyncio while the engine works;
-:func:`rind.client.going_on` takes over from there. Nothing here may import asyncio, or a module
+:func:`rind.client.continued` takes over from there. Nothing here may import asyncio, or a module
 that is as slow.
 """
 
@@ -133,7 +133,7 @@ class EarlyClient:
             EngineError: the request could not be sent.
         """
         requested = time.monotonic()
-        asking = self.engine.ask_start(self._carrier, exec_id, tty=tty, size=size)
+        asking = self.engine.send_start(self._carrier, exec_id, tty=tty, size=size)
         return Begun(exec_id, cookie, finish(asking), requested)
 
     def inspect(self, exec_id: str, deadline: Deadline) -> ExecState:

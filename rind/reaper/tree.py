@@ -452,7 +452,7 @@ class Tree:
         """Return the command's own process, as seen in the container; None if uncertain."""
         if self.exec_id is None:
             return None
-        if not await self._engine.has_own_processes(self._container_id):
+        if not await self._engine.has_own_pid_namespace(self._container_id):
             return None  # the list has processes of other containers: positions do not match
         state = await self._engine.inspect_exec(self.exec_id)
         before = await self._engine.processes(self._container_id)

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RawMode",
-    "give_back",
-    "handed_over",
     "in_foreground",
     "is_raw",
     "is_terminal",
     "raw_mode",
+    "restore_terminals",
     "signals_handled",
+    "terminal_variables",
     "window_size",
 ]
 
@@ -82,7 +82,7 @@ def is_raw() -> bool:
     return bool(_raw)
 
 
-def give_back() -> None:
+def restore_terminals() -> None:
     """Restore all terminals that are in raw mode. Safe to call at any time."""
     for mode in reversed(_raw):
         mode.suspend()
@@ -136,7 +136,7 @@ class RawMode:
         return self
 
     def begin(self) -> None:
-        """Enter raw mode, until the context is left or :func:`give_back` is called. Idempotent."""
+        """Enter raw mode, until the context is left or the terminal restored. Idempotent."""
         if self in _raw:
             return
         if not in_foreground(self.fd):
@@ -184,7 +184,7 @@ def window_size(*fds: int) -> tuple[int, int] | None:
     return half
 
 
-def handed_over(env: Mapping[str, str]) -> dict[str, str]:
+def terminal_variables(env: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that describe the local terminal to a command in a container.
 
     A container may lack the description of the local ``TERM``. Any that is not commonly installed

@@ -25,19 +25,19 @@ if TYPE_CHECKING:
         not a Docker Engine's.
         """
 
-        async def request(self, asked: Request, deadline: Deadline) -> Answer:
+        async def request(self, request: Request, deadline: Deadline) -> Answer:
             """Send a request; return the complete answer."""
 
         async def upload(
-            self, asked: Request, parts: AsyncIterator[bytes], deadline: Deadline
+            self, request: Request, parts: AsyncIterator[bytes], deadline: Deadline
         ) -> Answer:
             """Send a request with a body in parts; each part and the answer have the whole time."""
 
-        async def upgrade(self, asked: Request, deadline: Deadline) -> Answer:
+        async def upgrade(self, request: Request, deadline: Deadline) -> Answer:
             """Send a request to upgrade; the answer to a successful one has the raw connection."""
 
         def stream(
-            self, asked: Request, deadline: Deadline
+            self, request: Request, deadline: Deadline
         ) -> AbstractAsyncContextManager[tuple[Answer, AsyncIterator[bytes]]]:
             """Yield the answer and the parts of its body; only the head has a time limit."""
 
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MOST_BYTES",
     "NOT_OPEN",
-    "OTHERWISE_FINE",
+    "NOT_UPGRADED",
     "Answer",
     "Connection",
     "Disconnected",
@@ -75,7 +75,7 @@ MOST_BYTES: Final = 8 * 1024 * 1024
 
 NOT_OPEN: Final = "the engine is not open: it was closed, or never entered"
 
-OTHERWISE_FINE: Final = range(200, 300)
+NOT_UPGRADED: Final = range(200, 300)
 """Statuses of a success that does not switch protocols, although an upgrade was requested."""
 
 

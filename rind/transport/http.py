@@ -43,7 +43,7 @@ _SWITCHING: Final = 101
 
 
 def encoded(
-    asked: Request,
+    request: Request,
     host: str,
     upgrade: str = "",
     *,
@@ -53,21 +53,21 @@ def encoded(
     """Encode a request, the only one on its connection.
 
     Args:
-        asked: the request.
+        request: the request.
         host: the value of the Host header.
         upgrade: the protocol to switch to; empty for none.
         chunked: whether its body follows, each part encoded by :func:`chunk`.
         headers: additional headers, as (name, value).
     """
-    body = b"" if asked.body is None else json.dumps(asked.body).encode()
+    body = b"" if request.body is None else json.dumps(request.body).encode()
     lines = [
-        f"{asked.method} {_target(asked)} HTTP/1.1",
+        f"{request.method} {_target(request)} HTTP/1.1",
         f"Host: {host}",
         "User-Agent: rind",
         f"Connection: Upgrade\r\nUpgrade: {upgrade}" if upgrade else "Connection: close",
     ]
     lines += [f"{name}: {value}" for name, value in headers]
-    if asked.method == "POST":
+    if request.method == "POST":
         lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
     if chunked:
         lines += ["Transfer-Encoding: chunked"]
@@ -79,9 +79,9 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def _target(asked: Request) -> str:
-    query = "&".join(f"{name}={_percent_encoded(value)}" for name, value in asked.params.items())
-    return f"/{asked.path}?{query}" if query else f"/{asked.path}"
+def _target(request: Request) -> str:
+    query = "&".join(f"{name}={_percent_encoded(value)}" for name, value in request.params.items())
+    return f"/{request.path}?{query}" if query else f"/{request.path}"
 
 
 def _percent_encoded(text: str) -> str:

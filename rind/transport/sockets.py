@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager, suppress
 
 from rind.base.deadline import Deadline
-from rind.transport.carrier import OTHERWISE_FINE, Answer, Disconnected, check_body
+from rind.transport.carrier import NOT_UPGRADED, Answer, Disconnected, check_body
 from rind.transport.http import Response, chunk, encoded
 
 TYPE_CHECKING = False
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rind.transport.dial import Dialer
     from rind.transport.wire import Wire
 
-__all__ = ["SocketCarrier", "upgraded"]
+__all__ = ["SocketCarrier", "receive_upgrade"]
 
 _SWITCHING: Final = 101
 
@@ -37,9 +37,9 @@ class SocketCarrier:
         self.dialer = dialer
         self.headers = headers
 
-    async def request(self, asked: Request, deadline: Deadline) -> Answer:
+    async def request(self, request: Request, deadline: Deadline) -> Answer:
         """Send a request; return the complete answer."""
-        wire = await self._send(asked, deadline)
+        wire = await self._send(request, deadline)
         try:
             try:
                 response, data = await _head(wire)
@@ -48,17 +48,17 @@ class SocketCarrier:
                 if wire.tunnel is None or wire.tunnel.failure is None:
                     raise
                 wire.close()
-                wire = await self._send(asked, deadline)
+                wire = await self._send(request, deadline)
                 response, data = await _head(wire)
             return await _whole(wire, response, data)
         finally:
             wire.close()
 
     async def upload(
-        self, asked: Request, parts: AsyncIterator[bytes], deadline: Deadline
+        self, request: Request, parts: AsyncIterator[bytes], deadline: Deadline
     ) -> Answer:
         """Send a request with a body in parts; each part and the answer have the whole time."""
-        wire = await self._send(asked, deadline, chunked=True)
+        wire = await self._send(request, deadline, chunked=True)
         try:
             with suppress(BrokenPipeError, ConnectionResetError):  # see _send()
                 async for part in parts:
@@ -71,20 +71,20 @@ class SocketCarrier:
         finally:
             wire.close()
 
-    async def upgrade(self, asked: Request, deadline: Deadline) -> Answer:
+    async def upgrade(self, request: Request, deadline: Deadline) -> Answer:
         """Send a request to upgrade; the answer to a successful one has the raw connection."""
-        return await upgraded(await self.ask_upgrade(asked, deadline))
+        return await receive_upgrade(await self.send_upgrade(request, deadline))
 
-    async def ask_upgrade(self, asked: Request, deadline: Deadline) -> Wire:
-        """Send a request to upgrade; :func:`upgraded` receives the answer on the returned wire."""
-        return await self._send(asked, deadline, upgrade="tcp")
+    async def send_upgrade(self, request: Request, deadline: Deadline) -> Wire:
+        """Send a request to upgrade; :func:`receive_upgrade` receives its answer on the wire."""
+        return await self._send(request, deadline, upgrade="tcp")
 
     @asynccontextmanager
     async def stream(
-        self, asked: Request, deadline: Deadline
+        self, request: Request, deadline: Deadline
     ) -> AsyncIterator[tuple[Answer, AsyncIterator[bytes]]]:
         """Yield the answer and the parts of its body; only the head has a time limit."""
-        wire = await self._send(asked, deadline)
+        wire = await self._send(request, deadline)
         try:
             response, data = await _head(wire)
             wire.deadline = Deadline(None)
@@ -96,7 +96,7 @@ class SocketCarrier:
         """Do nothing: this carrier keeps no connections."""
 
     async def _send(
-        self, asked: Request, deadline: Deadline, upgrade: str = "", *, chunked: bool = False
+        self, request: Request, deadline: Deadline, upgrade: str = "", *, chunked: bool = False
     ) -> Wire:
         await self.dialer.ready()
         wire = await self.dialer.dial(deadline)
@@ -104,24 +104,24 @@ class SocketCarrier:
             # A server may answer before it has received the whole request, and then close the
             # connection: sending fails, but the answer can still be received.
             with suppress(BrokenPipeError, ConnectionResetError):
-                request = encoded(
-                    *(asked, self.dialer.name, upgrade), chunked=chunked, headers=self.headers
+                message = encoded(
+                    *(request, self.dialer.name, upgrade), chunked=chunked, headers=self.headers
                 )
-                await wire.send(request)
+                await wire.send(message)
         except BaseException:
             wire.close()
             raise
         return wire
 
 
-async def upgraded(wire: Wire) -> Answer:
-    """Receive the answer to :meth:`SocketCarrier.ask_upgrade`.
+async def receive_upgrade(wire: Wire) -> Answer:
+    """Receive the answer to :meth:`SocketCarrier.send_upgrade`.
 
     Closes the wire, unless its connection is handed over to the answer.
     """
     try:
         response, data = await _head(wire)
-        if response.status in OTHERWISE_FINE:
+        if response.status in NOT_UPGRADED:
             return _answer(response)  # without its body, which lasts as long as the command
         if response.status != _SWITCHING:
             return await _whole(wire, response, data)

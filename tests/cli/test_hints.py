@@ -3,7 +3,7 @@
 import pytest
 from conftest import Containers, TestContainer, one_line
 
-from rind.cli.hints import hint_by_names, hint_by_words, hint_of_shell
+from rind.cli.hints import names_hint, shell_hint, words_hint
 from rind.cli.options import Options
 from rind.cli.parser import parse
 from rind.errors import StartError
@@ -31,25 +31,25 @@ WORDS = {
 
 @pytest.mark.parametrize(("words", "hint"), WORDS.items())
 def test_the_first_word_gets_its_hint(words: tuple[str, ...], hint: str) -> None:
-    assert hint_by_words(parse(["--", *words], {})) == hint
+    assert words_hint(parse(["--", *words], {})) == hint
 
 
 @pytest.mark.parametrize("words", [["ls"], ["-"], ["/a b/c"], ["./a b"], [], ["-c", "cd /"], [""]])
 def test_other_words_get_no_hint(words: list[str]) -> None:
-    assert hint_by_words(parse(words, {})) == ""
+    assert words_hint(parse(words, {})) == ""
 
 
 def test_a_missing_shell_gets_a_hint() -> None:
     missing = StartError("cannot start the command: /bin/sh: not found", 127)
-    assert hint_of_shell(missing, Options(command=["ls"])).endswith("rind --no-pre-step")
-    assert hint_of_shell(missing, Options(command=["/bin/sh"])) == ""
-    assert hint_of_shell(missing, Options()) == hint_of_shell(missing, Options(script="x")) == ""
+    assert shell_hint(missing, Options(command=["ls"])).endswith("rind --no-pre-step")
+    assert shell_hint(missing, Options(command=["/bin/sh"])) == ""
+    assert shell_hint(missing, Options()) == shell_hint(missing, Options(script="x")) == ""
     other = StartError("cannot start the command: ls: not found in the PATH of web", 127)
-    assert hint_of_shell(other, Options(command=["ls"])) == ""
+    assert shell_hint(other, Options(command=["ls"])) == ""
 
 
 def test_the_hint_for_source_works_in_every_shell() -> None:
-    hint = hint_by_words(Options(command=["source", "x y"]))
+    hint = words_hint(Options(command=["source", "x y"]))
     assert hint.startswith("for one command: rind -c ")
     assert ". " in hint
 
@@ -58,10 +58,10 @@ def test_names_of_containers_and_services_get_a_hint() -> None:
     labels = {"com.docker.compose.service": "db"}
     web = Container("0" * 64, "web", "running", "Up", labels)
     named = Options(command=["web", "ls", "a b"])
-    assert hint_by_names(named, [web]) == "web is a container: rind --container web ls 'a b'"
+    assert names_hint(named, [web]) == "web is a container: rind --container web ls 'a b'"
     named = Options(command=["db", "psql"])
-    assert hint_by_names(named, [web]) == "db is a service: rind --service db psql"
-    assert hint_by_names(named, []) == hint_by_names(Options(), [web]) == ""
+    assert names_hint(named, [web]) == "db is a service: rind --service db psql"
+    assert names_hint(named, []) == names_hint(Options(), [web]) == ""
 
 
 @pytest.mark.newest_engine

@@ -25,7 +25,7 @@ from test_selection import (
     service,
 )
 
-from rind.decide.refusal import likely_names, mislabelled, no_such_container, why_none
+from rind.decide.refusal import label_note, likely_names, no_such_container, why_none
 from rind.decide.selection import Wanted, narrow
 from rind.model import Container
 
@@ -180,6 +180,6 @@ def test_a_containers_name_that_is_wrong() -> None:
 )
 def test_a_label_that_is_nearly_right(label: str, text: str) -> None:
     wrong = replace(WEB, labels={label: "x"})
-    assert mislabelled([wrong], "app.rind") == text
+    assert label_note([wrong], "app.rind") == text
     assert (text or "put it on one") in said(wrong, fit=[])
-    assert mislabelled([WEB], "app.rind") == ""
+    assert label_note([WEB], "app.rind") == ""

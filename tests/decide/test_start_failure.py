@@ -1,6 +1,6 @@
 import pytest
 
-from rind.decide.start_failure import start_failure, tells_failure
+from rind.decide.start_failure import is_podman_failure, start_failure
 
 RUNC = "OCI runtime exec failed: exec failed: unable to start container process: {}: unknown\r\n"
 
@@ -76,9 +76,9 @@ def test_start_failures_have_one_status_and_no_noise(text: str, status: int, sai
 
 
 def test_podmans_message_is_told_from_output() -> None:
-    assert tells_failure(PODMAN.format('exec: "x": not found', INVOKED))
-    assert tells_failure(
+    assert is_podman_failure(PODMAN.format('exec: "x": not found', INVOKED))
+    assert is_podman_failure(
         "Error: runc: exec failed: Cwd must be an absolute path: OCI runtime error\n"
     )
     for text in ("", "Error: no", "sh: x: not found", "an OCI runtime\nError: OCI runtime"):
-        assert not tells_failure(text)
+        assert not is_podman_failure(text)

@@ -9,8 +9,8 @@ def test_docker() -> None:
     assert read_dialect({"api-version": "1.99"}) == Dialect(API_NEWEST)
     assert not Dialect((1, 41)).takes_console_size
     assert Dialect((1, 42)).takes_console_size
-    assert Dialect().up == ["running", "paused", "restarting"]
-    assert not Dialect().given
+    assert Dialect().up_states == ["running", "paused", "restarting"]
+    assert not Dialect().added_variable
     with pytest.raises(WrongAnswer, match="no Api-Version"):
         read_dialect({})
 
@@ -19,5 +19,5 @@ def test_podman() -> None:
     podman = read_dialect({"api-version": "1.44", "libpod-api-version": "5.8.6"})
     assert podman == Dialect((1, 44), is_podman=True)
     assert not podman.takes_console_size
-    assert podman.up == ["running", "paused"]
-    assert podman.given == "TERM=xterm"
+    assert podman.up_states == ["running", "paused"]
+    assert podman.added_variable == "TERM=xterm"

@@ -27,9 +27,9 @@ class Recorded(PooledCarrier):
         super().__init__(url)
         self.paths: list[str] = []
 
-    async def request(self, asked: Request, deadline: Deadline) -> Answer:
-        self.paths.append(asked.path.rpartition("/")[2])
-        return await super().request(asked, deadline)
+    async def request(self, request: Request, deadline: Deadline) -> Answer:
+        self.paths.append(request.path.rpartition("/")[2])
+        return await super().request(request, deadline)
 
 
 async def test_tasks_are_asked_for_only_of_services_that_fit(swarm: list[TestEngine]) -> None:
@@ -58,8 +58,8 @@ class Forgetful(PooledCarrier):
         super().__init__(url)
         self.listed = 0
 
-    async def request(self, asked: Request, _deadline: Deadline) -> Answer:
-        kind = asked.path.rpartition("/")[2]
+    async def request(self, request: Request, _deadline: Deadline) -> Answer:
+        kind = request.path.rpartition("/")[2]
         self.listed += kind == "services"
         spec = {"Name": "web"}
         services = [{"ID": "0" * 25, "Spec": spec}] if self.listed == 1 else []
@@ -100,7 +100,7 @@ async def test_podman_has_no_swarm(podman: TestEngine) -> None:
 class Locked(PooledCarrier):
     """Answers as a manager that was restarted, and waits for its key (moby, errSwarmLocked)."""
 
-    async def request(self, _asked: Request, _deadline: Deadline) -> Answer:
+    async def request(self, _request: Request, _deadline: Deadline) -> Answer:
         said = "Swarm is encrypted and needs to be unlocked before it can be used."
         return Answer(503, body=json.dumps({"message": said}).encode())
 

@@ -239,7 +239,7 @@ async def test_parts_are_handed_on(peer: Peer) -> None:
     peer.socket.sendall(frame(STDERR, b"two") + frame(STDERR, b"stop"))
     await receiver.hand_on(take)
     assert taken == [(STDERR, b"two"), (STDERR, b"stop")]
-    assert (receiver.taken, receiver.last_said) == (10, b"twostop")
+    assert (receiver.taken, receiver.last_output) == (10, b"twostop")
     peer.socket.sendall(frame(STDOUT, b"three") + b"\xff" * 8)
     peer.says(b"")
     await receiver.hand_on(take)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from conftest import TestContainer
 
-from rind.client import going_on
+from rind.client import continued
 from rind.decide.plan import Command
 from rind.decide.profile import Profile
 from rind.decide.selection import Wanted
@@ -38,7 +38,7 @@ async def test_a_command_that_is_started_early_is_served_by_a_client(
     config = before.settle(Command(script="echo early; cat; exit 3"), container, Profile())
     exec_id, cookie = before.create(container, config)
     begun = before.start(exec_id, cookie, tty=False, size=None)
-    async with going_on(before) as client:
+    async with continued(before) as client:
         target = client.target(container)
         async with await target.execute(config, begun=begun) as execution:
             assert execution.exec_id == exec_id

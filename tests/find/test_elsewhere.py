@@ -230,9 +230,9 @@ class Recorded(PooledCarrier):
         super().__init__(url)
         self.paths: list[str] = []
 
-    async def request(self, asked: Request, deadline: Deadline) -> Answer:
-        self.paths.append(asked.path)
-        return await super().request(asked, deadline)
+    async def request(self, request: Request, deadline: Deadline) -> Answer:
+        self.paths.append(request.path)
+        return await super().request(request, deadline)
 
 
 async def test_where_a_task_is_here_no_manager_is_asked(services: Services) -> None:
@@ -255,7 +255,7 @@ async def test_what_is_labelled_as_a_task_where_there_is_no_swarm(containers: Co
 class Leaderless(PooledCarrier):
     """Answers as a manager that waits for another one to lead."""
 
-    async def request(self, _asked: Request, _deadline: Deadline) -> Answer:
+    async def request(self, _request: Request, _deadline: Deadline) -> Answer:
         said = "rpc error: code = Unknown desc = The swarm does not have a leader."
         return Answer(500, body=json.dumps({"message": said}).encode())
 

@@ -3,7 +3,7 @@ import termios
 
 import pytest
 
-from rind.terminal.tty import RawMode, handed_over, in_foreground, is_terminal, window_size
+from rind.terminal.tty import RawMode, in_foreground, is_terminal, terminal_variables, window_size
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_a_terminal_that_is_not_ours_to_control_has_no_background(pty: tuple[int
     ],
 )
 def test_a_term_that_the_container_cannot_know_falls_back(term: str, expected: str) -> None:
-    assert handed_over({"TERM": term}) == {"TERM": expected}
+    assert terminal_variables({"TERM": term}) == {"TERM": expected}
 
 
 @pytest.mark.parametrize(
@@ -119,4 +119,4 @@ def test_a_term_that_the_container_cannot_know_falls_back(term: str, expected: s
     ],
 )
 def test_what_is_handed_over(env: dict[str, str], expected: dict[str, str]) -> None:
-    assert handed_over(env) == expected
+    assert terminal_variables(env) == expected

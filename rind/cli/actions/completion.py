@@ -295,11 +295,11 @@ fi
 
 
 def _ask(gap: Gap, env: Mapping[str, str]) -> list[str]:
-    from rind.cli.translate import asked_endpoint
+    from rind.cli.translate import endpoint_from
     from rind.find.blocking import EarlyClient  # option names need no engine
 
     options = gap.options
-    endpoint = asked_endpoint(options, env)
+    endpoint = endpoint_from(options, env)
     early = EarlyClient(endpoint, env, may_ask=False)
     return _traits(early, gap) if gap.kind in _TRAITS else _list(early, gap, env)
 
@@ -339,10 +339,10 @@ def _list(early: EarlyClient, gap: Gap, env: Mapping[str, str]) -> list[str]:
     begun = early.start(*early.create(container, config), tty=False, size=None)
     import asyncio  # while the engine starts it
 
-    from rind.client import going_on
+    from rind.client import continued
 
     async def read() -> list[str]:
-        async with asyncio.timeout(ASK_LIMIT), going_on(early) as client:
+        async with asyncio.timeout(ASK_LIMIT), continued(early) as client:
             return await _read(await client.target(container).execute(config, begun=begun))
 
     return asyncio.run(read())

@@ -10,9 +10,9 @@ from typing import Final, Protocol
 from rind.base.quoting import quoted
 from rind.cli.options import Options
 from rind.cli.report import clean, partial_note
-from rind.cli.translate import asked_endpoint, wanted
+from rind.cli.translate import endpoint_from, wanted
 from rind.client import Client, client_at
-from rind.decide.refusal import mislabelled
+from rind.decide.refusal import label_note
 from rind.decide.selection import AmbiguousError, Wanted, fitting
 from rind.endpoint.endpoint import Endpoint
 from rind.errors import RindError, SelectionError, StartError, UsageError
@@ -80,7 +80,7 @@ async def diagnose(options: Options, env: Mapping[str, str], out: _Print) -> int
     """
     findings = _Findings(out)
     try:
-        endpoint = asked_endpoint(options, env)
+        endpoint = endpoint_from(options, env)
     except UsageError as exc:
         findings.fail("endpoint", str(exc))
         return 1
@@ -161,7 +161,7 @@ async def _examine_containers(client: Client, options: Options, findings: _Findi
     if running:
         findings.ok(f"{len(running)} running with {conditions}")
     await _examine_place(client, conditions, findings)
-    if note := mislabelled(await client.running(), conditions.label):
+    if note := label_note(await client.running(), conditions.label):
         findings.note(note)
     if note := partial_note(up):
         findings.fail("containers", note)

@@ -30,7 +30,7 @@ from rind.execution.incoming import Incoming, plain_status
 from rind.terminal.descriptors import Source
 from rind.terminal.local import Local, resume, stop
 from rind.terminal.standard import STDIN_FD
-from rind.terminal.tty import give_back, is_terminal, raw_mode
+from rind.terminal.tty import is_terminal, raw_mode, restore_terminals
 from rind.transport.carrier import WrongAnswer
 from rind.transport.frames import SYSTEM_ERROR
 from rind.transport.http import Response
@@ -116,7 +116,7 @@ class Direct:
                 if not self._move(wake):
                     return None
                 if self._config.tty:
-                    give_back()  # keys belong to the shell, even if the status takes long
+                    restore_terminals()  # keys belong to the shell, even if the status takes long
                 return self._status(wake)
             finally:
                 if self._source is not None:
@@ -315,7 +315,7 @@ class Direct:
             if state is None or self._is_enough():
                 return None
             if not state.running and state.exit_code is not None:
-                status = plain_status(state, self._incoming.last_said, self._container)
+                status = plain_status(state, self._incoming.last_output, self._container)
                 return status if status is not None and status <= 128 else None  # noqa: PLR2004 # a signal
             if self._left() <= delay or poll.poll(delay * 1000):
                 return None

@@ -170,7 +170,7 @@ class Fanout:
             status = await run.run(start, partial(self._serve, streams))
         except RindError as exc:
             # The pre-step's shell may have printed the message already, on the command's stderr.
-            if not (isinstance(exc, StartError) and exc.told):
+            if not (isinstance(exc, StartError) and exc.printed):
                 await self._report(run.name, str(exc))
             return Outcome(run.name, exc.exit_status, failed=True)
         return Outcome(run.name, status or 0)

@@ -20,8 +20,8 @@ from rind.cli.running.opening import (
 )
 from rind.cli.running.signals import left_running
 from rind.cli.running.supervisor import Supervisor
-from rind.cli.translate import asked_command, asked_endpoint, docker_words, wanted
-from rind.client import client_at, going_on
+from rind.cli.translate import command_from, docker_words, endpoint_from, wanted
+from rind.client import client_at, continued
 from rind.decide.selection import AmbiguousError, Selected, require_running
 from rind.errors import ExitStatus, OutputMissing, RindError, StartError
 from rind.terminal.local import Local
@@ -173,11 +173,11 @@ class Invocation:
         options, env = self._options, self._env
         if self._go_on is not None:
             return await self._go_on()
-        command = asked_command(options, self._variables, env)
+        command = command_from(options, self._variables, env)
         if options.action != "run":
             return await self._show(command)
         detach_keys = wanted_keys(options, env)
-        async with client_at(asked_endpoint(options, env), env) as client:
+        async with client_at(endpoint_from(options, env), env) as client:
             targets = await self._find(client)
             if targets is None:
                 return _INTERRUPTED
@@ -211,7 +211,7 @@ class Invocation:
 
     async def _serve_begun(self, supervisor: Supervisor, serving: Direct) -> int:
         prepared, begun = serving.prepared, serving.handed_over()
-        async with going_on(prepared.early) as client:
+        async with continued(prepared.early) as client:
             target = client.target(prepared.selected.container, self._options.label)
             start = partial(target.execute, prepared.config, prepared.size, begun)
             serve = partial(self._serve, prepared.config, serving.local)
@@ -229,7 +229,7 @@ class Invocation:
             from rind.cli.actions.doctor import diagnose
 
             return await diagnose(options, env, out)
-        async with client_at(asked_endpoint(options, env), env) as client:
+        async with client_at(endpoint_from(options, env), env) as client:
             if options.action == "list":
                 from rind.cli.actions.listing import show_list
 
@@ -303,7 +303,7 @@ class Invocation:
         except StartError as exc:
             up = await self._up(client) if exc.exit_status == ExitStatus.NOT_FOUND else []
             what = hint(exc, options, lambda: up)
-            if not exc.told:
+            if not exc.printed:
                 raise hinted(exc, what) from exc
             if what:
                 self._say(what)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import partial
 
 from rind.base.records import dataclass
-from rind.cli.translate import asked_command, asked_endpoint, described, docker_words, wanted
+from rind.cli.translate import command_from, described, docker_words, endpoint_from, wanted
 from rind.decide.selection import AmbiguousError
 from rind.endpoint.docker_config import broken_config, docker_setting
 from rind.errors import ExitStatus, RindError, StartError
@@ -100,9 +100,9 @@ def prepare(job: Job) -> Prepared | None:
         say(f"{why}; doing without it, as docker does")
     if options.action != "run" or options.all or options.wait is not None:
         return None
-    command = asked_command(options, job.variables, env)
+    command = command_from(options, job.variables, env)
     detach_keys = wanted_keys(options, env)
-    endpoint = asked_endpoint(options, env)
+    endpoint = endpoint_from(options, env)
     early = EarlyClient(endpoint, env)
     try:
         early, selected = early.find(wanted(options))
@@ -195,13 +195,13 @@ def hint(exc: StartError, options: Options, running: Callable[[], Sequence[Conta
     """
     if exc.exit_status != ExitStatus.NOT_FOUND:
         return ""
-    from rind.cli.hints import hint_by_names, hint_by_words, hint_of_shell
+    from rind.cli.hints import names_hint, shell_hint, words_hint
 
-    if of_shell := hint_of_shell(exc, options):
+    if of_shell := shell_hint(exc, options):
         return of_shell
-    if by_words := hint_by_words(options):
-        return "" if exc.told else by_words
-    return hint_by_names(options, running()) if options.container is None else ""
+    if by_words := words_hint(options):
+        return "" if exc.printed else by_words
+    return names_hint(options, running()) if options.container is None else ""
 
 
 def hinted(exc: StartError, hint: str) -> StartError:

@@ -15,7 +15,7 @@ import signal
 from contextlib import contextmanager, suppress
 
 from rind.cli.report import line
-from rind.terminal.tty import give_back
+from rind.terminal.tty import restore_terminals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Final, NoReturn, Protocol
 
-__all__ = ["ENDING", "Relay", "die_of", "left_running", "say", "taken"]
+__all__ = ["ENDING", "Relay", "die_of", "handling_signals", "left_running", "say"]
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _FORWARDED: Final = (signal.SIGUSR1, signal.SIGUSR2)
@@ -100,7 +100,7 @@ def left_running(names: Sequence[str]) -> str:
 
 
 @contextmanager
-def taken(work: Endable) -> Iterator[None]:
+def handling_signals(work: Endable) -> Iterator[None]:
     """Pass signals sent to us to ``work``, directly from their handlers.
 
     Signals that our parent ignores, as nohup does, stay ignored. After the context, all signals
@@ -120,7 +120,7 @@ def taken(work: Endable) -> Iterator[None]:
         work.forward(number)
 
     def give_up(_number: int, _: FrameType | None) -> None:
-        give_back()
+        restore_terminals()
         say(work.left(), within=0)
         die_of(first)
 

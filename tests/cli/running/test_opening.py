@@ -54,7 +54,7 @@ def test_only_a_missing_command_gets_a_hint() -> None:
     assert hint(missing, options, lambda: [web]) == "web is a container: rind --container web ls"
     assert hint(missing, options, list) == hint(other, options, lambda: [web]) == ""
     assert hint(missing, Options(command=["web"], container="x"), lambda: [web]) == ""
-    shell, printed = Options(command=["exit"]), StartError("no exit", 127, told=True)
+    shell, printed = Options(command=["exit"]), StartError("no exit", 127, printed=True)
     assert hint(missing, shell, list).startswith("rind exits with its command")
     assert hint(printed, shell, list) == ""
     assert str(hinted(missing, "so")) == "no web (so)"
