@@ -38,7 +38,7 @@ def check_encoding(encoding: str, errors: str) -> None:
         try:
             lookup(name)
         except LookupError:
-            raise ValueError(f"unknown {kind}: {name!r}") from None
+            raise ValueError(f"there is no {kind} {name!r}") from None
 
 
 class Decoder:
