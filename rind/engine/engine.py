@@ -306,7 +306,7 @@ class Engine:
         tty: bool,
         size: tuple[int, int] | None = None,
     ) -> Wire:
-        """Send :meth:`start_exec`'s request; :meth:`finish_start` receives the answer on the wire."""
+        """Send the request of :meth:`start_exec`; :meth:`finish_start` receives its answer."""
         request = self._start_request(exec_id, tty=tty, size=size)
         with self.errors():
             return await carrier.send_upgrade(request, Deadline(self.timeout))
