@@ -24,6 +24,7 @@ from rind.find.resolve import is_elsewhere
 from rind.find.waiting import until_fit
 from rind.keywords import WantedFields, check_keywords
 from rind.target import Target
+from rind.transport.choose import loop_carrier
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +62,9 @@ def client_at(
         may_ask: whether ssh may ask the user for something.
     """
     caller = find_caller(environ, endpoint.url, is_program=is_program)
-    return Client(Engine(endpoint, timeout=timeout, may_ask=may_ask), caller, environ)
+    # Loading aiodocker takes 70 ms: only a program that runs for long gets that back.
+    carrier = None if is_program else loop_carrier(endpoint, may_ask=may_ask)
+    return Client(Engine(endpoint, carrier, timeout=timeout, may_ask=may_ask), caller, environ)
 
 
 def connect(

@@ -9,6 +9,7 @@ import gc
 import hashlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -92,6 +93,28 @@ class TestEngine:
         return done.stdout.strip()
 
 
+def pytest_configure() -> None:
+    os.environ.setdefault("RIND_TEST_SEED", str(random.SystemRandom().randrange(10**6)))
+
+
+def pytest_report_header() -> str:
+    return f"hand-over: RIND_TEST_SEED={os.environ['RIND_TEST_SEED']}"
+
+
+def hand_over() -> dict[str, str]:
+    """Return the moment at which the event loop takes over a run of this test.
+
+    A third of the tests let the program choose, a third hand over at once, and a third at any
+    event. RIND_TEST_EVENTS sets one moment for all, and an empty one leaves it to the program.
+    """
+    events = os.environ.get("RIND_TEST_EVENTS")
+    if events is None:
+        test = os.environ.get("PYTEST_CURRENT_TEST", "").partition(" ")[0]
+        choose = random.Random(f"{os.environ['RIND_TEST_SEED']} {test}")
+        events = choose.choice(["", "0", str(choose.randint(1, 12))])
+    return {"_RIND_EVENTS": events} if events else {}
+
+
 class Where(TypedDict):
     """The keywords of rind.run that say where."""
 
@@ -124,6 +147,7 @@ class TestContainer:
             "RIND_LABEL": self.label,
             # A leak or a deprecated call shows on stderr.
             "PYTHONWARNINGS": "error",
+            **hand_over(),
             **self.engine.variables,
             **self.env,
             **more,

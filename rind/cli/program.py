@@ -1,7 +1,7 @@
 """Argv in, exit status out. The only module that prints on stdout.
 
-Most modules are imported where they are first needed: asyncio and aiodocker take longer to load
-than everything else together, and a mistake on the command line needs neither.
+Most modules are imported where they are first needed: asyncio takes longer to load than everything
+else together, and an ordinary command needs none of it. aiodocker is never loaded.
 """
 
 from __future__ import annotations
@@ -100,6 +100,7 @@ def _perform(options: Options) -> int:
     """Carry out an action that needs an engine; die of the signal that ended it, if any."""
     from rind.cli.running.direct import Direct
     from rind.cli.running.opening import Job, prepare, start
+    from rind.endpoint.docker_config import broken_config
 
     deadline = Deadline(options.timeout or None)
     too_late = f"no command was started within {deadline.seconds:g} s"
@@ -107,6 +108,11 @@ def _perform(options: Options) -> int:
         # Reading may wait: for a pipe, or a file system that has gone.
         variables = environment(options.env_files, options.env, os.environ)
         job = Job(options, variables, os.environ, deadline, say, _print)
+        if why := broken_config(os.environ):
+            say(f"{why}; doing without it, as docker does")
+        if options.action in {"list", "explain"}:
+            _show(job)
+            return 0
         prepared = prepare(job)
         if prepared is None:
             _load()
@@ -127,6 +133,26 @@ def _perform(options: Options) -> int:
     if invocation.signal and status == ExitStatus.SIGNALLED + invocation.signal:
         die_of(invocation.signal, with_group=invocation.typed)
     return status
+
+
+def _show(job: Job) -> None:
+    """Perform an action that only asks the engine."""
+    from rind.cli.translate import command_from, endpoint_from
+    from rind.find.blocking import EarlyClient
+
+    def out(text: str) -> None:
+        _print(f"{text}\n")
+
+    client = EarlyClient(endpoint_from(job.options, job.env), job.env)
+    if job.options.action == "list":
+        from rind.cli.actions.listing import show_list
+
+        show_list(client, job.options, out, say)
+    else:
+        from rind.cli.actions.explain import explain
+
+        command = command_from(job.options, job.variables, job.env)
+        explain(client, job.options, command, job.env, out)
 
 
 def _in_event_loop(
@@ -250,23 +276,14 @@ def _limited(seconds: float | None, status: int = 0, text: str = "") -> Iterator
 def _quick_imports() -> Iterator[None]:
     """Spare imports the work that is useless in this process.
 
-    Modules are never garbage, so the collector need not look for any among them. And aiohttp reads
-    the system's CA certificates, in a fifth of the time that aiodocker takes to import. Rind
-    verifies no engine by them: with TLS, it has its own CA.
+    Modules are never garbage, so the collector need not look for any among them.
     """
-    saved = {name: os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
-    os.environ.update(dict.fromkeys(saved, os.devnull))
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
         gc.enable()
-        for name, value in saved.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _plug_standard_streams() -> None:

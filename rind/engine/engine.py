@@ -20,8 +20,8 @@ from rind.engine.translation import translated
 from rind.errors import Broken, Refused
 from rind.model import FULL_ID, NAME
 from rind.transport.carrier import NOT_OPEN, Request, WrongAnswer
-from rind.transport.choose import dialer_for
-from rind.transport.sockets import SocketCarrier, receive_upgrade
+from rind.transport.choose import loop_carrier
+from rind.transport.sockets import receive_upgrade
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from rind.model import Container, Defaults, EngineInfo, ExecConfig, ExecState
     from rind.transport.carrier import Answer, Carrier
     from rind.transport.hijacked import HijackedStream
+    from rind.transport.sockets import SocketCarrier
     from rind.transport.wire import Wire
 
 __all__ = ["ERRORS", "REQUEST_TIMEOUT", "Engine", "accept"]
@@ -360,10 +361,7 @@ class Engine:
             from rind.engine.pooled import PooledCarrier  # it takes 70 ms to load
 
             return PooledCarrier(self.endpoint.url, self.endpoint.headers)
-        from rind.transport.loop_wire import LoopWire
-
-        dialer = dialer_for(self.endpoint, LoopWire, may_ask=self.may_ask)
-        return SocketCarrier(dialer, self.endpoint.headers)
+        return loop_carrier(self.endpoint, may_ask=self.may_ask)
 
     @property
     def carrier(self) -> Carrier:

@@ -116,14 +116,30 @@ class Incoming:
         self._note(*part)
         return part
 
+    def take_all(self) -> list[Part]:
+        """Take all parts, of which there must be one; an error message of the engine ends them.
+
+        Raises:
+            Broken: as :meth:`take`, if the first part is one.
+        """
+        parts = [self.take()]
+        while self.parts and self.parts[0][0] != SYSTEM_ERROR:
+            parts.append(self.take())
+        return parts
+
     def pass_on(self, data: bytes) -> list[Part]:
         """Take in received bytes, and take their parts at once. Only if no other parts wait.
 
+        Parts from an error message of the engine on wait for :meth:`take_all`.
+
         Raises:
-            Broken: as :meth:`take`, or the stream is not what it should be.
+            Broken: the stream is not what it should be.
         """
         parts = self._decoded(data)
-        for part in parts:
+        for number, part in enumerate(parts):
+            if part[0] == SYSTEM_ERROR:
+                self.parts.extend(parts[number:])
+                return parts[:number]
             self._note(*part)
         return parts
 

@@ -101,7 +101,7 @@ class Receiver:
         """
         if not await self._fill():
             return None
-        return [self._incoming.take() for _ in range(len(self._incoming.parts))]
+        return self._incoming.take_all()
 
     async def hand_on(self, take: Callable[[list[tuple[int, memoryview]]], bool]) -> None:
         """Pass parts to ``take`` as they arrive, at less cost than :meth:`read_all`.
@@ -118,7 +118,7 @@ class Receiver:
             return
 
         def receive(data: bytes) -> bool:
-            return take(incoming.pass_on(data))
+            return take(incoming.pass_on(data)) and not incoming.parts
 
         self._reader_is_away.clear()
         try:

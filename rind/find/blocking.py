@@ -73,6 +73,7 @@ class EarlyClient:
         self.engine = Engine(endpoint, self._carrier, may_ask=may_ask)
         finish(self.engine.__aenter__())
         self._finder = Finder(self.engine, self.caller, environ)
+        self._nodes: dict[str, EarlyClient] = {}
 
     @property
     def endpoint(self) -> Endpoint:
@@ -88,12 +89,29 @@ class EarlyClient:
         Raises:
             AmbiguousError, SelectionError, EngineError: as :meth:`rind.find.finder.Finder.find`.
         """
-        selected = finish(self._finder.find(wanted))
+        return self._reach(finish(self._finder.find(wanted)))
+
+    def find_all(self, wanted: Wanted) -> list[tuple[EarlyClient, Selected]]:
+        """Find every running container that fits, on other nodes of a swarm too; see :meth:`find`.
+
+        Raises:
+            SelectionError, EngineError: as :meth:`rind.find.finder.Finder.find_all`.
+        """
+        return [self._reach(selected) for selected in finish(self._finder.find_all(wanted))]
+
+    def containers(self, wanted: Wanted, *, stopped: bool = False) -> list[Container]:
+        """List the containers that fit: see :meth:`rind.find.finder.Finder.containers`."""
+        return finish(self._finder.containers(wanted, stopped=stopped))
+
+    def _reach(self, selected: Selected) -> tuple[EarlyClient, Selected]:
         there, container = finish(self._finder.reach(selected.container, self._connect))
         return there or self, replace(selected, container=container)
 
     async def _connect(self, endpoint: Endpoint) -> EarlyClient:
-        return EarlyClient(endpoint, self.environ, may_ask=self.engine.may_ask)
+        if endpoint.url not in self._nodes:
+            may_ask = self.engine.may_ask
+            self._nodes[endpoint.url] = EarlyClient(endpoint, self.environ, may_ask=may_ask)
+        return self._nodes[endpoint.url]
 
     def running(self, labels: Sequence[str] = ()) -> list[Container]:
         """List the running containers that have all of ``labels``: ``KEY`` or ``KEY=value``.

@@ -8,9 +8,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rind.endpoint.endpoint import Endpoint
     from rind.transport.dial import Dialer
+    from rind.transport.sockets import SocketCarrier
     from rind.transport.wire import WireKind
 
-__all__ = ["dialer_for"]
+__all__ = ["dialer_for", "loop_carrier"]
 
 
 def dialer_for(endpoint: Endpoint, kind: WireKind, *, may_ask: bool) -> Dialer:
@@ -35,3 +36,19 @@ def dialer_for(endpoint: Endpoint, kind: WireKind, *, may_ask: bool) -> Dialer:
     from rind.transport.tls_wire import TlsDialer
 
     return TlsDialer(plain, tls_context(endpoint.tls))
+
+
+def loop_carrier(endpoint: Endpoint, *, may_ask: bool) -> SocketCarrier:
+    """Return a carrier for an event loop that opens a connection for each request.
+
+    Args:
+        endpoint: where the engine is.
+        may_ask: whether ssh may prompt the user.
+
+    Raises:
+        UsageError: a file for TLS is missing or invalid.
+    """
+    from rind.transport.loop_wire import LoopWire
+    from rind.transport.sockets import SocketCarrier
+
+    return SocketCarrier(dialer_for(endpoint, LoopWire, may_ask=may_ask), endpoint.headers)

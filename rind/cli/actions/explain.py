@@ -1,30 +1,36 @@
 """--explain: shows the command, its container and the reason, without running it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from __future__ import annotations
 
-from rind.cli.options import Options
 from rind.cli.report import clean
 from rind.cli.translate import described, docker_words, wanted
 from rind.cli.variables import environment
-from rind.client import Client
 from rind.decide.by_hand import by_hand, pasted
 from rind.decide.dev_container import METADATA
-from rind.decide.plan import Command
-from rind.model import ExecConfig
-from rind.target import Target
+from rind.find.resolve import profile_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from rind.cli.options import Options
+    from rind.decide.plan import Command
+    from rind.decide.profile import Profile
+    from rind.find.blocking import EarlyClient
+    from rind.model import Container, ExecConfig
+
+    Print = Callable[[str], None]
 
 __all__ = ["docker_exec", "explain"]
 
-Print = Callable[[str], None]
 
-
-async def explain(
-    client: Client, options: Options, command: Command, env: Mapping[str, str], out: Print
+def explain(
+    client: EarlyClient, options: Options, command: Command, env: Mapping[str, str], out: Print
 ) -> None:
     """Print the command, its container and the reason, and the equivalent docker command line.
 
     Args:
-        client: an open client.
+        client: a client of the engine.
         options: the parsed command line.
         command: the command that the options describe.
         env: our own environment.
@@ -35,48 +41,45 @@ async def explain(
         EngineError: the engine failed.
     """
     conditions = wanted(options)
-    if options.all:
-        targets = await client.find_all(conditions)
-    else:
-        targets = [await client.find(conditions)]
+    found = client.find_all(conditions) if options.all else [client.find(conditions)]
     shown = None
-    for target in targets:
-        if target.endpoint != shown:
-            shown = target.endpoint
+    for there, selected in found:
+        if there.endpoint != shown:
+            shown = there.endpoint
             out(f"engine:    {clean(f'{shown.url} (from {shown.source})')}")
-        config = await target.plan(command)
-        name = target.container.name
-        pre_step = target.profile.pre_step if options.pre_step else None
+        container = selected.container
+        profile = profile_of(container, options.label)
+        config = there.settle(command, container, profile)
+        pre_step = profile.pre_step if options.pre_step else None
         lines = {
-            "container": f"{name} ({target.reason})",
-            "command": described(options, target.profile),
+            "container": f"{container.name} ({selected.reason})",
+            "command": described(options, profile),
             "pre-step": pre_step or "none",
-            "user": _from(target, options, "user", config.user),
-            "workdir": _from(target, options, "workdir", config.workdir),
-            "env": _variables(target, options, config) or "none",
+            "user": _from(container, profile, options, "user", config.user),
+            "workdir": _from(container, profile, options, "workdir", config.workdir),
+            "env": _variables(profile, options, config) or "none",
             "tty": "yes" if config.tty else "no",
         }
         for field, value in lines.items():
             out(f"{field + ':':10} {clean(value)}")
-        docker = docker_words(options, client.endpoint, target.endpoint)
-        out(docker_exec(docker, options, config, env, name))
+        docker = docker_words(options, client.endpoint, there.endpoint)
+        out(docker_exec(docker, options, config, env, container.name))
 
 
-def _from(target: Target, options: Options, field: str, value: str) -> str:
+def _from(container: Container, profile: Profile, options: Options, field: str, value: str) -> str:
     """Return a field's value, and its origin unless that is an option."""
     if not value:
         return "the container's own"
     label = f"{options.label}.{field}"
     if getattr(options, field) is not None:
         return value
-    if label in target.container.labels:
+    if label in container.labels:
         return f"{value} ({label})"
-    return f"{value} ({METADATA})" if getattr(target.profile, field) else value
+    return f"{value} ({METADATA})" if getattr(profile, field) else value
 
 
-def _variables(target: Target, options: Options, config: ExecConfig) -> str:
+def _variables(profile: Profile, options: Options, config: ExecConfig) -> str:
     """Return the names of the variables, by origin; the origin is not shown for options."""
-    profile = target.profile
     origins = {
         **dict.fromkeys(profile.remote_env, f" ({METADATA})"),
         **{name: f" ({options.label}.env.{name})" for name in profile.env},

@@ -1,27 +1,34 @@
 """--list: the containers that have the label, as a table or as JSON."""
 
+from __future__ import annotations
+
 import json
 import time
-from collections.abc import Callable
 
-from rind.cli.options import Options
 from rind.cli.report import HEADER, partial_note, row, table
 from rind.cli.translate import wanted
-from rind.client import Client
 from rind.decide.selection import fitting, in_order
 from rind.errors import SelectionError
-from rind.model import INDEX, Container
+from rind.model import INDEX
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rind.cli.options import Options
+    from rind.find.blocking import EarlyClient
+    from rind.model import Container
+
+    Print = Callable[[str], None]
 
 __all__ = ["show_list"]
 
-Print = Callable[[str], None]
 
-
-async def show_list(client: Client, options: Options, out: Print, say: Print) -> None:
+def show_list(client: EarlyClient, options: Options, out: Print, say: Print) -> None:
     """Print the containers that fit the options, in any state; without any, say what to do.
 
     Args:
-        client: an open client.
+        client: a client of the engine.
         options: which containers to list.
         out: prints to stdout, one or more lines.
         say: prints a message on stderr.
@@ -30,14 +37,13 @@ async def show_list(client: Client, options: Options, out: Print, say: Print) ->
         EngineError: the engine failed.
     """
     conditions = wanted(options)
-    found = sorted(
-        fitting(await client.containers(conditions, stopped=True), conditions), key=in_order
-    )
+    found = fitting(client.containers(conditions, stopped=True), conditions)
+    found.sort(key=in_order)
     if note := partial_note(found):
         say(note)
     here = ""
     try:
-        here = (await client.find(conditions)).container.id
+        here = client.find(conditions)[1].container.id
     except SelectionError as exc:
         if options.verbosity > 0 or not (found or options.json):
             say(str(exc))

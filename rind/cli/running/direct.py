@@ -261,15 +261,15 @@ class Direct:
         incoming, output = self._incoming, self.local.output
         if not incoming.parts:
             return True
-        if any(stream == SYSTEM_ERROR for stream, _ in incoming.parts):
-            return False
         if incoming.state is None:
             state = self._inspect()
             if state is None or not state.has_started:
                 return False
             incoming.check_started(state)
-        taken = output.take([incoming.take() for _ in range(len(incoming.parts))])
-        return taken and output.failure is None and not output.stdout_failed
+        if incoming.parts[0][0] == SYSTEM_ERROR:
+            return False
+        taken = output.take(incoming.take_all())
+        return taken and not (incoming.parts or output.failure or output.stdout_failed)
 
     def _feed(self, sock: socket.socket) -> bool:
         """Send a part of our stdin; return whether that was simple."""

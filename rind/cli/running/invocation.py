@@ -173,9 +173,11 @@ class Invocation:
         options, env = self._options, self._env
         if self._go_on is not None:
             return await self._go_on()
+        if options.action == "doctor":
+            from rind.cli.actions.doctor import diagnose
+
+            return await diagnose(options, env, lambda text: self._out(f"{text}\n"))
         command = command_from(options, self._variables, env)
-        if options.action != "run":
-            return await self._show(command)
         detach_keys = wanted_keys(options, env)
         async with client_at(endpoint_from(options, env), env) as client:
             targets = await self._find(client)
@@ -216,29 +218,6 @@ class Invocation:
             start = partial(target.execute, prepared.config, prepared.size, begun)
             serve = partial(self._serve, prepared.config, serving.local)
             return await self._supervise(supervisor, client, start, serve, prepared.docker)
-
-    async def _show(self, command: Command) -> int:
-        """Perform an action that runs no command."""
-        options, env = self._options, self._env
-
-        def out(text: str) -> None:
-            self._out(f"{text}\n")
-
-        # A command needs none of these.
-        if options.action == "doctor":
-            from rind.cli.actions.doctor import diagnose
-
-            return await diagnose(options, env, out)
-        async with client_at(endpoint_from(options, env), env) as client:
-            if options.action == "list":
-                from rind.cli.actions.listing import show_list
-
-                await show_list(client, options, out, self._say)
-            else:
-                from rind.cli.actions.explain import explain
-
-                await explain(client, options, command, env, out)
-        return 0
 
     async def _find(self, client: Client) -> Sequence[Target] | None:
         """Return the containers to run in; None if the user leaves the picker.

@@ -11,7 +11,7 @@ from functools import partial
 from rind.base.records import dataclass
 from rind.cli.translate import command_from, described, docker_words, endpoint_from, wanted
 from rind.decide.selection import AmbiguousError
-from rind.endpoint.docker_config import broken_config, docker_setting
+from rind.endpoint.docker_config import docker_setting
 from rind.errors import ExitStatus, RindError, StartError
 from rind.find.blocking import EarlyClient
 from rind.find.resolve import is_elsewhere, profile_of
@@ -96,8 +96,6 @@ def prepare(job: Job) -> Prepared | None:
         RindError: with the message and the exit status for the user.
     """
     options, env, say = job.options, job.env, job.say
-    if why := broken_config(env):
-        say(f"{why}; doing without it, as docker does")
     if options.action != "run" or options.all or options.wait is not None:
         return None
     command = command_from(options, job.variables, env)
