@@ -117,7 +117,11 @@ class Direct:
                     return None
                 if self._config.tty:
                     restore_terminals()  # keys belong to the shell, even if the status takes long
-                return self._status(wake)
+                status = self._status(wake)
+                if status is not None and self._connection is not None:
+                    self._connection.sock.close()
+                    self.local.output.close()
+                return status
             finally:
                 if self._source is not None:
                     self._source.close()
