@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 
 from rind import __version__
 from rind.base.deadline import Deadline
+from rind.base.records import replace
 from rind.cli.parser import parse, parse_shim
 from rind.cli.running.signals import Relay, die_of, handling_signals, say
 from rind.cli.variables import environment
@@ -103,11 +104,10 @@ def _perform(options: Options) -> int:
     from rind.endpoint.docker_config import broken_config
 
     deadline = Deadline(options.timeout or None)
-    too_late = f"no command was started within {deadline.seconds:g} s"
-    with _limited(deadline.left, ExitStatus.TIMED_OUT, too_late):
+    job = Job(options, {}, os.environ, deadline, say, _print)
+    with _limited(deadline.left, ExitStatus.TIMED_OUT, job.too_late):
         # Reading may wait: for a pipe, or a file system that has gone.
-        variables = environment(options.env_files, options.env, os.environ)
-        job = Job(options, variables, os.environ, deadline, say, _print)
+        job = replace(job, variables=environment(options.env_files, options.env, os.environ))
         if why := broken_config(os.environ):
             say(f"{why}; doing without it, as docker does")
         if options.action in {"list", "explain"}:

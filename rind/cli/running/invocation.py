@@ -70,6 +70,7 @@ class Invocation:
         self._variables = job.variables
         self._env = job.env
         self._deadline = job.deadline
+        self._too_late = job.too_late
         self._say = job.say
         self._out = job.out
         self._task: asyncio.Task[int] | None = None
@@ -146,7 +147,7 @@ class Invocation:
         self._status = ExitStatus.TIMED_OUT
         self._end(signal.SIGTERM, self._status)
         if self._running is None:
-            self._say(f"no command was started within {self._deadline.seconds:g} s")
+            self._say(self._too_late)
         elif self._can_tell():
             self._say(f"the command did not end within {self._deadline.seconds:g} s")
 

@@ -64,6 +64,13 @@ class Job:
     say: Callable[[str], None]
     out: Callable[[str], None]
 
+    @property
+    def too_late(self) -> str:
+        """The message if the time is over, and no command was started."""
+        action = self.options.action
+        what = "no command was started" if action == "run" else f"--{action} did not end"
+        return f"{what} within {self.deadline.seconds:g} s"
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
