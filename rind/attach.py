@@ -23,9 +23,9 @@ from contextlib import ExitStack, suppress
 
 from rind.errors import Broken, ExitStatus
 from rind.execution.exec import Exec
+from rind.execution.local import Local, Output, resume, stop
 from rind.terminal.descriptors import Source
 from rind.terminal.detach_keys import DetachKeys
-from rind.terminal.local import Local, Output, resume, stop
 from rind.terminal.standard import STDIN_FD, local_window_size
 from rind.terminal.tty import RawMode, is_terminal, raw_mode, signals_handled
 

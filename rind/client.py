@@ -11,7 +11,7 @@ from typing import Final, Self, Unpack
 
 from rind.base.deadline import Deadline
 from rind.decide.profile import DEFAULT_LABEL
-from rind.decide.selection import Wanted
+from rind.decide.selection import Selected, Wanted
 from rind.endpoint.endpoint import resolve_endpoint
 from rind.engine.engine import REQUEST_TIMEOUT, Engine
 from rind.errors import SelectionError, Unreachable
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from types import TracebackType
 
-    from rind.decide.selection import Selected
     from rind.endpoint.endpoint import Endpoint
     from rind.find.blocking import EarlyClient
     from rind.model import Caller, Container, EngineInfo
@@ -169,11 +168,6 @@ class Client:
         """End the commands on this engine and on other nodes, concurrently."""
         await asyncio.gather(self._session.end_commands(), self._nodes.aclose())
 
-    @property
-    def engine(self) -> Engine:
-        """The engine, for this package."""
-        return self._engine
-
     async def find(
         self,
         wanted: Wanted | None = None,
@@ -204,16 +198,29 @@ class Client:
             return Unreachable(f"{self.endpoint.url} has not answered within {timeout:g} s")
 
         async with Deadline(timeout).limit(timed_out):
-            found = await self._find(wanted)
-        return found.following(partial(self._find, wanted)) if follow else found
+            return await self._find(wanted, follow=follow)
 
-    async def _find(self, wanted: Wanted) -> Target:
-        return await self._reach(await self._finder.find(wanted), wanted)
+    async def _find(self, wanted: Wanted, *, follow: bool) -> Target:
+        selected = await self._finder.find(wanted)
+        find_again = partial(self._find, wanted, follow=False) if follow else None
+        return await self._reach(selected, wanted.label, find_again)
 
-    async def _reach(self, selected: Selected, wanted: Wanted) -> Target:
-        container, reason = selected.container, selected.reason
-        _log.debug("chose the container %s: %s", container.name, reason)
-        return await self.reach(container, wanted.label, reason=reason)
+    async def _reach(
+        self,
+        selected: Selected,
+        label: str,
+        find_again: Callable[[], Awaitable[Target]] | None = None,
+    ) -> Target:
+        _log.debug("chose the container %s: %s", selected.container.name, selected.reason)
+        there, found = await self._finder.reach(selected.container, self._connect)
+        session, caller = there or (self._session, self.caller)
+        return Target(session, found, label, caller, reason=selected.reason, find_again=find_again)
+
+    async def _connect(self, endpoint: Endpoint) -> tuple[tuple[Session, Caller], Engine]:
+        """Connect to the engine of a node; return the surroundings of its targets, and itself."""
+        client = await self._nodes.client(endpoint)
+        session = client._session  # noqa: SLF001 # of another one of ours
+        return (session, client.caller), session.engine
 
     async def reach(
         self, container: Container, label: str = DEFAULT_LABEL, *, reason: str = "chosen"
@@ -227,8 +234,7 @@ class Client:
             SelectionError: the node's engine has no address, or the task has gone.
             EngineError: the engine there failed.
         """
-        client, found = await self._finder.reach(container, self._nodes.client)
-        return (client or self).target(found, label, reason=reason)
+        return await self._reach(Selected(container, reason), label)
 
     async def container(self, name: str) -> Container:
         """Return the container with a name, an ID or a unique prefix of an ID, running or not.
@@ -389,7 +395,7 @@ class Client:
         found = await self._finder.find_all(wanted)
         tasks = Tasks()
         try:
-            reaching = [tasks.spawn(self._reach(selected, wanted)) for selected in found]
+            reaching = [tasks.spawn(self._reach(selected, wanted.label)) for selected in found]
             return await asyncio.gather(*reaching)
         finally:
             await tasks.cancel()  # the other ones, after a failure

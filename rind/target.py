@@ -171,14 +171,6 @@ class Target:
         self.container, self.reason = found.container, found.reason
         self._session, self._caller = found._session, found._caller  # noqa: SLF001 # of this class
 
-    def following(self, find_again: Callable[[], Awaitable[Target]]) -> Target:
-        """Return a target that finds its container anew before a command, if it does not run."""
-        return Target(
-            *(self._session, self.container, self._label, self._caller),
-            reason=self.reason,
-            find_again=find_again,
-        )
-
     @property
     def _engine(self) -> Engine:
         return self._session.engine

@@ -298,7 +298,7 @@ async def test_run_takes_stdin_from_a_file(busybox: TestContainer, tmp_path: Pat
         os.close(fd)
         assert (await target.run(["cat"], stdin=b"bytes")).stdout == b"bytes"
         for wrong in ({"stdin": rind.PIPE}, {"stdin": b"x", "input": b"y"}):
-            with pytest.raises(ValueError, match="give one of them"):
+            with pytest.raises(ValueError, match="nor be combined with input"):
                 await target.run(["cat"], **wrong)
 
 

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
     from rind.cli.options import Options
-    from rind.cli.running.direct import Direct
     from rind.cli.running.invocation import Invocation
     from rind.cli.running.opening import Job, Prepared
+    from rind.execution.direct import Direct
 
 __all__ = ["run"]
 
@@ -99,7 +99,6 @@ def _text(options: Options) -> str:
 
 def _perform(options: Options) -> int:
     """Carry out an action that needs an engine; die of the signal that ended it, if any."""
-    from rind.cli.running.direct import Direct
     from rind.cli.running.opening import Job, prepare, start
     from rind.endpoint.docker_config import broken_config
 
@@ -124,8 +123,8 @@ def _perform(options: Options) -> int:
             with _answering_for(prepared) as answering:
                 serving = None
                 if prepared is not None:
-                    serving = Direct(prepared, start(prepared), deadline)
-                    if (plain := serving.run()) is not None:
+                    serving = prepared, start(prepared, deadline)
+                    if (plain := serving[1].run()) is not None:
                         return plain
                 invocation, status = _in_event_loop(job, serving, relay, answering)
         finally:
@@ -157,7 +156,7 @@ def _show(job: Job) -> None:
 
 def _in_event_loop(
     job: Job,
-    serving: Direct | None,
+    serving: tuple[Prepared, Direct] | None,
     relay: Relay,
     answering: _Answering,
 ) -> tuple[Invocation, int]:
@@ -169,7 +168,7 @@ def _in_event_loop(
 
     invocation = Invocation(job)
     if serving is not None:
-        invocation.go_on_with(serving)
+        invocation.go_on_with(*serving)
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
         loop.set_exception_handler(_told_by_loop)

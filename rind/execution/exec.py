@@ -118,6 +118,7 @@ class Exec:
         stream: HijackedStream,
         incoming: Incoming,
         tree: Tree,
+        requested: float,
         size: tuple[int, int] | None,
         leaving: Leaving,
     ) -> None:
@@ -139,26 +140,22 @@ class Exec:
         self.inward = inward(config)
         self._ended = False
         self._closing: asyncio.Task[None] | None = None
+        # From here on it is watched over until it is left.
+        session.open.add(self)
+        self._tasks.spawn(self._hold_leash(requested))
+        self._tasks.spawn(self._receiver.save_the_rest())
 
     def __repr__(self) -> str:
         settled = self._inspector.settled
         state = "running" if settled is None else f"ended with {settled.exit_code}"
         return f"<Exec {self.exec_id[:12]} in {self.container.name}: {state}>"
 
-    def watch(self, requested: float) -> None:
-        """Watch over the command that has just started, until it is left.
-
-        Args:
-            requested: when its start was requested, by :func:`time.monotonic`.
-        """
-        self._session.open.add(self)
-        self._tasks.spawn(self._hold_leash(requested))
-        self._tasks.spawn(self._receiver.save_the_rest())
-
     def detach(self) -> None:
         """Leave the command alone when its context is left.
 
-        execution.detach()
+            execution.detach()
+
+        Idempotent.
         """
         self.leaving = Leaving("detach")
 

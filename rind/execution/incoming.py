@@ -1,7 +1,7 @@
 """The output of one exec instance as it arrives: bytes in, parts out. Sans I/O.
 
 Goal: everything that is decided about received bytes stands here once. Two pumps feed it: one
-without an event loop, for commands that stay simple (:mod:`rind.cli.running.direct`), and one in an
+without an event loop, for commands that stay simple (:mod:`rind.execution.direct`), and one in an
 event loop (:mod:`rind.execution.receiver`), which can take over from the first at any byte.
 
 Plan: :meth:`Incoming.feed` decodes frames, removes Podman's own messages, and maps paths. The parts

@@ -79,17 +79,16 @@ async def open_exec(  # noqa: PLR0913 # a start has as many sides
             is_podman=engine.dialect.is_podman,
             rewriters=outward(config),
         )
-        command = Exec(
+        return Exec(
             *(session, container, config),
             exec_id=exec_id,
             stream=stream,
             incoming=incoming,
             tree=tree,
+            requested=begun.requested if begun else requested,
             size=size,
             leaving=leaving or Leaving(),
         )
-        command.watch(begun.requested if begun else requested)
-        return command
 
     try:
         opened = await _opened(asyncio.create_task(open_it()), session, tree)

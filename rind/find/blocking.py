@@ -15,6 +15,7 @@ from rind.base.records import replace
 from rind.engine.engine import Engine
 from rind.errors import RindError
 from rind.execution.begin import Begun, create, new_cookie, start_detached
+from rind.execution.direct import Direct
 from rind.find.caller import find_caller
 from rind.find.finder import Finder
 from rind.find.resolve import settle
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from rind.decide.profile import Profile
     from rind.decide.selection import Selected, Wanted
     from rind.endpoint.endpoint import Endpoint
-    from rind.model import Container, ExecConfig, ExecState
+    from rind.execution.local import Local
+    from rind.model import Container, ExecConfig
 
 __all__ = ["EarlyClient"]
 
@@ -107,11 +109,12 @@ class EarlyClient:
         there, container = finish(self._finder.reach(selected.container, self._connect))
         return there or self, replace(selected, container=container)
 
-    async def _connect(self, endpoint: Endpoint) -> EarlyClient:
+    async def _connect(self, endpoint: Endpoint) -> tuple[EarlyClient, Engine]:
         if endpoint.url not in self._nodes:
             may_ask = self.engine.may_ask
             self._nodes[endpoint.url] = EarlyClient(endpoint, self.environ, may_ask=may_ask)
-        return self._nodes[endpoint.url]
+        client = self._nodes[endpoint.url]
+        return client, client.engine
 
     def running(self, labels: Sequence[str] = ()) -> list[Container]:
         """List the running containers that have all of ``labels``: ``KEY`` or ``KEY=value``.
@@ -154,13 +157,18 @@ class EarlyClient:
         asking = self.engine.send_start(self._carrier, exec_id, tty=tty, size=size)
         return Begun(exec_id, cookie, finish(asking), requested)
 
-    def inspect(self, exec_id: str, deadline: Deadline) -> ExecState:
-        """Return an exec instance's state.
-
-        Raises:
-            EngineError: the engine failed, or did not answer in time.
-        """
-        return finish(self.engine.inspect_exec(exec_id, deadline))
+    def serve(
+        self,
+        begun: Begun,
+        container: Container,
+        config: ExecConfig,
+        *,
+        local: Local,
+        deadline: Deadline,
+    ) -> Direct:
+        """Return what moves a started command's bytes as long as that is simple."""
+        engine = self.engine
+        return Direct(begun, config, container.name, engine=engine, local=local, deadline=deadline)
 
     def end(self, exec_id: str, cookie: str, container: Container, config: ExecConfig) -> bool:
         """Kill a command whose start was requested, when no event loop can be had to do it.

@@ -37,7 +37,7 @@ from rind.model import DEV_FOLDER
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
-    from typing import Protocol, TypeVar
+    from typing import TypeVar
 
     from rind.decide.selection import Narrowed, Wanted
     from rind.endpoint.endpoint import Endpoint
@@ -45,14 +45,7 @@ if TYPE_CHECKING:
     from rind.find.elsewhere import Elsewhere
     from rind.model import Caller, Container
 
-    class Connected(Protocol):
-        """A client of another engine."""
-
-        @property
-        def engine(self) -> Engine:
-            """The engine, open."""
-
-    C = TypeVar("C", bound=Connected)
+    C = TypeVar("C")
 
 __all__ = ["Finder"]
 
@@ -185,13 +178,13 @@ class Finder:
             raise SelectionError(f"{starting[0].title} has the state {starting[0].status}")
 
     async def reach(
-        self, container: Container, connect: Callable[[Endpoint], Awaitable[C]]
+        self, container: Container, connect: Callable[[Endpoint], Awaitable[tuple[C, Engine]]]
     ) -> tuple[C | None, Container]:
         """Return a running container as its engine has it now, and a client of that engine.
 
         Args:
             container: as it was found. Only a swarm's task may be on another engine.
-            connect: connects to the engine of a node.
+            connect: connects to the engine of a node; returns a client and the open engine.
 
         Returns:
             The client, None for the engine here; and the container.
@@ -212,8 +205,8 @@ class Finder:
 
         node, endpoint = await self.elsewhere.way(container)
         with at_node(node, container):
-            client = await connect(endpoint)
-            found = await seen_there(client.engine, container, node, endpoint)
+            client, engine = await connect(endpoint)
+            found = await seen_there(engine, container, node, endpoint)
         return client, require_running(found)
 
     async def _find_here(self, wanted: Wanted) -> Selected:

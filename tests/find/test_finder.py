@@ -6,15 +6,13 @@ The decisions are in decide/; what a client makes of this is in test_client.py.
 import pytest
 from conftest import TestContainer
 
-from rind.decide.plan import Command
-from rind.decide.profile import Profile
 from rind.decide.selection import Wanted
 from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.errors import SelectionError
 from rind.find.caller import find_caller
 from rind.find.finder import Finder
-from rind.find.resolve import is_elsewhere, profile_of, settle
+from rind.find.resolve import is_elsewhere
 from rind.transport.dial import PlainDialer
 from rind.transport.sockets import SocketCarrier
 from rind.transport.wire import BlockingWire, finish
@@ -38,11 +36,6 @@ def test_nothing_waits_for_an_event_loop(busybox: TestContainer) -> None:
         candidates = finish(finder.containers(wanted))
         assert [one.id for one in candidates] == [selected.container.id]
     assert not is_elsewhere(selected.container, caller)
-    profile = profile_of(selected.container, busybox.label)
-    command = Command(argv=["pwd"], env_defaults={"HOME": "/x", "LANG": "C"}, workdir="tmp")
-    config = finish(settle(engine, command, selected.container, profile, caller))
-    assert (config.argv, config.workdir) == (["pwd"], "/tmp")
-    assert "LANG=C" in config.env
 
 
 def test_what_is_not_there_is_told(busybox: TestContainer) -> None:
@@ -52,12 +45,3 @@ def test_what_is_not_there_is_told(busybox: TestContainer) -> None:
         finish(finder.find(Wanted(container="none")))
     with pytest.raises(SelectionError, match=r"has the label rind\.none"):
         finish(finder.find(Wanted(label="rind.none")))
-
-
-def test_a_label_that_is_wrong_names_its_container(busybox: TestContainer) -> None:
-    engine, caller = opened(busybox), find_caller({}, busybox.engine.host)
-    finder = Finder(engine, caller, {})
-    container = finish(finder.find(Wanted(label=busybox.label))).container
-    assert profile_of(container, "rind.none") == Profile()
-    with pytest.raises(SelectionError, match=f"{busybox.name}: unknown label"):
-        profile_of(container, busybox.label.rpartition(".")[0])

@@ -24,7 +24,7 @@ from rind.cli.translate import command_from, docker_words, endpoint_from, wanted
 from rind.client import client_at, continued
 from rind.decide.selection import AmbiguousError, Selected, require_running
 from rind.errors import ExitStatus, OutputMissing, RindError, StartError
-from rind.terminal.local import Local
+from rind.execution.local import Local
 from rind.terminal.standard import STDERR_FD, local_window_size
 from rind.terminal.tty import is_raw, is_terminal
 
@@ -32,13 +32,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-    from rind.cli.running.direct import Direct
     from rind.cli.running.fanout import Fanout
-    from rind.cli.running.opening import Job
+    from rind.cli.running.opening import Job, Prepared
     from rind.cli.running.supervisor import Serve, Start
     from rind.client import Client
     from rind.decide.plan import Command
     from rind.decide.selection import Wanted
+    from rind.execution.direct import Direct
     from rind.execution.exec import Exec
     from rind.model import Container, ExecConfig
     from rind.target import Target
@@ -81,11 +81,11 @@ class Invocation:
         # The status after a signal or the time limit, unless the command has one of its own.
         self._status: int | None = None
 
-    def go_on_with(self, serving: Direct) -> None:
+    def go_on_with(self, prepared: Prepared, serving: Direct) -> None:
         """Make :meth:`run` take over a command that was served without an event loop."""
-        name = serving.prepared.selected.container.name
+        name = prepared.selected.container.name
         self._running = supervisor = self._supervisor(name, has_begun=True)
-        self._go_on = partial(self._serve_begun, supervisor, serving)
+        self._go_on = partial(self._serve_begun, supervisor, prepared, serving)
 
     async def run(self) -> int:
         """Run what the options ask for; return the exit status.
@@ -212,8 +212,10 @@ class Invocation:
             tells_leash=options.verbosity > 0,
         )
 
-    async def _serve_begun(self, supervisor: Supervisor, serving: Direct) -> int:
-        prepared, begun = serving.prepared, serving.handed_over()
+    async def _serve_begun(
+        self, supervisor: Supervisor, prepared: Prepared, serving: Direct
+    ) -> int:
+        begun = serving.handed_over()
         async with continued(prepared.early) as client:
             target = client.target(prepared.selected.container, self._options.label)
             start = partial(target.execute, prepared.config, prepared.size, begun)

@@ -13,6 +13,7 @@ from rind.cli.translate import command_from, described, docker_words, endpoint_f
 from rind.decide.selection import AmbiguousError
 from rind.endpoint.docker_config import docker_setting
 from rind.errors import ExitStatus, RindError, StartError
+from rind.execution.local import Local
 from rind.find.blocking import EarlyClient
 from rind.find.resolve import is_elsewhere, profile_of
 from rind.terminal.detach_keys import parse_keys
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from rind.cli.options import Options
     from rind.decide.profile import Profile
     from rind.decide.selection import Selected
-    from rind.execution.begin import Begun
+    from rind.execution.direct import Direct
     from rind.model import Caller, Container, ExecConfig
 
 __all__ = [
@@ -134,8 +135,11 @@ def prepare(job: Job) -> Prepared | None:
     return Prepared(early, selected, config, exec_id, cookie, size, detach_keys, docker)
 
 
-def start(prepared: Prepared) -> Begun:
+def start(prepared: Prepared, deadline: Deadline) -> Direct:
     """Request the start of a command, with the local terminal in raw mode if it has a TTY.
+
+    Returns:
+        What serves the command as long as that needs no event loop.
 
     Raises:
         EngineError: the request could not be sent.
@@ -144,7 +148,10 @@ def start(prepared: Prepared) -> Begun:
     if config.tty and config.stdin and is_terminal(STDIN_FD):
         # From here on, typed characters are for the command, and must not be echoed.
         raw_mode(STDIN_FD).begin()
-    return prepared.early.start(prepared.exec_id, prepared.cookie, tty=config.tty, size=size)
+    early, container = prepared.early, prepared.selected.container
+    begun = early.start(prepared.exec_id, prepared.cookie, tty=config.tty, size=size)
+    local = Local(tty=config.tty, detach_keys=prepared.detach_keys)
+    return early.serve(begun, container, config, local=local, deadline=deadline)
 
 
 def wanted_keys(options: Options, env: Mapping[str, str]) -> bytes:

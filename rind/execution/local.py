@@ -1,6 +1,6 @@
 """Our side of a command's streams: stdin, stdout, stderr and the terminal.
 
-It is used by the pump that has no event loop (:mod:`rind.cli.running.direct`), by the one in an
+It is used by the pump that has no event loop (:mod:`rind.execution.direct`), by the one in an
 event loop (:mod:`rind.attach`), and handed over from the first to the second: so no byte and no
 failure is lost in between.
 """

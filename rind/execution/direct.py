@@ -9,7 +9,7 @@ needs no waiting. Once the output has ended, ask for the exit status, and leave.
 for the event loop's pumps (:mod:`rind.attach`), which take over at any byte: a signal, the time
 limit, the moment at which the leash is due, output or input that is not taken at once, an answer
 that is no plain success. What was received and not written, or read and not sent, goes with it
-(:class:`~rind.execution.begin.Begun`, :class:`~rind.terminal.local.Local`).
+(:class:`~rind.execution.begin.Begun`, :class:`~rind.execution.local.Local`).
 
 The decisions about received bytes are those of :mod:`rind.execution.incoming`, as in an event loop.
 """
@@ -27,14 +27,14 @@ from rind.base.deadline import Deadline
 from rind.base.records import replace
 from rind.errors import Broken, RindError
 from rind.execution.incoming import Incoming, plain_status
+from rind.execution.local import resume, stop
 from rind.terminal.descriptors import Source
-from rind.terminal.local import Local, resume, stop
 from rind.terminal.standard import STDIN_FD
 from rind.terminal.tty import is_terminal, raw_mode, restore_terminals
 from rind.transport.carrier import WrongAnswer
 from rind.transport.frames import SYSTEM_ERROR
 from rind.transport.http import Response
-from rind.transport.wire import READ_SIZE, BlockingWire
+from rind.transport.wire import READ_SIZE, BlockingWire, finish
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,9 +42,10 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any, Final
 
-    from rind.cli.running.opening import Prepared
+    from rind.engine.engine import Engine
     from rind.execution.begin import Begun
-    from rind.model import ExecState
+    from rind.execution.local import Local
+    from rind.model import ExecConfig, ExecState
     from rind.transport.carrier import Connection
 
 __all__ = ["Direct"]
@@ -72,26 +73,32 @@ class Direct:
     """One command whose start was requested.
 
     Args:
-        prepared: the command.
         begun: its start, over a wire that blocks.
-        deadline: the time limit of the run.
-
-    Attributes:
-        prepared: the command.
+        config: the command.
+        container: the name of its container.
+        engine: the engine, open; over a carrier that blocks.
         local: our side of the streams.
+        deadline: the time limit of the run.
     """
 
-    def __init__(self, prepared: Prepared, begun: Begun, deadline: Deadline) -> None:
-        config = prepared.config
-        self.prepared = prepared
-        self.local = Local(tty=config.tty, detach_keys=prepared.detach_keys)
+    def __init__(  # noqa: PLR0913 # as many as it has collaborators
+        self,
+        begun: Begun,
+        config: ExecConfig,
+        container: str,
+        *,
+        engine: Engine,
+        local: Local,
+        deadline: Deadline,
+    ) -> None:
+        self.local = local
         self._begun = begun
         self._config = config
-        self._early = prepared.early
-        self._container = prepared.selected.container.name
+        self._container = container
+        self._engine = engine
         self._deadline = deadline
         self._until = begun.requested + AT_MOST
-        self._incoming = Incoming(self._container, tty=config.tty)
+        self._incoming = Incoming(container, tty=config.tty)
         self._response = Response()
         self._head = b""
         self._is_upgraded = False
@@ -128,13 +135,13 @@ class Direct:
 
     def handed_over(self) -> Begun:
         """Return the start as the event loop's pumps go on with it."""
-        connection = self._connection
-        if connection is None:
+        connection, wire = self._connection, self._begun.wire
+        if connection is None or wire is None:
             return self._begun
         if not self._is_upgraded:
-            wire = BlockingWire(connection.sock, Deadline(self._early.engine.timeout))
-            wire.unread(self._head)
-            return replace(self._begun, wire=wire)
+            again = BlockingWire(connection.sock, wire.deadline)
+            again.unread(self._head)
+            return replace(self._begun, wire=again)
         return replace(
             self._begun,
             wire=None,
@@ -148,7 +155,7 @@ class Direct:
         )
 
     def _is_simple(self) -> bool:
-        config, dialect = self._config, self._early.engine.dialect
+        config, dialect = self._config, self._engine.dialect
         wire = self._begun.wire
         if config.mapped or dialect.is_podman or self._events == 0:
             return False
@@ -328,6 +335,6 @@ class Direct:
     def _inspect(self) -> ExecState | None:
         """Return the exec instance's state; None if the engine does not answer soon."""
         try:
-            return self._early.inspect(self._begun.exec_id, Deadline(QUICK))
+            return finish(self._engine.inspect_exec(self._begun.exec_id, Deadline(QUICK)))
         except RindError:
             return None

@@ -1,0 +1,49 @@
+"""Our stdout and stderr, as pipes that are full or closed; with a terminal, see test_attach.py."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from rind.execution.local import Output
+from rind.transport.frames import STDERR, STDOUT
+
+
+@pytest.fixture
+def pipes(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[int, int]]:
+    """Replace stdout and stderr by pipes; yield their reading ends."""
+    out, stdout = os.pipe()
+    err, stderr = os.pipe()
+    monkeypatch.setattr("rind.execution.local.STDOUT_FD", stdout)
+    monkeypatch.setattr("rind.execution.local.STDERR_FD", stderr)
+    yield {STDOUT: out, STDERR: err}
+    for fd in (out, stdout, err, stderr):
+        try:
+            os.close(fd)
+        except OSError:
+            continue
+
+
+async def test_a_full_pipe_gets_the_rest_later(pipes: dict[int, int]) -> None:
+    output = Output(None)
+    data = bytes(range(256)) * 400
+    assert not output.take([(STDOUT, memoryview(data)), (STDERR, memoryview(b"after"))])
+    seen = os.read(pipes[STDOUT], 2**16)
+    await output.flush()
+    seen += os.read(pipes[STDOUT], 2**16)
+    output.close()
+    assert seen == data
+    assert os.read(pipes[STDERR], 99) == b"after"
+
+
+def test_of_a_closed_stdout_stderr_goes_on(pipes: dict[int, int]) -> None:
+    output = Output(None)
+    heard: list[str] = []
+    output.on_stdout_failed = lambda: heard.append("failed")
+    os.close(pipes[STDOUT])
+    assert output.take([(STDOUT, memoryview(b"x")), (STDERR, memoryview(b"still"))])
+    assert isinstance(output.failure, BrokenPipeError)
+    assert output.stdout_failed
+    assert heard == ["failed"]
+    assert os.read(pipes[STDERR], 99) == b"still"
+    output.close()
