@@ -28,7 +28,6 @@ A message is one line, composed where the error is raised, without the leading `
 
 from __future__ import annotations
 
-import shlex
 from enum import IntEnum
 
 from rind.base.quoting import printable
@@ -160,6 +159,8 @@ class CommandError(RindError):
         container: str = "",
     ) -> None:
         where = f" in {container}" if container else ""
+        import shlex
+
         super().__init__(f"{shlex.join(argv)} {how}{where}")
         self.argv = list(argv)
         self.stdout = stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from rind.base.light import pattern
 from rind.base.records import dataclass, field
 
 TYPE_CHECKING = False
@@ -51,7 +52,7 @@ STACK: Final = "com.docker.stack.namespace"
 """The label that names the stack that a service belongs to (docker CLI, compose/convert)."""
 
 
-INDEX: Final = re.compile("[1-9][0-9]{0,8}")
+INDEX: Final = pattern("[1-9][0-9]{0,8}")
 """A replica's number, in the form that ``--index`` accepts."""
 
 FULL_ID: Final = "[0-9a-f]{64}"
@@ -61,7 +62,7 @@ NAME: Final = "[a-zA-Z0-9][a-zA-Z0-9_.-]*"
 """The names of containers and other objects (moby, names.RestrictedNamePattern). Also matches IDs,
 which are hexadecimal."""
 
-_NODE_ID: Final = re.compile("[0-9a-z]{25}")
+_NODE_ID: Final = pattern("[0-9a-z]{25}")
 
 MOST_PATH: Final = 4096
 """Bytes: Linux's PATH_MAX."""

@@ -6,7 +6,6 @@ Rind's hints contain names of containers, services and projects, which other peo
 from __future__ import annotations
 
 import re
-import shlex
 
 __all__ = ["printable", "quoted"]
 
@@ -29,6 +28,8 @@ def quoted(word: str) -> str:
     "'web; rm -r ~'"
     """
     if word.isprintable():
+        import shlex
+
         text = re.sub("(?<= ) ", "'' ", shlex.quote(word))
         # zsh would replace an unquoted =ls by the path of ls.
         return f"'{text}'" if text.startswith("=") else text

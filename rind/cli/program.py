@@ -10,12 +10,12 @@ import errno
 import gc
 import os
 import select
-import signal
 import sys
 from contextlib import contextmanager, suppress
 
 from rind import __version__
 from rind.base.deadline import Deadline
+from rind.base.light import signal
 from rind.base.records import replace
 from rind.cli.parser import parse, parse_shim
 from rind.cli.running.signals import Relay, die_of, handling_signals, say

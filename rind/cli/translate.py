@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 from rind.cli.parser import LONG
 from rind.decide.plan import BUILTINS, Command
 from rind.decide.selection import Wanted
@@ -111,6 +109,8 @@ def _hint(options: Options) -> str:
 
 def described(options: Options, profile: Profile) -> str:
     """Return the command as the user typed it, else the default from the container's labels."""
+    import shlex
+
     script = [] if options.script is None else ["-c", options.script]
     shell = options.shell or profile.shell
     return shlex.join([*script, *options.command]) or profile.command or shell

@@ -11,12 +11,13 @@ Their ``userEnvProbe``, which starts a login shell for each command, is not supp
 from __future__ import annotations
 
 import json
-import re
 
+from rind.base.light import pattern
 from rind.errors import SelectionError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
     from collections.abc import Mapping
     from typing import Any, Final
 
@@ -24,7 +25,7 @@ __all__ = ["METADATA", "read_metadata", "substituted"]
 
 METADATA: Final = "devcontainer.metadata"
 
-_REFERENCE: Final = re.compile(
+_REFERENCE: Final = pattern(
     r"\$\{(?:(?P<of>localEnv|containerEnv|env):(?P<name>[^}:]+)(?::(?P<default>[^}]*))?"
     r"|(?P<side>local|container)WorkspaceFolder(?P<base>Basename)?)\}"
 )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 from functools import partial
 
+from rind.base.light import pattern
 from rind.base.records import dataclass, field
 from rind.decide.pre_step import PreStep, flaw, wrap, wrap_script
 from rind.decide.workdir import container_path, joined
@@ -49,10 +49,10 @@ if TYPE_CHECKING:
 _AUTO: Final = "auto"
 _HOST: Final = "host"
 
-_LOGIN: Final = re.compile(r"[\w@.-]{1,64}")
+_LOGIN: Final = pattern(r"[\w@.-]{1,64}")
 """A user's name that is safe in shell text; any other is not passed on."""
 
-_WORDS: Final = re.compile(r"[\w@%+:,./-]+( +[\w@%+=:,./-]+)*")
+_WORDS: Final = pattern(r"[\w@%+:,./-]+( +[\w@%+=:,./-]+)*")
 """Words between spaces, without shell syntax. The first has no ``=``, so it is no assignment."""
 
 

@@ -33,7 +33,6 @@ or quoted. The script must run in dash, busybox ash and bash, so:
 from __future__ import annotations
 
 import re
-import shlex
 
 from rind.base.records import dataclass
 from rind.decide.environment import IS_BASH, KEEP
@@ -205,6 +204,8 @@ def wrap(argv: Sequence[str], step: PreStep) -> list[str]:
     """
     if not _is_needed(step):
         return _checked(argv)
+    import shlex
+
     hint = shlex.quote(f" ({step.hint})" if step.hint else "")
     execute = _EXEC.replace("RIND_NAME", _name(step)).replace("RIND_HINT", hint)
     return _checked([*_wrapper(step, execute, restores=True), *argv])

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import re
 
+from rind.base.light import pattern
 from rind.base.records import dataclass, field
 from rind.errors import SelectionError
 from rind.model import DEV_FOLDER
@@ -35,7 +36,7 @@ __all__ = ["DEFAULT_LABEL", "DEFAULT_SHELL", "Profile", "read_profile"]
 DEFAULT_LABEL: Final = "app.rind"
 DEFAULT_SHELL: Final = "/bin/sh"
 
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_CONTROL: Final = pattern(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 """Control characters except tab, newline and carriage return."""
 
 _PLAIN: Final = ("shell", "user", "workdir", "command", "pass-env", "map-paths")

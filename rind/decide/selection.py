@@ -33,9 +33,9 @@ image can claim any folder, so the working directory selects only among containe
 
 from __future__ import annotations
 
-import re
 from itertools import combinations
 
+from rind.base.light import pattern
 from rind.base.quoting import quoted
 from rind.base.records import dataclass, replace
 from rind.decide.nearness import around, deepest, depth, is_of_another_project, nearest, nearness
@@ -75,7 +75,7 @@ __all__ = [
 MOST_NAMED: Final = 5
 """The most containers that an error names, to stay on one readable line."""
 
-_NUMBER: Final = re.compile(r"(?<![^-_.])([0-9]{1,9})(?![^-_.@])")
+_NUMBER: Final = pattern(r"(?<![^-_.])([0-9]{1,9})(?![^-_.@])")
 """A number that is a whole part of a name, between hyphens, underscores or dots."""
 
 _REMEDIES: Final = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from rind.base.light import pattern
 from rind.base.quoting import quoted
 from rind.decide.pre_step import NOT_STARTED
 from rind.errors import ExitStatus, StartError
@@ -17,37 +18,37 @@ __all__ = ["LONGEST", "failure_in_output", "is_podman_failure", "not_started", "
 
 # The engine's text around the runtime's own message (seen on 20.10, 26.1 and 28.5, and on Podman
 # 4.3 and 5.8).
-_NOISE: Final = re.compile(
+_NOISE: Final = pattern(
     r"OCI runtime exec failed: |exec failed: |unable to start container process: "
     r"|container_linux\.go:\d+: starting container process caused: |: unknown\Z"
     r"|\AError: (?:runc|crun): |: OCI (?:runtime|permission) [^\n]*|\nError: read unixpacket .*",
     re.DOTALL,
 )
-_PODMAN_FAILURE: Final = re.compile(
+_PODMAN_FAILURE: Final = pattern(
     r"Error: [^\n]*\bOCI (?:runtime|permission)|Error: (?:runc|crun): exec "
 )
 """The beginning of Podman's message that a command was not started."""
 LONGEST: Final = 1000
 """Characters of an engine's message that an error quotes."""
 
-_ID: Final = re.compile(rf"\b{FULL_ID}\b")
+_ID: Final = pattern(rf"\b{FULL_ID}\b")
 """A container's ID, which the engine names in a message about a paused or restarting one."""
 
-_NOT_FOUND: Final = re.compile(
+_NOT_FOUND: Final = pattern(
     r"executable file not found|no such file or directory|not a directory", re.IGNORECASE
 )
-_NOT_EXECUTABLE: Final = re.compile(
+_NOT_EXECUTABLE: Final = pattern(
     r"permission denied|exec format error|is a directory|argument list too long", re.IGNORECASE
 )
-_PROGRAM: Final = re.compile(r'exec: "(?P<word>.*?)": (?:stat .*: )?(?P<why>.*)', re.DOTALL)
+_PROGRAM: Final = pattern(r'exec: "(?P<word>.*?)": (?:stat .*: )?(?P<why>.*)', re.DOTALL)
 _REASONS: Final = {
     "executable file not found in $PATH": "not found in the PATH of {}, where no pre-step ran",
     "no such file or directory": "not found",
 }
-_FOLDER: Final = re.compile(
+_FOLDER: Final = pattern(
     r'chdir to cwd \("(?P<folder>.*)"\) set in config\.json failed: (?P<why>.*)', re.DOTALL
 )
-_NOT_THE_COMMAND: Final = re.compile(
+_NOT_THE_COMMAND: Final = pattern(
     r"unable to find user|unable to find group|no matching entries|chdir to cwd", re.IGNORECASE
 )
 """Failures of the user, the group or the working directory."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 
+from rind.base.light import pattern, socket
 from rind.base.records import dataclass
 
 TYPE_CHECKING = False
@@ -38,13 +38,13 @@ _HIGHEST_PORT: Final = 65535
 _LONGEST_PATH: Final = 107
 """Most bytes of a socket's path: Linux's sockaddr_un (unix(7)) holds these and a NUL."""
 
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_PLACE: Final = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([^:]*))?")
-_PORT: Final = re.compile(r"0*([1-9][0-9]{0,4})")
-_NAME: Final = re.compile(r"(?=.{1,254}\Z)[\w-]{1,63}(\.[\w-]{1,63})*\.?")
+_SCHEME: Final = pattern(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_PLACE: Final = pattern(r"(\[[^\]]*\]|[^:]*)(?::([^:]*))?")
+_PORT: Final = pattern(r"0*([1-9][0-9]{0,4})")
+_NAME: Final = pattern(r"(?=.{1,254}\Z)[\w-]{1,63}(\.[\w-]{1,63})*\.?")
 """A host name (RFC 1035, 2.3.4). It may have underscores, as Compose services do, and letters of
 other scripts, which the resolver accepts or refuses."""
-_IPV6: Final = re.compile(r"\[([0-9A-Fa-f:.]+)(%[\w.-]+)?\]")
+_IPV6: Final = pattern(r"\[([0-9A-Fa-f:.]+)(%[\w.-]+)?\]")
 _USER: Final = r"[A-Za-z0-9_.+][A-Za-z0-9_.+-]*"
 """A user name that is safe in a shell, as ssh may use one (ssh_config(5), ProxyCommand's %r)."""
 _FORWARDED: Final = r"(/[A-Za-z0-9_.@+,=-]+)+"

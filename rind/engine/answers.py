@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 
+from rind.base.light import pattern
 from rind.base.quoting import printable
 from rind.model import (
     COMPOSE,
@@ -68,8 +69,8 @@ MOST_FILES: Final = 16
 
 MOST_PID: Final = 2**31
 
-_ID: Final = re.compile(FULL_ID)
-_PID: Final = re.compile("[0-9]{1,10}")
+_ID: Final = pattern(FULL_ID)
+_PID: Final = pattern("[0-9]{1,10}")
 _SHORT_ID: Final = 12
 """Digits of a short ID, as docker prints it."""
 

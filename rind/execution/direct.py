@@ -18,12 +18,11 @@ from __future__ import annotations
 
 import os
 import select
-import signal
-import socket
 import time
 from contextlib import contextmanager, suppress
 
 from rind.base.deadline import Deadline
+from rind.base.light import signal, socket
 from rind.base.records import replace
 from rind.errors import Broken, RindError
 from rind.execution.incoming import Incoming, plain_status

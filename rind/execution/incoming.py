@@ -18,9 +18,9 @@ removed too.
 
 from __future__ import annotations
 
-import re
 from collections import deque
 
+from rind.base.light import pattern
 from rind.decide.start_failure import LONGEST, failure_in_output, is_podman_failure, start_failure
 from rind.errors import Broken, ExitStatus, Lost, OutputMissing
 from rind.transport.frames import STDERR, STDOUT, SYSTEM_ERROR, FrameDecoder
@@ -43,7 +43,7 @@ KILLED: Final = ExitStatus.SIGNALLED + 9
 MOST_REASON: Final = 64 * 1024
 """Bytes of an engine's reason for a failed start; usually it is one line."""
 
-_NOISE: Final = re.compile(
+_NOISE: Final = pattern(
     rb"Error: (read|write) unixpacket @->[^\n]*/attach: (?:read|write): "
     rb"(?:connection reset by peer|broken pipe)\n"
 )

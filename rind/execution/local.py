@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 from contextlib import suppress
 
+from rind.base.light import signal
 from rind.terminal.descriptors import Sink
 from rind.terminal.detach_keys import DetachKeys
 from rind.terminal.standard import STDERR_FD, STDIN_FD, STDOUT_FD

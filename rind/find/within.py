@@ -7,9 +7,7 @@ two. A folder outside of them gets no name here, even if the container has one o
 
 from __future__ import annotations
 
-import re
-import socket
-
+from rind.base.light import pattern, socket
 from rind.decide.workdir import seen_through
 from rind.model import FULL_ID
 
@@ -27,10 +25,10 @@ _MOUNTS: Final = "/proc/self/mountinfo"
 _FILES: Final = {"/etc/hostname", "/etc/hosts", "/etc/resolv.conf"}
 """What an engine mounts into each container, from a folder that has the container's ID as name."""
 
-_ID: Final = re.compile(rf"/(?:containers|overlay-containers)/({FULL_ID})/")
+_ID: Final = pattern(rf"/(?:containers|overlay-containers)/({FULL_ID})/")
 """Docker's folder, and Podman's."""
 
-_SHORT_ID: Final = re.compile("[0-9a-f]{12}")
+_SHORT_ID: Final = pattern("[0-9a-f]{12}")
 """The host name of a container that was not given another."""
 
 

@@ -19,11 +19,10 @@ from __future__ import annotations
 import errno
 import os
 import select
-import signal
-import socket
 import stat
 from contextlib import suppress
 
+from rind.base.light import signal, socket
 from rind.terminal.tty import in_foreground, signals_handled
 
 TYPE_CHECKING = False

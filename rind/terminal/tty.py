@@ -7,10 +7,9 @@ processing on, and importing it would add 100 ms to the start of every interacti
 from __future__ import annotations
 
 import os
-import signal
-import termios
-import tty
 from contextlib import contextmanager, suppress
+
+from rind.base.light import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,8 +104,9 @@ def signals_handled(
         return
 
     def take(number: int, _: object) -> None:
-        loop.call_soon_threadsafe(handlers[signal.Signals(number)])
+        loop.call_soon_threadsafe(called[number])
 
+    called = {int(number): function for number, function in handlers.items()}
     before = {number: signal.signal(number, take) for number in handlers}
     try:
         yield
@@ -143,6 +143,8 @@ class RawMode:
             # A background job that sets a terminal's attributes is stopped by this signal. Stop
             # now, before reading the attributes: in the background, they are the shell's.
             os.kill(os.getpid(), signal.SIGTTOU)
+        import termios
+
         self._saved = termios.tcgetattr(self.fd)
         _raw.append(self)
         self.resume()
@@ -155,6 +157,9 @@ class RawMode:
     def resume(self) -> None:
         """Set raw mode, for the first time or again. Idempotent."""
         # A hangup sends SIGCONT with its SIGHUP: the terminal may have no attributes any more.
+        import termios
+        import tty
+
         with suppress(termios.error):
             tty.setraw(self.fd, termios.TCSADRAIN)
 
@@ -162,6 +167,8 @@ class RawMode:
         """Restore the terminal's attributes. Idempotent."""
         # Not TCSADRAIN: if nothing reads the terminal any more, it would never return.
         # A terminal that has hung up has no attributes to restore.
+        import termios
+
         with suppress(termios.error):
             termios.tcsetattr(self.fd, termios.TCSANOW, self._saved)
 

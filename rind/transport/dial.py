@@ -5,8 +5,7 @@ Only the dialer knows the transport: requests and hijacked streams use the wires
 
 from __future__ import annotations
 
-import socket
-
+from rind.base.light import socket
 from rind.transport.carrier import Disconnected
 
 TYPE_CHECKING = False

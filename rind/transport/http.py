@@ -7,8 +7,8 @@ longer than such a request (http.client 25 ms, h11 21 ms, aiohttp 67 ms).
 from __future__ import annotations
 
 import json
-import re
 
+from rind.base.light import pattern
 from rind.transport.carrier import WrongAnswer
 
 TYPE_CHECKING = False
@@ -26,12 +26,10 @@ LONGEST_HEAD: Final = 64 * 1024
 LONGEST_LINE: Final = 1024
 """Most bytes of the line before a chunk."""
 
-_STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: ([^\0-\x1f\x7f]*))?")
-_HEADER: Final = re.compile(
-    rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\0-\x08\x0a-\x1f\x7f]*?)[ \t]*"
-)
-_CHUNK: Final = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;.*)?")
-_LENGTH: Final = re.compile(r"[0-9]{1,18}")
+_STATUS_LINE: Final = pattern(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: ([^\0-\x1f\x7f]*))?")
+_HEADER: Final = pattern(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\0-\x08\x0a-\x1f\x7f]*?)[ \t]*")
+_CHUNK: Final = pattern(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;.*)?")
+_LENGTH: Final = pattern(r"[0-9]{1,18}")
 
 _UNRESERVED: Final = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"

@@ -9,10 +9,10 @@ event loop's kind is in :mod:`rind.transport.loop_wire`. TLS runs over either ki
 from __future__ import annotations
 
 import select
-import socket
 import time
 from contextlib import nullcontext
 
+from rind.base.light import socket
 from rind.transport.carrier import Connection
 
 TYPE_CHECKING = False

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 from contextlib import contextmanager, suppress
 
+from rind.base.light import signal
 from rind.cli.report import line
 from rind.terminal.tty import restore_terminals
 
