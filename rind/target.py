@@ -265,8 +265,9 @@ class Target:
         command = Command(argv=argv, stdin=stdin != DEVNULL, **options)
         with ExitStack() as files:
             streams = streams.duplicated(files)
+            config = await self.plan(command)  # first: it may find another container
             process = await Process.start(
-                *(self._session, self.container, await self.plan(command), streams),
+                *(self._session, self.container, config, streams),
                 size=size,
                 leaving=Leaving(on_exit, kill_after),
             )
@@ -376,7 +377,8 @@ class Target:
         Raises:
             UsageError, StartError, EngineError: as :meth:`start`.
         """
-        return await start_detached(self._engine, self.container, await self.plan(command))
+        config = await self.plan(command)  # first: it may find another container
+        return await start_detached(self._engine, self.container, config)
 
     async def put(
         self,
