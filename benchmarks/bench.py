@@ -129,7 +129,7 @@ def every_question(bench: "Bench") -> "Iterator[Question]":
 def answers(options: argparse.Namespace, bench: "Bench") -> list[dict[str, object]]:
     """Answer the questions."""
     from measure import alternated, median, ratio  # noqa: PLC0415 # as above
-    from questions import crowd, echo  # noqa: PLC0415 # as above
+    from questions import competitor, crowd, echo  # noqa: PLC0415 # as above
 
     found: list[dict[str, object]] = []
     load = os.getloadavg()[0]
@@ -138,7 +138,11 @@ def answers(options: argparse.Namespace, bench: "Bench") -> list[dict[str, objec
     for question in every_question(bench):
         if options.question and question.name not in options.question:
             continue
-        with step(question.title) as progress, crowd(bench, question.crowd):
+        with (
+            step(question.title) as progress,
+            crowd(bench, question.crowd),
+            competitor(is_there=question.is_busy),
+        ):
             samples = alternated(question.runs, options.rounds or question.rounds, progress)
         ours, theirs = list(samples)[:2]
         found.append(
@@ -221,6 +225,23 @@ def furnished(version: str) -> Iterator["Bench"]:
         )
         start = ("run", "--detach", "--network", "none", "--label")
         docker(*start, "bench.step=cd /tmp", "--name", "bench-step", image, "sleep", "1000000")
-        bench = Bench(env, str(docker.program), "bench-web-1", "bench-step", str(compose))
+        env = {name: value for name, value in env.items() if not name.startswith("PYTHON")}
+        program = installed(Path(folder), env)
+        bench = Bench(env, program, str(docker.program), "bench-web-1", "bench-step", str(compose))
         with bench.clean_up:
             yield bench
+
+
+def installed(folder: Path, env: dict[str, str]) -> str:
+    """Install a wheel in an environment of its own, compiled, as users do; return the program."""
+    python = folder / "venv" / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--quiet"]
+    for command in (
+        [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", folder],
+        [sys.executable, "-m", "venv", "--without-pip", folder / "venv"],
+    ):
+        subprocess.run(command, env=env, check=True, capture_output=True, cwd=ROOT)
+    (wheel,) = folder.glob("*.whl")
+    install = [*pip, "--python", python, "install", "--compile", wheel]
+    subprocess.run(install, env=env, check=True, capture_output=True)
+    return str(python.with_name("rind"))
