@@ -236,12 +236,13 @@ def installed(folder: Path, env: dict[str, str]) -> str:
     """Install a wheel in an environment of its own, compiled, as users do; return the program."""
     python = folder / "venv" / "bin" / "python"
     pip = [sys.executable, "-m", "pip", "--quiet"]
-    for command in (
+    commands: tuple[list[str | Path], ...] = (
         [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", folder],
         [sys.executable, "-m", "venv", "--without-pip", folder / "venv"],
-    ):
+    )
+    for command in commands:
         subprocess.run(command, env=env, check=True, capture_output=True, cwd=ROOT)
     (wheel,) = folder.glob("*.whl")
-    install = [*pip, "--python", python, "install", "--compile", wheel]
+    install: list[str | Path] = [*pip, "--python", python, "install", "--compile", wheel]
     subprocess.run(install, env=env, check=True, capture_output=True)
     return str(python.with_name("rind"))
