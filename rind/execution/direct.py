@@ -24,7 +24,7 @@ from contextlib import contextmanager, suppress
 from rind.base.deadline import Deadline
 from rind.base.light import signal, socket
 from rind.base.records import replace
-from rind.errors import Broken, RindError
+from rind.errors import Broken, ExitStatus, RindError
 from rind.execution.incoming import Incoming, plain_status
 from rind.execution.local import resume, stop
 from rind.terminal.descriptors import Source
@@ -110,11 +110,7 @@ class Direct:
         self._events = int(os.environ.get(_EVENTS, "-1"))
 
     def run(self) -> int | None:
-        """Serve the command; return its exit status, or None to hand over: see :meth:`handed_over`.
-
-        Raises:
-            StartError: the command never started.
-        """
+        """Serve the command; return its exit status, or None if the event loop has to go on."""
         if not self._is_simple():
             return None
         with self._woken() as wake:
@@ -169,7 +165,8 @@ class Direct:
     @contextmanager
     def _woken(self) -> Iterator[int]:
         """Yield a descriptor that can be read once a signal was handled."""
-        wake, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        wake, woken = os.pipe()
+        os.set_blocking(woken, False)
         before: list[tuple[signal.Signals, Any]] = []
         try:
             signal.set_wakeup_fd(woken)
@@ -292,6 +289,8 @@ class Direct:
             data = self._source.read_at_once()
         except BlockingIOError:
             return True
+        except OSError:
+            return False  # the event loop's pump meets the same error
         if not data:
             if self._config.tty:
                 return False
@@ -311,25 +310,24 @@ class Direct:
 
     def _status(self, wake: int) -> int | None:
         """Return the exit status once the output has ended; None if that takes more."""
-        try:
-            self._incoming.check_end(
-                was_reset=self._was_reset, has_written=bool(self._last_written)
-            )
-        except RindError:
-            return None
         poll = select.poll()
         poll.register(wake, select.POLLIN)
         delay = POLL_FIRST
-        while True:
-            state = self._inspect()
-            if state is None or self._is_enough():
-                return None
-            if not state.running and state.exit_code is not None:
+        with suppress(RindError):  # the event loop's machinery meets it too, and can explain it
+            was_written = bool(self._last_written)
+            self._incoming.check_end(was_reset=self._was_reset, has_written=was_written)
+            while not self._is_enough():
+                state = self._inspect()
+                if state is None:
+                    return None
                 status = plain_status(state, self._incoming.last_output, self._container)
-                return status if status is not None and status <= 128 else None  # noqa: PLR2004 # a signal
-            if self._left() <= delay or poll.poll(delay * 1000):
-                return None
-            delay *= 2
+                if status is not None:
+                    return status if status <= ExitStatus.SIGNALLED else None
+                is_settled = not state.running and state.exit_code is not None
+                if is_settled or self._left() <= delay or poll.poll(delay * 1000):
+                    return None
+                delay *= 2
+        return None
 
     def _inspect(self) -> ExecState | None:
         """Return the exec instance's state; None if the engine does not answer soon."""
