@@ -417,5 +417,5 @@ def test_a_run_without_a_choice_does_not_import_the_picker(busybox: TestContaine
     run = f"{shlex.quote(sys.executable)} -X importtime -m rind true"
     child = pexpect.spawn("sh", ["-c", run], env=busybox.environ(), timeout=TIMEOUT)
     child.expect(pexpect.EOF)
-    assert b"rind.attach" in child.before
+    assert b"rind.execution.direct" in child.before
     assert b"prompt_toolkit" not in child.before
