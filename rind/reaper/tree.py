@@ -125,11 +125,12 @@ class Trees:
         leash, cookie = Leash(self.engine, container_id, user), uuid.uuid4().hex
         try:
             await leash.hold(cookie, NOT_KNOWN)
-            why = await leash.why_none()
-            await leash.release(cookie)
+            return await leash.why_none()
         except EngineError as exc:
             return str(exc)
-        return why
+        finally:
+            with suppress(EngineError):
+                await leash.release(cookie)
 
     def looks(self, container_id: str, user: str) -> Looks:
         """Return the looks that all commands of one user in one container share."""
