@@ -86,7 +86,7 @@ def test_a_worker_does_not_pass_its_own_tasks_for_all(swarm: Nodes, services: Se
     )
     done = service.rind("--list", DOCKER_HOST=swarm[1].host)
     assert (done.returncode, done.stdout.count(service.stack.encode())) == (0, 2)
-    assert "only what runs here is known" in one_line(done.stderr)
+    assert "of which only those on this node are known" in one_line(done.stderr)
     service.update("--replicas-max-per-node", "2", "--replicas", "6")
     wait_until(lambda: service.states().count("running") == 6)
     said = service.refused("true", host=swarm[1].host)
