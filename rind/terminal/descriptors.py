@@ -5,7 +5,8 @@ a terminal, it makes the shell's next read fail. Instead, by kind of descriptor:
 
     pipe, terminal   open it again through /proc, which gives us flags of our own
     socket           MSG_DONTWAIT in each call (Node and others give their children sockets)
-    regular file     plain calls: it is always ready, and epoll rejects it
+    regular file,    plain calls: it is always ready, and epoll rejects it
+    /dev/null
     anything else    wait until it is ready, then one call of at most PIPE_BUF bytes
 
 The methods that wait need an event loop, and load it; the others do without.
@@ -23,6 +24,7 @@ import stat
 from contextlib import suppress
 
 from rind.base.light import signal, socket
+from rind.terminal.standard import is_null
 from rind.terminal.tty import in_foreground, signals_handled
 
 TYPE_CHECKING = False
@@ -58,7 +60,7 @@ class _Descriptor:
         self._blocks = True
         self._owned = False
         mode = os.fstat(fd).st_mode
-        self._always_ready = stat.S_ISREG(mode)
+        self._always_ready = stat.S_ISREG(mode) or is_null(fd)
         if stat.S_ISSOCK(mode):
             self._socket = socket.socket(fileno=os.dup(fd))
             self._fd = self._socket.fileno()
