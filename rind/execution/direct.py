@@ -107,7 +107,8 @@ class Direct:
         self._last_written = b""
         self._eof_sent = False
         self._was_reset = False
-        self._events = int(os.environ.get(_EVENTS, "-1"))
+        events = os.environ.get(_EVENTS, "")
+        self._events = int(events) if events.isdecimal() else -1
 
     def run(self) -> int | None:
         """Serve the command; return its exit status, or None if the event loop has to go on."""
