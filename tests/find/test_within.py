@@ -123,10 +123,10 @@ def test_what_tells_the_own_container(
         "containers/\n"
     )
     monkeypatch.setattr("rind.find.within._MOUNTS", str(mounts))
-    monkeypatch.setattr("socket.gethostname", lambda: "box")
+    monkeypatch.setattr("rind.find.within.socket.gethostname", lambda: "box")
     assert own_id() == found
     mounts.unlink()
     assert own_id() == ""
     mounts.write_text("")
-    monkeypatch.setattr("socket.gethostname", lambda: ID[:12])
+    monkeypatch.setattr("rind.find.within.socket.gethostname", lambda: ID[:12])
     assert own_id() == ID[:12]
