@@ -246,19 +246,6 @@ def test_version_help_and_manual_are_printed() -> None:
     assert done.stdout.startswith(".TH RIND 1 ")
 
 
-def test_an_ordinary_run_imports_no_slow_library(busybox: TestContainer) -> None:
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "rind", "-T", "true"],
-        env=busybox.environ(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=True,
-    )
-    assert b"asyncio" in done.stderr
-    for slow in (b"aiodocker", b"prompt_toolkit", b"argparse", b"tarfile"):
-        assert slow not in done.stderr
-
-
 @pytest.mark.parametrize(
     "args",
     [
