@@ -59,7 +59,8 @@ class Streams:
             is_constant = isinstance(stream, int) and stream in constants
             is_bytes = name == "stdin" and isinstance(stream, bytes)
             if not (is_constant or is_bytes or has_fileno(stream)):
-                raise ValueError(f"{name} must be {words}, a file or a descriptor, not {stream!r}")
+                what = f"{words}, a file or a descriptor"
+                raise ValueError(f"{name} must be {what}, but is {stream!r}")
         check_encoding(self.encoding or UTF_8, self.errors)
 
     def duplicated(self, stack: ExitStack) -> Streams:
