@@ -330,11 +330,12 @@ def test_a_command_that_handles_the_signal_ends_as_it_likes(container: TestConta
         assert ended(process) == 5
 
 
-def test_sigusr1_is_only_handed_on(container: TestContainer) -> None:
+@pytest.mark.parametrize("events", ["", "0"], ids=["direct", "event loop"])
+def test_sigusr1_is_only_forwarded(container: TestContainer, events: str) -> None:
     script = "trap 'echo got' USR1; echo ready; while :; do sleep 0.1; done"
     with subprocess.Popen(
         [RIND, "--kill-after", "0.2", "-c", script],
-        env=container.environ(),
+        env=container.environ(_RIND_EVENTS=events),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
     ) as process:

@@ -58,6 +58,7 @@ class Supervisor:
         self._ending: asyncio.Task[bool] | None = None
         self._waiting = Tasks()
         self._forwarding: set[asyncio.Task[None]] = set()
+        self._to_forward: list[int] = []
         # What ends the run from outside: a signal, and the status unless the command has its own.
         self._number = 0
         self._status = 0
@@ -118,7 +119,9 @@ class Supervisor:
 
     def forward(self, number: int) -> None:
         """Forward a signal to the command's tree."""
-        if self._process is not None:
+        if self._process is None:
+            self._to_forward.append(number)
+        else:
             self._forwarding.add(task := asyncio.create_task(self._hand_on(self._process, number)))
             task.add_done_callback(self._forwarding.discard)
 
@@ -127,6 +130,8 @@ class Supervisor:
             return self._status  # it was ended before it began
         async with await start() as process:
             self._process = process
+            for number in self._to_forward:
+                self.forward(number)
             if self._tells_leash:
                 self._waiting.spawn(self._tell_leash(process))
             if self._status:
