@@ -245,12 +245,12 @@ def test_the_terminal_is_as_before_when_rind_itself_fails(
     busybox: TestContainer, terminal: Terminal
 ) -> None:
     broken = (
-        "import rind.attach, rind.cli.program, sys\n"
-        "class Modes(rind.attach.TerminalModes):\n"
+        "import rind.terminal.screen_modes, rind.cli.program, sys\n"
+        "class Modes(rind.terminal.screen_modes.TerminalModes):\n"
         "    def feed(self, data):\n"
         "        super().feed(data)\n"
         "        if b'ready' in data: raise RuntimeError('a mistake')\n"
-        "rind.attach.TerminalModes = Modes\n"
+        "rind.terminal.screen_modes.TerminalModes = Modes\n"
         "sys.exit(rind.cli.program.run())\n"
     )
     program = [sys.executable, "-c", broken]

@@ -125,6 +125,9 @@ class Direct:
                     self._connection.sock.close()
                     self.local.output.close()
                 return status
+            except BaseException:
+                self.local.undo_modes()
+                raise
             finally:
                 if self._source is not None:
                     self._source.close()
