@@ -116,21 +116,24 @@ class Direct:
             return None
         with self._woken() as wake:
             try:
-                if not self._move(wake):
-                    return None
-                if self._config.tty:
-                    restore_terminals()  # keys belong to the shell, even if the status takes long
-                status = self._status(wake)
-                if status is not None and self._connection is not None:
-                    self._connection.sock.close()
-                    self.local.output.close()
-                return status
+                return self._serve(wake)
             except BaseException:
                 self.local.undo_modes()
                 raise
             finally:
                 if self._source is not None:
                     self._source.close()
+
+    def _serve(self, wake: int) -> int | None:
+        if not self._move(wake):
+            return None
+        if self._config.tty:
+            restore_terminals()  # keys belong to the shell, even if the status takes long
+        status = self._status(wake)
+        if status is not None and self._connection is not None:
+            self._connection.sock.close()
+            self.local.output.close()
+        return status
 
     def handed_over(self) -> Begun:
         """Return the start as the event loop's pumps go on with it."""
