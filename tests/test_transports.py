@@ -181,7 +181,8 @@ async def test_nothing_is_left_by_who_is_killed(
 async def test_a_time_limit(way: Way, busybox: TestContainer) -> None:
     status, _, err = await program(busybox, way, "--timeout", "0.5", "sleep", "9848")
     assert status == 124
-    assert not err
+    # A new connection by ssh may take that long.
+    assert err in {b"", b"rind: no command was started within 0.5 s\n"}
     assert "sleep 9848" not in await asyncio.to_thread(busybox.inside, "ps")
 
 
