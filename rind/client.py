@@ -16,7 +16,7 @@ from rind.endpoint.endpoint import resolve_endpoint
 from rind.engine.engine import REQUEST_TIMEOUT, Engine
 from rind.errors import SelectionError, Unreachable
 from rind.execution.session import Session
-from rind.execution.tasks import Tasks, persistent, shielded
+from rind.execution.tasks import Tasks, carried_out, persistent
 from rind.find.caller import find_caller
 from rind.find.finder import Finder
 from rind.find.nodes import Nodes
@@ -155,7 +155,7 @@ class Client:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await shielded(asyncio.create_task(self._close()))
+        await carried_out(lambda: asyncio.create_task(self._close()))
 
     async def _close(self) -> None:
         try:

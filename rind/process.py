@@ -14,7 +14,7 @@ from rind.execution.outputs import Pipe, output
 from rind.execution.start import open_exec
 from rind.execution.stdin import StdinWriter, copy_bytes, copy_in
 from rind.execution.stdio import PIPE, STDOUT, Duplicate, has_fileno
-from rind.execution.tasks import Tasks, shielded
+from rind.execution.tasks import Tasks, carried_out
 from rind.execution.text import TextReader, TextWriter
 from rind.transport.frames import STDERR as STDERR_STREAM
 from rind.transport.hijacked import LEFT
@@ -382,7 +382,7 @@ class Process(Generic[In_co, Out_co, Err_co]):
 
     async def _release(self) -> None:
         """Cancel the pumps and close the streams, after the command has been left."""
-        await shielded(asyncio.create_task(self._tasks.cancel()))
+        await carried_out(lambda: asyncio.create_task(self._tasks.cancel()))
         if isinstance(self._stdin, Duplicate):
             self._stdin.close()
         elif self._stdin is not None:

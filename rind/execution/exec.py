@@ -23,7 +23,7 @@ from rind.execution.incoming import plain_status
 from rind.execution.mapping import inward
 from rind.execution.receiver import Receiver
 from rind.execution.state import Inspector
-from rind.execution.tasks import Tasks, persistent, shielded
+from rind.execution.tasks import Tasks, carried_out, persistent
 from rind.transport.hijacked import LEFT
 
 TYPE_CHECKING = False
@@ -403,11 +403,15 @@ class Exec:
         await self._close(kill=True, ask=True)
 
     async def _close(self, *, kill: bool, ask: bool) -> None:
-        if self._closing is None:
-            kill = kill and self.leaving.on_exit == "kill" and self._inspector.settled is None
-            work = partial(self._clean_up, kill=kill, ask=ask)
-            self._closing = asyncio.create_task(persistent(work))
-        await shielded(self._closing)
+        kill = kill and self.leaving.on_exit == "kill" and self._inspector.settled is None
+        work = partial(self._clean_up, kill=kill, ask=ask)
+
+        def start() -> asyncio.Task[None]:
+            if self._closing is None or self._closing.cancelled():
+                self._closing = asyncio.create_task(persistent(work))
+            return self._closing
+
+        await carried_out(start)
 
     async def _clean_up(self, *, kill: bool, ask: bool) -> None:
         await self._tasks.cancel()

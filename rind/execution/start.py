@@ -16,7 +16,7 @@ from rind.execution.begin import create, new_cookie
 from rind.execution.exec import KILL_AFTER, Exec, Leaving, check_size
 from rind.execution.incoming import Incoming
 from rind.execution.mapping import outward
-from rind.execution.tasks import persistent, shielded
+from rind.execution.tasks import carried_out, persistent
 from rind.reaper.tree import BOUND
 from rind.transport.hijacked import HijackedStream
 
@@ -112,7 +112,8 @@ async def _opened(opening: asyncio.Task[Exec], session: Session, tree: Tree) -> 
         return await asyncio.shield(opening)
     except (asyncio.CancelledError, Broken, Unreachable) as exc:
         try:
-            await shielded(asyncio.create_task(persistent(partial(_abandon, opening, tree))))
+            abandon = partial(_abandon, opening, tree)
+            await carried_out(lambda: asyncio.create_task(persistent(abandon)))
         except LeftRunning as left:
             if isinstance(exc, asyncio.CancelledError):
                 raise

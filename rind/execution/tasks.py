@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
-__all__ = ["Tasks", "persistent", "shielded"]
+__all__ = ["Tasks", "carried_out", "persistent", "shielded"]
 
 MOST_BEGINNINGS: Final = 3
 """How often cancelled work starts again, at most."""
@@ -52,6 +52,27 @@ async def shielded(task: asyncio.Task[None]) -> None:
     if cancelled is not None:
         raise cancelled
     task.result()
+
+
+async def carried_out(start: Callable[[], asyncio.Task[None]]) -> None:
+    """Do what :func:`shielded` does, and start the task again if it never began.
+
+    A loop that ends cancels all tasks, and one that was cancelled before it began never runs.
+
+    Args:
+        start: starts the clean-up, or returns the task of one that is under way.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    for _ in range(MOST_BEGINNINGS):
+        task = start()
+        try:
+            await shielded(task)
+        except asyncio.CancelledError as exc:
+            cancelled = exc
+        if not task.cancelled():
+            break
+    if cancelled is not None:
+        raise cancelled
 
 
 async def persistent(work: Callable[[], Coroutine[Any, Any, object]]) -> None:

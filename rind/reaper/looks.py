@@ -148,8 +148,16 @@ class Looks:
         self._requests.append(_Request(number, " ".join([cookie, *session]), answer))
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
+            self._looking.add_done_callback(self._wake_callers)
         look: Look = await answer
         return look
+
+    def _wake_callers(self, looking: "asyncio.Task[None]") -> None:
+        """Wake the callers of a look that a loop's end has cancelled before it began."""
+        if looking is self._looking:
+            for request in self._requests:
+                request.answer.cancel()
+            self._requests.clear()
 
     async def until_idle(self) -> None:
         """Wait for the current look, if there is one. Bounded in time."""

@@ -5,7 +5,7 @@ import gc
 
 import pytest
 
-from rind.execution.tasks import Tasks, persistent, shielded
+from rind.execution.tasks import Tasks, carried_out, persistent, shielded
 
 
 async def test_cancelling_ends_all_that_run() -> None:
@@ -113,3 +113,22 @@ def test_work_that_ctrl_c_strikes_goes_on_and_the_program_hears_of_it_once(
         runner.run(program())
     runner.close()  # it waits for what still runs, and raises nothing
     assert done == ["a beginning", "a beginning", "the end"]
+
+
+def test_a_clean_up_that_is_cancelled_before_it_begins_begins_again() -> None:
+    done: list[str] = []
+
+    async def work() -> None:
+        await asyncio.sleep(0)
+        done.append("the end")
+
+    async def program() -> None:
+        waiting = asyncio.create_task(carried_out(lambda: asyncio.create_task(persistent(work))))
+        await asyncio.sleep(0)  # it waits now, and the clean-up has not begun
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(program())
+    assert done == ["the end"]

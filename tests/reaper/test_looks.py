@@ -109,3 +109,14 @@ async def test_an_error_of_the_engines_in_the_stream_is_the_reason() -> None:
     looks = Looks(engine, "0" * 64, "", asyncio.Semaphore(1))  # type: ignore[arg-type] # see above
     with pytest.raises(CannotLook, match=r"no shell can signal it there \(no luck"):
         await looks.take(0, "0" * 32, NOT_KNOWN)
+
+
+async def test_a_look_that_is_cancelled_before_it_begins_wakes_its_callers() -> None:
+    engine = Engine(Endpoint("unix:///nowhere", "the test"))
+    looks = Looks(engine, "0" * 64, "", asyncio.Semaphore(1))
+    taking = asyncio.create_task(looks.take(0, "0" * 32, NOT_KNOWN))
+    await asyncio.sleep(0)
+    assert looks._looking is not None
+    looks._looking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await taking
