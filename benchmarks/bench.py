@@ -83,7 +83,7 @@ def main(words: Sequence[str]) -> None:
 
 
 def run(options: argparse.Namespace, bench: "Bench") -> None:
-    """Measure what is asked for; print the table, and keep the results of a whole run."""
+    """Measure the chosen questions; print the table, and keep the results of a whole run."""
     from growth import grow  # noqa: PLC0415 # these need the virtual environment
     from report import chart, growth_chart, growth_table, table  # noqa: PLC0415 # as above
 

@@ -57,7 +57,7 @@ def grow(bench: Bench) -> Grown:
 
 
 def add(found: Grown, what: str, count: int, samples: dict[str, list]) -> None:  # type: ignore[type-arg] # of samples
-    """Add medians to what was found."""
+    """Add the medians of samples to the results."""
     for who, of in samples.items():
         found.setdefault(what, {}).setdefault(who, {})[count] = round(median(of, "wall"), 4)
 

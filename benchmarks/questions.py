@@ -1,4 +1,4 @@
-"""The questions: what is measured, beside what, and what the ratio should be."""
+"""The questions: the programs to compare, and the largest ratio that is wanted."""
 
 import os
 import pty

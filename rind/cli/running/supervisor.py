@@ -8,6 +8,7 @@ from typing import Final
 
 from rind.errors import EngineError, ExitStatus, LeftRunning
 from rind.execution.exec import Exec
+from rind.execution.incoming import KILLED
 from rind.execution.tasks import Tasks
 
 __all__ = ["Say", "Serve", "Start", "Supervisor"]
@@ -20,8 +21,6 @@ Start = Callable[[], Awaitable[Exec]]
 
 Serve = Callable[[Exec], Awaitable[int | None]]
 """Moves a process's bytes until it ends; gives its exit status, or None where it was detached."""
-
-_KILLED: Final = ExitStatus.SIGNALLED + 9
 
 _STUCK_AFTER: Final = 2.0
 """Seconds in which our stdout or stderr must take some output of a command that was ended."""
@@ -183,5 +182,5 @@ def _settled(given: int, own: int | None, *, killed: bool) -> int:
     A command that ended by itself keeps its own. The time limit's is that of coreutils' timeout.
     """
     if given == ExitStatus.TIMED_OUT:
-        return _KILLED if killed else given
+        return KILLED if killed else given
     return given if killed else own or 0

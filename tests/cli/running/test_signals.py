@@ -62,11 +62,12 @@ def test_rind_dies_of_the_signal_that_ended_the_command(
         assert process.stderr.read() == b""
 
 
-def test_ctrl_c_ends_a_shells_loop(busybox: TestContainer) -> None:
+@pytest.mark.parametrize("tty", ["-T", "-t"])
+def test_ctrl_c_ends_a_shells_loop(busybox: TestContainer, tty: str) -> None:
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
     child = pexpect.spawn(
         "bash",
-        ["-c", f"for i in 1 2 3; do echo turn $i; {RIND} -T sleep {mark}; done; echo not here"],
+        ["-c", f"for i in 1 2 3; do echo turn $i; {RIND} {tty} sleep {mark}; done; echo not here"],
         env=busybox.environ(),
         timeout=TIMEOUT,
     )
@@ -76,23 +77,6 @@ def test_ctrl_c_ends_a_shells_loop(busybox: TestContainer) -> None:
     assert b"turn 2" not in child.before
     assert b"not here" not in child.before
     wait_until(lambda: sleepers(busybox, mark) == 0)
-
-
-def test_ctrl_c_on_a_tty_ends_a_shells_loop(
-    busybox: TestContainer,
-) -> None:
-    mark = str(uuid.uuid4().int % 10**8 + 10**8)
-    child = pexpect.spawn(
-        "bash",
-        ["-c", f"for i in 1 2; do echo turn $i; {RIND} -t sleep {mark}; done; echo not here"],
-        env=busybox.environ(),
-        timeout=TIMEOUT,
-    )
-    wait_until(lambda: sleepers(busybox, mark) == 1)
-    child.sendintr()
-    child.expect(pexpect.EOF)
-    assert b"turn 2" not in child.before
-    assert b"not here" not in child.before
 
 
 @pytest.mark.parametrize("action", [["true"], ["--list"], ["--doctor"], ["--explain", "true"]])
