@@ -126,7 +126,10 @@ class Invocation:
         return left_running(self._running.left() if self._running is not None else [])
 
     def _set_alarm(self) -> None:
-        if (left := self._deadline.left) is not None:
+        left = self._deadline.left
+        if left == 0:
+            self._expire()  # an engine that answers at once would be faster than a timer
+        elif left is not None:
             self._alarm = asyncio.get_running_loop().call_later(left, self._expire)
 
     def _stop_alarm(self) -> None:
