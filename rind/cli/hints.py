@@ -50,14 +50,14 @@ _SHELL_HABITS: Final[Mapping[str, Callable[[str], str]]] = {
 
 def words_hint(options: Options) -> str:
     """Return a hint for the command's words alone, or an empty string."""
-    if options.script is not None or not options.command:
+    if options.command.script is not None or not options.words:
         return ""
-    first, *rest = options.command
+    first, *rest = options.words
     line = " ".join(map(quoted, rest))
     if first in _SHELL_HABITS:
         return _SHELL_HABITS[first](line)
     if first in BUILTINS:
-        return f"it is part of the shell: rind -c {quoted(shlex.join(options.command))}"
+        return f"it is part of the shell: rind -c {quoted(shlex.join(options.words))}"
     return _hint_by_form(first, line)
 
 
@@ -80,9 +80,9 @@ def _hint_by_form(first: str, line: str) -> str:
 
 def shell_hint(exc: StartError, options: Options) -> str:
     """Return a hint if the shell for the pre-step was not found, else an empty string."""
-    shell = options.shell or DEFAULT_SHELL
+    shell = options.command.shell or DEFAULT_SHELL
     # Without the pre-step, a command needs no shell, unless it is one itself.
-    is_wanted = options.script is not None or options.command[:1] in ([], [shell])
+    is_wanted = options.command.script is not None or options.words[:1] in ([], [shell])
     if is_wanted or not exc.reason.startswith(f"{quoted(shell)}: not found"):
         return ""
     return "it runs the pre-step, or finds a home for -u host; without these: rind --no-pre-step"
@@ -90,7 +90,7 @@ def shell_hint(exc: StartError, options: Options) -> str:
 
 def names_hint(options: Options, running: Sequence[Container]) -> str:
     """Return a hint if the first word is a running container or service, else an empty string."""
-    first, *rest = options.command or [""]
+    first, *rest = options.words or [""]
     if first in {container.name for container in running}:
         kind, option = "container", "--container"
     elif first and first in {name for container in running for name in service_names(container)}:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from rind.base.records import replace
 from rind.cli.options import Option
 from rind.cli.variables import checked_variable
 from rind.errors import UsageError
@@ -31,19 +32,28 @@ WAIT_DEFAULT: Final = 60.0
 _SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
 
+def _change(options: Options, name: str, value: object) -> None:
+    """Set an option, or a field of one: ``command.user``."""
+    whole, _, part = name.rpartition(".")
+    if whole:
+        name, value = whole, replace(getattr(options, whole), **{part: value})
+    setattr(options, name, value)
+
+
 def _set(name: str, value: object) -> Reader:
-    return lambda options, _: setattr(options, name, value)
+    return lambda options, _: _change(options, name, value)
 
 
 def _store(name: str) -> Reader:
-    return lambda options, value: setattr(options, name, value)
+    return lambda options, value: _change(options, name, value)
 
 
 def _not_empty(name: str) -> Reader:
     def store(options: Options, value: str) -> None:
         if not value:
-            raise UsageError(f"--{name} needs a value, but got an empty one")
-        setattr(options, name, value)
+            option = name.rpartition(".")[2]
+            raise UsageError(f"--{option} needs a value, but got an empty one")
+        _change(options, name, value)
 
     return store
 
@@ -57,18 +67,16 @@ def _shell(options: Options, value: str) -> None:
         raise UsageError(
             f"--shell needs an absolute path in the container, or a name, but got {value!r}"
         )
-    options.shell = value
+    _change(options, "command.shell", value)
 
 
 def _index(options: Options, value: str) -> None:
-    if INDEX.fullmatch(value):
-        options.index = int(value)
-    elif value.isdigit() or not re.fullmatch(NAME, value):
+    is_number = INDEX.fullmatch(value)
+    if not is_number and (value.isdigit() or not re.fullmatch(NAME, value)):
         raise UsageError(
             f"--index needs a number from 1 on, or the name of a swarm's node, but got {value!r}"
         )
-    else:
-        options.index = value
+    _change(options, "wanted.index", int(value) if is_number else value)
 
 
 def _duration(name: str) -> Reader:
@@ -101,7 +109,8 @@ def _detach_keys(options: Options, value: str) -> None:
 def _all(options: Options, value: str) -> None:
     if value not in {"", "everywhere"}:
         raise UsageError(f"--all takes no value except everywhere, but got {value!r}")
-    options.all, options.everywhere = True, bool(value)
+    options.all = True
+    _change(options, "wanted.everywhere", bool(value))
 
 
 def _wait(options: Options, value: str) -> None:
@@ -137,7 +146,7 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         ),
         Option(
             "-s, --service",
-            _not_empty("service"),
+            _not_empty("wanted.service"),
             "a container of this Compose or swarm service, labelled or not (RIND_SERVICE)",
             metavar="NAME",
             completes="services",
@@ -145,7 +154,7 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         ),
         Option(
             "-p, --project",
-            _not_empty("project"),
+            _not_empty("wanted.project"),
             "a container of this Compose project or swarm stack (RIND_PROJECT)",
             metavar="NAME",
             completes="projects",
@@ -161,14 +170,14 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         ),
         Option(
             "--container",
-            _not_empty("container"),
+            _not_empty("wanted.container"),
             "this container, labelled or not (RIND_CONTAINER)",
             metavar="NAME|ID",
             completes="containers",
         ),
         Option(
             "--label",
-            _not_empty("label"),
+            _not_empty("wanted.label"),
             "look for this label instead of app.rind (RIND_LABEL)",
             metavar="KEY",
         ),
@@ -196,7 +205,7 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
     "What to run, and how": (
         Option(
             "-c, --command",
-            _store("script"),
+            _store("command.script"),
             "run SCRIPT in the container's shell; ARGs become $1, $2...",
             metavar="SCRIPT",
             completes="script",
@@ -219,14 +228,14 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         ),
         Option(
             "-u, --user",
-            _store("user"),
+            _store("command.user"),
             'run as this user; "host" is your uid:gid on this machine',
             metavar="USER[:GROUP]",
             completes="users",
         ),
         Option(
             "-w, --workdir",
-            _store("workdir"),
+            _store("command.workdir"),
             (
                 "run in this directory of the container, relative to its own working directory; "
                 '"auto" is the place where it has your working directory'
@@ -236,7 +245,7 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         ),
         Option(
             "--map-paths",
-            _set("map_paths", value=True),
+            _set("command.map_paths", value=True),
             (
                 "translate paths below a bind mount: yours to the container's in the command, "
                 "the container's to yours in the output (RIND_MAP_PATHS)"
@@ -244,24 +253,24 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         ),
         Option(
             "--lsp",
-            _set("protocol", "lsp"),
+            _set("command.protocol", "lsp"),
             "the command is a language server: map the paths in its messages",
             excludes=_NOT_WITH_PROTOCOL,
         ),
         Option(
             "--dap",
-            _set("protocol", "dap"),
+            _set("command.protocol", "dap"),
             "the command is a debug adapter: map the paths in its messages",
             excludes=("--lsp", *_NOT_WITH_PROTOCOL),
         ),
         Option(
             "--no-map-paths",
-            _set("map_paths", value=False),
+            _set("command.map_paths", value=False),
             "leave paths as they are, even if the label or the variable maps them",
         ),
         Option(
             "--privileged",
-            _set("privileged", value=True),
+            _set("command.privileged", value=True),
             "give the command extended privileges",
         ),
         Option(
@@ -273,7 +282,7 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         ),
         Option(
             "--no-pre-step",
-            _set("pre_step", value=False),
+            _set("command.pre_step", value=False),
             "run the command without the pre-step",
         ),
     ),

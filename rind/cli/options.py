@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rind.base.records import dataclass, field
-from rind.decide.profile import DEFAULT_LABEL
+from rind.decide.plan import Command
+from rind.decide.selection import Wanted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
-
-    from rind.model import MessageProtocol
 
 __all__ = ["Action", "Candidates", "Option", "Options", "Reader"]
 
@@ -58,13 +57,15 @@ class Options:
 
     Attributes:
         action: "run", or the action to carry out instead.
-        command: the words after the options; empty for the default command. For "complete", a
+        words: the words after the options; empty for the default command. For "complete", a
             shell's name and the words to complete.
         typed: the options as they were typed, without ``--shim``.
-        script: the shell script of ``-c``; then ``command`` holds its arguments.
+        command: its fields that options set; :func:`rind.cli.translate.command_from` adds the
+            words, the variables and the streams.
+        wanted: the conditions that options set; :func:`rind.cli.translate.wanted_from` adds the
+            paths.
         env: ``NAME`` or ``NAME=value``, in order.
         all: whether to run it in every container that fits.
-        everywhere: whether ``all`` means the whole engine, wherever the caller stands.
         group: whether ``all`` prints each container's output in one piece.
         tty: None to allocate one if our streams are terminals.
         timeout, kill_after: in seconds.
@@ -75,28 +76,16 @@ class Options:
     """
 
     action: Action = "run"
-    command: list[str] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
     typed: list[str] = field(default_factory=list)
-    script: str | None = None
-    container: str | None = None
-    service: str | None = None
-    project: str | None = None
-    index: int | str | None = None
+    command: Command = Command()
+    wanted: Wanted = Wanted()
     all: bool = False
-    everywhere: bool = False
     group: bool = False
-    label: str = DEFAULT_LABEL
     host: str | None = None
     context: str | None = None
     env: list[str] = field(default_factory=list)
     env_files: list[str] = field(default_factory=list)
-    user: str | None = None
-    workdir: str | None = None
-    shell: str | None = None
-    pre_step: bool = True
-    privileged: bool = False
-    map_paths: bool | None = None
-    protocol: MessageProtocol = ""
     tty: bool | None = None
     stdin: bool = True
     detach: bool = False

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import re
 
+from rind.base.records import replace
 from rind.cli.option_table import OPTIONS, WAIT_DEFAULT
 from rind.cli.options import Options
+from rind.decide.plan import Command
 from rind.decide.profile import DEFAULT_LABEL
+from rind.decide.selection import Wanted
 from rind.errors import UsageError
 
 TYPE_CHECKING = False
@@ -59,9 +62,11 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Options:
     """
     words = list(argv)
     if words[:1] == ["--complete"]:  # only completion scripts use it, with any words
-        return Options(action="complete", command=words[1:])
-    options = Options(label=_default("RIND_LABEL", env) or DEFAULT_LABEL)
-    options.map_paths = True if env.get("RIND_MAP_PATHS") else None
+        return Options(action="complete", words=words[1:])
+    options = Options(
+        command=Command(map_paths=True if env.get("RIND_MAP_PATHS") else None),
+        wanted=Wanted(label=_default("RIND_LABEL", env) or DEFAULT_LABEL),
+    )
     used: dict[str, Option] = {}
     while words and words[0].startswith("-") and words[0] != "-":
         left = len(words)
@@ -77,14 +82,18 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Options:
             used.pop(_OPPOSITES.get(option.long, ""), None)
         if parsed[0].long != "--shim":
             options.typed += argv[len(argv) - left : len(argv) - len(words)]
-    options.command = words
+    options.words = words
     _check(options, used)
-    if not options.container:
+    typed = options.wanted
+    if not typed.container:
         # A typed selector takes precedence over the container that the environment names.
-        narrowed = options.service or options.project or options.index or options.all
-        options.container = None if narrowed else _default("RIND_CONTAINER", env)
-        options.service = options.service or _default("RIND_SERVICE", env)
-        options.project = options.project or _default("RIND_PROJECT", env)
+        narrowed = typed.service or typed.project or typed.index or options.all
+        options.wanted = replace(
+            typed,
+            container=None if narrowed else _default("RIND_CONTAINER", env),
+            service=typed.service or _default("RIND_SERVICE", env),
+            project=typed.project or _default("RIND_PROJECT", env),
+        )
     return options
 
 
@@ -116,7 +125,7 @@ def _check(options: Options, used: Mapping[str, Option]) -> None:
                 raise UsageError(f"{name} cannot be combined with {excluded}")
         if option.needs and option.needs not in used:
             raise UsageError(f"{name} is only for {option.needs}")
-    first = options.command[0] if options.command else ""
+    first = options.words[0] if options.words else ""
     if first and options.action in {"list", "doctor"}:
         raise UsageError(f"--{options.action} runs no command, but got {first!r}")
     # ``--wait 60 ls`` would run the command ``60``.
@@ -131,7 +140,7 @@ def _is_duration(word: str) -> bool:
 def parse_shim(name: str, words: Sequence[str], env: Mapping[str, str]) -> Options:
     """Return the options of a call through a shim: all words belong to the command."""
     options = parse([], env)
-    options.command = [name, *words]
+    options.words = [name, *words]
     return options
 
 

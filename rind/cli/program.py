@@ -69,7 +69,7 @@ def _do(options: Options) -> int:
 
             from rind.cli.actions.shim import write_shims
 
-            write_shims(Path(options.shim), options.typed, options.command, Path(sys.argv[0]))
+            write_shims(Path(options.shim), options.typed, options.words, Path(sys.argv[0]))
         case _:
             return _perform(options)
     return 0
@@ -94,7 +94,7 @@ def _text(options: Options) -> str:
         return SCRIPTS[options.completion]
     # An engine that hangs would hold up the clean-up too.
     with _quick_imports(), _limited(LIMIT):
-        return "".join(f"{candidate}\n" for candidate in answer(options.command, os.environ))
+        return "".join(f"{candidate}\n" for candidate in answer(options.words, os.environ))
 
 
 def _perform(options: Options) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from rind.base.records import replace
 from rind.cli.parser import LONG
-from rind.decide.plan import BUILTINS, Command
-from rind.decide.selection import Wanted
+from rind.decide.plan import BUILTINS
 from rind.endpoint.endpoint import resolve_endpoint
 from rind.model import is_path
 from rind.terminal.standard import STDERR_FD, STDIN_FD, STDOUT_FD, can_read, is_null
@@ -15,23 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rind.cli.options import Options
+    from rind.decide.plan import Command
     from rind.decide.profile import Profile
+    from rind.decide.selection import Wanted
     from rind.endpoint.endpoint import Endpoint
 
-__all__ = ["command_from", "described", "docker_words", "endpoint_from", "wanted"]
+__all__ = ["command_from", "described", "docker_words", "endpoint_from", "wanted_from"]
 
 
-def wanted(options: Options) -> Wanted:
+def wanted_from(options: Options) -> Wanted:
     """Return the options' conditions on the container."""
-    return Wanted(
-        label=options.label,
-        container=options.container,
-        service=options.service,
-        project=options.project,
-        index=options.index,
-        everywhere=options.everywhere,
-        paths=() if options.all else _paths(options.command),
-        map_paths=True if options.protocol else options.map_paths,
+    return replace(
+        options.wanted,
+        paths=() if options.all else _paths(options.words),
+        map_paths=True if options.command.protocol else options.command.map_paths,
     )
 
 
@@ -76,18 +73,11 @@ def docker_words(options: Options, own: Endpoint, endpoint: Endpoint) -> list[st
 def command_from(options: Options, variables: Mapping[str, str], env: Mapping[str, str]) -> Command:
     """Return the command that the options describe; on terminals, by default with a TTY."""
     tty = _wants_tty(options)
-    return Command(
-        argv=options.command,
-        script=options.script,
+    return replace(
+        options.command,
+        argv=options.words,
         env=variables,
         env_defaults=terminal_variables(env) if tty else {},
-        user=options.user,
-        workdir=options.workdir,
-        shell=options.shell,
-        pre_step=options.pre_step,
-        privileged=options.privileged,
-        map_paths=options.map_paths,
-        protocol=options.protocol,
         tty=tty,
         # /dev/null is attached only to a TTY: there, a stdin that is not attached never ends.
         stdin=_attaches_stdin(options) and (not is_null(STDIN_FD) or (tty and can_read(STDIN_FD))),
@@ -98,7 +88,7 @@ def command_from(options: Options, variables: Mapping[str, str], env: Mapping[st
 
 def _hint(options: Options) -> str:
     """Return the hint that the pre-step's shell prints if the first word is not a program."""
-    first = options.command[0] if options.command else ""
+    first = options.words[0] if options.words else ""
     is_plain = first[:1] != "-" and "=" not in first and not first.split()[1:]
     if is_plain and first not in BUILTINS and f"--{first}" not in LONG:
         return ""
@@ -111,15 +101,15 @@ def described(options: Options, profile: Profile) -> str:
     """Return the command as the user typed it, else the default from the container's labels."""
     import shlex
 
-    script = [] if options.script is None else ["-c", options.script]
-    shell = options.shell or profile.shell
-    return shlex.join([*script, *options.command]) or profile.command or shell
+    script = [] if options.command.script is None else ["-c", options.command.script]
+    shell = options.command.shell or profile.shell
+    return shlex.join([*script, *options.words]) or profile.command or shell
 
 
 def _wants_tty(options: Options) -> bool:
     if options.tty is not None:
         return options.tty
-    if options.protocol:
+    if options.command.protocol:
         return False
     # A TTY merges stdout and stderr, so both must be terminals; a background job may not use it.
     streams = STDIN_FD, STDOUT_FD, STDERR_FD

@@ -6,6 +6,7 @@ from conftest import Containers, TestContainer, one_line
 from rind.cli.hints import names_hint, shell_hint, words_hint
 from rind.cli.options import Options
 from rind.cli.parser import parse
+from rind.decide.plan import Command
 from rind.errors import StartError
 from rind.model import Container
 
@@ -41,15 +42,19 @@ def test_other_words_get_no_hint(words: list[str]) -> None:
 
 def test_a_missing_shell_gets_a_hint() -> None:
     missing = StartError("cannot start the command: /bin/sh: not found", 127)
-    assert shell_hint(missing, Options(command=["ls"])).endswith("rind --no-pre-step")
-    assert shell_hint(missing, Options(command=["/bin/sh"])) == ""
-    assert shell_hint(missing, Options()) == shell_hint(missing, Options(script="x")) == ""
+    assert shell_hint(missing, Options(words=["ls"])).endswith("rind --no-pre-step")
+    assert shell_hint(missing, Options(words=["/bin/sh"])) == ""
+    assert (
+        shell_hint(missing, Options())
+        == shell_hint(missing, Options(command=Command(script="x")))
+        == ""
+    )
     other = StartError("cannot start the command: ls: not found in the PATH of web", 127)
-    assert shell_hint(other, Options(command=["ls"])) == ""
+    assert shell_hint(other, Options(words=["ls"])) == ""
 
 
 def test_the_hint_for_source_works_in_every_shell() -> None:
-    hint = words_hint(Options(command=["source", "x y"]))
+    hint = words_hint(Options(words=["source", "x y"]))
     assert hint.startswith("for one command: rind -c ")
     assert ". " in hint
 
@@ -57,9 +62,9 @@ def test_the_hint_for_source_works_in_every_shell() -> None:
 def test_names_of_containers_and_services_get_a_hint() -> None:
     labels = {"com.docker.compose.service": "db"}
     web = Container("0" * 64, "web", "running", "Up", labels)
-    named = Options(command=["web", "ls", "a b"])
+    named = Options(words=["web", "ls", "a b"])
     assert names_hint(named, [web]) == "web is a container: rind --container web ls 'a b'"
-    named = Options(command=["db", "psql"])
+    named = Options(words=["db", "psql"])
     assert names_hint(named, [web]) == "db is a service: rind --service db psql"
     assert names_hint(named, []) == names_hint(Options(), [web]) == ""
 

@@ -4,6 +4,8 @@ from hypothesis import strategies as st
 
 from rind.cli.options import Options
 from rind.cli.parser import LONG, parse
+from rind.decide.plan import Command
+from rind.decide.selection import Wanted
 from rind.errors import UsageError
 
 
@@ -21,28 +23,34 @@ def test_no_words_select_the_default_command() -> None:
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [
-        (["ls", "-la"], Options(command=["ls", "-la"])),
-        (["--", "-odd"], Options(command=["-odd"])),
-        (["--", "--", "x"], Options(command=["--", "x"])),
-        (["ls", "--", "x"], Options(command=["ls", "--", "x"])),
-        (["-"], Options(command=["-"])),
-        (["-t", ""], Options(tty=True, command=[""])),
-        (["-it", "sh"], Options(tty=True, command=["sh"])),
+        (["ls", "-la"], Options(words=["ls", "-la"])),
+        (["--", "-odd"], Options(words=["-odd"])),
+        (["--", "--", "x"], Options(words=["--", "x"])),
+        (["ls", "--", "x"], Options(words=["ls", "--", "x"])),
+        (["-"], Options(words=["-"])),
+        (["-t", ""], Options(tty=True, words=[""])),
+        (["-it", "sh"], Options(tty=True, words=["sh"])),
         (["-T", "-t"], Options(tty=True)),
         (["-t", "--no-tty"], Options(tty=False)),
         (["-e", "A=1", "--env=B=2", "-eC", "-e=D"], Options(env=["A=1", "B=2", "C", "D"])),
-        (["-c", "-n", "x"], Options(script="-n", command=["x"])),
-        (["--command=a=b"], Options(script="a=b")),
-        (["-uroot"], Options(user="root")),
-        (["-u", "root"], Options(user="root")),
-        (["-tuapp", "id"], Options(tty=True, user="app", command=["id"])),
-        (["-w", "/x", "--privileged"], Options(workdir="/x", privileged=True)),
-        (["-w", "src", "--all", "--group"], Options(workdir="src", all=True, group=True)),
+        (["-c", "-n", "x"], Options(words=["x"], command=Command(script="-n"))),
+        (["--command=a=b"], Options(command=Command(script="a=b"))),
+        (["-uroot"], Options(command=Command(user="root"))),
+        (["-u", "root"], Options(command=Command(user="root"))),
+        (["-tuapp", "id"], Options(tty=True, words=["id"], command=Command(user="app"))),
+        (["-w", "/x", "--privileged"], Options(command=Command(workdir="/x", privileged=True))),
+        (
+            ["-w", "src", "--all", "--group"],
+            Options(all=True, group=True, command=Command(workdir="src")),
+        ),
         (["--all", "--wait"], Options(all=True, wait=60.0)),
-        (["--container", "web", "-q"], Options(container="web", verbosity=-1)),
-        (["-H", "tcp://x", "--label=l"], Options(host="tcp://x", label="l")),
+        (["--container", "web", "-q"], Options(verbosity=-1, wanted=Wanted(container="web"))),
+        (["-H", "tcp://x", "--label=l"], Options(host="tcp://x", wanted=Wanted(label="l"))),
         (["-h"], Options(action="help")),
-        (["-anT", "-p", "x"], Options(all=True, stdin=False, tty=False, project="x")),
+        (
+            ["-anT", "-p", "x"],
+            Options(all=True, stdin=False, tty=False, wanted=Wanted(project="x")),
+        ),
         (["-nd"], Options(stdin=False, detach=True)),
         (["--detach-keys", ""], Options(detach_keys="")),
         (["--timeout", "30"], Options(timeout=30)),
@@ -58,7 +66,7 @@ def test_typed_options_are_kept_without_shim() -> None:
     argv = ["-uroot", "--shim", "d", "-e", "--shim", "--wait=5s", "--shim=x", "-nT", "--", "a=-q"]
     options = parse(argv, {})
     assert options.typed == ["-uroot", "-e", "--shim", "--wait=5s", "-nT"]
-    assert (options.shim, options.command) == ("x", ["a=-q"])
+    assert (options.shim, options.words) == ("x", ["a=-q"])
 
 
 @pytest.mark.parametrize(
@@ -123,8 +131,8 @@ def test_a_value_that_is_not_utf8_is_rejected(name: str) -> None:
 
 def test_an_optional_value_needs_an_equals_sign() -> None:
     options = parse(["-aT", "everywhere"], {})
-    assert (options.all, options.everywhere, options.command) == (True, False, ["everywhere"])
-    assert parse(["--all=everywhere"], {}).everywhere
+    assert (options.all, options.wanted.everywhere, options.words) == (True, False, ["everywhere"])
+    assert parse(["--all=everywhere"], {}).wanted.everywhere
     with pytest.raises(UsageError, match="--all takes no value except everywhere, but got 'x'"):
         parse(["--all=x"], {})
 
@@ -152,36 +160,38 @@ def test_a_default_that_is_not_utf8_is_rejected(name: str) -> None:
 
 def test_an_unused_default_is_not_checked() -> None:
     env = dict.fromkeys(("RIND_CONTAINER", "RIND_SERVICE", "RIND_PROJECT"), "\udcff")
-    assert parse(["--container", "x"], env).container == "x"
-    assert parse(["-s", "x", "-p", "y"], env).service == "x"
+    assert parse(["--container", "x"], env).wanted.container == "x"
+    assert parse(["-s", "x", "-p", "y"], env).wanted.service == "x"
 
 
 def test_typed_options_override_the_environment() -> None:
     assert parsed([], {"RIND_CONTAINER": "web", "RIND_LABEL": "x"}) == Options(
-        container="web", label="x"
+        wanted=Wanted(container="web", label="x")
     )
     assert parsed([], {"RIND_CONTAINER": "", "RIND_LABEL": ""}) == Options()
-    assert parse(["--label", "y"], {"RIND_LABEL": "x"}).label == "y"
+    assert parse(["--label", "y"], {"RIND_LABEL": "x"}).wanted.label == "y"
     env = {"RIND_CONTAINER": "c", "RIND_SERVICE": "s", "RIND_PROJECT": "p"}
-    assert parse([], env).container == "c"
+    assert parse([], env).wanted.container == "c"
     # Typed options override the environment.
-    assert parsed(["-s", "web"], env) == Options(service="web", project="p")
-    assert parsed(["--index", "2"], env) == Options(service="s", project="p", index=2)
-    assert parsed(["--index", "node2"], {}).index == "node2"
-    assert parsed(["--all"], env) == Options(all=True, service="s", project="p")
-    assert parsed(["--container", "x"], env) == Options(container="x")
+    assert parsed(["-s", "web"], env) == Options(wanted=Wanted(service="web", project="p"))
+    assert parsed(["--index", "2"], env) == Options(
+        wanted=Wanted(service="s", project="p", index=2)
+    )
+    assert parsed(["--index", "node2"], {}).wanted.index == "node2"
+    assert parsed(["--all"], env) == Options(all=True, wanted=Wanted(service="s", project="p"))
+    assert parsed(["--container", "x"], env) == Options(wanted=Wanted(container="x"))
 
 
 @given(st.lists(st.text()))
 def test_all_words_after_the_options_belong_to_the_command(words: list[str]) -> None:
-    assert parse(["--", *words], {}).command == words
-    assert parse(["-t", "cmd", *words], {}).command == ["cmd", *words]
+    assert parse(["--", *words], {}).words == words
+    assert parse(["-t", "cmd", *words], {}).words == ["cmd", *words]
 
 
 @given(st.lists(st.text() | st.sampled_from(["-e", "-c", "--", "--env", "-it", "--user=x"])))
 def test_any_words_yield_options_or_a_usage_error(words: list[str]) -> None:
     try:
-        command = parse(words, {}).command
+        command = parse(words, {}).words
     except UsageError:
         return
     assert command == words[len(words) - len(command) :]

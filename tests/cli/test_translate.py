@@ -1,23 +1,23 @@
 from rind.cli.parser import parse
-from rind.cli.translate import described, wanted
+from rind.cli.translate import described, wanted_from
 from rind.decide.profile import Profile
 from rind.decide.selection import Wanted
 
 
 def test_wanted_holds_the_selection_options() -> None:
     options = parse(["-s", "web", "-p", "shop", "--index", "2", "--label", "x", "ls"], {})
-    assert wanted(options) == Wanted(service="web", project="shop", index=2, label="x")
-    assert wanted(parse(["--container", "web"], {})) == Wanted(container="web")
-    assert wanted(parse(["--all=everywhere"], {})) == Wanted(everywhere=True)
+    assert wanted_from(options) == Wanted(service="web", project="shop", index=2, label="x")
+    assert wanted_from(parse(["--container", "web"], {})) == Wanted(container="web")
+    assert wanted_from(parse(["--all=everywhere"], {})) == Wanted(everywhere=True)
 
 
 def test_wanted_holds_the_paths_among_the_words() -> None:
     words = ["/a/x.py", "x", "--file=/b", "file:///c", "-o", "./d", "--uri=file:///e", "a=/f"]
-    assert wanted(parse(["--map-paths", *words], {})) == Wanted(
+    assert wanted_from(parse(["--map-paths", *words], {})) == Wanted(
         paths=("/a/x.py", "/b", "/c", "/e"), map_paths=True
     )
-    assert wanted(parse(["--lsp", "/a"], {})) == Wanted(paths=("/a",), map_paths=True)
-    assert wanted(parse(["--all", "/a"], {})) == Wanted()
+    assert wanted_from(parse(["--lsp", "/a"], {})) == Wanted(paths=("/a",), map_paths=True)
+    assert wanted_from(parse(["--all", "/a"], {})) == Wanted()
 
 
 def test_described_prefers_the_users_words() -> None:

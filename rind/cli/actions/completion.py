@@ -138,14 +138,14 @@ def decide(words: Sequence[str], env: Mapping[str, str]) -> Gap:
         return _in_value(exc.option.completes, parse(before[:-1], env), word)
     # If the options have not ended, this "--" ends them, and no command was typed yet. Otherwise it
     # is one more of the command's words.
-    typed = parse([*before, "--"], env).command
+    typed = parse([*before, "--"], env).words
     name, equals, value = word.partition("=")
     if not typed and word.startswith("-"):
         if not equals:
             return Gap("options", options, word)
         gap = _in_value(LONG[name].completes if name in LONG else "", options, value)
         return replace(gap, head=f"{name}={gap.head}")
-    if options.script is None and not typed[1:]:
+    if options.command.script is None and not typed[1:]:
         return Gap("programs" if "/" in word else "commands", options, word)
     if equals and word.startswith("-"):
         return Gap("files", options, value, f"{name}=")
@@ -309,8 +309,8 @@ def _traits(early: EarlyClient, gap: Gap) -> list[str]:
     options = gap.options
     wanted = Wanted(
         label="",
-        service=options.service if gap.kind in {"projects", "indexes"} else None,
-        project=options.project if gap.kind in {"services", "indexes"} else None,
+        service=options.wanted.service if gap.kind in {"projects", "indexes"} else None,
+        project=options.wanted.project if gap.kind in {"services", "indexes"} else None,
     )
     found = early.with_tasks(fitting(early.running(), wanted), wanted)
     return [trait for container in found for trait in _TRAITS[gap.kind](container) if trait]
@@ -318,24 +318,20 @@ def _traits(early: EarlyClient, gap: Gap) -> list[str]:
 
 def _list(early: EarlyClient, gap: Gap, env: Mapping[str, str]) -> list[str]:
     """Return the names that the command would find, listed in its container."""
-    from rind.cli.translate import wanted
-    from rind.decide.plan import Command
+    from rind.cli.translate import wanted_from
     from rind.find.resolve import profile_of
 
     options = gap.options
-    command = Command(
+    command = replace(
+        options.command,
         script=_LIST,
         argv=[gap.kind, gap.text],
         env=environment(options.env_files, options.env, env),
-        user=options.user,
-        workdir=options.workdir,
-        shell=options.shell,
-        pre_step=options.pre_step,
         stdin=False,
     )
-    early, selected = early.find(wanted(options))
+    early, selected = early.find(wanted_from(options))
     container = selected.container
-    config = early.settle(command, container, profile_of(container, options.label))
+    config = early.settle(command, container, profile_of(container, options.wanted.label))
     begun = early.start(*early.create(container, config), tty=False, size=None)
     import asyncio  # while the engine starts it
 

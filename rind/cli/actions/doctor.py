@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from rind.base.quoting import quoted
 from rind.cli.options import Options
 from rind.cli.report import clean, partial_note
-from rind.cli.translate import endpoint_from, wanted
+from rind.cli.translate import endpoint_from, wanted_from
 from rind.client import Client, client_at
 from rind.decide.refusal import label_note
 from rind.decide.selection import AmbiguousError, Wanted, fitting
@@ -155,7 +155,7 @@ async def _examine_engine(client: Client, findings: _Findings) -> None:
 
 
 async def _examine_containers(client: Client, options: Options, findings: _Findings) -> None:
-    conditions = wanted(options)
+    conditions = wanted_from(options)
     up = fitting(await client.containers(conditions), conditions)
     running = [container for container in up if container.state == "running"]
     if running:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rind.cli.report import clean
-from rind.cli.translate import described, docker_words, wanted
+from rind.cli.translate import described, docker_words, wanted_from
 from rind.cli.variables import environment
 from rind.decide.by_hand import by_hand, pasted
 from rind.decide.dev_container import METADATA
@@ -40,7 +40,7 @@ def explain(
         SelectionError: there is no container to run in.
         EngineError: the engine failed.
     """
-    conditions = wanted(options)
+    conditions = wanted_from(options)
     found = client.find_all(conditions) if options.all else [client.find(conditions)]
     shown = None
     for there, selected in found:
@@ -48,9 +48,9 @@ def explain(
             shown = there.endpoint
             out(f"engine:    {clean(f'{shown.url} (from {shown.source})')}")
         container = selected.container
-        profile = profile_of(container, options.label)
+        profile = profile_of(container, options.wanted.label)
         config = there.settle(command, container, profile)
-        pre_step = profile.pre_step if options.pre_step else None
+        pre_step = profile.pre_step if options.command.pre_step else None
         lines = {
             "container": f"{container.name} ({selected.reason})",
             "command": described(options, profile),
@@ -70,7 +70,7 @@ def _from(container: Container, profile: Profile, options: Options, field: str, 
     """Return a field's value, and its origin unless that is an option."""
     if not value:
         return "the container's own"
-    label = f"{options.label}.{field}"
+    label = f"{options.wanted.label}.{field}"
     if getattr(options, field) is not None:
         return value
     if label in container.labels:
@@ -82,8 +82,8 @@ def _variables(profile: Profile, options: Options, config: ExecConfig) -> str:
     """Return the names of the variables, by origin; the origin is not shown for options."""
     origins = {
         **dict.fromkeys(profile.remote_env, f" ({METADATA})"),
-        **{name: f" ({options.label}.env.{name})" for name in profile.env},
-        **dict.fromkeys(profile.pass_env, f" ({options.label}.pass-env)"),
+        **{name: f" ({options.wanted.label}.env.{name})" for name in profile.env},
+        **dict.fromkeys(profile.pass_env, f" ({options.wanted.label}.pass-env)"),
         **dict.fromkeys((variable.partition("=")[0] for variable in options.env), ""),
     }
     found: dict[str, list[str]] = {}

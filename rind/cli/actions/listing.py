@@ -6,7 +6,7 @@ import json
 import time
 
 from rind.cli.report import HEADER, partial_note, row, table
-from rind.cli.translate import wanted
+from rind.cli.translate import wanted_from
 from rind.decide.selection import fitting, in_order
 from rind.errors import SelectionError
 from rind.model import INDEX
@@ -36,7 +36,8 @@ def show_list(client: EarlyClient, options: Options, out: Print, say: Print) -> 
     Raises:
         EngineError: the engine failed.
     """
-    conditions = wanted(options)
+    conditions = wanted_from(options)
+    label = conditions.label
     found = fitting(client.containers(conditions, stopped=True), conditions)
     found.sort(key=in_order)
     if note := partial_note(found):
@@ -48,15 +49,11 @@ def show_list(client: EarlyClient, options: Options, out: Print, say: Print) -> 
         if options.verbosity > 0 or not (found or options.json):
             say(str(exc))
     if options.json:
-        rows = [
-            _as_json(container, options.label, is_here=container.id == here) for container in found
-        ]
+        rows = [_as_json(container, label, is_here=container.id == here) for container in found]
         out(json.dumps(rows, indent=2))
     elif found:
         now = time.time()
-        cells = [
-            row(container, options.label, now, is_here=container.id == here) for container in found
-        ]
+        cells = [row(container, label, now, is_here=container.id == here) for container in found]
         out("\n".join(table([HEADER, *cells])))
 
 

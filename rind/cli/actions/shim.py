@@ -70,12 +70,12 @@ def _named(shim: str, common: Sequence[str], target: Path) -> tuple[str, str]:
     if not common and not own:
         return name, ""
     parsed = parse([*common, *own], {})
-    if parsed.action != "run" or parsed.script is not None:
+    if parsed.action != "run" or parsed.command.script is not None:
         options = shlex.join([*common, *own])
         raise UsageError(
             f"the shim {name} must run a command by its name, but has the options: {options}"
         )
-    command = parsed.command or [name]
+    command = parsed.words or [name]
     words = [str(target), *parsed.typed, "--", *command]
     return name, f'#!/bin/sh\n{_MARK}exec {shlex.join(words)} "$@"\n'
 

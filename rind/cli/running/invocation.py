@@ -20,7 +20,7 @@ from rind.cli.running.opening import (
 )
 from rind.cli.running.signals import left_running
 from rind.cli.running.supervisor import Supervisor
-from rind.cli.translate import command_from, docker_words, endpoint_from, wanted
+from rind.cli.translate import command_from, docker_words, endpoint_from, wanted_from
 from rind.client import client_at, continued
 from rind.decide.selection import AmbiguousError, Selected, require_running
 from rind.errors import ExitStatus, OutputMissing, RindError, StartError
@@ -220,7 +220,7 @@ class Invocation:
     ) -> int:
         begun = serving.handed_over()
         async with continued(prepared.early) as client:
-            target = client.target(prepared.selected.container, self._options.label)
+            target = client.target(prepared.selected.container, self._options.wanted.label)
             start = partial(target.execute, prepared.config, prepared.size, begun)
             serve = partial(self._serve, prepared.config, serving.local)
             return await self._supervise(supervisor, client, start, serve, prepared.docker)
@@ -232,7 +232,7 @@ class Invocation:
         ``--wait``, which has its own limit.
         """
         options = self._options
-        asked = wanted(options)
+        asked = wanted_from(options)
         try:
             if options.wait is not None:
                 targets = await self._wait(client, asked, options.wait)
@@ -252,13 +252,13 @@ class Invocation:
 
         with self._untimed():
             try:
-                picked = await pick(candidates, options.label)
+                picked = await pick(candidates, options.wanted.label)
             except Interrupted:
                 self.signal, self.typed = signal.SIGINT, True
                 return None
         if picked is None:
             return None
-        return [await client.reach(require_running(picked), options.label, reason="picked")]
+        return [await client.reach(require_running(picked), options.wanted.label, reason="picked")]
 
     async def _wait(self, client: Client, asked: Wanted, seconds: float) -> list[Target]:
         """Wait for the container, or for all; on a terminal, a line gives the reason."""

@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import partial
 
 from rind.base.records import dataclass
-from rind.cli.translate import command_from, described, docker_words, endpoint_from, wanted
+from rind.cli.translate import command_from, described, docker_words, endpoint_from, wanted_from
 from rind.decide.selection import AmbiguousError
 from rind.endpoint.docker_config import docker_setting
 from rind.errors import ExitStatus, RindError, StartError
@@ -111,14 +111,14 @@ def prepare(job: Job) -> Prepared | None:
     endpoint = endpoint_from(options, env)
     early = EarlyClient(endpoint, env)
     try:
-        early, selected = early.find(wanted(options))
+        early, selected = early.find(wanted_from(options))
     except AmbiguousError:
         if can_ask(env):
             return None
         raise
     container = selected.container
     mention_elsewhere(options, container, early.caller, say)
-    profile = profile_of(container, options.label)
+    profile = profile_of(container, options.wanted.label)
     config = early.settle(command, container, profile)
     if options.verbosity > 0:
         announce(options, [(selected, early.endpoint.url)], profile, say)
@@ -185,7 +185,7 @@ def mention_elsewhere(
 ) -> None:
     """Mention the container's project or swarm, if the user is in another project's directory."""
     loud = options.verbosity >= 0 and is_terminal(STDERR_FD)
-    if loud and options.container is None and is_elsewhere(container, caller):
+    if loud and options.wanted.container is None and is_elsewhere(container, caller):
         where = f"of the project in {container.folder}" if container.folder else "of the swarm"
         say(f"running in {container.title}, {where}")
 
@@ -213,7 +213,7 @@ def hint(exc: StartError, options: Options, running: Callable[[], Sequence[Conta
         return of_shell
     if by_words := words_hint(options):
         return "" if exc.printed else by_words
-    return names_hint(options, running()) if options.container is None else ""
+    return names_hint(options, running()) if options.wanted.container is None else ""
 
 
 def hinted(exc: StartError, hint: str) -> StartError:

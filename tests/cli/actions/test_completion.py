@@ -21,6 +21,8 @@ from rind.cli.actions.completion import SCRIPTS, Gap, answer, decide
 from rind.cli.option_table import SHELLS
 from rind.cli.options import Options
 from rind.cli.parser import LONG
+from rind.decide.plan import Command
+from rind.decide.selection import Wanted
 from rind.errors import UsageError
 
 PATIENCE = TIMEOUT / 4
@@ -40,26 +42,29 @@ PATIENCE = TIMEOUT / 4
         ("-s", Gap("options", Options(), "-s")),
         ("-s w", Gap("services", Options(), "w")),
         ("-ts w", Gap("services", Options(), "w")),
-        ("-p shop --service w", Gap("services", Options(project="shop"), "w")),
+        ("-p shop --service w", Gap("services", Options(wanted=Wanted(project="shop")), "w")),
         ("--service=w", Gap("services", Options(), "w", "--service=")),
         ("--tty=w", Gap("", Options(), "w", "--tty=")),
         ("-e -x", Gap("variables", Options(), "-x")),
-        ("-s web l", Gap("commands", Options(service="web"), "l")),
+        ("-s web l", Gap("commands", Options(wanted=Wanted(service="web")), "l")),
         ("-- --se", Gap("commands", Options(), "--se")),
         ("-t -- a/--se", Gap("programs", Options(tty=True), "a/--se")),
-        ("ls --", Gap("files", Options(command=["ls"]), "--")),
-        ("-- ls -s", Gap("files", Options(command=["ls"]), "-s")),
-        ("ls -- x", Gap("files", Options(command=["ls", "--"]), "x")),
-        ("dd of=x", Gap("files", Options(command=["dd"]), "of=x")),
-        ("ls --x=y=z", Gap("files", Options(command=["ls"]), "y=z", "--x=")),
+        ("ls --", Gap("files", Options(words=["ls"]), "--")),
+        ("-- ls -s", Gap("files", Options(words=["ls"]), "-s")),
+        ("ls -- x", Gap("files", Options(words=["ls", "--"]), "x")),
+        ("dd of=x", Gap("files", Options(words=["dd"]), "of=x")),
+        ("ls --x=y=z", Gap("files", Options(words=["ls"]), "y=z", "--x=")),
         ("--shell ba", Gap("commands", Options(), "ba")),
         ("--shell /b", Gap("programs", Options(), "/b")),
         ("-u r", Gap("users", Options(), "r")),
         ("--command=l", Gap("commands", Options(), "l", "--command=")),
-        ("-c s a", Gap("files", Options(script="s"), "a")),
-        ("-c s -- a", Gap("files", Options(script="s"), "a")),
-        ("-c s --quie", Gap("options", Options(script="s"), "--quie")),
-        ("-w /x ls -w y", Gap("files", Options(workdir="/x", command=["ls", "-w"]), "y")),
+        ("-c s a", Gap("files", Options(command=Command(script="s")), "a")),
+        ("-c s -- a", Gap("files", Options(command=Command(script="s")), "a")),
+        ("-c s --quie", Gap("options", Options(command=Command(script="s")), "--quie")),
+        (
+            "-w /x ls -w y",
+            Gap("files", Options(command=Command(workdir="/x"), words=["ls", "-w"]), "y"),
+        ),
     ],
 )
 def test_decide_finds_the_gap(line: str, expected: Gap) -> None:
@@ -87,7 +92,7 @@ def test_decide_finds_the_gap_in_a_script(script: str, expected: Gap) -> None:
 
 def test_defaults_from_the_environment_apply() -> None:
     env = {"RIND_SERVICE": "web", "RIND_LABEL": "x"}
-    assert decide(["ls"], env).options == Options(service="web", label="x")
+    assert decide(["ls"], env).options == Options(wanted=Wanted(service="web", label="x"))
     assert decide([], env) == decide([""], env)
 
 
@@ -312,7 +317,13 @@ def test_any_failure_yields_no_candidates_and_no_message(
 def test_an_endless_answer_is_cut_off(containers: Containers) -> None:
     container = containers("busybox", "")
     container.inside(r"printf '#!/bin/sh\nexec yes\n' >/shell; chmod +x /shell")
-    gap = Gap("files", Options(label=container.label, shell="/shell", command=["cat"]), "")
+    gap = Gap(
+        "files",
+        Options(
+            words=["cat"], command=Command(shell="/shell"), wanted=Wanted(label=container.label)
+        ),
+        "",
+    )
     began = time.monotonic()
     assert completion._ask(gap, {"DOCKER_HOST": container.engine.host}) == []
     assert time.monotonic() - began < completion.ASK_LIMIT, (

@@ -10,6 +10,7 @@ from rind.base.deadline import Deadline
 from rind.cli.options import Options
 from rind.cli.parser import parse
 from rind.cli.running.opening import Job, can_ask, hint, hinted, prepare, wanted_keys
+from rind.decide.selection import Wanted
 from rind.errors import SelectionError, StartError, UsageError
 from rind.model import Container
 
@@ -39,22 +40,22 @@ def test_prepare_plans_the_command(busybox: TestContainer) -> None:
     prepared = prepare(job(options, env))
     assert prepared is not None
     assert prepared.exec_id == ""
-    options.label = "rind.none"
+    options.wanted = Wanted(label="rind.none")
     with pytest.raises(SelectionError, match=r"has the label rind\.none"):
         prepare(job(options, env))
-    options.container = "rind-none"
+    options.wanted = Wanted(container="rind-none")
     with pytest.raises(SelectionError, match="No such container: rind-none"):
         prepare(job(options, env))
 
 
 def test_only_a_missing_command_gets_a_hint() -> None:
     web = Container("0" * 64, "web", "running", "Up", {})
-    options = Options(command=["web", "ls"])
+    options = Options(words=["web", "ls"])
     missing, other = StartError("no web", 127), StartError("no", 126)
     assert hint(missing, options, lambda: [web]) == "web is a container: rind --container web ls"
     assert hint(missing, options, list) == hint(other, options, lambda: [web]) == ""
-    assert hint(missing, Options(command=["web"], container="x"), lambda: [web]) == ""
-    shell, printed = Options(command=["exit"]), StartError("no exit", 127, printed=True)
+    assert hint(missing, Options(words=["web"], wanted=Wanted(container="x")), lambda: [web]) == ""
+    shell, printed = Options(words=["exit"]), StartError("no exit", 127, printed=True)
     assert hint(missing, shell, list).startswith("rind exits with its command")
     assert hint(printed, shell, list) == ""
     assert str(hinted(missing, "so")) == "no web (so)"
