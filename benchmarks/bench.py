@@ -226,8 +226,9 @@ def furnished(version: str) -> Iterator["Bench"]:
         start = ("run", "--detach", "--network", "none", "--label")
         docker(*start, "bench.step=cd /tmp", "--name", "bench-step", image, "sleep", "1000000")
         env = {name: value for name, value in env.items() if not name.startswith("PYTHON")}
-        program = installed(Path(folder), env)
-        bench = Bench(env, program, str(docker.program), "bench-web-1", "bench-step", str(compose))
+        program, file = installed(Path(folder), env), one_file(Path(folder), env)
+        places = "bench-web-1", "bench-step", str(compose)
+        bench = Bench(env, program, str(docker.program), *places, file)
         with bench.clean_up:
             yield bench
 
@@ -246,3 +247,12 @@ def installed(folder: Path, env: dict[str, str]) -> str:
     install: list[str | Path] = [*pip, "--python", python, "install", "--compile", wheel]
     subprocess.run(install, env=env, check=True, capture_output=True)
     return str(python.with_name("rind"))
+
+
+def one_file(folder: Path, env: dict[str, str]) -> str:
+    """Build Rind as one file, in the environment of the wheel; empty if that cannot be done."""
+    file = folder / "file" / "rind"
+    file.parent.mkdir()
+    build = [folder / "venv" / "bin" / "python", ROOT / ".ci" / "binary" / "build.py", file]
+    done = subprocess.run(build, env=env, check=False, capture_output=True)
+    return "" if done.returncode else str(file)

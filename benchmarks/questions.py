@@ -47,6 +47,7 @@ class Bench:
 
     Attributes:
         program: Rind's, from a wheel that is installed as users do.
+        file: Rind as one file that needs no Python; empty where it cannot be built.
         docker: the docker command.
         container: a container with the label ``bench``, an empty pre-step and a Compose service.
         stepped: one with the label ``bench.step``, and a pre-step.
@@ -59,6 +60,7 @@ class Bench:
     container: str
     stepped: str
     compose: str = ""
+    file: str = ""
     missing: list[str] = field(default_factory=list)
     clean_up: ExitStack = field(default_factory=ExitStack)
 
@@ -91,6 +93,20 @@ def questions(bench: Bench) -> Iterator[Question]:
         else:
             peers[f"a script with {module}"] = partial(plain, script, env)
     yield Question("start", "start `true`, whole process", start, peers)
+    if bench.file:
+        yield Question(
+            "file",
+            "start `true`, the one file",
+            start,
+            {
+                "rind -T true, the one file": partial(
+                    plain, [bench.file, "--label", "bench", "-T", "true"], env
+                ),
+                "docker exec": partial(plain, bench.exec(name, "true"), env),
+            },
+        )
+    else:
+        bench.missing.append("the one file")
     yield Question(
         "cat",
         "start `cat`, stdin attached",
@@ -140,6 +156,20 @@ def questions(bench: Bench) -> Iterator[Question]:
             "docker exec": partial(at_once, bench.exec(name, "true"), env, 50),
         },
         rounds=5,
+    )
+    names = [f"bench-crowd-{number}" for number in range(20)]
+    together = " & ".join(f"{bench.docker} exec {name} true" for name in names)
+    everywhere = ["--label", "bench.crowd", "--all=everywhere", "-q", "true"]
+    yield Question(
+        "all",
+        "`--all true` in 20 containers",
+        {"wall": 0.4, "cpu": 0.4},
+        {
+            "rind --all true": partial(plain, [bench.program, *everywhere], env),
+            "20 docker execs at once": partial(plain, ["sh", "-c", f"{together} & wait"], env),
+        },
+        rounds=10,
+        crowd=20,
     )
     one_cpu = ["taskset", "--cpu-list", "0"]
     yield Question(
@@ -254,12 +284,18 @@ def crowd(bench: Bench, count: int) -> Iterator[None]:
         capture_output=True,
         text=True,
     ).stdout.strip()
-    start = [bench.docker, "run", "--detach", "--network", "none", image, "sleep", "1000000"]
+    start = [bench.docker, "run", "--detach", "--network", "none", "--label", "bench.crowd"]
+    command = [image, "sleep", "1000000"]
     started = []
     for first in range(0, count, 8):
         processes = [
-            subprocess.Popen(start, env=bench.env, stdout=subprocess.PIPE, text=True)
-            for _ in range(min(8, count - first))
+            subprocess.Popen(
+                [*start, "--name", f"bench-crowd-{number}", *command],
+                env=bench.env,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for number in range(first, min(first + 8, count))
         ]
         started += [process.communicate()[0].strip() for process in processes]
     try:

@@ -324,7 +324,7 @@ def test_a_signal_spares_commands_that_have_ended(launch: Launch) -> None:
 
 
 def test_the_time_limit_ends_all_commands(fleet: Fleet) -> None:
-    done = fleet[0].rind("-aq", "--timeout", "0.5", "sleep", "424242")
+    done = fleet[0].rind("-aq", "--timeout", "3", "sleep", "424242")
     assert (done.returncode, done.stderr) == (124, b"")
     with stubborn(fleet, "--timeout", "3", "--kill-after", "0.2") as process:
         assert ended(process) == 137
