@@ -132,7 +132,7 @@ def test_a_slow_reader_loses_nothing(busybox: TestContainer, child: str) -> None
 def test_a_reader_that_stops_as_the_command_ends_loses_nothing(busybox: TestContainer) -> None:
     # Two seconds after a command's end, the engine drops what it could not hand on by then. These
     # sizes are about what it and the sockets hold: some of the commands end with all of that full.
-    sizes = range(900_000, 2_000_000, 96_000)
+    sizes = range(900_000, 2_000_000, 288_000)
 
     def read_late(size: int, results: dict[int, int]) -> None:
         with rind(busybox, "head", "-c", str(size), "/dev/zero", stdin=subprocess.DEVNULL) as it:

@@ -20,6 +20,9 @@
     (xref-find-definitions (xref-backend-identifier-at-point (xref-find-backend))))
   (buffer-file-name (window-buffer)))
 
+;; It would connect again by itself to a server that ran for more than three seconds.
+(setq eglot-autoreconnect nil)
+
 (let ((definition (check--definition "wanted("))
       (make-backup-files nil)
       hover after-restart server)
