@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
 Carry = Callable[[str], "Carrier"]
 
+
+def by_sockets(url: str) -> SocketCarrier:
+    return SocketCarrier(PlainDialer(url, LoopWire))
+
+
 by_each_carrier = pytest.mark.parametrize(
-    "carry",
-    [PooledCarrier, lambda url: SocketCarrier(PlainDialer(url, LoopWire))],
-    ids=["pooled", "sockets"],
+    "carry", [PooledCarrier, by_sockets], ids=["pooled", "sockets"]
 )
 
 

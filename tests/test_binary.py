@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import TIMEOUT, TestContainer, wait_until
+from conftest import TIMEOUT, TestContainer, made_once, wait_until
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.newest_engine
@@ -18,9 +18,10 @@ pytestmark = pytest.mark.newest_engine
 
 @pytest.fixture(scope="module")
 def binary(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("binary") / "rind"
-    subprocess.run([sys.executable, ROOT / ".ci/binary/build.py", file], check=True)
-    return file
+    def build(folder: Path) -> None:
+        subprocess.run([sys.executable, ROOT / ".ci/binary/build.py", folder / "rind"], check=True)
+
+    return made_once(tmp_path_factory, "binary", build) / "rind"
 
 
 def test_what_is_lacking_is_one_line(tmp_path: Path) -> None:

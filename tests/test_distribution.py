@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import TestContainer
+from conftest import TestContainer, made_once
 
 ROOT = Path(__file__).parents[1]
 PROGRAMS = Path(sys.executable).parent
@@ -39,14 +39,21 @@ def build(source: Path, into: Path) -> tuple[Path, Path]:
     """Return the wheel, which is made from the sdist, and the sdist."""
     command = (sys.executable, "-m", "build", "--no-isolation", "--outdir", into)
     run(*command, cwd=source, SOURCE_DATE_EPOCH="1700000000")
-    (wheel,), (sdist,) = into.glob("*.whl"), into.glob("*.tar.gz")
+    return made(into)
+
+
+def made(folder: Path) -> tuple[Path, Path]:
+    (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
     return wheel, sdist
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    with umask(0o022):
-        return build(ROOT, tmp_path_factory.mktemp("dist"))
+    def make(folder: Path) -> None:
+        with umask(0o022):
+            build(ROOT, folder)
+
+    return made(made_once(tmp_path_factory, "dist", make))
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +70,11 @@ def offline(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) 
 
     pip has filled it: how to reach an index here is said to it alone.
     """
-    folder = tmp_path_factory.mktemp("packages")
-    run(sys.executable, "-m", "pip", "download", "-q", "-d", folder, built[0], cwd=folder)
+
+    def download(folder: Path) -> None:
+        run(sys.executable, "-m", "pip", "download", "-q", "-d", folder, built[0], cwd=folder)
+
+    folder = made_once(tmp_path_factory, "packages", download)
     return ["--no-index", "--find-links", str(folder)]
 
 
