@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rind.decide.profile import Profile as Profile
     from rind.decide.selection import AmbiguousError as AmbiguousError
     from rind.decide.selection import NoContainerError as NoContainerError
-    from rind.decide.selection import Wanted as Wanted
+    from rind.decide.wanted import Wanted as Wanted
     from rind.errors import Broken as Broken
     from rind.errors import CommandError as CommandError
     from rind.errors import CommandFailed as CommandFailed
@@ -158,7 +158,7 @@ _HOMES = {
     "TooMuchOutput": "errors",
     "Unreachable": "errors",
     "UsageError": "errors",
-    "Wanted": "decide.selection",
+    "Wanted": "decide.wanted",
     "WantedFields": "keywords",
     "Word": "decide.plan",
     "attach_terminal": "attach",

@@ -11,7 +11,8 @@ from typing import Final, Self, Unpack
 
 from rind.base.deadline import Deadline
 from rind.decide.profile import DEFAULT_LABEL
-from rind.decide.selection import Selected, Wanted
+from rind.decide.selection import Selected
+from rind.decide.wanted import Wanted
 from rind.endpoint.endpoint import resolve_endpoint
 from rind.engine.engine import REQUEST_TIMEOUT, Engine
 from rind.errors import SelectionError, Unreachable

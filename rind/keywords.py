@@ -66,7 +66,7 @@ class RunOptions(CommandOptions, total=False):
 
 
 class WantedFields(TypedDict, total=False):
-    """The fields of a :class:`~rind.decide.selection.Wanted`."""
+    """The fields of a :class:`~rind.decide.wanted.Wanted`."""
 
     label: str
     container: str | None

@@ -12,7 +12,7 @@ from typing import Any
 from rind.base.deadline import Deadline
 from rind.client import connect
 from rind.decide.plan import words
-from rind.decide.selection import Wanted
+from rind.decide.wanted import Wanted
 from rind.errors import TimedOut
 from rind.keywords import AnywhereOptions, check_keywords
 from rind.signatures import as_run_anywhere

@@ -13,7 +13,7 @@ from rind.base.quoting import quoted
 from rind.cli.parser import LONG
 from rind.decide.plan import BUILTINS
 from rind.decide.profile import DEFAULT_SHELL
-from rind.decide.selection import service_names
+from rind.decide.wanted import service_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from rind.base.records import dataclass, field
 from rind.decide.plan import Command
-from rind.decide.selection import Wanted
+from rind.decide.wanted import Wanted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

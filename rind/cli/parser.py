@@ -16,7 +16,7 @@ from rind.cli.option_table import OPTIONS, WAIT_DEFAULT
 from rind.cli.options import Options
 from rind.decide.plan import Command
 from rind.decide.profile import DEFAULT_LABEL
-from rind.decide.selection import Wanted
+from rind.decide.wanted import Wanted
 from rind.errors import UsageError
 
 TYPE_CHECKING = False

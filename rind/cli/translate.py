@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rind.cli.options import Options
     from rind.decide.plan import Command
     from rind.decide.profile import Profile
-    from rind.decide.selection import Wanted
+    from rind.decide.wanted import Wanted
     from rind.endpoint.endpoint import Endpoint
 
 __all__ = ["command_from", "described", "docker_words", "endpoint_from", "wanted_from"]

@@ -10,22 +10,16 @@ from difflib import get_close_matches
 from itertools import combinations
 
 from rind.base.records import replace
-from rind.decide.selection import (
-    MOST_NAMED,
-    NoContainerError,
-    explain_state,
-    fitting,
-    in_order,
-    service_names,
-    spelt,
-)
+from rind.decide.selection import MOST_NAMED, NoContainerError, explain_state, in_order
+from rind.decide.wanted import fitting, service_names, spelt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any, Final
 
-    from rind.decide.selection import Narrowed, Wanted
+    from rind.decide.selection import Narrowed
+    from rind.decide.wanted import Wanted
     from rind.model import Caller, Container
 
 __all__ = ["label_note", "likely_names", "likely_names_of", "no_such_container", "why_none"]

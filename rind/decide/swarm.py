@@ -6,14 +6,14 @@ import re
 
 from rind.base.quoting import quoted
 from rind.base.records import replace
-from rind.decide.selection import fitting
+from rind.decide.wanted import fitting
 from rind.model import STACK, SWARM, Container
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rind.decide.selection import Wanted
+    from rind.decide.wanted import Wanted
     from rind.model import Service, Swarm, Task
 
 __all__ = ["has_wanted", "is_name", "last_error", "merged", "node_id_of", "starting", "tasks_up"]

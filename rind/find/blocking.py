@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from rind.base.deadline import Deadline
     from rind.decide.plan import Command
     from rind.decide.profile import Profile
-    from rind.decide.selection import Selected, Wanted
+    from rind.decide.selection import Selected
+    from rind.decide.wanted import Wanted
     from rind.endpoint.endpoint import Endpoint
     from rind.execution.local import Local
     from rind.model import Container, ExecConfig

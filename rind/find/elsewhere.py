@@ -13,7 +13,7 @@ from http import HTTPStatus
 from rind.base.quoting import quoted
 from rind.base.records import replace
 from rind.decide.refusal import why_none
-from rind.decide.selection import Narrowed, Wanted, narrow, select, select_all
+from rind.decide.selection import Narrowed, narrow, select, select_all
 from rind.decide.swarm import (
     has_wanted,
     is_name,
@@ -23,6 +23,7 @@ from rind.decide.swarm import (
     starting,
     tasks_up,
 )
+from rind.decide.wanted import Wanted
 from rind.endpoint.docker_config import context_names
 from rind.endpoint.endpoint import resolve_endpoint
 from rind.engine.manager import NoManager, ask_manager

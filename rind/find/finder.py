@@ -20,15 +20,14 @@ from rind.decide.selection import (
     AmbiguousError,
     NoContainerError,
     Selected,
-    fitting,
     is_dev_container,
-    maps,
     may_be_a_dev_container,
     narrow,
     require_running,
     select,
     select_all,
 )
+from rind.decide.wanted import fitting, maps
 from rind.errors import Refused, SelectionError
 from rind.find.caller import aliases, placed
 from rind.find.within import as_seen_here
@@ -39,7 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from typing import TypeVar
 
-    from rind.decide.selection import Narrowed, Wanted
+    from rind.decide.selection import Narrowed
+    from rind.decide.wanted import Wanted
     from rind.endpoint.endpoint import Endpoint
     from rind.engine.engine import Engine
     from rind.find.elsewhere import Elsewhere

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from rind.cli.options import Options
 from rind.cli.parser import LONG, parse
 from rind.decide.plan import Command
-from rind.decide.selection import Wanted
+from rind.decide.wanted import Wanted
 from rind.errors import UsageError
 
 

@@ -1,7 +1,7 @@
 from rind.cli.parser import parse
 from rind.cli.translate import described, wanted_from
 from rind.decide.profile import Profile
-from rind.decide.selection import Wanted
+from rind.decide.wanted import Wanted
 
 
 def test_wanted_holds_the_selection_options() -> None:

@@ -26,7 +26,8 @@ from test_selection import (
 )
 
 from rind.decide.refusal import label_note, likely_names, no_such_container, why_none
-from rind.decide.selection import Wanted, narrow
+from rind.decide.selection import narrow
+from rind.decide.wanted import Wanted
 from rind.model import Container
 
 PROGRAM = replace(NOWHERE, is_program=True)

@@ -8,14 +8,13 @@ from rind.decide.selection import (
     AmbiguousError,
     NoContainerError,
     Selected,
-    Wanted,
-    fitting,
     in_order,
     narrow,
     require_running,
     select,
     select_all,
 )
+from rind.decide.wanted import Wanted
 from rind.errors import SelectionError
 from rind.model import Caller, Container, Mount
 
@@ -340,16 +339,6 @@ def test_numbers_are_in_their_order() -> None:
     names = ["p-a-10", "p-a-2", "p-a", "b1f", "1", "b10f"]
     found = sorted((Container("", name, "running", "", {}) for name in names), key=in_order)
     assert [container.name for container in found] == ["1", "b10f", *reversed(names[:4])]
-
-
-def test_service_project_and_index_narrow() -> None:
-    containers = [service("p", "a", 1), service("p", "a", 2)]
-    assert fitting(containers, Wanted(index=2)) == containers[1:]
-    assert Wanted(service="a", project="p").filters == [
-        "com.docker.compose.service",
-        "com.docker.compose.project=p",
-    ]
-    assert Wanted(project="p").filters == ["app.rind", "com.docker.compose.project=p"]
 
 
 @pytest.mark.parametrize(

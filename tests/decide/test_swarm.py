@@ -1,7 +1,6 @@
 import pytest
 
 from rind.base.records import replace
-from rind.decide.selection import Wanted
 from rind.decide.swarm import (
     has_wanted,
     is_name,
@@ -11,6 +10,7 @@ from rind.decide.swarm import (
     starting,
     tasks_up,
 )
+from rind.decide.wanted import Wanted
 from rind.model import STACK, Container, Node, Service, Swarm, Task
 
 ONE, TWO, THREE = ("1" * 25, "2" * 25, "3" * 25)

@@ -10,7 +10,7 @@ from conftest import TestContainer
 from rind.client import continued
 from rind.decide.plan import Command
 from rind.decide.profile import Profile
-from rind.decide.selection import Wanted
+from rind.decide.wanted import Wanted
 from rind.endpoint.endpoint import Endpoint
 from rind.errors import StartError, Unreachable
 from rind.find.blocking import EarlyClient

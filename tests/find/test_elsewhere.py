@@ -16,7 +16,7 @@ from services import Nodes, Services, TestService, labelled, on, started
 import rind
 from rind.base.deadline import Deadline
 from rind.client import Client
-from rind.decide.selection import Wanted
+from rind.decide.wanted import Wanted
 from rind.endpoint.endpoint import Endpoint
 from rind.engine.dialect import Dialect
 from rind.engine.engine import Engine

@@ -6,7 +6,7 @@ The decisions are in decide/; what a client makes of this is in test_client.py.
 import pytest
 from conftest import TestContainer
 
-from rind.decide.selection import Wanted
+from rind.decide.wanted import Wanted
 from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.errors import SelectionError

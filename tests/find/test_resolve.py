@@ -5,7 +5,7 @@ from conftest import TestContainer
 
 from rind.decide.plan import Command
 from rind.decide.profile import Profile
-from rind.decide.selection import Wanted
+from rind.decide.wanted import Wanted
 from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.errors import SelectionError

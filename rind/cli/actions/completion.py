@@ -24,7 +24,7 @@ from rind.cli.actions.shell_words import FISH, common, inserts, quoted, split
 from rind.cli.option_table import SHELLS
 from rind.cli.parser import LONG, MissingValue, parse
 from rind.cli.variables import environment
-from rind.decide.selection import Wanted, fitting, service_names
+from rind.decide.wanted import Wanted, fitting, service_names
 from rind.endpoint.docker_config import context_names
 from rind.errors import RindError
 from rind.transport.frames import STDOUT

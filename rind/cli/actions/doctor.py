@@ -13,7 +13,8 @@ from rind.cli.report import clean, partial_note
 from rind.cli.translate import endpoint_from, wanted_from
 from rind.client import Client, client_at
 from rind.decide.refusal import label_note
-from rind.decide.selection import AmbiguousError, Wanted, fitting
+from rind.decide.selection import AmbiguousError
+from rind.decide.wanted import Wanted, fitting
 from rind.endpoint.endpoint import Endpoint
 from rind.errors import RindError, SelectionError, StartError, UsageError
 from rind.execution.stdio import DEVNULL

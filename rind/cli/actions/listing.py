@@ -7,7 +7,8 @@ import time
 
 from rind.cli.report import HEADER, partial_note, row, table
 from rind.cli.translate import wanted_from
-from rind.decide.selection import fitting, in_order
+from rind.decide.selection import in_order
+from rind.decide.wanted import fitting
 from rind.errors import SelectionError
 from rind.model import INDEX
 

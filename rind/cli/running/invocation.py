@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from rind.cli.running.supervisor import Serve, Start
     from rind.client import Client
     from rind.decide.plan import Command
-    from rind.decide.selection import Wanted
+    from rind.decide.wanted import Wanted
     from rind.execution.direct import Direct
     from rind.execution.exec import Exec
     from rind.model import Container, ExecConfig

@@ -22,7 +22,7 @@ from rind.cli.option_table import SHELLS
 from rind.cli.options import Options
 from rind.cli.parser import LONG
 from rind.decide.plan import Command
-from rind.decide.selection import Wanted
+from rind.decide.wanted import Wanted
 from rind.errors import UsageError
 
 PATIENCE = TIMEOUT / 4

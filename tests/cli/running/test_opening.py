@@ -10,7 +10,7 @@ from rind.base.deadline import Deadline
 from rind.cli.options import Options
 from rind.cli.parser import parse
 from rind.cli.running.opening import Job, can_ask, hint, hinted, prepare, wanted_keys
-from rind.decide.selection import Wanted
+from rind.decide.wanted import Wanted
 from rind.errors import SelectionError, StartError, UsageError
 from rind.model import Container
 

@@ -13,7 +13,7 @@ from processes import sleepers
 from rind.cli.running.supervisor import Supervisor, _settled
 from rind.client import connect
 from rind.decide.plan import Command
-from rind.decide.selection import Wanted
+from rind.decide.wanted import Wanted
 from rind.errors import ExitStatus
 from rind.execution.exec import Exec
 from rind.target import Target
