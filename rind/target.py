@@ -22,6 +22,7 @@ from rind.find.caller import localized
 from rind.find.resolve import profile_of, settle
 from rind.keywords import CommandOptions, check_keywords
 from rind.process import Process
+from rind.reaper.leash import why_no_leash
 from rind.signatures import as_open_process, as_run
 
 __all__ = ["Target"]
@@ -115,7 +116,7 @@ class Target:
             EngineError: the engine failed.
         """
         user = (await self.plan(Command(script=":", pre_step=False))).user
-        return await self._session.trees.why_no_leash(self.container.id, user)
+        return await why_no_leash(self._engine, self.container.id, user)
 
     def map_path(self, path: str | os.PathLike[str]) -> str:
         """Translate an absolute path of this machine to the container's.

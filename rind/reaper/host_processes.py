@@ -98,19 +98,19 @@ def is_up(container_id: str) -> bool:
     return False
 
 
-def signal_tree(number: int, variable: str, root: int, container_id: str) -> int:
+def signal_tree(number: int, variable: str, root: int | None, container_id: str) -> int:
     """Signal a command's tree among a container's processes; return the number of processes.
 
     Args:
         number: the signal; 0 for none.
         variable: the environment variable that marks the tree, as ``NAME=value``.
-        root: the command's own process; 0 for unknown.
+        root: the command's own process; None if unknown.
         container_id: 64 hexadecimal digits.
 
     Raises:
         PermissionError: we are not root, and can see no process of the tree.
     """
-    bearers = {root} if root else set()
+    bearers = set() if root is None else {root}
     stats = {}
     for folder in _PROC.glob("[0-9]*"):
         with suppress(OSError, ValueError):

@@ -32,7 +32,7 @@ from rind.reaper.scripts import (
 from rind.transport.frames import FrameDecoder
 from rind.transport.hijacked import HijackedStream
 
-__all__ = ["Leash", "Loss"]
+__all__ = ["Leash", "Loss", "why_no_leash"]
 
 LOST_BOUND: Final = 5.0
 """Seconds to kill a script whose connection was lost."""
@@ -164,6 +164,19 @@ class Leash:
         held = " ".join([self._cookie, *NOT_KNOWN])
         config = script_config(SIGNAL_SCRIPT, "9", user=self._user, held=held)
         await run_script(self._engine, self._container_id, config)
+
+
+async def why_no_leash(engine: Engine, container_id: str, user: str) -> str:
+    """Try a leash; return why it cannot hold a command, or an empty text if it can."""
+    leash, cookie = Leash(engine, container_id, user), uuid.uuid4().hex
+    try:
+        await leash.hold(cookie, NOT_KNOWN)
+        return await leash.why_none()
+    except EngineError as exc:
+        return str(exc)
+    finally:
+        with suppress(EngineError):
+            await leash.release(cookie)
 
 
 async def _until_lost(stream: HijackedStream, failure: "asyncio.Future[str]") -> Loss:

@@ -10,7 +10,7 @@ Plan:
   all processes that bear it (:mod:`rind.reaper.scripts`).
 * A command may hide its environment, by clearing it or by changing its user. It is then found by
   its session: the kernel shows that if the engine is on this machine, otherwise
-  :mod:`rind.reaper.roots` finds it.
+  the engine's list of processes does (:mod:`rind.reaper.root_process`).
 * The processes are found and signalled from outside (:mod:`rind.reaper.host_processes`) if the
   container has no shell, if no process can be started in it, or if none in it may signal another.
   That needs an engine on this machine, and the permission.
@@ -28,7 +28,6 @@ import asyncio
 import logging
 import signal
 import time
-import uuid
 from contextlib import suppress
 from functools import cached_property
 from http import HTTPStatus
@@ -37,9 +36,9 @@ from weakref import WeakValueDictionary
 from rind.errors import EngineError, LeftRunning, Refused, Unreachable
 from rind.reaper import host_processes
 from rind.reaper.leash import Leash, Loss
-from rind.reaper.looks import CannotLook, Look, Looks, run_script
-from rind.reaper.roots import Root, match_root
-from rind.reaper.scripts import COOKIE, NOT_KNOWN, ROOTS_SCRIPT, script_config
+from rind.reaper.looks import CannotLook, Look, Looks
+from rind.reaper.root_process import RootProcess
+from rind.reaper.scripts import COOKIE, NOT_KNOWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,11 +58,8 @@ LEASH_ATTEMPTS: Final = 3
 POLL: Final = 0.1
 """Seconds between two looks at a tree. A look costs an exec, 50 to 100 ms."""
 
-START_BOUND: Final = 5.0
-"""Seconds for a requested start to take effect."""
-
 BOUND: Final = 10.0
-"""Seconds for SIGKILL to take effect, and for each search for a session."""
+"""Seconds for SIGKILL to take effect."""
 
 ENGINE_BACK: Final = 5.0
 """Seconds to wait for an engine that is gone: a restart takes one or two."""
@@ -74,9 +70,6 @@ takes milliseconds, but two seconds while the engine holds unread output."""
 
 MOST_LATE: Final = 2
 """Looks that time out before the engine counts as not answering."""
-
-MATCHES: Final = 3
-"""Attempts to find a process by its position, while others start and end."""
 
 MOST_TURNS: Final = 16
 """Looks at the same time. When a hundred containers were signalled at once on two cores, the
@@ -120,18 +113,6 @@ class Trees:
             self._leashes[key] = leash = Leash(self.engine, container_id, user)
         return leash
 
-    async def why_no_leash(self, container_id: str, user: str) -> str:
-        """Try a leash; return why it cannot hold a command, or an empty text if it can."""
-        leash, cookie = Leash(self.engine, container_id, user), uuid.uuid4().hex
-        try:
-            await leash.hold(cookie, NOT_KNOWN)
-            return await leash.why_none()
-        except EngineError as exc:
-            return str(exc)
-        finally:
-            with suppress(EngineError):
-                await leash.release(cookie)
-
     def looks(self, container_id: str, user: str) -> Looks:
         """Return the looks that all commands of one user in one container share."""
         key = container_id, user
@@ -169,11 +150,10 @@ class Tree:
         self._engine = trees.engine
         self._turns = trees.turns
         self._container_id = container_id
-        self._user = user
+        self._root = RootProcess(trees.engine, container_id, user, exec_id)
         self._leash = trees.leash(container_id, user)
         self._looks = trees.looks(container_id, user)
         self._holding: asyncio.Task[None] | None = None
-        self._started = False
         self._session = NOT_KNOWN
         self._urgent = asyncio.Event()
 
@@ -198,15 +178,15 @@ class Tree:
             LeftRunning: as :meth:`signal`.
         """
         self.was_killed |= number == signal.SIGKILL
-        await self._until_started()
+        await self._root.until_started()
         look = await self._reach(number)
         if number:
             _log.debug("signal %d to %d processes of exec %s", number, look.found, self.exec_id)
         # If the engine still reports it as running after a moment, the command hides.
-        if look.found == 0 and await self._runs_on(END_SEEN[0]):
+        if look.found == 0 and await self._root.runs_on(END_SEEN[0]):
             self._session = await self._match_session()
             look = await self._reach(number)
-            if look.found == 0 and await self._runs_on(END_SEEN[1]):
+            if look.found == 0 and await self._root.runs_on(END_SEEN[1]):
                 raise LeftRunning(
                     "the engine says that it runs, but none of its processes can be found from here"
                 )
@@ -380,91 +360,23 @@ class Tree:
                 return await self._signal_from_outside(number, CannotLook("", is_final=True))
         return look
 
-    async def _until_started(self) -> None:
-        """Wait until the command has started, as there is no tree before.
-
-        The engine upgrades the connection first, and then starts the command, even if the
-        connection has been closed meanwhile (moby, postContainerExecStart).
-        """
-        if self._started:
-            return
-        with suppress(EngineError, TimeoutError):
-            async with asyncio.timeout(START_BOUND):
-                while self.exec_id is not None:
-                    state = await self._engine.inspect_exec(self.exec_id)
-                    # "running" is true before there is a process.
-                    if state.pid or state.exit_code is not None:
-                        break
-                    await asyncio.sleep(POLL / 10)
-        self._started = True
-
-    async def _runs_on(self, patience: float) -> bool:
-        """Whether the engine reports for ``patience`` seconds that the command runs.
-
-        Raises:
-            LeftRunning: the engine failed.
-        """
-        if self.exec_id is None:
-            return False
-        try:
-            async with asyncio.timeout(patience):
-                while (await self._engine.inspect_exec(self.exec_id)).running:  # noqa: ASYNC110
-                    await asyncio.sleep(POLL / 10)  # the engine has no event for it
-        except TimeoutError:
-            return True
-        except Refused:
-            return False  # it has forgotten the exec, or the container is gone
-        except EngineError as exc:
-            raise LeftRunning(str(exc)) from exc
-        return False
-
-    async def _own_pid(self) -> int:
-        """Return the PID of the command's own process on this machine; 0 if it is not here."""
-        if self.exec_id is not None and self._trees.is_local:
-            with suppress(EngineError):
-                state = await self._engine.inspect_exec(self.exec_id)
-                return state.pid if state.running else 0
-        return 0
-
     async def _find_session(self) -> tuple[str, str]:
         """Return the command's session, by the container's number, and its leader's start time.
 
         If the engine is not on this machine, both are "-".
         """
-        pid = await self._own_pid()
-        return (pid and host_processes.session_of(pid, self._container_id)) or NOT_KNOWN
+        return await self._root.session_here() if self._trees.is_local else NOT_KNOWN
+
+    async def _match_session(self) -> tuple[str, str]:
+        """Find the session by the engine's list of processes, as a remote engine requires."""
+        async with self._turns:
+            return await self._root.session_by_list()
 
     async def _bears_cookie(self) -> bool:
         """Whether the command's own process is found by its cookie; True if nothing can look."""
         with suppress(LeftRunning):
             return await self.has_root()
         return True  # without a shell, there can be no leash either
-
-    async def _match_session(self) -> tuple[str, str]:
-        """Find the session by the engine's list of processes, as a remote engine requires."""
-        with suppress(EngineError, TimeoutError, ValueError):
-            async with self._turns, asyncio.timeout(BOUND):
-                for _ in range(MATCHES):
-                    if (root := await self._match_root()) is not None:
-                        return str(root.session), str(root.start)
-        return NOT_KNOWN
-
-    async def _match_root(self) -> Root | None:
-        """Return the command's own process, as seen in the container; None if uncertain."""
-        if self.exec_id is None:
-            return None
-        if not await self._engine.has_own_pid_namespace(self._container_id):
-            return None  # the list has processes of other containers: positions do not match
-        state = await self._engine.inspect_exec(self.exec_id)
-        before = await self._engine.processes(self._container_id)
-        config = script_config(ROOTS_SCRIPT, user=self._user)
-        stdout, _ = await run_script(self._engine, self._container_id, config)
-        inside = [Root(*map(int, line.split())) for line in stdout.split(b"\n")[:-1]]
-        if self._engine.dialect.is_podman:
-            # Podman lists each process with both of its numbers.
-            return next((root for root in inside if (state.pid, root.pid) in before), None)
-        after = await self._engine.processes(self._container_id)
-        return match_root(state.pid, before, inside, after)
 
     async def _signal_from_outside(self, number: int, why: CannotLook) -> Look:
         """Find the tree among the processes of this machine, and signal it.
@@ -478,11 +390,11 @@ class Tree:
         """
         if not self._trees.is_local:
             raise CannotLook(f"{why}, and its engine is not on this machine", is_final=why.is_final)
-        root = await self._own_pid()
-        if host_processes.session_of(root, self._container_id) is None:
-            root = 0
+        root = await self._root.pid()
+        if root is not None and host_processes.session_of(root, self._container_id) is None:
+            root = None
         try:
             count = host_processes.signal_tree(number, self.variable, root, self._container_id)
         except PermissionError as exc:
             raise CannotLook(f"{why}, and we are not root", is_final=why.is_final) from exc
-        return Look(count, count, 0, bool(root))
+        return Look(count, count, 0, has_root=root is not None)

@@ -112,9 +112,9 @@ def test_a_tree_is_signalled_by_its_variable(busybox: TestContainer) -> None:
         *("sh", "-c", f"env -i sleep {mark} & exec sleep {mark}"),
     )
     _, container_id = first_process(busybox)
-    wait_until(lambda: signal_tree(0, variable, 0, container_id) == 2)
-    assert signal_tree(signals.SIGTERM, variable, 0, container_id) == 2
-    wait_until(lambda: signal_tree(0, variable, 0, container_id) == 0)
+    wait_until(lambda: signal_tree(0, variable, None, container_id) == 2)
+    assert signal_tree(signals.SIGTERM, variable, None, container_id) == 2
+    wait_until(lambda: signal_tree(0, variable, None, container_id) == 0)
 
 
 def test_one_whose_number_was_used_again_is_left_alone(
@@ -127,7 +127,7 @@ def test_one_whose_number_was_used_again_is_left_alone(
     variable = f"RIND_EXEC_ID={cookie}"
     busybox.engine.cli("exec", "--detach", "--env", variable, busybox.name, "sleep", "1000")
     _, container_id = first_process(busybox)
-    wait_until(lambda: signal_tree(0, variable, 0, container_id) == 1)
+    wait_until(lambda: signal_tree(0, variable, None, container_id) == 1)
     real, looks = host_processes._stat, [0]
 
     def later(folder: Path) -> list[str]:
@@ -139,8 +139,8 @@ def test_one_whose_number_was_used_again_is_left_alone(
     with monkeypatch.context() as reused:
         reused.setattr(host_processes, "_stat", later)
         reused.setattr(signals, "pidfd_send_signal", lambda *_: pytest.fail("it was signalled"))
-        signal_tree(signals.SIGKILL, variable, 0, container_id)
-    assert signal_tree(signals.SIGKILL, variable, 0, container_id) == 1
+        signal_tree(signals.SIGKILL, variable, None, container_id)
+    assert signal_tree(signals.SIGKILL, variable, None, container_id) == 1
 
 
 async def test_the_end_of_a_process_is_awaited(busybox: TestContainer) -> None:
@@ -181,7 +181,7 @@ def test_without_rights_it_is_said(busybox: TestContainer, monkeypatch: pytest.M
     _, container_id = first_process(busybox)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(PermissionError):
-        signal_tree(0, "RIND_EXEC_ID=nobody", 0, container_id)
+        signal_tree(0, "RIND_EXEC_ID=nobody", None, container_id)
 
 
 def test_a_container_is_up_until_its_first_process_ends(busybox: TestContainer) -> None:
