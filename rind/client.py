@@ -14,7 +14,8 @@ from rind.decide.profile import DEFAULT_LABEL
 from rind.decide.selection import Selected
 from rind.decide.wanted import Wanted
 from rind.endpoint.endpoint import resolve_endpoint
-from rind.engine.engine import REQUEST_TIMEOUT, Engine
+from rind.engine.api import REQUEST_TIMEOUT
+from rind.engine.engine import Engine
 from rind.errors import SelectionError, Unreachable
 from rind.execution.session import Session
 from rind.execution.tasks import Tasks, carried_out, persistent
@@ -145,7 +146,7 @@ class Client:
             ) from None
         begun = time.monotonic()
         await self._engine.__aenter__()
-        version = "{}.{}".format(*self._engine.dialect.api_version)
+        version = self._engine.dialect.api
         took = time.monotonic() - begun
         _log.debug("connected to %s, API %s, in %.3f s", self.endpoint.url, version, took)
         return self
@@ -361,7 +362,7 @@ class Client:
         Raises:
             EngineError: the engine failed.
         """
-        return await self._engine.version(), "{}.{}".format(*self._engine.dialect.api_version)
+        return await self._engine.version(), self._engine.dialect.api
 
     async def info(self) -> EngineInfo:
         """Return the engine's description of itself.

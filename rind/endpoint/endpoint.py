@@ -7,8 +7,8 @@ CLI does neither, and people expect the CLI's engine.
 from __future__ import annotations
 
 import os
-import re
 
+from rind.base.light import pattern
 from rind.base.records import dataclass, replace
 from rind.endpoint.address import DEFAULT_HOST, DEFAULT_SOCKET, accepted, shown
 from rind.endpoint.docker_config import current_context, http_headers, read_context, wanted_tls
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from rind.endpoint.docker_config import Tls
 
-__all__ = ["Endpoint", "resolve_endpoint"]
+__all__ = ["Endpoint", "parse_api_version", "resolve_endpoint"]
 
 
-_API_VERSION: Final = r"[0-9]{1,3}\.[0-9]{1,3}"
+_API_VERSION: Final = pattern(r"([0-9]{1,3})\.([0-9]{1,3})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Endpoint:
         tls: how to encrypt; None for no encryption.
         context: the docker context that it is from; empty for none.
         headers: additional headers of every request, as (name, value).
-        api_version: the API version to use, such as ``1.41``; empty to ask the engine.
+        api_version: the API version to use, such as (1, 41); None to ask the engine.
     """
 
     url: str
@@ -46,7 +46,7 @@ class Endpoint:
     tls: Tls | None = None
     context: str = ""
     headers: tuple[tuple[str, str], ...] = ()
-    api_version: str = ""
+    api_version: tuple[int, int] | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -78,11 +78,18 @@ def resolve_endpoint(
         UsageError: the context does not exist or cannot be read, the address is invalid, Rind has
             no transport for it, or the API version is invalid.
     """
-    version = env.get("DOCKER_API_VERSION", "").removeprefix("v")
-    if version and not re.fullmatch(_API_VERSION, version):
-        raise UsageError(f"DOCKER_API_VERSION is {version!r}, but must be a version such as 1.41")
+    asked = env.get("DOCKER_API_VERSION", "").removeprefix("v")
+    version = parse_api_version(asked)
+    if asked and version is None:
+        raise UsageError(f"DOCKER_API_VERSION is {asked!r}, but must be a version such as 1.41")
     endpoint = _resolve(env, host, context, prefix)
     return replace(endpoint, headers=http_headers(env), api_version=version)
+
+
+def parse_api_version(text: str) -> tuple[int, int] | None:
+    """Parse an API version such as ``1.41``; return None if it is invalid."""
+    match = _API_VERSION.fullmatch(text)
+    return None if match is None else (int(match[1]), int(match[2]))
 
 
 def _resolve(

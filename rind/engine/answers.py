@@ -15,6 +15,7 @@ import re
 
 from rind.base.light import pattern
 from rind.base.quoting import printable
+from rind.endpoint.endpoint import parse_api_version
 from rind.model import (
     COMPOSE,
     DEV_FOLDER,
@@ -75,15 +76,12 @@ _SHORT_ID: Final = 12
 """Digits of a short ID, as docker prints it."""
 
 
-API_VERSION: Final = r"([0-9]{1,3})\.([0-9]{1,3})"
-
-
 def read_api_version(header: str) -> tuple[int, int]:
     """Read an API version such as ``1.51``, from the ``Api-Version`` of the answer to a ping."""
-    match = re.fullmatch(API_VERSION, header)
-    if match is None:
+    version = parse_api_version(header)
+    if version is None:
         raise WrongAnswer("no Api-Version in its answer")
-    return int(match[1]), int(match[2])
+    return version
 
 
 def read_containers(data: bytes) -> list[Container]:

@@ -54,6 +54,11 @@ class Dialect:
     is_podman: bool = False
 
     @property
+    def api(self) -> str:
+        """The API version as text, such as ``1.51``."""
+        return "{}.{}".format(*self.api_version)
+
+    @property
     def takes_console_size(self) -> bool:
         """Whether a start request can have a window size; if not, resize right after the start."""
         return self.api_version >= API_CONSOLE_SIZE and not self.is_podman

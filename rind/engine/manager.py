@@ -81,7 +81,7 @@ async def ask_manager(
 
 
 async def _ask(engine: Engine, fits: Callable[[Service], bool], *, past: bool) -> Swarm:
-    with engine.errors():
+    with engine.map_exceptions():
         services = {service.id: service for service in filter(fits, await _services(engine))}
         if not services:
             return Swarm({}, {}, [])

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     from rind.endpoint.endpoint import Endpoint
 
-__all__ = ["translated"]
+__all__ = ["map_exceptions"]
 
 _WANTS_TLS: Final = "sent an HTTP request to an HTTPS server"
 """The answer of Go's server to a client without TLS (net/http, server.go)."""
 
 
 @contextmanager
-def translated(endpoint: Endpoint) -> Iterator[None]:
+def map_exceptions(endpoint: Endpoint) -> Iterator[None]:
     """Translate the exceptions of a carrier's methods.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Final
 
 from rind.base.deadline import Deadline
 from rind.base.records import dataclass, replace
-from rind.engine.engine import ERRORS, accept
+from rind.engine.api import accept
 from rind.transport.carrier import WrongAnswer, check_body
 
 TYPE_CHECKING = False
@@ -75,7 +75,7 @@ async def get_archive(
     """
     request = engine.new_request("GET", f"containers/{container_id}/archive", {"path": path})
     async with AsyncExitStack() as stack:
-        with engine.errors():
+        with engine.map_exceptions():
             stream = engine.carrier.stream(request, Deadline(engine.timeout))
             answer, parts = await stack.enter_async_context(stream)
             if answer.status == _NOT_FOUND and missing_ok:
@@ -83,7 +83,7 @@ async def get_archive(
             else:
                 await _accept(answer, parts)
                 stat = _stat(answer.headers.get("x-docker-container-path-stat", ""))
-        # Outside engine.errors(): an exception of the caller's body is not the engine's.
+        # Outside engine.map_exceptions(): an exception of the caller's body is not the engine's.
         yield stat, _timed(engine, parts)
 
 
@@ -106,7 +106,7 @@ async def put_archive(
     """
     params = {"path": folder, "noOverwriteDirNonDir": "1"}
     request = engine.new_request("PUT", f"containers/{container_id}/archive", params)
-    with engine.errors():
+    with engine.map_exceptions():
         accept(await engine.carrier.upload(request, parts, Deadline(engine.timeout)))
 
 
@@ -114,7 +114,7 @@ async def _accept(answer: Answer, parts: AsyncIterator[bytes]) -> None:
     """Check an answer's status and headers; read the body of an error, which is short."""
     check_body(answer.headers, 0)
     body = b""
-    if answer.status >= ERRORS:
+    if answer.is_error:
         async for part in parts:
             body += part
             check_body(answer.headers, len(body))
@@ -141,7 +141,7 @@ def _stat(header: str) -> PathStat:
 async def _timed(engine: Engine, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Yield parts, with the engine's timeout for each."""
     while True:
-        with engine.errors():
+        with engine.map_exceptions():
             async with asyncio.timeout(engine.timeout):
                 part = await anext(parts, None)
         if part is None:

@@ -79,6 +79,10 @@ NOT_UPGRADED: Final = range(200, 300)
 """Statuses of a success that does not switch protocols, although an upgrade was requested."""
 
 
+_LOWEST_ERROR: Final = 400
+"""The lowest HTTP status that is an error."""
+
+
 class WrongAnswer(ValueError):
     """An answer that no Docker Engine gives."""
 
@@ -140,6 +144,11 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     connection: Connection | None = None
+
+    @property
+    def is_error(self) -> bool:
+        """Whether its status is an error's."""
+        return self.status >= _LOWEST_ERROR
 
 
 def check_body(headers: Mapping[str, str], size: int) -> None:

@@ -156,7 +156,9 @@ def test_headers_are_those_that_can_be_sent(tmp_path: Path) -> None:
 
 
 def test_an_api_version_is_taken_as_docker_takes_it() -> None:
-    assert resolve_endpoint({"DOCKER_API_VERSION": "1.41"}).api_version == "1.41"
+    assert resolve_endpoint({}).api_version is None
+    for text in ("1.41", "v1.41"):
+        assert resolve_endpoint({"DOCKER_API_VERSION": text}).api_version == (1, 41)
     for wrong in ("1", "x", "1.41\n", "1.1234"):
         with pytest.raises(UsageError, match=r"DOCKER_API_VERSION is .* must be a version"):
             resolve_endpoint({"DOCKER_API_VERSION": wrong})

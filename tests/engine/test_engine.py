@@ -12,8 +12,6 @@ from carriers import Carry, by_each_carrier, opened
 from conftest import Containers, TestContainer, TestEngine
 from faults import Fault, FaultProxy, fault_proxy
 
-from rind.endpoint.endpoint import Endpoint
-from rind.engine.dialect import API_NEWEST
 from rind.engine.engine import Engine
 from rind.errors import Broken, Refused, Unreachable
 from rind.model import ExecConfig
@@ -23,13 +21,6 @@ from rind.model import ExecConfig
 async def client(engine: TestEngine, carry: Carry) -> AsyncIterator[Engine]:
     async with opened(engine.host, carry) as client:
         yield client
-
-
-@by_each_carrier
-async def test_the_api_version_is_the_engines(client: Engine, engine: TestEngine) -> None:
-    theirs = engine.cli("version", "--format", "{{.Server.APIVersion}}")
-    assert client.dialect.api_version == min(tuple(map(int, theirs.split("."))), API_NEWEST)
-    assert client.dialect.takes_console_size == (client.dialect.api_version >= (1, 42))
 
 
 @by_each_carrier
@@ -169,30 +160,3 @@ async def test_a_start_that_is_not_upgraded(tmp_path: Path, carry: Carry) -> Non
     async with fake(tmp_path, carry, answer({})) as engine:
         with pytest.raises(Broken, match="answered 200 OK; is a proxy in between"):
             await engine.start_exec("x", tty=False)
-
-
-@by_each_carrier
-async def test_an_engine_that_says_nothing(
-    tmp_path: Path, carry: Carry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("rind.engine.engine.PING_TIMEOUT", 0.05)
-    path = tmp_path / "silent.sock"
-
-    served = asyncio.Event()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-        await writer.wait_closed()
-        served.set()
-
-    async with await asyncio.start_unix_server(serve, path):
-        with pytest.raises(Unreachable, match="does not answer"):
-            async with opened(f"unix://{path}", carry):
-                raise AssertionError
-        await served.wait()
-
-
-async def test_a_closed_engine_is_a_mistake_of_the_caller() -> None:
-    with pytest.raises(RuntimeError, match="not open"):
-        await Engine(Endpoint("unix:///x", "the test")).containers(["x"], up=True)

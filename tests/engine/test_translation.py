@@ -6,7 +6,7 @@ import os
 import pytest
 
 from rind.endpoint.endpoint import Endpoint
-from rind.engine.translation import translated
+from rind.engine.translation import map_exceptions
 from rind.errors import Unreachable
 from rind.transport.carrier import Disconnected, WrongAnswer
 
@@ -28,18 +28,18 @@ def failure(number: int) -> OSError:
     ],
 )
 def test_every_failure_has_its_words(raised: Exception, said: str) -> None:
-    with pytest.raises(Unreachable) as caught, translated(Endpoint("tcp://h:1", "X")):
+    with pytest.raises(Unreachable) as caught, map_exceptions(Endpoint("tcp://h:1", "X")):
         raise raised
     assert str(caught.value).startswith(said)
 
 
 def test_our_own_mistakes_are_not_the_engines() -> None:
-    with pytest.raises(LookupError), translated(Endpoint("tcp://h:1", "X")):
+    with pytest.raises(LookupError), map_exceptions(Endpoint("tcp://h:1", "X")):
         raise LookupError
 
 
 def test_an_engine_that_wants_tls() -> None:
     said = "HTTP status 400 Client sent an HTTP request to an HTTPS server."
     what = pytest.raises(Unreachable, match="speaks TLS: set DOCKER_TLS_VERIFY=1")
-    with what, translated(Endpoint("tcp://x:2376", "the test")):
+    with what, map_exceptions(Endpoint("tcp://x:2376", "the test")):
         raise WrongAnswer(said)

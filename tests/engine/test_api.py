@@ -1,0 +1,49 @@
+"""The connection to an engine: its version, its silence and its end."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from carriers import Carry, by_each_carrier, opened
+from conftest import TestEngine
+
+from rind.endpoint.endpoint import Endpoint
+from rind.engine.dialect import API_NEWEST
+from rind.engine.engine import Engine
+from rind.errors import Unreachable
+
+
+@by_each_carrier
+async def test_the_api_version_is_the_engines(engine: TestEngine, carry: Carry) -> None:
+    theirs = engine.cli("version", "--format", "{{.Server.APIVersion}}")
+    async with opened(engine.host, carry) as client:
+        dialect = client.dialect
+    assert dialect.api_version == min(tuple(map(int, theirs.split("."))), API_NEWEST)
+    assert dialect.takes_console_size == (dialect.api_version >= (1, 42))
+
+
+@by_each_carrier
+async def test_an_engine_that_says_nothing(
+    tmp_path: Path, carry: Carry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rind.engine.api.PING_TIMEOUT", 0.05)
+    path = tmp_path / "silent.sock"
+
+    served = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        served.set()
+
+    async with await asyncio.start_unix_server(serve, path):
+        with pytest.raises(Unreachable, match="does not answer"):
+            async with opened(f"unix://{path}", carry):
+                raise AssertionError
+        await served.wait()
+
+
+async def test_a_closed_engine_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(RuntimeError, match="not open"):
+        await Engine(Endpoint("unix:///x", "the test")).containers(["x"], up=True)
