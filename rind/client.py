@@ -16,7 +16,7 @@ from rind.decide.wanted import Wanted
 from rind.endpoint.endpoint import resolve_endpoint
 from rind.engine.api import REQUEST_TIMEOUT
 from rind.engine.engine import Engine
-from rind.errors import SelectionError, Unreachable
+from rind.errors import Unreachable
 from rind.execution.session import Session
 from rind.execution.tasks import Tasks, carried_out, persistent
 from rind.find.caller import find_caller
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["Client", "client_at", "connect", "continued"]
 
 _log: Final = logging.getLogger(__name__)
-
-_LOOK_AGAIN: Final = 1.0
-"""Seconds between two requests to a swarm for its tasks, while waiting for one."""
 
 
 def client_at(
@@ -314,21 +311,10 @@ class Client:
         on_missing: Callable[[str], None],
         timeout: float | None,  # noqa: ASYNC109 # as above
     ) -> list[Target]:
-        def look_again() -> float | None:
-            # A manager sends no events about the containers of other nodes.
-            return _LOOK_AGAIN if self._finder.elsewhere.is_managed else None
-
-        async def find_by_now() -> list[Target]:
-            try:
-                return await find()
-            except Unreachable as exc:
-                if not self._finder.elsewhere.is_managed:
-                    raise
-                # A swarm notices only after some seconds that a node is down.
-                raise SelectionError(str(exc)) from exc
-
-        changes = self._engine.changes()
-        return await until_fit(changes, find_by_now, on_missing, timeout, look_again)
+        return await until_fit(
+            *(self._engine.changes(), find, on_missing, timeout),
+            is_managed=lambda: self._finder.elsewhere.is_managed,
+        )
 
     async def containers(
         self,

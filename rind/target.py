@@ -10,7 +10,7 @@ from typing import Any, Literal, Unpack
 from rind.base.deadline import Deadline
 from rind.decide.path_map import PathMap
 from rind.decide.plan import Command, words
-from rind.errors import ContainerGone, Refused, TimedOut, Unreachable
+from rind.errors import Refused, Unreachable
 from rind.execution.begin import start_detached
 from rind.execution.capture import Capture, captured_streams, source_of
 from rind.execution.exec import KILL_AFTER, Leaving
@@ -346,11 +346,8 @@ class Target:
             on_output=on_output,
         )
 
-        def timed_out() -> TimedOut:
-            return TimedOut(capture.argv, timeout or 0, **capture.captured())
-
         async with AsyncExitStack() as stack:
-            async with Deadline(timeout).limit(timed_out):
+            async with Deadline(timeout).limit(partial(capture.timed_out, timeout)):
                 opening = self.open_process(
                     argv,
                     stdin=source,
@@ -360,13 +357,7 @@ class Target:
                     **options,
                 )
                 process = await stack.enter_async_context(opening)
-                try:
-                    take = partial(capture.take, "stdout"), partial(capture.take, "stderr")
-                    await process.exchange(None, *take)
-                except ContainerGone as gone:
-                    captured = capture.captured()
-                    gone.stdout, gone.stderr = captured["stdout"], captured["stderr"]
-                    raise
+                await capture.collect(process)
             capture.finish()
             return capture.completed(await process.wait(), check=check)
 

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, Generic
 
 from rind.base.records import dataclass
-from rind.errors import CommandFailed, RindError, TooMuchOutput
+from rind.errors import CommandFailed, ContainerGone, RindError, TimedOut, TooMuchOutput
 from rind.execution.stdio import DEVNULL, PIPE
 from rind.execution.text import Decoder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Literal
+    from typing import Literal, Protocol
 
     from typing_extensions import TypeVar
 
     from rind.errors import Captured
     from rind.execution.stdio import LocalFile
+
+    class Exchanging(Protocol):
+        """An open process (:class:`~rind.process.Process`)."""
+
+        async def exchange(
+            self, data: Any, take_stdout: Callable[[Any], None], take_stderr: Callable[[Any], None]
+        ) -> None:
+            """Send ``data`` and the end of stdin, and pass each part of the output on."""
 
     Stream = Literal["stdout", "stderr"]
 
@@ -155,6 +164,24 @@ class Capture:
         self._report(stream, data[:room])
         if len(data) > room:
             raise TooMuchOutput(self.argv, self._limit or 0, **self.captured())
+
+    async def collect(self, process: Exchanging) -> None:
+        """Take the whole output of a process.
+
+        Raises:
+            TooMuchOutput: the output is longer than the limit.
+            ContainerGone: with the output until then. Other errors of the command are passed on.
+        """
+        try:
+            await process.exchange(None, partial(self.take, "stdout"), partial(self.take, "stderr"))
+        except ContainerGone as gone:
+            captured = self.captured()
+            gone.stdout, gone.stderr = captured["stdout"], captured["stderr"]
+            raise
+
+    def timed_out(self, seconds: float | None) -> TimedOut:
+        """Return the error for a command that did not end within ``seconds``."""
+        return TimedOut(self.argv, seconds or 0, **self.captured())
 
     def finish(self) -> None:
         """End the output: decode and report the last bytes."""

@@ -6,7 +6,7 @@ import asyncio
 from typing import Final, TypeVar
 
 from rind.decide.selection import AmbiguousError
-from rind.errors import SelectionError
+from rind.errors import SelectionError, Unreachable
 from rind.execution.tasks import Tasks
 from rind.find.elsewhere import NoWayError
 
@@ -28,8 +28,16 @@ __all__ = ["until_fit"]
 
 T = TypeVar("T", bound="Found")
 
+LOOK_AGAIN: Final = 1.0
+"""Seconds between two requests to a swarm for its tasks: a manager sends no events about the
+containers of other nodes."""
+
 _FIT: Final = {"", "healthy"}
 """The health of a container that can be used: without a health check, or healthy."""
+
+
+class _Missing(Exception):
+    """The containers cannot be used yet. The text of the exception is the reason."""
 
 
 async def until_fit(
@@ -37,7 +45,8 @@ async def until_fit(
     find: Callable[[], Awaitable[list[T]]],
     on_missing: Callable[[str], None],
     timeout: float | None,  # noqa: ASYNC109 # the error says what was missing
-    look_again: Callable[[], float | None],
+    *,
+    is_managed: Callable[[], bool | None] = lambda: False,
 ) -> list[T]:
     """Return the targets that ``find`` returns, once all of them can be used.
 
@@ -46,8 +55,7 @@ async def until_fit(
         find: is called first, and again after each event.
         on_missing: is called with the reason for waiting.
         timeout: in seconds; None for no limit.
-        look_again: returns the seconds after which to call ``find`` without an event; None for
-            never.
+        is_managed: returns whether the engine manages a swarm; None if that is unknown.
 
     Raises:
         AmbiguousError: several containers fit where one is wanted.
@@ -63,12 +71,13 @@ async def until_fit(
             change: asyncio.Task[None] | None = None
             try:
                 while True:
-                    targets, missing = await _fit_for_use(find)
-                    if not missing:
-                        return targets
+                    try:
+                        return await _fit_for_use(find, is_managed)
+                    except _Missing as exc:
+                        missing = str(exc)
                     on_missing(missing)
                     change = change or waiting.spawn(_next(changes))
-                    await asyncio.wait({change}, timeout=look_again())
+                    await asyncio.wait({change}, timeout=LOOK_AGAIN if is_managed() else None)
                     if change.done():
                         change.result()
                         change = None
@@ -85,17 +94,26 @@ async def _next(changes: AsyncIterator[None]) -> None:
 
 
 async def _fit_for_use(
-    find: Callable[[], Awaitable[list[T]]],
-) -> tuple[list[T], str]:
-    """Return the targets, and a text that says why they cannot be used; empty if they can."""
+    find: Callable[[], Awaitable[list[T]]], is_managed: Callable[[], bool | None]
+) -> list[T]:
+    """Return the targets.
+
+    Raises:
+        _Missing: they cannot be used yet.
+    """
     try:
         targets = await find()
     except (AmbiguousError, NoWayError):
         raise
     except SelectionError as exc:
-        return [], str(exc)
+        raise _Missing(str(exc)) from exc
+    except Unreachable as exc:
+        if not is_managed():
+            raise
+        # A swarm notices only after some seconds that a node is down.
+        raise _Missing(str(exc)) from exc
     for target in targets:
         if target.container.health not in _FIT:
             name, health = target.container.name, target.container.health
-            return [], f"the container {name} is not healthy ({health})"
-    return targets, ""
+            raise _Missing(f"the container {name} is not healthy ({health})")
+    return targets

@@ -59,22 +59,25 @@ async def test_it_looks_again_at_each_event() -> None:
     told: list[str] = []
     events.queue.put_nowait(None)
     events.queue.put_nowait(None)
-    found = await until_fit(events.subscription(), finds, told.append, None, lambda: None)
+    found = await until_fit(events.subscription(), finds, told.append, None)
     assert found[0].container.status == "Up (healthy)"
     assert told == ["there is none", "the container web is not healthy (health: starting)"]
     assert events.listeners == 0
 
 
-async def test_it_looks_again_after_a_time_and_misses_no_event() -> None:
+async def test_it_looks_again_after_a_time_and_misses_no_event(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rind.find.waiting.LOOK_AGAIN", 0)
     events, finds = Events(), Finds(None, None, None, "Up")
 
-    def look_again() -> float | None:
+    def is_managed() -> bool:
         if finds.times < 2:
-            return 0
+            return True
         events.queue.put_nowait(None)
-        return None
+        return False
 
-    await until_fit(events.subscription(), finds, lambda _: None, None, look_again)
+    await until_fit(events.subscription(), finds, lambda _: None, None, is_managed=is_managed)
     assert (finds.times, events.listeners) == (4, 0)
 
 
@@ -83,17 +86,17 @@ async def test_what_no_waiting_mends_is_told_at_once() -> None:
         raise NoWayError("nobody says where it is")
 
     with pytest.raises(NoWayError):
-        await until_fit(Events().subscription(), find, print, None, lambda: None)
+        await until_fit(Events().subscription(), find, print, None)
 
 
 async def test_the_time_is_over() -> None:
     events = Events()
     with pytest.raises(SelectionError, match=r"waited for 0.01 s: there is none"):
-        await until_fit(events.subscription(), Finds(None), lambda _: None, 0.01, lambda: None)
+        await until_fit(events.subscription(), Finds(None), lambda _: None, 0.01)
 
 
 async def test_events_that_fail() -> None:
     events = Events()
     events.queue.put_nowait(Broken("no more"))
     with pytest.raises(Broken, match="no more"):
-        await until_fit(events.subscription(), Finds(None), lambda _: None, None, lambda: None)
+        await until_fit(events.subscription(), Finds(None), lambda _: None, None)
