@@ -36,6 +36,7 @@ __all__ = [
     "Service",
     "Swarm",
     "Task",
+    "is_full_id",
     "is_path",
 ]
 
@@ -62,6 +63,7 @@ NAME: Final = "[a-zA-Z0-9][a-zA-Z0-9_.-]*"
 """The names of containers and other objects (moby, names.RestrictedNamePattern). Also matches IDs,
 which are hexadecimal."""
 
+_FULL_ID: Final = pattern(FULL_ID)
 _NODE_ID: Final = pattern("[0-9a-z]{25}")
 
 MOST_PATH: Final = 4096
@@ -91,6 +93,11 @@ def is_path(text: str) -> bool:
     """Whether untrusted text can be an absolute path."""
     encoded = text.encode(errors="surrogatepass")
     return text.startswith("/") and "\0" not in text and len(encoded) < MOST_PATH
+
+
+def is_full_id(text: str) -> bool:
+    """Whether untrusted text can be the full ID of a container, an image or an exec instance."""
+    return _FULL_ID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["printable", "quoted"]
+__all__ = ["octal", "printable", "quoted"]
 
 
 def printable(text: str) -> str:
@@ -43,6 +43,11 @@ def _escaped(ch: str) -> str:
     # Also escape the exclamation mark: a shell with a history might expand it and the next word.
     if ch.isprintable() and ch not in "\\'!":
         return ch
+    return octal(ch)
+
+
+def octal(ch: str) -> str:
+    """Return a character's bytes as escapes of ``$'…'``."""
     # A lone surrogate in this range stands for a byte of our command line or of a file name that is
     # not UTF-8 (PEP 383). Any other surrogate belongs to no text at all.
     is_byte = "\udc80" <= ch <= "\udcff"

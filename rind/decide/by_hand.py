@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 
+from rind.base.quoting import octal
 from rind.decide.pre_step import FIRST_LINE, RUN
 
 TYPE_CHECKING = False
@@ -74,6 +75,4 @@ def _escaped(ch: str) -> str:
         return f"\\{ch}"
     if ch.isprintable() or ch == "\n":
         return ch
-    of_a_byte = "\udc80" <= ch <= "\udcff"
-    data = ch.encode(errors="surrogateescape" if of_a_byte else "surrogatepass")
-    return "".join(f"\\{byte:03o}" for byte in data)
+    return octal(ch)

@@ -19,13 +19,13 @@ from rind.endpoint.endpoint import parse_api_version
 from rind.model import (
     COMPOSE,
     DEV_FOLDER,
-    FULL_ID,
     NAME,
     Container,
     Defaults,
     EngineInfo,
     ExecState,
     Mount,
+    is_full_id,
     is_path,
 )
 from rind.transport.carrier import WrongAnswer
@@ -70,7 +70,6 @@ MOST_FILES: Final = 16
 
 MOST_PID: Final = 2**31
 
-_ID: Final = pattern(FULL_ID)
 _PID: Final = pattern("[0-9]{1,10}")
 _SHORT_ID: Final = 12
 """Digits of a short ID, as docker prints it."""
@@ -320,6 +319,6 @@ def number(value: object, field: str, most: int) -> int:
 
 def _id(item: Mapping[str, object]) -> str:
     found = item.get("Id")
-    if not isinstance(found, str) or not _ID.fullmatch(found):
+    if not isinstance(found, str) or not is_full_id(found):
         raise WrongAnswer("an ID is not 64 hexadecimal digits")
     return found

@@ -15,8 +15,8 @@ from rind.base.deadline import Deadline
 from rind.base.records import replace
 from rind.engine import answers
 from rind.engine.api import PING, Api, accept
-from rind.errors import Broken, Refused
-from rind.model import FULL_ID, NAME
+from rind.errors import Broken, EngineError, Refused
+from rind.model import NAME, is_full_id
 from rind.transport.sockets import receive_upgrade
 
 TYPE_CHECKING = False
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["Engine"]
 
 _CHANGES: Final = ["create", "start", "unpause", "health_status", "die", "rename"]
-
-_FULL_ID: Final = re.compile(FULL_ID)
 
 _CLOCKS_AGREE: Final = 2.0
 """The largest difference, in seconds, of two clocks that agree: a ``Date`` has whole seconds."""
@@ -69,7 +67,7 @@ class Engine(Api):
             raise Refused(404, f"No such container: {name}")
         with self.map_exceptions():
             container_id = name
-            if not _FULL_ID.fullmatch(name):
+            if not is_full_id(name):
                 container_id = answers.read_container_id(await self.get(f"containers/{name}/json"))
             # Only the list has the status as text.
             listed = await self.container_by_id(container_id)
@@ -81,6 +79,18 @@ class Engine(Api):
         """Find a container by its ID or a prefix of it; None unless exactly one matches."""
         found = await self._list(all="1", filters=json.dumps({"id": [container_id]}))
         return found[0] if len(found) == 1 else None
+
+    async def has_container(self, container_id: str) -> bool:
+        """Whether a container exists; True if the engine does not answer that."""
+        from http import HTTPStatus  # a run that goes well needs none
+
+        try:
+            await self.container(container_id)
+        except Refused as exc:
+            return exc.http_status != HTTPStatus.NOT_FOUND
+        except EngineError:
+            pass
+        return True
 
     async def defaults(self, container_id: str) -> Defaults:
         """Return a container's own variables, working directory and user."""

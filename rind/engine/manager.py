@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from rind.engine.answers import labels_in, listed, number, object_in, text_in
 from rind.errors import Refused
-from rind.model import FULL_ID, NAME, Node, Service, Swarm, Task
+from rind.model import NAME, Node, Service, Swarm, Task, is_full_id
 from rind.transport.carrier import WrongAnswer
 
 TYPE_CHECKING = False
@@ -106,7 +106,6 @@ async def _services(engine: Engine) -> list[Service]:
 
 
 _ID: Final = re.compile("[0-9a-z]{25}")
-_CONTAINER_ID: Final = re.compile(FULL_ID)
 _HOST_LABEL: Final = "app.rind.host"
 _MOST_SLOTS: Final = 2**31
 
@@ -149,7 +148,7 @@ def _task(item: Mapping[str, object]) -> Task:
     status, spec = object_in(item, "Status"), object_in(item, "Spec")
     of_container = object_in(spec, "ContainerSpec")
     container = text_in(object_in(status, "ContainerStatus"), "ContainerID", "")
-    if container and not _CONTAINER_ID.fullmatch(container):
+    if container and not is_full_id(container):
         raise WrongAnswer("a task's container has no ID")
     return Task(
         id=_id(item, "ID"),

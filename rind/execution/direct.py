@@ -30,7 +30,7 @@ from rind.execution.local import resume, stop
 from rind.terminal.descriptors import Source
 from rind.terminal.standard import STDIN_FD
 from rind.terminal.tty import is_terminal, raw_mode, restore_terminals
-from rind.transport.carrier import WrongAnswer
+from rind.transport.carrier import SWITCHING, WrongAnswer
 from rind.transport.frames import SYSTEM_ERROR
 from rind.transport.http import Response
 from rind.transport.wire import READ_SIZE, BlockingWire, finish
@@ -61,8 +61,6 @@ MOST_INPUT: Final = 1024 * 1024
 
 POLL_FIRST: Final = 0.001
 """Seconds between two requests for the state after the end of the output; it doubles each time."""
-
-_SWITCHING: Final = 101
 
 _EVENTS: Final = "_RIND_EVENTS"
 """A variable with the number of events after which to hand over; for tests."""
@@ -264,7 +262,7 @@ class Direct:
             return False
         if not self._response.status:
             return bool(data)
-        self._is_upgraded = self._response.status == _SWITCHING
+        self._is_upgraded = self._response.status == SWITCHING
         if self._is_upgraded and self._response.rest:
             self._incoming.feed(self._response.rest)
             return self._write()

@@ -24,6 +24,7 @@ from rind.execution.mapping import inward
 from rind.execution.receiver import Receiver
 from rind.execution.state import Inspector
 from rind.execution.tasks import Tasks, carried_out, persistent
+from rind.terminal.detach_keys import LINE_STARTS
 from rind.transport.hijacked import LEFT
 
 TYPE_CHECKING = False
@@ -52,9 +53,6 @@ RESET_GRACE: Final = 1.0
 
 END_OF_TRANSMISSION: Final = b"\x04"
 """Ctrl-D, a terminal's default VEOF character: it ends the input of a program in cooked mode."""
-
-_LINE_STARTS: Final = {b"", b"\n", b"\r"}
-"""The last byte before the start of a line; empty at the very beginning."""
 
 MOST_CELLS: Final = 65535
 """Rows or columns: Linux's struct winsize has 16 bits for each."""
@@ -271,7 +269,7 @@ class Exec:
             Broken: as :meth:`write`.
         """
         if self.tty:
-            await self.write(END_OF_TRANSMISSION * (1 if self.last_written in _LINE_STARTS else 2))
+            await self.write(END_OF_TRANSMISSION * (1 if self.last_written in LINE_STARTS else 2))
         else:
             self._stream.write_eof()
 

@@ -145,7 +145,7 @@ class Inspector:
                 raise self._gone(how or "stopped") from exc
             if exc.http_status != HTTPStatus.NOT_FOUND:
                 raise
-            if await self._container_is_there():
+            if await self._engine.has_container(self.container.id):
                 raise self.lost("the engine has forgotten the command") from exc
             raise self._gone("removed") from exc
 
@@ -163,16 +163,6 @@ class Inspector:
                 return "removed" if exc.http_status == HTTPStatus.NOT_FOUND else None
             return None if container.state == "running" else "stopped"
         return None
-
-    async def _container_is_there(self) -> bool:
-        """Whether the container exists; True if the engine does not answer that."""
-        try:
-            await self._engine.container(self.container.id)
-        except Refused as exc:
-            return exc.http_status != HTTPStatus.NOT_FOUND
-        except EngineError:
-            return True
-        return True
 
     async def _events_at_end(self) -> Collection[str]:
         """Return the container's events around the command's end. They are requested once."""

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from rind.base.readiness import readable
-from rind.model import FULL_ID
+from rind.model import is_full_id
 
 __all__ = ["is_engine", "is_up", "session_of", "signal_tree", "until_ended"]
 
@@ -141,7 +141,7 @@ def _held(pid: int) -> Iterator[int]:
 
 def _is_of(folder: Path, container_id: str) -> bool:
     """Whether a process's cgroup is a container's, as Docker and Podman name it."""
-    if not re.fullmatch(FULL_ID, container_id):
+    if not is_full_id(container_id):
         return False
     part = rf"/(?:(?:docker|libpod)-)?{container_id}(?:\.scope)?(?:/|$)"
     return re.search(part, (folder / "cgroup").read_text(), re.MULTILINE) is not None

@@ -323,21 +323,12 @@ class Tree:
                     raise LeftRunning("the engine does not answer") from exc
             except Refused as exc:
                 # A container is removed only after all of its processes were killed.
-                if exc.http_status != HTTPStatus.NOT_FOUND or await self._container_is_there():
-                    raise LeftRunning(str(exc)) from exc
-                return Look(0, 0, 0, has_root=False)
+                is_missing = exc.http_status == HTTPStatus.NOT_FOUND
+                if is_missing and not await self._engine.has_container(self._container_id):
+                    return Look(0, 0, 0, has_root=False)
+                raise LeftRunning(str(exc)) from exc
             except EngineError as exc:
                 raise LeftRunning(str(exc)) from exc
-
-    async def _container_is_there(self) -> bool:
-        """Whether the container exists; True if the engine does not answer that."""
-        try:
-            await self._engine.container(self._container_id)
-        except Refused as exc:
-            return exc.http_status != HTTPStatus.NOT_FOUND
-        except EngineError:
-            pass
-        return True
 
     async def _signal_from_inside(self, number: int) -> Look:
         """Signal the tree by a script in the container; if that cannot work, from outside.

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-__all__ = ["DetachKeys", "parse_keys"]
+__all__ = ["LINE_STARTS", "DetachKeys", "parse_keys"]
 
 # docker/cli's reference for --detach-keys; ctrl-] is not in it, but in moby/term's ASCII table.
 _CONTROL: Final = {
@@ -24,7 +24,7 @@ _CONTROL: Final = {
 SSH_ESCAPE: Final = b"~."
 """ssh's escape sequence for disconnecting, recognized only at the start of a line."""
 
-_LINE_STARTS: Final = {b"", b"\r", b"\n"}
+LINE_STARTS: Final = {b"", b"\r", b"\n"}
 """The last byte before the start of a line; empty at the very beginning."""
 
 
@@ -104,4 +104,4 @@ class DetachKeys:
     def _counts(self, waiting: bytes, at: int) -> bool:
         """Whether a sequence at this position counts: ssh's must start a line."""
         before = waiting[at - 1 : at] if at else self._last
-        return self._keys != SSH_ESCAPE or before in _LINE_STARTS
+        return self._keys != SSH_ESCAPE or before in LINE_STARTS

@@ -62,6 +62,7 @@ __all__ = [
     "MOST_BYTES",
     "NOT_OPEN",
     "NOT_UPGRADED",
+    "SWITCHING",
     "Answer",
     "Connection",
     "Disconnected",
@@ -74,6 +75,9 @@ MOST_BYTES: Final = 8 * 1024 * 1024
 """Most bytes of an answer. A container in a list is 2 to 4 kB, and a label may be a megabyte."""
 
 NOT_OPEN: Final = "the engine is not open: it was closed, or never entered"
+
+SWITCHING: Final = 101
+"""The status of an answer that switches protocols."""
 
 NOT_UPGRADED: Final = range(200, 300)
 """Statuses of a success that does not switch protocols, although an upgrade was requested."""

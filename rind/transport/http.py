@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 from rind.base.light import pattern
-from rind.transport.carrier import WrongAnswer
+from rind.transport.carrier import SWITCHING, WrongAnswer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ _UNRESERVED: Final = frozenset(
 """Bytes that a URL may contain without encoding (RFC 3986, 2.3)."""
 
 _BODILESS: Final = {204, 304}
-_SWITCHING: Final = 101
 
 
 def encoded(
@@ -152,7 +151,7 @@ class Response:
             if match is None:
                 raise WrongAnswer("its answer does not begin as HTTP/1.1 does")
             status = int(match[1])
-            if status >= 200 or status == _SWITCHING:  # noqa: PLR2004 # a 1xx is interim
+            if status >= 200 or status == SWITCHING:  # noqa: PLR2004 # a 1xx is interim
                 self.status, self.reason = status, (match[2] or b"").decode("latin-1")
                 self.headers = dict(map(_header, lines))
         self._find_framing()
@@ -162,7 +161,7 @@ class Response:
         """Determine where the body ends (RFC 9112, 6.3)."""
         coding = self.headers.get("transfer-encoding")
         length = self.headers.get("content-length")
-        if self.status == _SWITCHING:
+        if self.status == SWITCHING:
             self.rest = bytes(self._buffer)
             self._buffer.clear()
             self._left = 0

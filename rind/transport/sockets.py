@@ -8,21 +8,18 @@ from __future__ import annotations
 from contextlib import asynccontextmanager, suppress
 
 from rind.base.deadline import Deadline
-from rind.transport.carrier import NOT_UPGRADED, Answer, Disconnected, check_body
+from rind.transport.carrier import NOT_UPGRADED, SWITCHING, Answer, Disconnected, check_body
 from rind.transport.http import Response, chunk, encoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
-    from typing import Final
 
     from rind.transport.carrier import Connection, Request
     from rind.transport.dial import Dialer
     from rind.transport.wire import Wire
 
 __all__ = ["SocketCarrier", "receive_upgrade"]
-
-_SWITCHING: Final = 101
 
 
 class SocketCarrier:
@@ -123,7 +120,7 @@ async def receive_upgrade(wire: Wire) -> Answer:
         response, data = await _head(wire)
         if response.status in NOT_UPGRADED:
             return _answer(response)  # without its body, which lasts as long as the command
-        if response.status != _SWITCHING:
+        if response.status != SWITCHING:
             return await _whole(wire, response, data)
         return _answer(response, connection=wire.handed_over(response.rest))
     finally:
