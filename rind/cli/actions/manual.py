@@ -12,7 +12,10 @@ from rind.cli.actions.help import ABOUT, EXAMPLES, STATUSES, WORDS
 from rind.cli.option_table import OPTIONS
 from rind.cli.options import Option
 
-__all__ = ["manual", "option_page"]
+__all__ = ["DOCS", "manual", "option_page"]
+
+DOCS: Final = Path(__file__).parents[2] / "docs"
+"""The folder of the pages."""
 
 _ENVIRONMENT: Final = {
     "RIND_CONTAINER, RIND_SERVICE, RIND_PROJECT, RIND_LABEL": (
@@ -149,6 +152,5 @@ def _escaped(text: str) -> str:
 
 
 if __name__ == "__main__":
-    _DOCS: Final = Path(__file__).parents[1] / "docs"
-    (_DOCS / "rind.1").write_text(manual())
-    (_DOCS / "options.md").write_text(option_page())
+    (DOCS / "rind.1").write_text(manual())
+    (DOCS / "options.md").write_text(option_page())

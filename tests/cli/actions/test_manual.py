@@ -1,11 +1,8 @@
 import re
-from pathlib import Path
 
 from rind.cli.actions import manual as module
-from rind.cli.actions.manual import manual, option_page
+from rind.cli.actions.manual import DOCS, manual, option_page
 from rind.cli.parser import LONG
-
-DOCS = Path(__file__).parents[3] / "rind" / "docs"
 
 
 def test_the_committed_pages_are_current() -> None:
