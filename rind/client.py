@@ -48,7 +48,7 @@ def client_at(
     *,
     timeout: float = REQUEST_TIMEOUT,
     is_program: bool = False,
-    may_ask: bool = True,
+    interactive: bool = True,
 ) -> Client:
     """Return a client of the engine at an endpoint.
 
@@ -57,12 +57,14 @@ def client_at(
         environ: our environment variables.
         timeout: seconds for connecting, and for each answer.
         is_program: whether the messages are for a program that uses the library.
-        may_ask: whether ssh may ask the user for something.
+        interactive: whether ssh may prompt the user.
     """
     caller = find_caller(environ, endpoint.url, is_program=is_program)
     # Loading aiodocker takes 70 ms: only a program that runs for long gets that back.
-    carrier = None if is_program else loop_carrier(endpoint, may_ask=may_ask)
-    return Client(Engine(endpoint, carrier, timeout=timeout, may_ask=may_ask), caller, environ)
+    carrier = None if is_program else loop_carrier(endpoint, interactive=interactive)
+    return Client(
+        Engine(endpoint, carrier, timeout=timeout, interactive=interactive), caller, environ
+    )
 
 
 def connect(
@@ -92,7 +94,7 @@ def connect(
     """
     environ = os.environ if environ is None else environ
     endpoint = resolve_endpoint(environ, host=host, context=context, prefix="")
-    return client_at(endpoint, environ, timeout=timeout, is_program=True, may_ask=False)
+    return client_at(endpoint, environ, timeout=timeout, is_program=True, interactive=False)
 
 
 def continued(early: EarlyClient) -> Client:
@@ -121,7 +123,7 @@ class Client:
                 environ=environ,
                 timeout=engine.timeout,
                 is_program=caller.is_program,
-                may_ask=engine.may_ask,
+                interactive=engine.interactive,
             ),
         )
 

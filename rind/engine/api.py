@@ -48,11 +48,11 @@ class Api:
         carrier: sends the requests; None for the one that suits the endpoint.
         dialect: the engine's dialect, if known; None to ping the engine for it.
         timeout: seconds for an answer.
-        may_ask: whether ssh may prompt the user.
+        interactive: whether ssh may prompt the user.
 
     Attributes:
         dialect: the engine's dialect; a default before entering.
-        timeout, may_ask: the arguments.
+        timeout, interactive: the arguments.
     """
 
     def __init__(
@@ -62,13 +62,13 @@ class Api:
         dialect: Dialect | None = None,
         timeout: float = REQUEST_TIMEOUT,
         *,
-        may_ask: bool = True,
+        interactive: bool = True,
     ) -> None:
         self.endpoint = endpoint
         self.dialect = dialect or Dialect()
         self._knows_dialect = dialect is not None
         self.timeout = timeout
-        self.may_ask = may_ask
+        self.interactive = interactive
         self._custom_carrier = carrier
         self._carrier: Carrier | None = None
 
@@ -107,7 +107,7 @@ class Api:
             from rind.engine.pooled import PooledCarrier  # it takes 70 ms to load
 
             return PooledCarrier(self.endpoint.url, self.endpoint.headers)
-        return loop_carrier(self.endpoint, may_ask=self.may_ask)
+        return loop_carrier(self.endpoint, interactive=self.interactive)
 
     @property
     def carrier(self) -> Carrier:

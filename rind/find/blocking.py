@@ -55,7 +55,7 @@ class EarlyClient:
     Args:
         endpoint: where the engine is.
         environ: the environment variables.
-        may_ask: whether ssh may ask the user for something.
+        interactive: whether ssh may prompt the user.
 
     Attributes:
         caller: who looks for a container.
@@ -67,13 +67,13 @@ class EarlyClient:
     """
 
     def __init__(
-        self, endpoint: Endpoint, environ: Mapping[str, str], *, may_ask: bool = True
+        self, endpoint: Endpoint, environ: Mapping[str, str], *, interactive: bool = True
     ) -> None:
         self.caller = find_caller(environ, endpoint.url)
         self.environ = environ
-        dialer = dialer_for(endpoint, BlockingWire, may_ask=may_ask)
+        dialer = dialer_for(endpoint, BlockingWire, interactive=interactive)
         self._carrier = SocketCarrier(dialer, endpoint.headers)
-        self.engine = Engine(endpoint, self._carrier, may_ask=may_ask)
+        self.engine = Engine(endpoint, self._carrier, interactive=interactive)
         finish(self.engine.__aenter__())
         self._finder = Finder(self.engine, self.caller, environ)
         self._nodes: dict[str, EarlyClient] = {}
@@ -112,8 +112,8 @@ class EarlyClient:
 
     async def _connect(self, endpoint: Endpoint) -> tuple[EarlyClient, Engine]:
         if endpoint.url not in self._nodes:
-            may_ask = self.engine.may_ask
-            self._nodes[endpoint.url] = EarlyClient(endpoint, self.environ, may_ask=may_ask)
+            interactive = self.engine.interactive
+            self._nodes[endpoint.url] = EarlyClient(endpoint, self.environ, interactive=interactive)
         client = self._nodes[endpoint.url]
         return client, client.engine
 
@@ -200,5 +200,5 @@ class EarlyClient:
         from rind.transport.loop_wire import LoopWire
 
         carrier = SocketCarrier(self._carrier.dialer.using(LoopWire), self._carrier.headers)
-        may_ask = self.engine.may_ask
-        return Engine(self.endpoint, carrier, self.engine.dialect, may_ask=may_ask)
+        interactive = self.engine.interactive
+        return Engine(self.endpoint, carrier, self.engine.dialect, interactive=interactive)

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 __all__ = ["dialer_for", "loop_carrier"]
 
 
-def dialer_for(endpoint: Endpoint, kind: WireKind, *, may_ask: bool) -> Dialer:
+def dialer_for(endpoint: Endpoint, kind: WireKind, *, interactive: bool) -> Dialer:
     """Return a dialer for an endpoint: plain, TLS or ssh.
 
     Args:
         endpoint: where the engine is.
         kind: the kind of the dialer's wires.
-        may_ask: whether ssh may prompt the user.
+        interactive: whether ssh may prompt the user.
 
     Raises:
         UsageError: a file for TLS is missing or invalid.
@@ -28,7 +28,7 @@ def dialer_for(endpoint: Endpoint, kind: WireKind, *, may_ask: bool) -> Dialer:
     if endpoint.url.startswith("ssh:"):
         from rind.transport.ssh import SshDialer
 
-        return SshDialer(endpoint.url, kind, may_ask=may_ask)
+        return SshDialer(endpoint.url, kind, interactive=interactive)
     plain = PlainDialer(endpoint.url, kind)
     if endpoint.tls is None:
         return plain
@@ -38,12 +38,12 @@ def dialer_for(endpoint: Endpoint, kind: WireKind, *, may_ask: bool) -> Dialer:
     return TlsDialer(plain, tls_context(endpoint.tls))
 
 
-def loop_carrier(endpoint: Endpoint, *, may_ask: bool) -> SocketCarrier:
+def loop_carrier(endpoint: Endpoint, *, interactive: bool) -> SocketCarrier:
     """Return a carrier for an event loop that opens a connection for each request.
 
     Args:
         endpoint: where the engine is.
-        may_ask: whether ssh may prompt the user.
+        interactive: whether ssh may prompt the user.
 
     Raises:
         UsageError: a file for TLS is missing or invalid.
@@ -51,4 +51,4 @@ def loop_carrier(endpoint: Endpoint, *, may_ask: bool) -> SocketCarrier:
     from rind.transport.loop_wire import LoopWire
     from rind.transport.sockets import SocketCarrier
 
-    return SocketCarrier(dialer_for(endpoint, LoopWire, may_ask=may_ask), endpoint.headers)
+    return SocketCarrier(dialer_for(endpoint, LoopWire, interactive=interactive), endpoint.headers)

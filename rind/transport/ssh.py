@@ -74,14 +74,14 @@ class SshDialer:
     Args:
         url: an accepted ``ssh://`` URL.
         kind: the kind of the wires.
-        may_ask: whether ssh may prompt the user.
+        interactive: whether ssh may prompt the user.
     """
 
-    def __init__(self, url: str, kind: WireKind, *, may_ask: bool) -> None:
+    def __init__(self, url: str, kind: WireKind, *, interactive: bool) -> None:
         self.name = "docker"
         self._url = url
         self._kind = kind
-        self._may_ask = may_ask
+        self._interactive = interactive
         self._address = read_ssh(url)
         self._lock = kind.lock()
         self._socket = ""
@@ -97,7 +97,7 @@ class SshDialer:
             if not self._socket:
                 path = _path(self._url)
                 if not listens(path):
-                    forwarding = _Forwarding(self._address, path, may_ask=self._may_ask)
+                    forwarding = _Forwarding(self._address, path, interactive=self._interactive)
                     path = await forwarding.begin(self._kind)
                 self._socket = path
 
@@ -116,7 +116,7 @@ class SshDialer:
 
     def using(self, kind: WireKind) -> SshDialer:
         """Return a dialer for the same engine with wires of another kind."""
-        return SshDialer(self._url, kind, may_ask=self._may_ask)
+        return SshDialer(self._url, kind, interactive=self._interactive)
 
 
 class _SharedSsh:
@@ -147,17 +147,17 @@ class _Forwarding:
     Args:
         address: the socket on the other machine.
         path: of the local socket.
-        may_ask: whether ssh may prompt the user.
+        interactive: whether ssh may prompt the user.
     """
 
-    def __init__(self, address: SshAddress, path: str, *, may_ask: bool) -> None:
+    def __init__(self, address: SshAddress, path: str, *, interactive: bool) -> None:
         self._path = path
         # Two programs that start at the same time have an ssh each. The first to rename its socket
         # to `path` serves later commands. The control socket's name must be new too: if it exists,
         # ssh disables multiplexing, and then never exits by itself.
         self._own = f"{path}.{os.urandom(4).hex()}"
         options = {**_OPTIONS, "ControlPath": f"{self._own}.ctl"}
-        if not may_ask:
+        if not interactive:
             options["BatchMode"] = "yes"
         self._destination = [*(["-p", address.port] if address.port else []), "--"]
         self._destination += [f"{address.user}@{address.host}" if address.user else address.host]

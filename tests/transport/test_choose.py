@@ -17,5 +17,5 @@ def test_which(tmp_path: Path) -> None:
         (Endpoint("tcp://x:1", "the test", issued(tmp_path)), TlsDialer),
         (Endpoint("ssh://x", "the test"), SshDialer),
     ):
-        assert type(dialer_for(endpoint, BlockingWire, may_ask=False)) is kind
+        assert type(dialer_for(endpoint, BlockingWire, interactive=False)) is kind
         assert endpoint.is_plain == (kind is PlainDialer)

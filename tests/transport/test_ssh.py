@@ -49,7 +49,7 @@ def wait_until_gone(server: SshServer) -> None:
 
 
 async def ping(url: str, kind: "WireKind") -> int:
-    carrier = SocketCarrier(SshDialer(url, kind, may_ask=False))
+    carrier = SocketCarrier(SshDialer(url, kind, interactive=False))
     return (await carrier.request(Request("GET", "_ping"), Deadline(10))).status
 
 
@@ -58,7 +58,7 @@ async def test_one_connection_is_shared(
     server: SshServer, busybox: TestContainer, kind: "WireKind"
 ) -> None:
     url = server.over(busybox.engine.host)
-    wire = await SshDialer(url, kind, may_ask=False).dial(Deadline(TIMEOUT))
+    wire = await SshDialer(url, kind, interactive=False).dial(Deadline(TIMEOUT))
     (pid,) = server.clients()  # it does not end while the wire is open
     assert await ping(url, kind) == 200
     assert server.clients() == [pid]
@@ -83,14 +83,16 @@ async def test_a_connection_that_was_cut_is_made_anew(
     server: SshServer, busybox: TestContainer, kind: "WireKind"
 ) -> None:
     url = server.over(busybox.engine.host)
-    carrier = SocketCarrier(SshDialer(url, kind, may_ask=False))
+    carrier = SocketCarrier(SshDialer(url, kind, interactive=False))
     assert (await carrier.request(Request("GET", "_ping"), Deadline(10))).status == 200
     server.cut()
     assert (await carrier.request(Request("GET", "_ping"), Deadline(10))).status == 200
 
 
 async def test_many_at_once_make_one(server: SshServer, busybox: TestContainer) -> None:
-    carrier = SocketCarrier(SshDialer(server.over(busybox.engine.host), LoopWire, may_ask=False))
+    carrier = SocketCarrier(
+        SshDialer(server.over(busybox.engine.host), LoopWire, interactive=False)
+    )
     asked = [carrier.request(Request("GET", "_ping"), Deadline(10)) for _ in range(20)]
     assert {answer.status for answer in await asyncio.gather(*asked)} == {200}
     assert len(server.clients()) <= 1  # idle for long, it has ended

@@ -300,7 +300,7 @@ def _ask(gap: Gap, env: Mapping[str, str]) -> list[str]:
 
     options = gap.options
     endpoint = endpoint_from(options, env)
-    early = EarlyClient(endpoint, env, may_ask=False)
+    early = EarlyClient(endpoint, env, interactive=False)
     return _traits(early, gap) if gap.kind in _TRAITS else _list(early, gap, env)
 
 
