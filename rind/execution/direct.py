@@ -133,7 +133,7 @@ class Direct:
             self.local.output.close()
         return status
 
-    def handed_over(self) -> Begun:
+    def into_begun(self) -> Begun:
         """Return the start as the event loop's pumps go on with it."""
         connection, wire = self._connection, self._begun.wire
         if connection is None or wire is None:
@@ -163,7 +163,7 @@ class Direct:
             return False  # it is resized after the start
         if not isinstance(wire, BlockingWire) or wire.tunnel is not None:
             return False
-        self._connection = wire.handed_over(b"")
+        self._connection = wire.into_connection(b"")
         self._connection.sock.settimeout(0)
         return True
 

@@ -122,7 +122,7 @@ async def receive_upgrade(wire: Wire) -> Answer:
             return _answer(response)  # without its body, which lasts as long as the command
         if response.status != SWITCHING:
             return await _whole(wire, response, data)
-        return _answer(response, connection=wire.handed_over(response.rest))
+        return _answer(response, connection=wire.into_connection(response.rest))
     finally:
         wire.close()
 

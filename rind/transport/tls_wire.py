@@ -60,11 +60,11 @@ class TlsWire:
         """Return a wire of another kind that takes over the connection."""
         return TlsWire(self._wire.into(kind), self._state)
 
-    def handed_over(self, early: bytes) -> Connection:
+    def into_connection(self, early: bytes) -> Connection:
         """Return the connection, which the caller owns from now on. Needs a running event loop."""
         from rind.transport.tunnel import tunnelled
 
-        return tunnelled(self._wire.handed_over(b"").sock, self._state, early)
+        return tunnelled(self._wire.into_connection(b"").sock, self._state, early)
 
     def close(self) -> None:
         """Close the connection, unless it was handed over. Idempotent."""

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         def into(self, kind: WireKind) -> Wire:
             """Return a wire of another kind that takes over the connection."""
 
-        def handed_over(self, early: bytes) -> Connection:
+        def into_connection(self, early: bytes) -> Connection:
             """Return the connection, which the caller owns from now on.
 
             Args:
@@ -145,7 +145,7 @@ class BaseWire:
         """Make :meth:`receive` return bytes again that it has returned already."""
         self._unread = data
 
-    def handed_over(self, early: bytes) -> Connection:
+    def into_connection(self, early: bytes) -> Connection:
         """Return the connection, which the caller owns from now on."""
         return Connection(self._released(), early, self.tunnel)
 

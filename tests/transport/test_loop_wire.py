@@ -41,7 +41,7 @@ async def test_tcp_and_deadlines() -> None:
         wire.deadline = Deadline(None)
         theirs.sendall(b"y")
         assert await wire.receive() == b"y"
-        kept = wire.handed_over(b"")
+        kept = wire.into_connection(b"")
         wire.close()
         kept.sock.sendall(b"still open")
         kept.sock.close()

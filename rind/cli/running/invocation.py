@@ -218,7 +218,7 @@ class Invocation:
     async def _serve_begun(
         self, supervisor: Supervisor, prepared: Prepared, serving: Direct
     ) -> int:
-        begun = serving.handed_over()
+        begun = serving.into_begun()
         async with continued(prepared.early) as client:
             target = client.target(prepared.selected.container, self._options.wanted.label)
             start = partial(target.execute, prepared.config, prepared.size, begun)
