@@ -19,14 +19,14 @@ __all__ = [
     "around",
     "deepest",
     "depth",
+    "is_foreign",
     "is_of_another_project",
     "nearest",
     "nearness",
-    "stands_elsewhere",
 ]
 
 
-def stands_elsewhere(container: Container, caller: Caller) -> bool:
+def is_foreign(container: Container, caller: Caller) -> bool:
     """Whether the caller is in a Compose project's folder, and the container in another's."""
     if caller.project and container.project == caller.project:
         return False

@@ -7,7 +7,7 @@ The decisions are pure (:mod:`rind.decide`); this module fetches their input fro
 from __future__ import annotations
 
 from rind.base.records import replace
-from rind.decide.nearness import stands_elsewhere
+from rind.decide.nearness import is_foreign
 from rind.decide.plan import needs_defaults, plan, wants_local_workdir, wants_mapping, words
 from rind.decide.profile import read_profile
 from rind.errors import SelectionError
@@ -32,7 +32,7 @@ def is_elsewhere(container: Container, caller: Caller) -> bool:
         return False
     if container.node:
         return True
-    return stands_elsewhere(localized([container], caller.cwd)[0], caller)
+    return is_foreign(localized([container], caller.cwd)[0], caller)
 
 
 def profile_of(container: Container, label: str) -> Profile:

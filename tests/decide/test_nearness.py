@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from test_selection import WEB, at, service
 
-from rind.decide.nearness import around, deepest, depth, nearest, nearness, stands_elsewhere
+from rind.decide.nearness import around, deepest, depth, is_foreign, nearest, nearness
 from rind.model import Mount
 
 
@@ -36,14 +36,14 @@ def test_the_nearest() -> None:
 
 def test_the_environments_project_is_the_callers() -> None:
     b, c = (service(name, "web", folder=f"/{name}") for name in "bc")
-    assert not stands_elsewhere(b, replace(at("/a", "/a"), project="b"))
-    assert stands_elsewhere(c, replace(at("/a", "/a"), project="b"))
+    assert not is_foreign(b, replace(at("/a", "/a"), project="b"))
+    assert is_foreign(c, replace(at("/a", "/a"), project="b"))
 
 
 def test_standing_in_another_project() -> None:
     web = service("shop", "web", folder="/home/me/shop", mounts=[Mount("/srv/shared", "/app")])
-    assert stands_elsewhere(web, at("/home/me/other/src", "/home/me/other"))
-    assert not stands_elsewhere(web, at("/home/me/shop", "/home/me/shop"))
-    assert not stands_elsewhere(web, at("/srv/shared/x", "/srv/shared"))
-    assert not stands_elsewhere(web, at("/home/me/other"))
-    assert not stands_elsewhere(WEB, at("/home/me/other", "/home/me/other"))
+    assert is_foreign(web, at("/home/me/other/src", "/home/me/other"))
+    assert not is_foreign(web, at("/home/me/shop", "/home/me/shop"))
+    assert not is_foreign(web, at("/srv/shared/x", "/srv/shared"))
+    assert not is_foreign(web, at("/home/me/other"))
+    assert not is_foreign(WEB, at("/home/me/other", "/home/me/other"))
