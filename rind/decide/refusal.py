@@ -11,7 +11,7 @@ from itertools import combinations
 
 from rind.base.records import replace
 from rind.decide.selection import MOST_NAMED, NoContainerError, explain_state, in_order
-from rind.decide.wanted import fitting, service_names, spelt
+from rind.decide.wanted import matching, service_names, spelt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def _index_hint(containers: Sequence[Container], wanted: Wanted) -> str:
     """Return a hint at the existing indexes, if only the index does not fit; else empty."""
     if wanted.index is None:
         return ""
-    fit = fitting(containers, replace(wanted, index=None))
+    fit = matching(containers, replace(wanted, index=None))
     found = {
         container.index for container in fit if wanted.service or wanted.label in container.labels
     }

@@ -38,7 +38,7 @@ from rind.base.quoting import quoted
 from rind.base.records import dataclass, replace
 from rind.decide.nearness import around, deepest, depth, is_of_another_project, nearest, nearness
 from rind.decide.profile import DEFAULT_LABEL
-from rind.decide.wanted import choice, fitting, maps, spelt
+from rind.decide.wanted import choice, maps, matching, spelt
 from rind.decide.workdir import below
 from rind.errors import SelectionError
 
@@ -158,7 +158,7 @@ def narrow(candidates: Sequence[Container], wanted: Wanted, caller: Caller) -> N
     Raises:
         SelectionError: the paths are in several containers.
     """
-    fit = fitting(candidates, wanted)
+    fit = matching(candidates, wanted)
     if wanted.project is not None or wanted.everywhere:
         return Narrowed(_preferred(fit, wanted))
     place = _place(candidates, wanted, caller)

@@ -6,7 +6,7 @@ import re
 
 from rind.base.quoting import quoted
 from rind.base.records import replace
-from rind.decide.wanted import fitting
+from rind.decide.wanted import matching
 from rind.model import STACK, SWARM, Container
 
 TYPE_CHECKING = False
@@ -50,7 +50,7 @@ def tasks_up(swarm: Swarm, wanted: Wanted) -> list[Container]:
     """Return the running tasks that fit, under the names of their containers."""
     return [
         container
-        for task, container in _fitting(swarm, wanted)
+        for task, container in _matching(swarm, wanted)
         if task.state in _UP and task.container_id
         if (node := swarm.nodes.get(task.node_id)) and node.state not in _LOST
     ]
@@ -76,7 +76,7 @@ def merged(local: Sequence[Container], swarm: Swarm, wanted: Wanted) -> list[Con
 
 def starting(swarm: Swarm, wanted: Wanted) -> list[Container]:
     """Return the tasks that fit, have a node and are not running yet."""
-    return [container for task, container in _fitting(swarm, wanted) if task.state in _STARTING]
+    return [container for task, container in _matching(swarm, wanted) if task.state in _STARTING]
 
 
 def is_name(name: str) -> bool:
@@ -90,11 +90,13 @@ def node_id_of(container: Container) -> str:
 
 
 def last_error(swarm: Swarm, wanted: Wanted) -> str:
-    """Return why no fitting task is running: the last one's error or state; empty for no service.
+    """Return why no matching task is running: the last one's error or state; empty for no service.
 
     A task with an error takes precedence over later ones without.
     """
-    found = sorted(_fitting(swarm, wanted), key=lambda pair: (bool(pair[0].error), pair[0].changed))
+    found = sorted(
+        _matching(swarm, wanted), key=lambda pair: (bool(pair[0].error), pair[0].changed)
+    )
     if not found:
         names = sorted(quoted(service.name) for service in swarm.services.values())
         return f"{names[0]} has no such task; see: docker service ps {names[0]}" if names else ""
@@ -108,14 +110,14 @@ def last_error(swarm: Swarm, wanted: Wanted) -> str:
     return f"{container.title} has the state {task.state}{why}"
 
 
-def _fitting(swarm: Swarm, wanted: Wanted) -> Iterator[tuple[Task, Container]]:
+def _matching(swarm: Swarm, wanted: Wanted) -> Iterator[tuple[Task, Container]]:
     pairs = {
         container.name: (task, container)
         for task in swarm.tasks
         if (container := _as_container(swarm, task)) is not None
         if wanted.container is None or _is_named(container, wanted.container)
     }
-    for container in fitting([container for _, container in pairs.values()], wanted):
+    for container in matching([container for _, container in pairs.values()], wanted):
         yield pairs[container.name]
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rind.model import Caller, Container
 
-__all__ = ["Wanted", "choice", "fitting", "maps", "service_names", "spelt"]
+__all__ = ["Wanted", "choice", "maps", "matching", "service_names", "spelt"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class Wanted:
         )
 
 
-def fitting(containers: Sequence[Container], wanted: Wanted) -> list[Container]:
+def matching(containers: Sequence[Container], wanted: Wanted) -> list[Container]:
     """Return the containers with the wanted index, service and project, in any place.
 
     This repeats the engine's filters, because Compose's labels are not those of a swarm's tasks.

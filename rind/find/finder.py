@@ -27,7 +27,7 @@ from rind.decide.selection import (
     select,
     select_all,
 )
-from rind.decide.wanted import fitting, maps
+from rind.decide.wanted import maps, matching
 from rind.errors import Refused, SelectionError
 from rind.find.caller import aliases, placed
 from rind.find.within import as_seen_here
@@ -134,7 +134,7 @@ class Finder:
             return await self.elsewhere.in_place_of(missing, wanted)
         if wanted.container is not None:
             return local
-        return await self.with_tasks(fitting(local, wanted), wanted)
+        return await self.with_tasks(matching(local, wanted), wanted)
 
     async def with_tasks(self, local: Sequence[Container], wanted: Wanted) -> list[Container]:
         """Return local containers that fit, and a swarm's running tasks that do, if it is known.
@@ -238,9 +238,9 @@ class Finder:
         if wanted.container is not None:
             return [await self.named(wanted.container)]
         found = await self._engine.containers(wanted.filters, up=up)
-        if wanted.swarm_filters and not fitting(found, wanted):
+        if wanted.swarm_filters and not matching(found, wanted):
             tasks = await self._engine.containers(wanted.swarm_filters, up=up)
-            found += fitting(tasks, wanted)
+            found += matching(tasks, wanted)
         return await as_seen_here(self._engine, found)
 
     async def _narrowed(self, wanted: Wanted) -> Narrowed:

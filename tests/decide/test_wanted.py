@@ -2,12 +2,12 @@
 
 from test_selection import service
 
-from rind.decide.wanted import Wanted, fitting
+from rind.decide.wanted import Wanted, matching
 
 
 def test_service_project_and_index_narrow() -> None:
     containers = [service("p", "a", 1), service("p", "a", 2)]
-    assert fitting(containers, Wanted(index=2)) == containers[1:]
+    assert matching(containers, Wanted(index=2)) == containers[1:]
     assert Wanted(service="a", project="p").filters == [
         "com.docker.compose.service",
         "com.docker.compose.project=p",

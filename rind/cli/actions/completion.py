@@ -24,7 +24,7 @@ from rind.cli.actions.shell_words import FISH, common, inserts, quoted, split
 from rind.cli.option_table import SHELLS
 from rind.cli.parser import LONG, MissingValue, parse
 from rind.cli.variables import environment
-from rind.decide.wanted import Wanted, fitting, service_names
+from rind.decide.wanted import Wanted, matching, service_names
 from rind.endpoint.docker_config import context_names
 from rind.errors import RindError
 from rind.transport.frames import STDOUT
@@ -312,7 +312,7 @@ def _traits(early: EarlyClient, gap: Gap) -> list[str]:
         service=options.wanted.service if gap.kind in {"projects", "indexes"} else None,
         project=options.wanted.project if gap.kind in {"services", "indexes"} else None,
     )
-    found = early.with_tasks(fitting(early.running(), wanted), wanted)
+    found = early.with_tasks(matching(early.running(), wanted), wanted)
     return [trait for container in found for trait in _TRAITS[gap.kind](container) if trait]
 
 

@@ -14,7 +14,7 @@ from rind.cli.translate import endpoint_from, wanted_from
 from rind.client import Client, client_at
 from rind.decide.refusal import label_note
 from rind.decide.selection import AmbiguousError
-from rind.decide.wanted import Wanted, fitting
+from rind.decide.wanted import Wanted, matching
 from rind.endpoint.endpoint import Endpoint
 from rind.errors import RindError, SelectionError, StartError, UsageError
 from rind.execution.stdio import DEVNULL
@@ -157,7 +157,7 @@ async def _examine_engine(client: Client, findings: _Findings) -> None:
 
 async def _examine_containers(client: Client, options: Options, findings: _Findings) -> None:
     conditions = wanted_from(options)
-    up = fitting(await client.containers(conditions), conditions)
+    up = matching(await client.containers(conditions), conditions)
     running = [container for container in up if container.state == "running"]
     if running:
         findings.ok(f"{len(running)} running with {conditions}")

@@ -8,7 +8,7 @@ import time
 from rind.cli.report import HEADER, partial_note, row, table
 from rind.cli.translate import wanted_from
 from rind.decide.selection import in_order
-from rind.decide.wanted import fitting
+from rind.decide.wanted import matching
 from rind.errors import SelectionError
 from rind.model import INDEX
 
@@ -39,7 +39,7 @@ def show_list(client: EarlyClient, options: Options, out: Print, say: Print) -> 
     """
     conditions = wanted_from(options)
     label = conditions.label
-    found = fitting(client.containers(conditions, stopped=True), conditions)
+    found = matching(client.containers(conditions, stopped=True), conditions)
     found.sort(key=in_order)
     if note := partial_note(found):
         say(note)

@@ -61,7 +61,7 @@ class Choice:
         self.at = 0
 
     @property
-    def fitting(self) -> list[int]:
+    def matches(self) -> list[int]:
         """The indices of the rows that fit."""
         words = self.typed.casefold().split()
         texts = ["\n".join(cells).casefold() for cells in self.rows]
@@ -70,11 +70,11 @@ class Choice:
     @property
     def chosen(self) -> int | None:
         """The index of the chosen row; None if no row fits."""
-        return self.fitting[self.at] if self.fitting else None
+        return self.matches[self.at] if self.matches else None
 
     def move(self, by: int) -> None:
         """Move the choice down, or up if ``by`` is negative, as far as the last or first row."""
-        self.at = max(0, min(self.at + by, len(self.fitting) - 1))
+        self.at = max(0, min(self.at + by, len(self.matches) - 1))
 
     def type(self, text: str) -> None:
         """Append to the filter, and choose the first row that fits."""
@@ -102,8 +102,8 @@ def draw(choice: Choice, size: tuple[int, int]) -> Iterator[tuple[str, str]]:
     """Yield styles and texts for a terminal of this size, (rows, columns)."""
     _, columns = size
     header, *lines = table([HEADER, *choice.rows], columns - 2)
-    fitting = choice.fitting
-    question = cut(f"Which container ({len(fitting)}/{len(lines)})? ", columns - 1)
+    matches = choice.matches
+    question = cut(f"Which container ({len(matches)}/{len(lines)})? ", columns - 1)
     room = columns - 1 - len(question)
     typed = choice.typed[-max(1, room) :]
     while cut(typed, room) != typed:
@@ -114,8 +114,8 @@ def draw(choice: Choice, size: tuple[int, int]) -> Iterator[tuple[str, str]]:
         yield "", cut(_HINT, room)
     yield "bold", f"\n  {header}"
     shown = _shown(size)
-    top = max(0, min(choice.at - shown // 2, len(fitting) - shown))
-    for index in fitting[top : top + shown]:
+    top = max(0, min(choice.at - shown // 2, len(matches) - shown))
+    for index in matches[top : top + shown]:
         if index == choice.chosen:
             yield "reverse", f"\n> {lines[index]}"
         else:

@@ -50,7 +50,7 @@ ROWS = [row(container(f"shop-{name}"), KEY, NOW) for name in ("Web-1", "web-2", 
 
 
 @pytest.mark.parametrize(
-    ("typed", "fitting"),
+    ("typed", "matches"),
     [
         ("", [0, 1, 2, 3]),
         ("WEB-", [0, 1]),
@@ -64,11 +64,11 @@ ROWS = [row(container(f"shop-{name}"), KEY, NOW) for name in ("Web-1", "web-2", 
         ("1 w", [0, 2]),
     ],
 )
-def test_the_filter_matches_rows(typed: str, fitting: list[int]) -> None:
+def test_the_filter_matches_rows(typed: str, matches: list[int]) -> None:
     choice = Choice(ROWS)
     choice.type(typed)
-    assert choice.fitting == fitting
-    assert choice.chosen == (fitting[0] if fitting else None)
+    assert choice.matches == matches
+    assert choice.chosen == (matches[0] if matches else None)
 
 
 def test_moving_and_typing_choose_a_row() -> None:
@@ -80,7 +80,7 @@ def test_moving_and_typing_choose_a_row() -> None:
     assert (choice.typed, choice.chosen) == ("web", 0)
     choice.type("!")
     choice.move(1)
-    assert choice.fitting == []
+    assert choice.matches == []
     choice.erase()
     choice.move(1)
     assert choice.chosen == 1
