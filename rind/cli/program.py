@@ -115,9 +115,9 @@ def _perform(options: Options) -> int:
         prepared = prepare(job)
         if prepared is None:
             _load()
-    if prepared is not None and options.detach:
-        return 0  # it runs, detached
-    relay = Relay(prepared.selected.container.name if prepared else "")
+    if isinstance(prepared, int):
+        return prepared
+    relay = Relay(prepared.selected.container.name if prepared is not None else None)
     with handling_signals(relay):
         try:
             with _answering_for(prepared) as answering:
@@ -129,8 +129,9 @@ def _perform(options: Options) -> int:
                 invocation, status = _in_event_loop(job, serving, relay, answering)
         finally:
             restore_terminals()
-    if invocation.signal and status == ExitStatus.SIGNALLED + invocation.signal:
-        die_of(invocation.signal, with_group=invocation.typed)
+    by = invocation.interruption
+    if by is not None and status == ExitStatus.SIGNALLED + by.number:
+        die_of(by.number, with_group=by.typed)
     return status
 
 
@@ -221,9 +222,7 @@ def _answering_for(prepared: Prepared | None) -> Iterator[_Answering]:
                 os.close(fd)
         container, ended = prepared.selected.container, False
         with suppress(Exception):  # such as a lack of memory
-            ended = prepared.early.end(
-                *(prepared.exec_id, prepared.cookie), container, prepared.config
-            )
+            ended = prepared.early.end(prepared.created, container, prepared.config)
         left = "" if ended else f": the command may be left running in {container.name}"
         if left or isinstance(exc, Exception):
             raise RindError(f"cannot go on: {_reason(exc)}{left}") from None

@@ -19,10 +19,22 @@ if TYPE_CHECKING:
     from rind.transport.carrier import Connection
     from rind.transport.wire import Wire
 
-__all__ = ["Begun", "create", "new_cookie", "start_detached"]
+__all__ = ["Begun", "Created", "create", "new_cookie", "start_detached"]
 
 COOKIE_SIZE: Final = 16
 """Bytes: as many as a UUID has, so that no two commands share a cookie."""
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """An exec instance that was created, and not started yet.
+
+    Attributes:
+        cookie: the value of :data:`~rind.reaper.scripts.COOKIE` that marks its processes.
+    """
+
+    exec_id: str
+    cookie: str
 
 
 @dataclass(frozen=True, slots=True)

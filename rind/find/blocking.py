@@ -14,7 +14,7 @@ from contextlib import suppress
 from rind.base.records import replace
 from rind.engine.engine import Engine
 from rind.errors import RindError
-from rind.execution.begin import Begun, create, new_cookie, start_detached
+from rind.execution.begin import Begun, Created, create, new_cookie, start_detached
 from rind.execution.direct import Direct
 from rind.find.caller import find_caller
 from rind.find.finder import Finder
@@ -138,25 +138,25 @@ class EarlyClient:
         """Start a command, detached: as :func:`rind.execution.begin.start_detached`."""
         return finish(start_detached(self.engine, container, config))
 
-    def create(self, container: Container, config: ExecConfig) -> tuple[str, str]:
-        """Create an exec instance; return its ID and its cookie.
+    def create(self, container: Container, config: ExecConfig) -> Created:
+        """Create an exec instance.
 
         Raises:
             StartError: the engine would not create it.
             EngineError: the engine failed.
         """
         cookie = new_cookie()
-        return finish(create(self.engine, container, config, cookie)), cookie
+        return Created(finish(create(self.engine, container, config, cookie)), cookie)
 
-    def start(self, exec_id: str, cookie: str, *, tty: bool, size: tuple[int, int] | None) -> Begun:
+    def start(self, created: Created, *, tty: bool, size: tuple[int, int] | None) -> Begun:
         """Request the start of a created command; return before it is answered.
 
         Raises:
             EngineError: the request could not be sent.
         """
         requested = time.monotonic()
-        asking = self.engine.send_start(self._carrier, exec_id, tty=tty, size=size)
-        return Begun(exec_id, cookie, finish(asking), requested)
+        asking = self.engine.send_start(self._carrier, created.exec_id, tty=tty, size=size)
+        return Begun(created.exec_id, created.cookie, finish(asking), requested)
 
     def serve(
         self,
@@ -171,7 +171,7 @@ class EarlyClient:
         engine = self.engine
         return Direct(begun, config, container.name, engine=engine, local=local, deadline=deadline)
 
-    def end(self, exec_id: str, cookie: str, container: Container, config: ExecConfig) -> bool:
+    def end(self, created: Created, container: Container, config: ExecConfig) -> bool:
         """Kill a command whose start was requested, when no event loop can be had to do it.
 
         Imports nothing, and repeats what fails until :data:`END_BOUND`.
@@ -180,12 +180,12 @@ class EarlyClient:
             Whether the command has ended. If not, it may be left running.
         """
         killer = script_config(
-            SIGNAL_SCRIPT, "9", user=config.user, held=" ".join([cookie, *NOT_KNOWN])
+            SIGNAL_SCRIPT, "9", user=config.user, held=" ".join([created.cookie, *NOT_KNOWN])
         )
         deadline = time.monotonic() + END_BOUND
         while time.monotonic() < deadline:
             with suppress(RindError, OSError, MemoryError):
-                state = finish(self.engine.inspect_exec(exec_id))
+                state = finish(self.engine.inspect_exec(created.exec_id))
                 if state.exit_code is not None and not state.running:
                     return True
                 if state.running:

@@ -36,12 +36,12 @@ async def test_a_command_that_is_started_early_is_served_by_a_client(
     assert at is before
     container = selected.container
     config = before.settle(Command(script="echo early; cat; exit 3"), container, Profile())
-    exec_id, cookie = before.create(container, config)
-    begun = before.start(exec_id, cookie, tty=False, size=None)
+    created = before.create(container, config)
+    begun = before.start(created, tty=False, size=None)
     async with continued(before) as client:
         target = client.target(container)
         async with await target.execute(config, begun=begun) as execution:
-            assert execution.exec_id == exec_id
+            assert execution.exec_id == created.exec_id
             assert await execution.read() == (STDOUT, b"early\n")
             await execution.write(b"late\n")
             await execution.send_eof()

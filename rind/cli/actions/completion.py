@@ -332,7 +332,7 @@ def _list(early: EarlyClient, gap: Gap, env: Mapping[str, str]) -> list[str]:
     early, selected = early.find(wanted_from(options))
     container = selected.container
     config = early.settle(command, container, profile_of(container, options.wanted.label))
-    begun = early.start(*early.create(container, config), tty=False, size=None)
+    begun = early.start(early.create(container, config), tty=False, size=None)
     import asyncio  # while the engine starts it
 
     from rind.client import continued

@@ -10,6 +10,7 @@ from typing import Final
 
 from rind.attach import attach_local
 from rind.base.quoting import quoted
+from rind.base.records import dataclass
 from rind.cli.running.opening import (
     announce,
     can_ask,
@@ -43,13 +44,26 @@ if TYPE_CHECKING:
     from rind.model import Container, ExecConfig
     from rind.target import Target
 
-__all__ = ["Invocation"]
+__all__ = ["Interruption", "Invocation"]
 
 _INTERRUPTED: Final = ExitStatus.SIGNALLED + signal.SIGINT
 _CTRL_C: Final = b"\x03"
 
 _PATIENCE: Final = 1.0
 """Seconds of ending after which a line says what takes so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """What ended the run from outside.
+
+    Attributes:
+        number: the signal's.
+        typed: whether it was not sent, but Ctrl-C was typed on the terminal.
+    """
+
+    number: int
+    typed: bool = False
 
 
 class Invocation:
@@ -59,13 +73,11 @@ class Invocation:
         job: its options and surroundings.
 
     Attributes:
-        signal: the first that was sent to us; 0 for none.
-        typed: whether that was Ctrl-C on the terminal, and the command died of it.
+        interruption: the first; None if there was none.
     """
 
     def __init__(self, job: Job) -> None:
-        self.signal = 0
-        self.typed = False
+        self.interruption: Interruption | None = None
         self._options = job.options
         self._variables = job.variables
         self._env = job.env
@@ -111,7 +123,7 @@ class Invocation:
 
     def interrupt(self, number: int) -> None:
         """End the command, and then this run, for a signal that was sent to us."""
-        self.signal = self.signal or number
+        self.interruption = self.interruption or Interruption(number)
         if self._status is None:
             self._status = ExitStatus.SIGNALLED + number
         self._end(number, self._status)
@@ -254,7 +266,7 @@ class Invocation:
             try:
                 picked = await pick(candidates, options.wanted.label)
             except Interrupted:
-                self.signal, self.typed = signal.SIGINT, True
+                self.interruption = Interruption(signal.SIGINT, typed=True)
                 return None
         if picked is None:
             return None
@@ -307,7 +319,7 @@ class Invocation:
             await self._tell(str(exc))
             return await process.wait()
         if status == _INTERRUPTED and process.tty and process.last_written == _CTRL_C:
-            self.signal, self.typed = self.signal or signal.SIGINT, not self.signal
+            self.interruption = self.interruption or Interruption(signal.SIGINT, typed=True)
         return status
 
     async def _up(self, client: Client) -> list[Container]:

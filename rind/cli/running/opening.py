@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rind.cli.options import Options
     from rind.decide.profile import Profile
     from rind.decide.selection import Selected
+    from rind.execution.begin import Created
     from rind.execution.direct import Direct
     from rind.model import Caller, Container, ExecConfig
 
@@ -78,7 +79,7 @@ class Prepared:
     """A command that is ready to be started.
 
     Attributes:
-        exec_id, cookie: of the created exec instance; empty with ``--detach``, which started it.
+        created: its exec instance.
         size: the window size (rows, columns) that it begins with, with a TTY.
         detach_keys: the bytes that detach when typed; empty for none.
         docker: the first words of a docker command line for the engine.
@@ -87,18 +88,18 @@ class Prepared:
     early: EarlyClient
     selected: Selected
     config: ExecConfig
-    exec_id: str
-    cookie: str
+    created: Created
     size: tuple[int, int] | None
     detach_keys: bytes
     docker: Sequence[str]
 
 
-def prepare(job: Job) -> Prepared | None:
+def prepare(job: Job) -> Prepared | int | None:
     """Find the container, settle the command and create its exec instance.
 
     Returns:
-        None if the run needs an event loop from its beginning.
+        The exit status if the command was started by ``--detach``, and the run is over; None if the
+        run needs an event loop from its beginning.
 
     Raises:
         RindError: with the message and the exit status for the user.
@@ -122,17 +123,16 @@ def prepare(job: Job) -> Prepared | None:
     config = early.settle(command, container, profile)
     if options.verbosity > 0:
         announce(options, [(selected, early.endpoint.url)], profile, say)
-    exec_id, cookie = "", ""
     try:
         if options.detach:
             early.detach(container, config)
-        else:
-            exec_id, cookie = early.create(container, config)
+            return 0
+        created = early.create(container, config)
     except StartError as exc:
         raise hinted(exc, hint(exc, options, partial(_running, early))) from exc
     size = local_window_size() if config.tty else None
     docker = docker_words(options, endpoint, early.endpoint)
-    return Prepared(early, selected, config, exec_id, cookie, size, detach_keys, docker)
+    return Prepared(early, selected, config, created, size, detach_keys, docker)
 
 
 def start(prepared: Prepared, deadline: Deadline) -> Direct:
@@ -149,7 +149,7 @@ def start(prepared: Prepared, deadline: Deadline) -> Direct:
         # From here on, typed characters are for the command, and must not be echoed.
         raw_mode(STDIN_FD).begin()
     early, container = prepared.early, prepared.selected.container
-    begun = early.start(prepared.exec_id, prepared.cookie, tty=config.tty, size=size)
+    begun = early.start(prepared.created, tty=config.tty, size=size)
     local = Local(tty=config.tty, detach_keys=prepared.detach_keys)
     return early.serve(begun, container, config, local=local, deadline=deadline)
 

@@ -55,10 +55,10 @@ class Relay:
     """Passes signals to work in an event loop, and keeps them until work is attached.
 
     Args:
-        name: the container in which a command may be left running until then; empty if none.
+        name: the container in which a command may be left running until then; None if none.
     """
 
-    def __init__(self, name: str = "") -> None:
+    def __init__(self, name: str | None = None) -> None:
         self._name = name
         self._kept: list[Callable[[Endable], None]] = []
         self._work: Endable | None = None
@@ -82,7 +82,7 @@ class Relay:
         """Return a message about a command that may be left running if we exit now."""
         if self._work is not None:
             return self._work.left()
-        return left_running([self._name] if self._name else [])
+        return left_running([] if self._name is None else [self._name])
 
     def _pass(self, action: Callable[[Endable], None]) -> None:
         if self._loop is None or self._work is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from rind.errors import EngineError, ExitStatus, LeftRunning
 from rind.execution.exec import Exec
@@ -24,6 +24,13 @@ Serve = Callable[[Exec], Awaitable[int | None]]
 
 _STUCK_AFTER: Final = 2.0
 """Seconds in which our stdout or stderr must take some output of a command that was ended."""
+
+
+class _End(NamedTuple):
+    """What ends a run from outside: a signal, and the status unless the command has its own."""
+
+    number: int
+    status: int
 
 
 class Supervisor:
@@ -58,9 +65,7 @@ class Supervisor:
         self._waiting = Tasks()
         self._forwarding: set[asyncio.Task[None]] = set()
         self._to_forward: list[int] = []
-        # What ends the run from outside: a signal, and the status unless the command has its own.
-        self._number = 0
-        self._status = 0
+        self._end: _End | None = None
 
     async def run(self, start: Start, serve: Serve) -> int | None:
         """Start a command and serve it; return the exit status, None if it was detached.
@@ -78,14 +83,14 @@ class Supervisor:
             status = await self._run(start, serve)
         except LeftRunning as left:
             await self._tell(left)
-            return self._status or left.exit_status
+            return left.exit_status if self._end is None else self._end.status
         except EngineError:
             raise  # its message names the processes that may be left running
         except BaseException as exc:
             if self._process is not None and self._process.left_running is not None:
                 await self._tell(self._process.left_running)
-            if isinstance(exc, asyncio.CancelledError) and self._status:
-                return self._status
+            if isinstance(exc, asyncio.CancelledError) and self._end is not None:
+                return self._end.status
             raise
         finally:
             # A signal must not end processes that were left running on purpose.
@@ -105,8 +110,7 @@ class Supervisor:
             number: the signal.
             status: what the run then ends with, unless the command has a status of its own.
         """
-        self._number = self._number or number
-        self._status = self._status or status
+        self._end = self._end or _End(number, status)
         if self._process is None:
             if self._task is not None:
                 self._task.cancel()
@@ -121,39 +125,39 @@ class Supervisor:
         if self._process is None:
             self._to_forward.append(number)
         else:
-            self._forwarding.add(task := asyncio.create_task(self._hand_on(self._process, number)))
+            self._forwarding.add(task := asyncio.create_task(self._forward(self._process, number)))
             task.add_done_callback(self._forwarding.discard)
 
     async def _run(self, start: Start, serve: Serve) -> int | None:
-        if self._status and not self._has_begun:
-            return self._status  # it was ended before it began
+        if self._end is not None and not self._has_begun:
+            return self._end.status  # it was ended before it began
         async with await start() as process:
             self._process = process
             for number in self._to_forward:
                 self.forward(number)
             if self._tells_leash:
                 self._waiting.spawn(self._tell_leash(process))
-            if self._status:
-                self.end(self._number, self._status)
+            if self._end is not None:
+                self.end(*self._end)
             status = await serve(process)
             if process.ending is not None:
                 await self._say(f"the command was killed when {self.name} ran {process.ending}")
             if status is None:
                 process.detach()
-            if self._ending is not None:
+            if self._end is not None and self._ending is not None:
                 # The command has ended; its children may still be ending.
-                return _settled(self._status, status, killed=await self._ending)
+                return _settled(self._end.status, status, killed=await self._ending)
             return status
 
     async def _tell_leash(self, process: Exec) -> None:
         why = await process.unleashed
         await self._say(f"no leash holds the command in {self.name}: {why}")
 
-    async def _hand_on(self, process: Exec, number: int) -> None:
+    async def _forward(self, process: Exec, number: int) -> None:
         try:
             await process.send_signal(number)
         except LeftRunning as exc:
-            await self._say(f"cannot hand on signal {number}: {exc}")
+            await self._say(f"cannot forward signal {number}: {exc}")
 
     def _ended(self, ending: asyncio.Task[bool]) -> None:
         if self._task is None or ending.cancelled():
@@ -166,8 +170,8 @@ class Supervisor:
 
     async def _leave_unread(self, process: Exec, task: asyncio.Task[object]) -> None:
         """Discard the output of an ended command once our own stdout is stuck."""
-        taken = -1
-        while process.taken > taken:
+        taken = None
+        while process.taken != taken:
             taken = process.taken
             await asyncio.sleep(_STUCK_AFTER)
         task.cancel()

@@ -9,7 +9,7 @@ from conftest import TestContainer
 from rind.base.deadline import Deadline
 from rind.cli.options import Options
 from rind.cli.parser import parse
-from rind.cli.running.opening import Job, can_ask, hint, hinted, prepare, wanted_keys
+from rind.cli.running.opening import Job, Prepared, can_ask, hint, hinted, prepare, wanted_keys
 from rind.decide.wanted import Wanted
 from rind.errors import SelectionError, StartError, UsageError
 from rind.model import Container
@@ -32,14 +32,12 @@ def test_prepare_plans_the_command(busybox: TestContainer) -> None:
     env = {"DOCKER_HOST": busybox.engine.host}
     options = parse(["-T", "--label", busybox.label, "true"], {})
     prepared = prepare(job(options, env, A="1"))
-    assert prepared is not None
+    assert isinstance(prepared, Prepared)
     assert prepared.selected.container.name == busybox.name
     assert (prepared.config.argv, prepared.config.env) == (["true"], ["A=1"])
-    assert (len(prepared.exec_id), len(prepared.cookie)) == (64, 32)
+    assert (len(prepared.created.exec_id), len(prepared.created.cookie)) == (64, 32)
     options.detach = True
-    prepared = prepare(job(options, env))
-    assert prepared is not None
-    assert prepared.exec_id == ""
+    assert prepare(job(options, env)) == 0
     options.wanted = Wanted(label="rind.none")
     with pytest.raises(SelectionError, match=r"has the label rind\.none"):
         prepare(job(options, env))
