@@ -208,8 +208,8 @@ class Caller:
         dev_folder: the nearest directory, from ``cwd`` up, that configures a dev container.
         checkout: the root of the git checkout that contains ``cwd``; without one, ``cwd``.
         repository: the device and inode of that checkout's repository; None without one.
-        project: the Compose project that its environment names; empty if it names none.
-        compose_file: the first Compose file that its environment names; empty if it names none.
+        project: the Compose project that its environment names; None if it names none.
+        compose_file: the first Compose file that its environment names; None if it names none.
         is_program: whether it is a program that uses the library: messages then suggest keyword
             arguments instead of options.
     """
@@ -223,8 +223,8 @@ class Caller:
     dev_folder: str | None = None
     checkout: str = ""
     repository: tuple[int, int] | None = None
-    project: str = ""
-    compose_file: str = ""
+    project: str | None = None
+    compose_file: str | None = None
     is_program: bool = False
 
 
@@ -328,13 +328,13 @@ class Node:
 
     Attributes:
         state: ready, down, unknown or disconnected.
-        host: the address of its engine, from its label ``app.rind.host``; empty without the label.
+        host: the address of its engine, from its label ``app.rind.host``; None without the label.
     """
 
     id: str
     hostname: str
     state: str
-    host: str = ""
+    host: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

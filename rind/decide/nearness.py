@@ -28,7 +28,7 @@ __all__ = [
 
 def is_foreign(container: Container, caller: Caller) -> bool:
     """Whether the caller is in a Compose project's folder, and the container in another's."""
-    if caller.project and container.project == caller.project:
+    if container.project == caller.project:
         return False
     folder = caller.compose_folder
     other = bool(container.folder) and folder is not None and folder != container.folder

@@ -277,8 +277,8 @@ def _checked(argv: Sequence[str]) -> list[str]:
     return list(argv)
 
 
-def flaw(text: str) -> str:
-    """Return why a text cannot be a word of a command or a variable; empty if it can.
+def flaw(text: str) -> str | None:
+    """Return why a text cannot be a word of a command or a variable; None if it can.
 
     The reason completes a message that begins with the word or the variable.
     """
@@ -291,4 +291,4 @@ def flaw(text: str) -> str:
         return "has a NUL byte in it"
     if len(encoded) > MAX_WORD:
         return f"is too long for Linux: it has {len(encoded)} bytes, and at most {MAX_WORD} fit"
-    return ""
+    return None

@@ -173,7 +173,7 @@ def _place_and_remedies(
 
 def _is_ours(container: Container, caller: Caller) -> bool:
     """Whether a container belongs to the caller's project or checkout."""
-    if caller.project:
+    if caller.project is not None:
         return container.project == caller.project
     folder = caller.compose_folder
     return container.checkout == "ours" or (folder is not None and container.folder == folder)

@@ -204,7 +204,7 @@ def _within(place: Narrowed, fit: Sequence[Container], caller: Caller) -> Sequen
         return found
     if found := [container for container in fit if container.project in projects]:
         return nearest(found, caller)
-    if caller.project or caller.compose_file:
+    if caller.project is not None or caller.compose_file is not None:
         return []  # the environment names a project, so folders do not count
     return nearest([container for container in fit if around(container, caller)], caller)
 
@@ -214,11 +214,11 @@ def may_be_a_dev_container(narrowed: Narrowed, wanted: Wanted, caller: Caller) -
 
     Only in a folder that configures one, so that other runs do not list dev containers.
     """
-    named = (wanted.service, wanted.project, wanted.index, caller.project or None)
+    named = (wanted.service, wanted.project, wanted.index, caller.project, caller.compose_file)
     if caller.dev_folder is None or wanted.everywhere or wanted.label != DEFAULT_LABEL:
         return False
     # A name, from an option or the environment, has decided already.
-    if caller.compose_file or any(name is not None for name in named):
+    if any(name is not None for name in named):
         return False
     if any(container.checkout == "ours" for container in narrowed.containers):
         return False
@@ -328,10 +328,10 @@ def _place_of_paths(
 
 def _place_of_environment(containers: Sequence[Container], caller: Caller) -> Narrowed | None:
     """Return the containers of the project that the environment names; None if it names none."""
-    if caller.project:
+    if caller.project is not None:
         found = [container for container in containers if container.project == caller.project]
         which = f"of the project {caller.project}, which COMPOSE_PROJECT_NAME names"
-    elif caller.compose_file:
+    elif caller.compose_file is not None:
         found = [
             container for container in containers if caller.compose_file in container.config_files
         ]

@@ -84,9 +84,9 @@ def is_name(name: str) -> bool:
     return name.count(".") > 1 or "@" in name or _ID.fullmatch(name) is not None
 
 
-def node_id_of(container: Container) -> str:
-    """Return the ID of the node that a task is on; empty for any other container."""
-    return container.labels.get(f"{SWARM}.node.id", "")
+def node_id_of(container: Container) -> str | None:
+    """Return the ID of the node that a task is on; None for any other container."""
+    return container.labels.get(f"{SWARM}.node.id")
 
 
 def last_error(swarm: Swarm, wanted: Wanted) -> str:

@@ -84,8 +84,8 @@ def wanted_tls(env: Mapping[str, str]) -> Tls | None:
     )
 
 
-def broken_config(env: Mapping[str, str]) -> str:
-    """Return why docker's configuration file cannot be used; empty if it can, or does not exist.
+def broken_config(env: Mapping[str, str]) -> str | None:
+    """Return why docker's configuration file cannot be used; None if it can, or does not exist.
 
     Like docker, the functions that read its settings ignore an unusable file.
     """
@@ -93,13 +93,13 @@ def broken_config(env: Mapping[str, str]) -> str:
     try:
         found = _read_object(path)
     except (FileNotFoundError, NotADirectoryError):
-        return ""
+        return None
     except (OSError, ValueError) as exc:
         return f"cannot read docker's configuration file {path}: {_why(exc)}"
     for name in ("currentContext", "detachKeys"):
         if not isinstance(found.get(name, ""), str | None):
             return f"in docker's configuration file {path}: {name} is not a string"
-    return ""
+    return None
 
 
 def docker_setting(env: Mapping[str, str], name: str) -> str:

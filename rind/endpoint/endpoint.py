@@ -36,7 +36,7 @@ class Endpoint:
             ``ssh://user@host:port/path``. Without a password, so it may be printed.
         source: the option, variable or file that names it, for messages.
         tls: how to encrypt; None for no encryption.
-        context: the docker context that it is from; empty for none.
+        context: the docker context that it is from; None for none.
         headers: additional headers of every request, as (name, value).
         api_version: the API version to use, such as (1, 41); None to ask the engine.
     """
@@ -44,7 +44,7 @@ class Endpoint:
     url: str
     source: str
     tls: Tls | None = None
-    context: str = ""
+    context: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
     api_version: tuple[int, int] | None = None
 
@@ -120,7 +120,7 @@ def _default(env: Mapping[str, str]) -> Endpoint:
     return Endpoint(DEFAULT_HOST, "the default")
 
 
-def _checked(address: str, source: str, tls: Tls | None, context: str = "") -> Endpoint:
+def _checked(address: str, source: str, tls: Tls | None, context: str | None = None) -> Endpoint:
     try:
         url = accepted(address, tls=tls is not None)
     except ValueError as exc:

@@ -131,7 +131,7 @@ def _node(item: Mapping[str, object]) -> Node:
         _id(item, "ID"),
         _hostname(text_in(object_in(item, "Description"), "Hostname", "")),
         text_in(object_in(item, "Status"), "State", ""),
-        labels.get(_HOST_LABEL, ""),
+        labels.get(_HOST_LABEL),
     )
 
 

@@ -59,7 +59,7 @@ def find_caller(environ: Mapping[str, str], engine: str, *, is_program: bool = F
         dev_folder=_folder_with(_DEV_FILES, cwd),
         checkout=root or cwd,
         repository=repository,
-        project=environ.get("COMPOSE_PROJECT_NAME", ""),
+        project=environ.get("COMPOSE_PROJECT_NAME") or None,
         compose_file=_compose_file(environ, cwd, root),
         is_program=is_program,
     )
@@ -72,11 +72,12 @@ def placed(containers: Sequence[Container], caller: Caller) -> list[Container]:
     are of one repository.
     """
     root = _identity(caller.checkout)
-    ours = _identity(caller.compose_file) if caller.compose_file else None
+    own = caller.compose_file
+    ours = None if own is None else _identity(own)
     found = []
     for container in localized(containers, caller.cwd):
         files = [
-            caller.compose_file if ours is not None and _identity(file) == ours else file
+            own if own is not None and ours is not None and ours == _identity(file) else file
             for file in container.config_files
         ]
         checkout = _side(container, caller, root) if root is not None else ""
@@ -200,7 +201,7 @@ def _folder_with(files: Sequence[str], cwd: str) -> str | None:
     return None
 
 
-def _compose_file(environ: Mapping[str, str], cwd: str, root: str) -> str:
+def _compose_file(environ: Mapping[str, str], cwd: str, root: str | None) -> str | None:
     """Return the first file of ``COMPOSE_FILE``, as Compose finds it or from a folder above.
 
     direnv and the like set a relative path for all folders of a project. ``root`` is that of the
@@ -214,20 +215,20 @@ def _compose_file(environ: Mapping[str, str], cwd: str, root: str) -> str:
             return path
         if folder == root:
             break
-    return ""
+    return None
 
 
-def _checkout(folder: str) -> tuple[str, _Identity | None]:
+def _checkout(folder: str) -> tuple[str, _Identity] | tuple[None, None]:
     """Return the root of the git checkout that has a folder, and its repository's identity.
 
-    An empty string and None outside of any checkout.
+    Both are None outside of any checkout.
     """
     for parent in _upwards(folder):
         git = f"{parent}/.git"
         identity = _identity(git)
         if identity is not None:
             return parent, _repository(git, parent) or identity
-    return "", None
+    return None, None
 
 
 def _repository(git: str, root: str) -> _Identity | None:

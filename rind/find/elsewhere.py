@@ -175,9 +175,10 @@ class Elsewhere:
         if number not in self._nodes and is_name(task.name):
             with suppress(NoManager):
                 await self._ask(Wanted(container=task.name))
-        if number not in self._nodes:
+        node = None if number is None else self._nodes.get(number)
+        if node is None:
             raise SelectionError(f"{task.title} is on no node of a swarm that is managed here")
-        return self._nodes[number]
+        return node
 
 
 def _why(exc: NoManager | EngineError) -> str:

@@ -40,15 +40,15 @@ async def as_seen_here(engine: Engine, containers: Sequence[Container]) -> list[
     Raises:
         EngineError: the engine failed.
     """
-    mine = own_id() if any(container.folders for container in containers) else ""
-    own = await engine.container_by_id(mine) if mine else None
+    mine = own_id() if any(container.folders for container in containers) else None
+    own = await engine.container_by_id(mine) if mine is not None else None
     if own is None:
         return [*containers]
     return [seen_through(container, own.mounts) for container in containers]
 
 
-def own_id() -> str:
-    """Return the ID of the container that this process may be in; empty for none."""
+def own_id() -> str | None:
+    """Return the ID of the container that this process may be in; None for none."""
     try:
         with open(_MOUNTS, encoding="utf-8", errors="replace") as mounts:
             for line in mounts:
@@ -58,6 +58,6 @@ def own_id() -> str:
                     if point in _FILES and (match := _ID.search(root)):
                         return match[1]
     except (OSError, ValueError):
-        return ""
+        return None
     name = socket.gethostname()
-    return name if _SHORT_ID.fullmatch(name) else ""
+    return name if _SHORT_ID.fullmatch(name) else None

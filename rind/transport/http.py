@@ -42,7 +42,7 @@ _BODILESS: Final = {204, 304}
 def encoded(
     request: Request,
     host: str,
-    upgrade: str = "",
+    upgrade: str | None = None,
     *,
     chunked: bool = False,
     headers: Sequence[tuple[str, str]] = (),
@@ -52,7 +52,7 @@ def encoded(
     Args:
         request: the request.
         host: the value of the Host header.
-        upgrade: the protocol to switch to; empty for none.
+        upgrade: the protocol to switch to; None for none.
         chunked: whether its body follows, each part encoded by :func:`chunk`.
         headers: additional headers, as (name, value).
     """
@@ -61,7 +61,7 @@ def encoded(
         f"{request.method} {_target(request)} HTTP/1.1",
         f"Host: {host}",
         "User-Agent: rind",
-        f"Connection: Upgrade\r\nUpgrade: {upgrade}" if upgrade else "Connection: close",
+        "Connection: close" if upgrade is None else f"Connection: Upgrade\r\nUpgrade: {upgrade}",
     ]
     lines += [f"{name}: {value}" for name, value in headers]
     if request.method == "POST":

@@ -93,7 +93,12 @@ class SocketCarrier:
         """Do nothing: this carrier keeps no connections."""
 
     async def _send(
-        self, request: Request, deadline: Deadline, upgrade: str = "", *, chunked: bool = False
+        self,
+        request: Request,
+        deadline: Deadline,
+        upgrade: str | None = None,
+        *,
+        chunked: bool = False,
     ) -> Wire:
         await self.dialer.ready()
         wire = await self.dialer.dial(deadline)

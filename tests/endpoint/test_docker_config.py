@@ -31,7 +31,7 @@ def test_an_empty_home_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_a_broken_configuration_file(tmp_path: Path, content: str) -> None:
     (tmp_path / "config.json").write_bytes(content.encode("latin-1"))
     env = {"DOCKER_CONFIG": str(tmp_path)}
-    assert broken_config(env).startswith("cannot read docker's configuration file")
+    assert str(broken_config(env)).startswith("cannot read docker's configuration file")
     assert resolve_endpoint(env).url == DEFAULT_HOST
 
 
@@ -39,15 +39,15 @@ def test_a_configuration_file_with_nothing_in_it_says_nothing(tmp_path: Path) ->
     for content in ("", "\n", "{}", '{"currentContext": null}', '{"currentContext": ""}'):
         (tmp_path / "config.json").write_text(content)
         assert resolve_endpoint({"DOCKER_CONFIG": str(tmp_path)}).url == DEFAULT_HOST
-        assert broken_config({"DOCKER_CONFIG": str(tmp_path)}) == ""
-    assert broken_config({"DOCKER_CONFIG": str(tmp_path / "none")}) == ""
+        assert broken_config({"DOCKER_CONFIG": str(tmp_path)}) is None
+    assert broken_config({"DOCKER_CONFIG": str(tmp_path / "none")}) is None
 
 
 @pytest.mark.parametrize("value", [[], {}, 1, 1.5, True, ["a"]])
 def test_a_setting_that_is_no_text(tmp_path: Path, value: object) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"currentContext": value}))
     env = {"DOCKER_CONFIG": str(tmp_path)}
-    assert broken_config(env).endswith("config.json: currentContext is not a string")
+    assert str(broken_config(env)).endswith("config.json: currentContext is not a string")
     assert resolve_endpoint(env).url == DEFAULT_HOST
 
 
@@ -103,7 +103,7 @@ def test_a_file_of_dockers_that_is_none(tmp_path: Path, kind: str) -> None:
                 case _:
                     path.symlink_to(path)
         env = {"DOCKER_CONFIG": str(tmp_path)}
-        assert broken_config(env).startswith("cannot read docker's configuration file")
+        assert str(broken_config(env)).startswith("cannot read docker's configuration file")
         assert docker_setting(env, "detachKeys") == ""
         with pytest.raises(UsageError, match="cannot read the docker context a in"):
             resolve_endpoint(env, context="a")
@@ -133,7 +133,7 @@ def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no docker context a"):
         resolve_endpoint(inside, context="a")
     long = {"DOCKER_CONFIG": "/" + "x" * 8000}
-    assert "File name too long" in broken_config(long)
+    assert "File name too long" in str(broken_config(long))
     with pytest.raises(UsageError, match="File name too long"):
         resolve_endpoint(long, context="a")
 

@@ -207,10 +207,10 @@ def test_the_file_that_the_environment_names(shop: Path, monkeypatch: pytest.Mon
         env = {"COMPOSE_FILE": value, "COMPOSE_PATH_SEPARATOR": separator}
         assert find_caller(env, "").compose_file == str(shop / "docker/dev.yaml")
     (shop / "src/.git").mkdir()  # what is above is another project
-    assert find_caller({"COMPOSE_FILE": "docker/dev.yaml"}, "").compose_file == ""
+    assert find_caller({"COMPOSE_FILE": "docker/dev.yaml"}, "").compose_file is None
     (shop / "src/.git").rmdir()
     for value in ("", "-", "none.yaml", "\0"):
-        assert find_caller({"COMPOSE_FILE": value}, "").compose_file == ""
+        assert find_caller({"COMPOSE_FILE": value}, "").compose_file is None
     caller = find_caller({"COMPOSE_FILE": "docker/dev.yaml"}, "")
     alias = str(shop.parent / "link/docker/dev.yaml")
     container = Container("0" * 64, "web", "running", "", {}, config_files=["/x", alias])

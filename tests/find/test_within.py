@@ -108,13 +108,13 @@ def test_a_rind_within_a_rind(workplace: Workplace, containers: Containers) -> N
     [
         (f"/var/lib/docker/containers/{ID}/hostname", "/etc/hostname", ID),
         (f"/var/lib/containers/storage/overlay-containers/{ID}/userdata/hosts", "/etc/hosts", ID),
-        (f"/var/lib/docker/containers/{ID}/hostname", "/mnt/hostname", ""),
-        ("/", f"/var/lib/docker/containers/{ID}/mounts/shm", ""),
-        ("/var/lib/docker/containers/x/hostname", "/etc/hostname", ""),
+        (f"/var/lib/docker/containers/{ID}/hostname", "/mnt/hostname", None),
+        ("/", f"/var/lib/docker/containers/{ID}/mounts/shm", None),
+        ("/var/lib/docker/containers/x/hostname", "/etc/hostname", None),
     ],
 )
 def test_what_tells_the_own_container(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: str, point: str, found: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: str, point: str, found: str | None
 ) -> None:
     mounts = tmp_path / "mountinfo"
     mounts.write_text(
@@ -126,7 +126,7 @@ def test_what_tells_the_own_container(
     monkeypatch.setattr("rind.find.within.socket.gethostname", lambda: "box")
     assert own_id() == found
     mounts.unlink()
-    assert own_id() == ""
+    assert own_id() is None
     mounts.write_text("")
     monkeypatch.setattr("rind.find.within.socket.gethostname", lambda: ID[:12])
     assert own_id() == ID[:12]

@@ -57,8 +57,8 @@ def write_shims(folder: Path, options: Sequence[str], shims: Sequence[str], prog
         raise UsageError(f"cannot write {failed}: {exc.strerror}") from exc
 
 
-def _named(shim: str, common: Sequence[str], target: Path) -> tuple[str, str]:
-    """Return a shim's name and its script; the script is empty for a link."""
+def _named(shim: str, common: Sequence[str], target: Path) -> tuple[str, str | None]:
+    """Return a shim's name and its script; None for a link."""
     name, _, rest = shim.partition("=")
     # Called by a name that begins with "rind", Rind is no shim, see :mod:`rind.cli.program`.
     if not name or name != Path(name).name or name.startswith(("rind", "-")):
@@ -68,7 +68,7 @@ def _named(shim: str, common: Sequence[str], target: Path) -> tuple[str, str]:
     except ValueError as exc:
         raise UsageError(f"cannot split the options of the shim {name}: {rest!r}") from exc
     if not common and not own:
-        return name, ""
+        return name, None
     parsed = parse([*common, *own], {})
     if parsed.action != "run" or parsed.command.script is not None:
         options = shlex.join([*common, *own])
@@ -80,12 +80,12 @@ def _named(shim: str, common: Sequence[str], target: Path) -> tuple[str, str]:
     return name, f'#!/bin/sh\n{_MARK}exec {shlex.join(words)} "$@"\n'
 
 
-def _make(path: Path, script: str, target: Path) -> None:
-    if script:
+def _make(path: Path, script: str | None, target: Path) -> None:
+    if script is None:
+        path.symlink_to(target)
+    else:
         path.write_text(script)
         path.chmod(0o755)
-    else:
-        path.symlink_to(target)
 
 
 def _command(program: Path) -> Path:
