@@ -116,7 +116,7 @@ class Target:
             EngineError: the engine failed.
         """
         user = (await self.plan(Command(script=":", pre_step=False))).user
-        return await why_no_leash(self._engine, self.container.id, user)
+        return await why_no_leash(self._engine, self.container.id, user) or ""
 
     def map_path(self, path: str | os.PathLike[str]) -> str:
         """Translate an absolute path of this machine to the container's.

@@ -10,6 +10,7 @@ import pytest
 from conftest import TestContainer
 
 from rind.reaper.leash import Leash
+from rind.reaper.scripts import Session
 
 MARK = "424242"
 IN_CONTAINER = f"""
@@ -49,7 +50,7 @@ class HeldTrees:
         self._changed = asyncio.Event()
         hold, release = Leash.hold, Leash.release
 
-        async def hold_and_note(leash: Leash, cookie: str, session: tuple[str, str]) -> None:
+        async def hold_and_note(leash: Leash, cookie: str, session: Session | None) -> None:
             await hold(leash, cookie, session)
             self.cookies.add(cookie)
             self._changed.set()

@@ -19,7 +19,7 @@ from rind.execution.direct import Direct
 from rind.find.caller import find_caller
 from rind.find.finder import Finder
 from rind.find.resolve import settle
-from rind.reaper.scripts import NOT_KNOWN, SIGNAL_SCRIPT, script_config
+from rind.reaper.scripts import SIGNAL_SCRIPT, script_config, tree_words
 from rind.transport.choose import dialer_for
 from rind.transport.sockets import SocketCarrier
 from rind.transport.wire import BlockingWire, finish
@@ -180,7 +180,7 @@ class EarlyClient:
             Whether the command has ended. If not, it may be left running.
         """
         killer = script_config(
-            SIGNAL_SCRIPT, "9", user=config.user, held=" ".join([created.cookie, *NOT_KNOWN])
+            SIGNAL_SCRIPT, "9", user=config.user, held=tree_words(created.cookie)
         )
         deadline = time.monotonic() + END_BOUND
         while time.monotonic() < deadline:

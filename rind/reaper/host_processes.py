@@ -22,6 +22,7 @@ from typing import Final
 
 from rind.base.readiness import readable
 from rind.model import is_full_id
+from rind.reaper.scripts import Session
 
 __all__ = ["is_engine", "is_up", "session_of", "signal_tree", "until_ended"]
 
@@ -64,8 +65,8 @@ def is_engine(path: str) -> bool:
         return False  # AttributeError: only Linux has SO_PEERCRED
 
 
-def session_of(pid: int, container_id: str) -> tuple[str, str] | None:
-    """Return a process's session, in the container's numbering, and its start time.
+def session_of(pid: int, container_id: str) -> Session | None:
+    """Return a process's session.
 
     Return None if the process does not exist, or may not be the container's. It must lead its
     session, as every exec'd process does.
@@ -73,7 +74,7 @@ def session_of(pid: int, container_id: str) -> tuple[str, str] | None:
     with suppress(*_NO_PROCESS), _held(pid) as pidfd:
         folder = _PROC / str(pid)
         if _is_of(folder, container_id):
-            found = _numbers(folder)[-1], _stat(folder)[_START_TIME]
+            found = Session(_numbers(folder)[-1], _stat(folder)[_START_TIME])
             signal.pidfd_send_signal(pidfd, 0)  # it still exists, so all of this was about it
             return found
     return None

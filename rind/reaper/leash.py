@@ -9,6 +9,8 @@ the number of execs, and Docker 20.10 hangs for more than a minute if an exec is
 dozens of others end (containerd#2709).
 """
 
+from __future__ import annotations
+
 import asyncio
 import uuid
 from contextlib import suppress
@@ -17,7 +19,6 @@ from http import HTTPStatus
 from typing import Final
 
 from rind.decide.start_failure import not_started
-from rind.engine.engine import Engine
 from rind.errors import Broken, EngineError, Refused
 from rind.reaper.looks import run_script
 from rind.reaper.scripts import (
@@ -25,12 +26,17 @@ from rind.reaper.scripts import (
     HOLDS,
     LEASH_SCRIPT,
     MAY_NOT_SIGNAL,
-    NOT_KNOWN,
     SIGNAL_SCRIPT,
     script_config,
+    tree_words,
 )
 from rind.transport.frames import FrameDecoder
-from rind.transport.hijacked import HijackedStream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rind.engine.engine import Engine
+    from rind.reaper.scripts import Session
+    from rind.transport.hijacked import HijackedStream
 
 __all__ = ["Leash", "Loss", "why_no_leash"]
 
@@ -59,6 +65,25 @@ class Loss:
     is_silence: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Script:
+    """A leash's script, as it was started.
+
+    Attributes:
+        cookie: marks the script's own processes.
+        exec_id: of the exec that runs it.
+        stream: of that exec.
+        watch: waits until the leash is lost.
+        failure: the reason why the leash does not hold; None once it reports that it does.
+    """
+
+    cookie: str
+    exec_id: str
+    stream: HijackedStream
+    watch: asyncio.Task[Loss]
+    failure: asyncio.Future[str | None]
+
+
 class Leash:
     """The leash in one container, for commands that run as one user.
 
@@ -72,29 +97,25 @@ class Leash:
         self._user = user
         self._held: dict[str, str] = {}  # the script's "hold" lines, by cookie
         self._turn = asyncio.Lock()
-        self._stream: HijackedStream | None = None
-        self._watch: asyncio.Task[Loss] | None = None
-        self._failure: asyncio.Future[str] | None = None
-        self._cookie = ""
-        self._exec_id = ""
+        self._script: _Script | None = None
 
-    async def hold(self, cookie: str, session: tuple[str, str]) -> None:
+    async def hold(self, cookie: str, session: Session | None) -> None:
         """Have a tree killed when Rind dies. Call :meth:`release` for each held cookie.
 
         Args:
             cookie: the tree's cookie.
-            session: the command's session and its leader's start time; "-" for unknown.
+            session: the command's session; None if unknown.
 
         Raises:
             EngineError: the engine refused, or failed.
         """
         async with self._turn:
-            self._held[cookie] = line = f"hold {cookie} {' '.join(session)}\n"
-            if self._watch is None or self._watch.done():
+            self._held[cookie] = line = f"hold {tree_words(cookie, session)}\n"
+            if self._script is not None and not self._script.watch.done():
+                await self._script.stream.write(line.encode())
+            else:
                 await self._end()
                 await self._begin()
-            else:
-                await self._send(line)
 
     async def release(self, cookie: str, *, ends: bool = False) -> None:
         """Leave the rest of a tree running; with ``ends``, end it now. Idempotent.
@@ -105,72 +126,69 @@ class Leash:
         async with self._turn:
             if self._held.pop(cookie, None) is not None:
                 try:
-                    await self._send(f"{'end' if ends else 'release'} {cookie}\n")
+                    if self._script is not None:
+                        line = f"{'end' if ends else 'release'} {cookie}\n"
+                        await self._script.stream.write(line.encode())
                 finally:
                     if not self._held:
                         await self._end()
 
     async def until_lost(self) -> Loss:
         """Wait until the leash is lost; return how. Call it only between a hold and its release."""
-        assert self._watch is not None  # noqa: S101 # set by a hold
-        return await asyncio.shield(self._watch)
+        assert self._script is not None  # noqa: S101 # set by a hold
+        return await asyncio.shield(self._script.watch)
 
-    async def why_none(self) -> str:
-        """Return why there is no leash; empty if there is one. Only while a tree is held."""
-        assert self._failure is not None  # noqa: S101 # set by a hold
-        return await asyncio.shield(self._failure)
+    async def why_none(self) -> str | None:
+        """Return why there is no leash; None if there is one. Only while a tree is held."""
+        assert self._script is not None  # noqa: S101 # set by a hold
+        return await asyncio.shield(self._script.failure)
 
     async def _begin(self) -> None:
-        self._cookie = uuid.uuid4().hex
+        cookie = uuid.uuid4().hex
         # The trees to hold are not passed in the script's environment: if an engine drops the input
         # that comes before the script runs, it drops a "release" only with the "hold" before it.
         config = script_config(LEASH_SCRIPT, user=self._user, name="rind-leash")
-        config = replace(config, env=[f"{COOKIE}={self._cookie}", *config.env])
-        self._exec_id = await self._engine.create_exec(self._container_id, config)
-        self._stream = await self._engine.start_exec(self._exec_id, tty=False)
-        self._failure = failure = asyncio.get_running_loop().create_future()
-        self._watch = asyncio.create_task(_until_lost(self._stream, failure))
-        await self._send("".join(self._held.values()))
-
-    async def _send(self, lines: str) -> None:
-        if self._stream is not None:
-            await self._stream.write(lines.encode())
+        config = replace(config, env=[f"{COOKIE}={cookie}", *config.env])
+        exec_id = await self._engine.create_exec(self._container_id, config)
+        stream = await self._engine.start_exec(exec_id, tty=False)
+        failure = asyncio.get_running_loop().create_future()
+        watch = asyncio.create_task(_until_lost(stream, failure))
+        self._script = _Script(cookie, exec_id, stream, watch, failure)
+        await stream.write("".join(self._held.values()).encode())
 
     async def _end(self) -> None:
         """Close the script's stdin; trees that were not released are killed."""
-        stream, self._stream = self._stream, None
-        watch, self._watch = self._watch, None
-        if stream is not None and watch is not None:
-            was_lost = watch.done()
-            watch.cancel()
-            await asyncio.wait({watch})
-            stream.close()
+        script, self._script = self._script, None
+        if script is not None:
+            was_lost = script.watch.done()
+            script.watch.cancel()
+            await asyncio.wait({script.watch})
+            script.stream.close()
             if was_lost:
                 with suppress(EngineError, TimeoutError):
                     async with asyncio.timeout(LOST_BOUND):
-                        await self._kill()
+                        await self._kill(script)
 
-    async def _kill(self) -> None:
+    async def _kill(self, script: _Script) -> None:
         """Kill a script whose stdin will never be closed.
 
         An engine that restarts with "live-restore" leaves such scripts in its containers.
         """
         try:
-            if not (await self._engine.inspect_exec(self._exec_id)).running:
+            if not (await self._engine.inspect_exec(script.exec_id)).running:
                 return
         except Refused as exc:
             if exc.http_status != HTTPStatus.NOT_FOUND:
                 raise
-        held = " ".join([self._cookie, *NOT_KNOWN])
-        config = script_config(SIGNAL_SCRIPT, "9", user=self._user, held=held)
+        config = script_config(SIGNAL_SCRIPT, "9", user=self._user, held=tree_words(script.cookie))
         await run_script(self._engine, self._container_id, config)
 
 
-async def why_no_leash(engine: Engine, container_id: str, user: str) -> str:
-    """Try a leash; return why it cannot hold a command, or an empty text if it can."""
+async def why_no_leash(engine: Engine, container_id: str, user: str) -> str | None:
+    """Try a leash; return why it cannot hold a command; None if it can."""
     leash, cookie = Leash(engine, container_id, user), uuid.uuid4().hex
     try:
-        await leash.hold(cookie, NOT_KNOWN)
+        await leash.hold(cookie, None)
         return await leash.why_none()
     except EngineError as exc:
         return str(exc)
@@ -179,20 +197,20 @@ async def why_no_leash(engine: Engine, container_id: str, user: str) -> str:
             await leash.release(cookie)
 
 
-async def _until_lost(stream: HijackedStream, failure: "asyncio.Future[str]") -> Loss:
+async def _until_lost(stream: HijackedStream, failure: asyncio.Future[str | None]) -> Loss:
     """Wait until a leash is lost; return how.
 
     Args:
         stream: the stream of the leash's exec.
-        failure: set to the reason why the leash does not hold, or to "" once it reports that it
-            does.
+        failure: set to the reason why the leash does not hold, or to None once it reports that
+            it does.
     """
     decoder, printed = FrameDecoder(), b""
     try:
         while data := await stream.read():
             printed = (printed + b"".join(part for _, part in decoder.feed(data)))[:MOST_PRINTED]
             if printed.startswith(HOLDS.encode()) and not failure.done():
-                failure.set_result("")
+                failure.set_result(None)
         loss = Loss("it was ended from outside")
         if not failure.done():
             loss = _not_begun(printed)

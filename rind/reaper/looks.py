@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 from rind.decide.start_failure import not_started
 from rind.engine.engine import Engine
 from rind.model import ExecConfig
-from rind.reaper.scripts import SIGNAL_SCRIPT, script_config
+from rind.reaper.scripts import SIGNAL_SCRIPT, Session, script_config, tree_words
 from rind.transport.frames import STDOUT, FrameDecoder
 from rind.transport.hijacked import HijackedStream
 
@@ -132,20 +132,20 @@ class Looks:
         self._requests: deque[_Request] = deque()
         self._looking: asyncio.Task[None] | None = None
 
-    async def take(self, number: int, cookie: str, session: tuple[str, str]) -> Look:
+    async def take(self, number: int, cookie: str, session: Session | None) -> Look:
         """Look at a command's tree, and signal it.
 
         Args:
             number: the signal; 0 sends none.
             cookie: the tree's cookie.
-            session: the command's session and its leader's start time.
+            session: the command's session; None if unknown.
 
         Raises:
             CannotLook: no script can run in the container.
             EngineError, TimeoutError: the look failed.
         """
         answer = asyncio.get_running_loop().create_future()
-        self._requests.append(_Request(number, " ".join([cookie, *session]), answer))
+        self._requests.append(_Request(number, tree_words(cookie, session), answer))
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
             self._looking.add_done_callback(self._wake_callers)

@@ -14,7 +14,7 @@ from rind.errors import EngineError, LeftRunning, Refused
 from rind.reaper import host_processes
 from rind.reaper.looks import run_script
 from rind.reaper.roots import Root, match_root
-from rind.reaper.scripts import NOT_KNOWN, ROOTS_SCRIPT, script_config
+from rind.reaper.scripts import ROOTS_SCRIPT, Session, script_config
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,26 +100,25 @@ class RootProcess:
                 return (state.pid or None) if state.running else None
         return None
 
-    async def session_here(self) -> tuple[str, str]:
-        """Return its session, by the container's number, and its start time, both from /proc.
+    async def session_here(self) -> Session | None:
+        """Return its session from /proc; None if the process is not found.
 
-        The engine must be on this machine. Both are "-" if the process is not found.
+        The engine must be on this machine.
         """
         pid = await self.pid()
-        found = None if pid is None else host_processes.session_of(pid, self._container_id)
-        return found or NOT_KNOWN
+        return None if pid is None else host_processes.session_of(pid, self._container_id)
 
-    async def session_by_list(self) -> tuple[str, str]:
-        """Return what :meth:`session_here` does, by the engine's list of processes.
+    async def session_by_list(self) -> Session | None:
+        """Return its session from the engine's list of processes, as a remote engine requires.
 
-        A remote engine requires that. Both are "-" if the process cannot be told from others.
+        None if the process cannot be told from others.
         """
         with suppress(EngineError, TimeoutError, ValueError):
             async with asyncio.timeout(MATCH_BOUND):
                 for _ in range(MATCHES):
                     if (root := await self._match()) is not None:
-                        return str(root.session), str(root.start)
-        return NOT_KNOWN
+                        return Session(str(root.session), str(root.start))
+        return None
 
     async def _match(self) -> Root | None:
         """Return the process as seen in the container; None if uncertain."""

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import os
 
+from rind.base.records import dataclass
 from rind.model import ExecConfig
 
 TYPE_CHECKING = False
@@ -33,11 +34,12 @@ __all__ = [
     "HOLDS",
     "LEASH_SCRIPT",
     "MAY_NOT_SIGNAL",
-    "NOT_KNOWN",
     "ROOTS_SCRIPT",
     "SIGNAL_SCRIPT",
+    "Session",
     "script_config",
     "script_variables",
+    "tree_words",
 ]
 
 COOKIE: Final = "RIND_EXEC_ID"
@@ -56,8 +58,28 @@ MARK_SIZE: Final = 16
 
 SHELL: Final = "/bin/sh"
 
-NOT_KNOWN: Final = "-", "-"
-"""The session and start time of an unknown session."""
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The session of a command.
+
+    Attributes:
+        number: in the container's numbering.
+        start: the start time of its leader, in clock ticks since the machine's start (proc(5)).
+    """
+
+    number: str
+    start: str
+
+
+def tree_words(cookie: str, session: Session | None = None) -> str:
+    """Return three words that tell a script which tree to look for, "-" for an unknown one.
+
+    Args:
+        cookie: the tree's cookie.
+        session: the command's session; None if unknown.
+    """
+    return f"{cookie} - -" if session is None else f"{cookie} {session.number} {session.start}"
 
 
 def script_variables(script: str, held: str, mark: str) -> list[str]:
@@ -65,8 +87,7 @@ def script_variables(script: str, held: str, mark: str) -> list[str]:
 
     Args:
         script: the script to run.
-        held: three words for each command: its cookie, its session, and the start time of the
-            session's leader; "-" for an unknown one.
+        held: the :func:`tree_words` of each command.
         mark: hexadecimal digits that no other process has in its environment. If the container's
             programs do not find this mark, the script does not rely on them.
     """

@@ -38,13 +38,14 @@ from rind.reaper import host_processes
 from rind.reaper.leash import Leash, Loss
 from rind.reaper.looks import CannotLook, Look, Looks
 from rind.reaper.root_process import RootProcess
-from rind.reaper.scripts import COOKIE, NOT_KNOWN
+from rind.reaper.scripts import COOKIE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
     from rind.engine.engine import Engine
+    from rind.reaper.scripts import Session
 
 __all__ = ["BOUND", "Tree", "Trees"]
 
@@ -154,7 +155,7 @@ class Tree:
         self._leash = trees.leash(container_id, user)
         self._looks = trees.looks(container_id, user)
         self._holding: asyncio.Task[None] | None = None
-        self._session = NOT_KNOWN
+        self._session: Session | None = None
         self._urgent = asyncio.Event()
 
     @property
@@ -267,7 +268,7 @@ class Tree:
         _log.debug("the leash takes exec %s", self.exec_id)
         # A command without the cookie is held by its session. With a local engine, a session that
         # is not found has ended.
-        if session == NOT_KNOWN and not (self._trees.is_local or await self._bears_cookie()):
+        if session is None and not (self._trees.is_local or await self._bears_cookie()):
             await self._leash.hold(self.cookie, await self._match_session())
 
     async def release_leash(self, *, ends: bool = False) -> None:
@@ -339,7 +340,7 @@ class Tree:
         """
         # Keep the session: once its leader has ended, it cannot be found again, but may still have
         # processes.
-        if self._session == NOT_KNOWN:
+        if self._session is None:
             self._session = await self._find_session()
         try:
             look = await self._looks.take(number, self.cookie, self._session)
@@ -351,14 +352,11 @@ class Tree:
                 return await self._signal_from_outside(number, CannotLook("", is_final=True))
         return look
 
-    async def _find_session(self) -> tuple[str, str]:
-        """Return the command's session, by the container's number, and its leader's start time.
+    async def _find_session(self) -> Session | None:
+        """Return the command's session; None if the engine is not on this machine."""
+        return await self._root.session_here() if self._trees.is_local else None
 
-        If the engine is not on this machine, both are "-".
-        """
-        return await self._root.session_here() if self._trees.is_local else NOT_KNOWN
-
-    async def _match_session(self) -> tuple[str, str]:
+    async def _match_session(self) -> Session | None:
         """Find the session by the engine's list of processes, as a remote engine requires."""
         async with self._turns:
             return await self._root.session_by_list()

@@ -76,8 +76,8 @@ def test_a_containers_process_is_its_own(busybox: TestContainer) -> None:
     pid, container_id = first_process(busybox)
     found = session_of(pid, container_id)
     assert found is not None
-    assert found[0] == "1"
-    assert int(found[1]) > 0
+    assert found.number == "1"
+    assert int(found.start) > 0
 
 
 @pytest.mark.parametrize(

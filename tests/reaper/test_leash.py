@@ -19,8 +19,6 @@ from rind.engine.engine import Engine
 from rind.errors import Broken
 from rind.reaper.leash import Leash
 
-UNKNOWN = "-", "-"
-
 
 def leashes(container: TestContainer) -> int:
     listed = container.engine.cli("top", container.name, "-eo", "pid,args")
@@ -113,12 +111,12 @@ async def test_one_that_was_killed_is_replaced(containers: Containers) -> None:
     async with Engine(Endpoint(container.engine.host, "the test")) as engine:
         found = await engine.container(container.name)
         leash = Leash(engine, found.id, "")
-        await leash.hold(cookies[0], UNKNOWN)
+        await leash.hold(cookies[0], None)
         await until(lambda: is_leashed(container))
         await asyncio.to_thread(kill_all, container, "[r]ind-leash")
-        assert leash._watch is not None
-        await leash._watch
-        await leash.hold(cookies[1], UNKNOWN)
+        assert leash._script is not None
+        await leash._script.watch
+        await leash.hold(cookies[1], None)
         await until(lambda: leashes(container) == 1)
         await leash._end()  # as when we die
     await until(lambda: [sleepers(container, mark) for mark in marks] == [0, 0])
@@ -137,11 +135,12 @@ async def test_an_engine_that_is_off_is_noticed(
     async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
         found = await engine.container(busybox.name)
         leash = Leash(engine, found.id, "")
-        await leash.hold("0" * 32, UNKNOWN)
-        assert leash._stream is not None
-        sock = leash._stream._sock
+        await leash.hold("0" * 32, None)
+        assert leash._script is not None
+        stream = leash._script.stream
+        sock = stream._sock
         with Silent(fileno=sock.detach()) as silent:
-            monkeypatch.setattr(leash._stream, "_sock", silent)
+            monkeypatch.setattr(stream, "_sock", silent)
             silent.shutdown(socket.SHUT_WR)  # the end of the leash's output wakes the reader
             async with asyncio.timeout(TIMEOUT):
                 assert (await leash.until_lost()).is_silence
@@ -154,7 +153,7 @@ async def test_without_a_shell_there_is_none(distroless: TestContainer) -> None:
         found = await engine.container(distroless.name)
         leash = Leash(engine, found.id, "")
         for _ in range(2):
-            await leash.hold("0" * 32, UNKNOWN)
+            await leash.hold("0" * 32, None)
         await leash.release("0" * 32)
 
 
@@ -165,5 +164,5 @@ async def test_a_container_that_is_gone_is_told(containers: Containers) -> None:
         await asyncio.to_thread(container.kill)
         leash = Leash(engine, found.id, "")
         with pytest.raises(rind.Refused):
-            await leash.hold("0" * 32, UNKNOWN)
+            await leash.hold("0" * 32, None)
         await leash.release("0" * 32)

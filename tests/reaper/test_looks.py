@@ -12,7 +12,6 @@ import rind
 from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
 from rind.reaper.looks import CannotLook, Look, Looks
-from rind.reaper.scripts import NOT_KNOWN
 
 if TYPE_CHECKING:
     from rind.model import ExecConfig
@@ -48,8 +47,8 @@ async def test_one_look_serves_all_who_ask_meanwhile(
 async def test_one_who_goes_away_holds_up_no_other(busybox: TestContainer) -> None:
     async with rind.connect(busybox.engine.host) as client:
         looks = Looks(client._engine, busybox.name, "", asyncio.Semaphore(1))
-        leaving = asyncio.create_task(looks.take(0, "0" * 32, NOT_KNOWN))
-        staying = asyncio.create_task(looks.take(0, "1" * 32, NOT_KNOWN))
+        leaving = asyncio.create_task(looks.take(0, "0" * 32, None))
+        staying = asyncio.create_task(looks.take(0, "1" * 32, None))
         await asyncio.sleep(0)
         leaving.cancel()
         assert await staying == Look(0, 0, 0, has_root=False)
@@ -59,7 +58,7 @@ async def test_one_who_goes_away_holds_up_no_other(busybox: TestContainer) -> No
 async def test_a_failure_is_everybodys(busybox: TestContainer) -> None:
     async with rind.connect(busybox.engine.host) as client:
         looks = Looks(client._engine, "no-such-container", "", asyncio.Semaphore(1))
-        asked = (looks.take(0, digit * 32, NOT_KNOWN) for digit in "ab")
+        asked = (looks.take(0, digit * 32, None) for digit in "ab")
         for wrong in await asyncio.gather(*asked, return_exceptions=True):
             assert isinstance(wrong, rind.Refused)
 
@@ -75,7 +74,7 @@ def test_ctrl_c_in_a_look_leaves_nobody_waiting(
 
     async def ask() -> None:
         engine = Engine(Endpoint(busybox.engine.host, "the test"))
-        await Looks(engine, busybox.name, "", asyncio.Semaphore(1)).take(0, "0" * 32, NOT_KNOWN)
+        await Looks(engine, busybox.name, "", asyncio.Semaphore(1)).take(0, "0" * 32, None)
 
     asking = loop.create_task(ask())
     with pytest.raises(KeyboardInterrupt):
@@ -108,13 +107,13 @@ async def test_an_error_of_the_engines_in_the_stream_is_the_reason() -> None:
     engine = Printed(b"\3\0\0\0\0\0\0\7no luck")
     looks = Looks(engine, "0" * 64, "", asyncio.Semaphore(1))  # type: ignore[arg-type] # see above
     with pytest.raises(CannotLook, match=r"no shell can signal it there \(no luck"):
-        await looks.take(0, "0" * 32, NOT_KNOWN)
+        await looks.take(0, "0" * 32, None)
 
 
 async def test_a_look_that_is_cancelled_before_it_begins_wakes_its_callers() -> None:
     engine = Engine(Endpoint("unix:///nowhere", "the test"))
     looks = Looks(engine, "0" * 64, "", asyncio.Semaphore(1))
-    taking = asyncio.create_task(looks.take(0, "0" * 32, NOT_KNOWN))
+    taking = asyncio.create_task(looks.take(0, "0" * 32, None))
     await asyncio.sleep(0)
     assert looks._looking is not None
     looks._looking.cancel()
