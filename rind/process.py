@@ -17,7 +17,7 @@ from rind.execution.stdio import PIPE, STDOUT, Duplicate, has_fileno
 from rind.execution.tasks import Tasks, carried_out
 from rind.execution.text import TextReader, TextWriter
 from rind.transport.frames import STDERR as STDERR_STREAM
-from rind.transport.hijacked import LEFT
+from rind.transport.hijacked import ABANDONED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ class Process(Generic[In_co, Out_co, Err_co]):
         if not self._pump.cancelled():
             await self._until_held(self._pump)
             if self._pump.cancelled():
-                raise Broken(LEFT)
+                raise Broken(ABANDONED)
             if self._pump.done():
                 self._pump.result()
         try:
@@ -407,7 +407,7 @@ class Process(Generic[In_co, Out_co, Err_co]):
             failure = exc
             raise
         except asyncio.CancelledError:
-            failure = Broken(LEFT)
+            failure = Broken(ABANDONED)
             raise
         finally:
             for end in dict.fromkeys(self._outputs):

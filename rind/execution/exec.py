@@ -25,7 +25,7 @@ from rind.execution.receiver import Receiver
 from rind.execution.state import Inspector
 from rind.execution.tasks import Tasks, carried_out, persistent
 from rind.terminal.detach_keys import LINE_STARTS
-from rind.transport.hijacked import LEFT
+from rind.transport.hijacked import ABANDONED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -331,7 +331,7 @@ class Exec:
             Broken: the engine is gone, or the command's stream is, while it runs on.
         """
         if self._closing is not None and self._inspector.settled is None:
-            raise Broken(LEFT)
+            raise Broken(ABANDONED)
         return await self._inspector.poll()
 
     async def send_signal(self, number: int) -> None:

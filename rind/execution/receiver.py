@@ -30,7 +30,7 @@ from rind.execution.incoming import MOST_REASON, Incoming
 from rind.execution.state import Inspector
 from rind.execution.tasks import Tasks
 from rind.model import ExecState
-from rind.transport.hijacked import LEFT, HijackedStream
+from rind.transport.hijacked import ABANDONED, HijackedStream
 
 __all__ = ["Receiver"]
 
@@ -250,5 +250,5 @@ class Receiver:
             await asyncio.wait({polling, receiving}, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait({polling})
         if polling.cancelled():  # by the tasks' owner, which closes the command
-            raise Broken(LEFT)
+            raise Broken(ABANDONED)
         return polling.result()

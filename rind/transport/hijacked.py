@@ -36,9 +36,9 @@ from rind.errors import Broken
 from rind.transport.carrier import Connection
 from rind.transport.wire import tune
 
-__all__ = ["LEFT", "READ_SIZE", "HijackedStream"]
+__all__ = ["ABANDONED", "READ_SIZE", "HijackedStream"]
 
-LEFT: Final = "the command was left before its output ended"
+ABANDONED: Final = "the command was left before its output ended"
 
 READ_SIZE: Final = 256 * 1024
 """Most bytes received at once, as in asyncio's own transports."""
@@ -216,7 +216,7 @@ class HijackedStream:
                 raise Broken("the command's stream was closed")
             yield
             if self._closed:
-                raise Broken(LEFT)
+                raise Broken(ABANDONED)
         finally:
             self._users -= 1
             if self._closed and self._users == 0:
