@@ -5,8 +5,8 @@ Goal: at a terminal and in a pipeline, a command in a container behaves as a loc
 Plan: tasks that run at the same time, until the output ends or the detach keys are typed.
 
 * One pump moves the command's output to our stdout and stderr, another our stdin to the command.
-  Each first tries ``hand_on``, which moves bytes within the event loop's callbacks. Where that
-  would block, it awaits the write: a slow reader of our stdout thus slows the command down.
+  Each moves bytes within the event loop's callbacks first (``pump``, and ``Exec.hand_on``). Where
+  that would block, it awaits the write: a slow reader of our stdout thus slows the command down.
 * One task ends the command once our stdout cannot be written, as SIGPIPE would end a local one.
 * With a TTY, one task forwards the window size, and restores the terminal while we are stopped.
 * The local terminal is in raw mode only while these tasks run. The screen modes that the command
@@ -124,7 +124,7 @@ async def _feed(source: Source, process: Exec, keys: DetachKeys) -> None:
         return not (rest or keys.seen)
 
     while True:
-        await source.hand_on(send)
+        await source.pump(send)
         if not (rest or keys.seen):
             data = await source.read()
             if not data:

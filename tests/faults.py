@@ -98,7 +98,7 @@ class FaultProxy:
                     self.holds_start.set()
                     await self.hold_starts_until.wait()
                 for start in range(0, len(data), self.piece or len(data)):
-                    await self._hand_on(data[start : start + (self.piece or len(data))], sink)
+                    await self._pass_on(data[start : start + (self.piece or len(data))], sink)
                 if data.startswith(self.watched):
                     self.has_seen.set()
         # A client that is killed with something unread resets its connection.
@@ -106,7 +106,7 @@ class FaultProxy:
             with suppress(OSError):
                 sink.shutdown(socket.SHUT_WR)
 
-    async def _hand_on(self, data: bytes, sink: socket.socket) -> None:
+    async def _pass_on(self, data: bytes, sink: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         left = self.at - self.relayed
         if self.fault is not Fault.NONE and not self.struck.is_set() and left <= len(data):

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-__all__ = ["hand_on", "readable", "writable"]
+__all__ = ["pump", "readable", "writable"]
 
 
 async def readable(fd: int) -> None:
@@ -26,7 +26,7 @@ async def writable(fd: int) -> None:
     await _ready(fd, loop.add_writer, loop.remove_writer)
 
 
-async def hand_on(fd: int, read: Callable[[], bytes], take: Callable[[bytes], bool]) -> None:
+async def pump(fd: int, read: Callable[[], bytes], take: Callable[[bytes], bool]) -> None:
     """Pass bytes from ``read`` to ``take`` within the event loop's callback: no task switches.
 
     Returns when ``read`` returns ``b""`` or ``take`` returns False. Their exceptions propagate.

@@ -201,7 +201,7 @@ class Exec:
         Raises:
             Broken: as :meth:`read`.
         """
-        await self._receiver.hand_on(take)
+        await self._receiver.pump(take)
 
     @property
     def has_ended(self) -> asyncio.Event:

@@ -103,7 +103,7 @@ class Receiver:
             return None
         return self._incoming.take_all()
 
-    async def hand_on(self, take: Callable[[list[tuple[int, memoryview]]], bool]) -> None:
+    async def pump(self, take: Callable[[list[tuple[int, memoryview]]], bool]) -> None:
         """Pass parts to ``take`` as they arrive, at less cost than :meth:`read_all`.
 
         Call :meth:`read_all` once before: it checks that the command has started. Returns once
@@ -125,7 +125,7 @@ class Receiver:
             async with self._turn:
                 # While this task waited for the lock, another may have received.
                 if not incoming.parts and not incoming.at_end:
-                    await self._stream.hand_on(receive)
+                    await self._stream.pump(receive)
         except Broken as exc:
             incoming.fail(exc)
         finally:

@@ -133,16 +133,16 @@ class Source(_Descriptor):
             with suppress(BlockingIOError):  # another reader of the same file was faster
                 return self.read_at_once()
 
-    async def hand_on(self, take: Callable[[bytes], bool]) -> None:
+    async def pump(self, take: Callable[[bytes], bool]) -> None:
         """Pass bytes to ``take`` as they arrive, at less cost than :meth:`read`.
 
         Returns once ``take`` returns False, and at the end, which :meth:`read` confirms. Returns
         at once if a read might block.
         """
         if not self._blocks and not self._waits:
-            from rind.base.readiness import hand_on
+            from rind.base.readiness import pump
 
-            await hand_on(self._fd, self.read_at_once, take)
+            await pump(self._fd, self.read_at_once, take)
 
     @property
     def may_block(self) -> bool:

@@ -10,7 +10,7 @@ Plan:
 - Use the non-blocking socket itself, without a transport.
 - Receive only on request, so that the kernel's buffers are the backpressure in both directions.
 - Let the two directions fail apart: after a failed write, reading goes on to the end.
-- Move bulk data within the event loop's callbacks (:meth:`HijackedStream.hand_on`), and stdin from
+- Move bulk data within the event loop's callbacks (:meth:`HijackedStream.pump`), and stdin from
   a file or a pipe within the kernel (:meth:`HijackedStream.write_from`).
 
 Doubts:
@@ -31,7 +31,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from rind.base.readiness import hand_on, readable
+from rind.base.readiness import pump, readable
 from rind.errors import Broken
 from rind.transport.carrier import Connection
 from rind.transport.wire import tune
@@ -99,7 +99,7 @@ class HijackedStream:
                     return self._receive()
                 await readable(self._sock.fileno())
 
-    async def hand_on(self, take: Callable[[bytes], bool]) -> None:
+    async def pump(self, take: Callable[[bytes], bool]) -> None:
         """Pass bytes to ``take`` as they arrive, at less cost than :meth:`read`.
 
         Returns when ``take`` returns False, and at the end of the stream. Call :meth:`read` then:
@@ -114,7 +114,7 @@ class HijackedStream:
         """
         if not self._early:
             with self._in_use():
-                await hand_on(self._sock.fileno(), self._receive, take)
+                await pump(self._sock.fileno(), self._receive, take)
 
     def _receive(self) -> bytes:
         try:

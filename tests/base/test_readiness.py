@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from rind.base.readiness import hand_on, readable, writable
+from rind.base.readiness import pump, readable, writable
 
 Pipe = tuple[int, int]
 
@@ -51,7 +51,7 @@ async def test_what_comes_is_handed_on(pipe: Pipe) -> None:
         arrived.set()
         return data != b"stop"
 
-    handing = asyncio.create_task(hand_on(reader, partial(os.read, reader, 99), take))
+    handing = asyncio.create_task(pump(reader, partial(os.read, reader, 99), take))
     for data in (b"one", b"two", b"stop"):
         os.write(writer, data)
         await arrived.wait()
@@ -66,9 +66,9 @@ async def test_an_error_of_either_is_raised(pipe: Pipe) -> None:
     reader, writer = pipe
     os.write(writer, b"x")
     with pytest.raises(ZeroDivisionError):
-        await hand_on(reader, lambda: bytes(1 // 0), lambda _: True)
+        await pump(reader, lambda: bytes(1 // 0), lambda _: True)
     with pytest.raises(ZeroDivisionError):
-        await hand_on(reader, partial(os.read, reader, 99), lambda _: bool(1 // 0))
+        await pump(reader, partial(os.read, reader, 99), lambda _: bool(1 // 0))
 
 
 async def test_a_taker_that_cannot_go_on_for_now_is_an_error_too(pipe: Pipe) -> None:
@@ -80,12 +80,12 @@ async def test_a_taker_that_cannot_go_on_for_now_is_an_error_too(pipe: Pipe) -> 
         raise BlockingIOError
 
     with pytest.raises(BlockingIOError):
-        await hand_on(reader, partial(os.read, reader, 99), take)
+        await pump(reader, partial(os.read, reader, 99), take)
 
 
 async def test_cancelled_it_takes_nothing_more(pipe: Pipe) -> None:
     reader, writer = pipe
-    handing = asyncio.create_task(hand_on(reader, partial(os.read, reader, 99), lambda _: True))
+    handing = asyncio.create_task(pump(reader, partial(os.read, reader, 99), lambda _: True))
     await asyncio.sleep(0)
     handing.cancel()
     await asyncio.wait({handing})

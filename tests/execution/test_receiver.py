@@ -101,7 +101,7 @@ async def test_a_connection_that_fails_says_what_may_still_run(*, later: bool) -
     with theirs:
         theirs.sendall(b"x")  # wakes who waits
         if later:
-            await receiver.hand_on(lambda _: True)
+            await receiver.pump(lambda _: True)
         with pytest.raises(Lost, match=re.escape(said)):
             await receiver.read()
     await tasks.cancel()
@@ -237,12 +237,12 @@ async def test_parts_are_handed_on(peer: Peer) -> None:
     peer.socket.sendall(frame(STDOUT, b"one"))
     assert await read_all(receiver) == [(STDOUT, b"one")]
     peer.socket.sendall(frame(STDERR, b"two") + frame(STDERR, b"stop"))
-    await receiver.hand_on(take)
+    await receiver.pump(take)
     assert taken == [(STDERR, b"two"), (STDERR, b"stop")]
     assert (receiver.taken, receiver.last_output) == (10, b"twostop")
     peer.socket.sendall(frame(STDOUT, b"three") + b"\xff" * 8)
     peer.says(b"")
-    await receiver.hand_on(take)
+    await receiver.pump(take)
     assert taken[-1] == (STDOUT, b"three")
     with pytest.raises(Broken, match="not made of stdcopy frames"):
         await receiver.read_all()
@@ -277,6 +277,6 @@ async def test_what_another_task_has_just_received_comes_first(peer: Peer) -> No
         return False
 
     async with asyncio.timeout(10):
-        await receiver.hand_on(take)
+        await receiver.pump(take)
         await other
     assert (taken, await receiver.read()) == ([], (STDOUT, b"two"))

@@ -210,7 +210,7 @@ async def test_the_end_is_left_to_read() -> None:
     source = Source(reader)
     os.write(writer, b"all")
     os.close(writer)
-    await source.hand_on(lambda data: data == b"all")
+    await source.pump(lambda data: data == b"all")
     assert await source.read() == b""
     source.close()
     os.close(reader)
@@ -219,7 +219,7 @@ async def test_the_end_is_left_to_read() -> None:
 async def test_a_device_that_may_block_hands_nothing_on() -> None:
     fd = os.open("/dev/zero", os.O_RDONLY)
     source = Source(fd)
-    await source.hand_on(lambda _: False)
+    await source.pump(lambda _: False)
     assert source.spliceable is None
     source.close()
     os.close(fd)

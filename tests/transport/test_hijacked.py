@@ -101,18 +101,18 @@ async def test_closing_ends_a_read_and_a_write_that_wait(pair: Pair) -> None:
 async def test_what_arrives_is_handed_on(pair: Pair) -> None:
     stream, theirs = pair
     theirs.sendall(b"one")
-    await stream.hand_on(lambda data: data != b"one")
+    await stream.pump(lambda data: data != b"one")
     theirs.sendall(b"late")
     assert await stream.read() == b"late"
     theirs.close()
-    await stream.hand_on(lambda _: True)
+    await stream.pump(lambda _: True)
     assert await stream.read() == b""
     assert not stream.was_reset
 
 
 async def test_closing_ends_what_hands_on(pair: Pair) -> None:
     stream, _ = pair
-    handing = asyncio.create_task(stream.hand_on(lambda _: True))
+    handing = asyncio.create_task(stream.pump(lambda _: True))
     await asyncio.sleep(0)
     stream.close()
     with pytest.raises(Broken):
@@ -198,7 +198,7 @@ async def test_a_reset_while_handing_on_is_seen(pair: Pair) -> None:
     """The kernel tells it once: to whoever receives next."""
     stream, theirs = pair
     await stream.write(b"never read")
-    handing = asyncio.create_task(stream.hand_on(lambda _: True))
+    handing = asyncio.create_task(stream.pump(lambda _: True))
     await asyncio.sleep(0)
     theirs.close()  # with something unread, that is a reset
     await handing
@@ -218,7 +218,7 @@ async def test_a_connection_that_breaks_while_handing_on(
     monkeypatch.setattr(stream, "_sock", broken)
     theirs.sendall(b"x")
     with pytest.raises(Broken, match=r"the connection to the engine broke: .*timed out"):
-        await stream.hand_on(lambda _: True)
+        await stream.pump(lambda _: True)
     broken.close()
 
 
