@@ -172,13 +172,13 @@ def _in_event_loop(
         invocation.go_on_with(*serving)
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
-        loop.set_exception_handler(_told_by_loop)
+        loop.set_exception_handler(_report_loop_error)
         relay.attach(invocation, loop)
         answering.ends_it = True
         return invocation, runner.run(invocation.run())
 
 
-def _told_by_loop(loop: AbstractEventLoop, context: dict[str, Any]) -> None:
+def _report_loop_error(loop: AbstractEventLoop, context: dict[str, Any]) -> None:
     """Report an error in a callback of the event loop, except for a lack of resources."""
     if not _is_exhausted(context.get("exception")):
         loop.default_exception_handler(context)
