@@ -81,7 +81,7 @@ class _Tunnel:
                 self._state.write_eof()
             elif not self._state.write(data):
                 self._up.refuse()
-        self._go_on()
+        self._move()
 
     def _from_engine(self) -> None:
         try:
@@ -100,13 +100,13 @@ class _Tunnel:
                 self._down.has_ended = not data
         except TlsError as exc:
             self._fail(exc)
-        self._go_on()
+        self._move()
 
     def _fail(self, exc: OSError) -> None:
         self.failure = self.failure or exc
         self._down.has_ended = True
 
-    def _go_on(self) -> None:
+    def _move(self) -> None:
         """Send pending bytes while there is room, then wait for the next event."""
         self._up.pending += self._state.to_send()
         for direction in (self._up, self._down):
@@ -118,7 +118,7 @@ class _Tunnel:
         receivers = ((self._up, self._from_plain), (self._down, self._from_engine))
         for direction, receive in receivers:
             if direction.pending:
-                waits[direction.sink, True] = self._go_on
+                waits[direction.sink, True] = self._move
             elif not direction.has_ended:
                 waits[direction.source, False] = receive
         self._wait_for(waits)
