@@ -73,7 +73,7 @@ class Invocation:
         job: its options and surroundings.
 
     Attributes:
-        interruption: the first; None if there was none.
+        interruption: the first; None before one.
     """
 
     def __init__(self, job: Job) -> None:
