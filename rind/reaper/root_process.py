@@ -111,7 +111,7 @@ class RootProcess:
     async def session_by_list(self) -> Session | None:
         """Return its session from the engine's list of processes, as a remote engine requires.
 
-        None if it is not the only one that may be the process.
+        None if several processes may be it.
         """
         with suppress(EngineError, TimeoutError, ValueError):
             async with asyncio.timeout(MATCH_BOUND):
