@@ -23,13 +23,17 @@ from contextlib import ExitStack, suppress
 
 from rind.errors import Broken, ExitStatus
 from rind.execution.exec import Exec
-from rind.execution.local import Local, Output, resume, stop
+from rind.execution.local import Local, Output
 from rind.terminal.descriptors import Source
 from rind.terminal.detach_keys import DetachKeys
+from rind.terminal.escapes import SshEscapes
 from rind.terminal.standard import STDIN_FD, local_window_size
-from rind.terminal.tty import RawMode, is_terminal, raw_mode, signals_handled
+from rind.terminal.tty import is_terminal, raw_mode, signals_handled
 
 __all__ = ["attach_local", "attach_terminal"]
+
+_REDRAW = 0.05
+"""Seconds for a program to notice a window size, before it gets the next."""
 
 
 async def attach_terminal(
@@ -74,9 +78,8 @@ async def attach_local(process: Exec, local: Local, *, stdin: bool) -> int | Non
 async def _pump(process: Exec, local: Local, *, stdin: bool) -> bool:
     """Run the pumps until the output ends; return whether the detach keys were typed."""
     with ExitStack() as resources:
-        raw = None
         if process.tty and stdin and is_terminal(STDIN_FD):
-            raw = resources.enter_context(raw_mode(STDIN_FD))
+            local.raw = resources.enter_context(raw_mode(STDIN_FD))
         output = asyncio.create_task(_copy_output(process, local.output))
         tasks = {output, asyncio.create_task(_end_on_closed_stdout(process, local.output))}
         if stdin and not local.stdin_ended:
@@ -85,7 +88,7 @@ async def _pump(process: Exec, local: Local, *, stdin: bool) -> bool:
             resources.callback(source.close)
             tasks.add(asyncio.create_task(_feed_rest(source, process, local)))
         if process.tty:
-            tasks.add(asyncio.create_task(_follow_terminal(process, raw)))
+            tasks.add(asyncio.create_task(_follow_terminal(process, local)))
         pending = set(tasks)
         try:
             while not (output.done() or local.keys.seen):
@@ -109,7 +112,7 @@ async def _feed_rest(source: Source, process: Exec, local: Local) -> None:
             await _feed(source, process, local.keys)
 
 
-async def _feed(source: Source, process: Exec, keys: DetachKeys) -> None:
+async def _feed(source: Source, process: Exec, keys: DetachKeys | SshEscapes) -> None:
     """Move our stdin to the command's, until its end or the detach keys."""
     inward = process.inward
     if not process.tty and inward is None and (fd := source.spliceable) is not None:
@@ -171,17 +174,17 @@ async def _end_on_closed_stdout(process: Exec, output: Output) -> None:
     await process.end(signal.SIGTERM, process.leaving.kill_after)
 
 
-async def _follow_terminal(process: Exec, raw: RawMode | None) -> None:
+async def _follow_terminal(process: Exec, local: Local) -> None:
     """Forward window sizes to the command, and restore the terminal while we are stopped."""
     loop = asyncio.get_running_loop()
     changed = asyncio.Event()
 
     def proceed() -> None:
-        resume(raw)
+        local.resume()
         changed.set()
 
     def suspend() -> None:
-        stop(raw)
+        local.suspend()
         changed.set()
 
     handlers = {signal.SIGWINCH: changed.set, signal.SIGTSTP: suspend, signal.SIGCONT: proceed}
@@ -192,5 +195,12 @@ async def _follow_terminal(process: Exec, raw: RawMode | None) -> None:
             await changed.wait()
             changed.clear()
             size = local_window_size()
-            if size is not None and size != process.size:
+            if size is None:
+                continue
+            if local.was_suspended:
+                # Programs draw their screen again only for a size that differs.
+                local.was_suspended = False
+                await process.resize((size[0] + 1, size[1]))
+                await asyncio.sleep(_REDRAW)
+            if size != process.size:
                 await process.resize(size)

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -552,6 +553,28 @@ def test_a_stop_gives_the_terminal_back_and_a_continue_takes_it_again(
         wait_until(terminal.is_raw)  # fg has continued it
         os.write(terminal.master, b"\r")
         terminal.read_until(b"=4")
+        assert shell.wait(TIMEOUT) == 0
+    assert terminal.is_as_before()
+
+
+def test_an_escape_suspends_and_the_screen_is_drawn_again(
+    busybox: TestContainer, terminal: Terminal
+) -> None:
+    termios.tcsetwinsize(terminal.master, (24, 80))
+    # The program draws on the alternate screen, anew at each change of the window's size.
+    draw = "printf '\\033[?1049h'; trap 'echo drawn' WINCH; echo ready; while ! read x; do :; done"
+    run = f"set -m; {RIND} --detach-keys '~.' -c \"$DRAW\"; echo st=$?; fg; echo =$?"
+    with start(busybox, terminal, run, program=SHELL, DRAW=draw) as shell:
+        terminal.read_until(b"ready\r\n")
+        os.write(terminal.master, b"~?")
+        terminal.read_until(b" ~^Z  suspend rind")
+        os.write(terminal.master, b"~\x1a")
+        terminal.read_until(b"\x1b[?1049l")
+        terminal.read_until(b"st=148")
+        terminal.read_until(b"\x1b[?1049h")
+        terminal.read_until(b"drawn")
+        os.write(terminal.master, b"\r")
+        terminal.read_until(b"=0")
         assert shell.wait(TIMEOUT) == 0
     assert terminal.is_as_before()
 

@@ -327,7 +327,8 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
             _detach_keys,
             (
                 "keys that detach from the command and leave it running, such as ctrl-p,ctrl-q, "
-                "or ssh's ~. (default: none, or detachKeys in docker's config.json)"
+                "or ~. for ssh's escapes, which ~? lists "
+                "(default: none, or detachKeys in docker's config.json)"
             ),
             metavar="KEYS",
         ),

@@ -26,7 +26,6 @@ from rind.base.light import signal, socket
 from rind.base.records import replace
 from rind.errors import Broken, ExitStatus, RindError
 from rind.execution.incoming import Incoming, plain_status
-from rind.execution.local import resume, stop
 from rind.terminal.descriptors import Source
 from rind.terminal.standard import STDIN_FD
 from rind.terminal.tty import is_terminal, raw_mode, restore_terminals
@@ -176,13 +175,14 @@ class Direct:
         try:
             signal.set_wakeup_fd(woken)
             if self._config.tty:
-                raw = raw_mode(STDIN_FD) if is_terminal(STDIN_FD) and self._config.stdin else None
+                if is_terminal(STDIN_FD) and self._config.stdin:
+                    self.local.raw = raw_mode(STDIN_FD)
 
                 def handle(number: int, _: FrameType | None) -> None:
                     if number == signal.SIGTSTP:
-                        stop(raw)
+                        self.local.suspend()
                     elif number == signal.SIGCONT:
-                        resume(raw)
+                        self.local.resume()
 
                 handled = signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT
                 before = [(number, signal.signal(number, handle)) for number in handled]

@@ -24,7 +24,7 @@ from rind.execution.mapping import inward
 from rind.execution.receiver import Receiver
 from rind.execution.state import Inspector
 from rind.execution.tasks import Tasks, carried_out, persistent
-from rind.terminal.detach_keys import LINE_STARTS
+from rind.terminal.escapes import LINE_STARTS
 from rind.transport.hijacked import ABANDONED
 
 TYPE_CHECKING = False

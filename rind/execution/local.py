@@ -14,6 +14,7 @@ from contextlib import suppress
 from rind.base.light import signal
 from rind.terminal.descriptors import Sink
 from rind.terminal.detach_keys import DetachKeys
+from rind.terminal.escapes import HELP, SSH_ESCAPE, SshEscapes
 from rind.terminal.standard import STDERR_FD, STDIN_FD, STDOUT_FD
 from rind.terminal.tty import in_foreground, is_terminal
 from rind.transport.frames import STDERR, STDOUT
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from rind.terminal.screen_modes import TerminalModes
     from rind.terminal.tty import RawMode
 
-__all__ = ["Local", "Output", "resume", "stop"]
+__all__ = ["Local", "Output"]
 
 
 class Local:
@@ -37,7 +38,9 @@ class Local:
 
     Attributes:
         output: our stdout and stderr.
-        keys: finds the detach keys.
+        keys: finds the detach keys, or ssh's escape sequences.
+        raw: the terminal's raw mode, while a pump runs.
+        was_suspended: whether the screen must be drawn again, since we were stopped.
         unsent: bytes of our stdin that were read, and not sent to the command.
         stdin_ended: whether our stdin has ended, and the command's was ended.
     """
@@ -49,16 +52,46 @@ class Local:
 
             self._modes = TerminalModes()
         self.output = Output(self._modes)
-        self.keys = DetachKeys(detach_keys)
+        is_sshs = detach_keys == SSH_ESCAPE
+        self.keys = SshEscapes(self.suspend, _help) if is_sshs else DetachKeys(detach_keys)
+        self.raw: RawMode | None = None
+        self.was_suspended = False
         self.unsent = b""
         self.stdin_ended = False
 
+    def suspend(self) -> None:
+        """Stop this process, as SIGTSTP does; meanwhile the terminal is as it was before us."""
+        self.undo_modes()
+        if self.raw is not None:
+            self.raw.suspend()
+        # Stop by the signal's default action: so the shell sees which signal stopped us.
+        handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)
+        signal.signal(signal.SIGTSTP, handler)
+        self.resume()
+        if self._modes is not None:
+            _write(self._modes.redo())
+        self.was_suspended = True
+
+    def resume(self) -> None:
+        """Set the terminal to raw mode again, after this process was stopped."""
+        if self.raw is not None and in_foreground(STDIN_FD):
+            self.raw.resume()
+
     def undo_modes(self) -> None:
-        """Reset the screen modes that a killed program has left changed."""
-        if self._modes is not None and (sequence := self._modes.undo()):
-            # The terminal may have hung up, which also killed the program.
-            with suppress(OSError):
-                os.write(STDOUT_FD, sequence)
+        """Reset the screen modes that the program has changed, and may have left so."""
+        if self._modes is not None:
+            _write(self._modes.undo())
+
+
+def _help() -> None:
+    _write(HELP)
+
+
+def _write(text: bytes) -> None:
+    """Write to the terminal, which may have hung up."""
+    with suppress(OSError):
+        os.write(STDOUT_FD, text)
 
 
 class Output:
@@ -133,20 +166,3 @@ def _grouped(
         while at < len(parts) and parts[at][0] == stream:
             at += 1
         yield stream, [part for _, part in parts[first:at]]
-
-
-def stop(raw: RawMode | None) -> None:
-    """Stop this process, as SIGTSTP does, with the terminal restored until it goes on."""
-    if raw is not None:
-        raw.suspend()
-    # Stop by the signal's default action: so the shell sees which signal stopped us.
-    handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGTSTP)
-    signal.signal(signal.SIGTSTP, handler)
-    resume(raw)
-
-
-def resume(raw: RawMode | None) -> None:
-    """Set the terminal to raw mode again, after this process was stopped."""
-    if raw is not None and in_foreground(STDIN_FD):
-        raw.resume()

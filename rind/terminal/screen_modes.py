@@ -61,7 +61,13 @@ class TerminalModes:
 
         The last change is undone first.
         """
-        return b"".join(
-            b"\x1b[?%d%c" % (number, b"h" if _DEFAULTS[number] else b"l")
-            for number in reversed(self._changed)
-        )
+        last_first = reversed(self._changed)
+        return b"".join(_switched(number, on=_DEFAULTS[number]) for number in last_first)
+
+    def redo(self) -> bytes:
+        """Return the sequence that sets the changed modes again, after :meth:`undo`."""
+        return b"".join(_switched(number, on=not _DEFAULTS[number]) for number in self._changed)
+
+
+def _switched(number: int, *, on: bool) -> bytes:
+    return b"\x1b[?%d%c" % (number, b"h" if on else b"l")

@@ -72,26 +72,3 @@ def test_nothing_else_is_lost_however_it_is_cut(parts: list[bytes], keys: bytes)
         assert keys not in typed
         assert typed.startswith(handed_on)
         assert keys.startswith(typed[len(handed_on) :])
-
-
-@pytest.mark.parametrize(
-    ("typed", "given"),
-    [
-        ([b"~."], b""),
-        ([b"~", b"."], b""),
-        ([b"ls\r~", b"."], b"ls\r"),
-        ([b"ls\r", b"~."], b"ls\r"),
-        ([b"a~.b\n", b"~."], b"a~.b\n"),
-    ],
-)
-def test_sshs_escape_counts_at_a_lines_start(typed: list[bytes], given: bytes) -> None:
-    detach = DetachKeys(parse_keys("~."))
-    assert b"".join(map(detach.feed, typed)) == given
-    assert detach.seen
-
-
-@pytest.mark.parametrize("typed", [[b"cd ~."], [b"cd ~", b"."], [b"x", b"~."], [b"~~."]])
-def test_sshs_escape_is_text_elsewhere(typed: list[bytes]) -> None:
-    detach = DetachKeys(parse_keys("~."))
-    assert b"".join(map(detach.feed, typed)) == b"".join(typed)
-    assert not detach.seen

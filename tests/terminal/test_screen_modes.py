@@ -50,3 +50,10 @@ def test_a_screen_is_as_before() -> None:
     assert screen.mode != before
     stream.feed(undo(left))
     assert screen.mode == before
+
+
+def test_modes_are_set_again_in_their_order() -> None:
+    modes = TerminalModes()
+    modes.feed(b"\x1b[?1049h\x1b[?25l\x1b[?2004h\x1b[?2004l")
+    assert modes.undo() == b"\x1b[?25h\x1b[?1049l"
+    assert modes.redo() == b"\x1b[?1049h\x1b[?25l"
