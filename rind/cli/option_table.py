@@ -366,9 +366,9 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
             (
                 "for each NAME, write a program into DIR that runs NAME by rind, with the other "
                 "options of this call; NAME=OPTIONS adds options, NAME='OPTIONS COMMAND' runs "
-                "another command"
+                "another command; without NAMEs, write those in the label app.rind.shims"
             ),
-            metavar="DIR NAME[=OPTIONS]...",
+            metavar="DIR [NAME[=OPTIONS]...]",
         ),
         Option(
             "--completion",

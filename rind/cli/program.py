@@ -64,12 +64,10 @@ def _do(options: Options) -> int:
     match options.action:
         case "help" | "manual" | "version" | "complete" | "completion":
             _print(_text(options))
-        case "shim":
-            from pathlib import Path
-
+        case "shim" if options.words:
             from rind.cli.actions.shim import write_shims
 
-            write_shims(Path(options.shim), options.typed, options.words, Path(sys.argv[0]))
+            write_shims(options, options.words, say)
         case _:
             return _perform(options)
     return 0
@@ -109,7 +107,7 @@ def _perform(options: Options) -> int:
         job = replace(job, variables=environment(options.env_files, options.env, os.environ))
         if why := broken_config(os.environ):
             say(f"{why}; doing without it, as docker does")
-        if options.action in {"list", "explain"}:
+        if options.action in {"list", "explain", "shim"}:
             _show(job)
             return 0
         prepared = prepare(job)
@@ -148,6 +146,10 @@ def _show(job: Job) -> None:
         from rind.cli.actions.listing import show_list
 
         show_list(client, job.options, out, say)
+    elif job.options.action == "shim":
+        from rind.cli.actions.shim import write_project_shims
+
+        write_project_shims(client, job.options, say)
     else:
         from rind.cli.actions.explain import explain
 

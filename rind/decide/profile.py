@@ -10,6 +10,7 @@ With the default key, a container may have the labels
     app.rind.env.NAME    a variable for the command
     app.rind.pass-env    names of our variables to pass on, separated by spaces or commas
     app.rind.map-paths   "true" to map paths in the command and in its output
+    app.rind.shims       the project's shims, as the command line names them after --shim DIR
 
 An unknown label is an error: otherwise a misspelt one would have no effect, and no message.
 
@@ -39,7 +40,7 @@ DEFAULT_SHELL: Final = "/bin/sh"
 _CONTROL: Final = pattern(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 """Control characters except tab, newline and carriage return."""
 
-_PLAIN: Final = ("shell", "user", "workdir", "command", "pass-env", "map-paths")
+_PLAIN: Final = ("shell", "user", "workdir", "command", "pass-env", "map-paths", "shims")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,7 @@ class Profile:
         map_paths: whether paths are mapped between this machine and the container.
         remote_env: a dev container's variables, whose values may refer to others.
         workspace: the path of a dev container's folder, used if no mount has it; empty if unknown.
+        shims: the names of the project's shims, each with its options, as a shell splits them.
     """
 
     pre_step: str | None = None
@@ -69,6 +71,7 @@ class Profile:
     map_paths: bool = False
     remote_env: Mapping[str, str] = field(default_factory=dict)
     workspace: str = ""
+    shims: str = ""
 
 
 def read_profile(labels: Mapping[str, str], key: str = DEFAULT_LABEL) -> Profile:
@@ -112,6 +115,7 @@ def read_profile(labels: Mapping[str, str], key: str = DEFAULT_LABEL) -> Profile
         map_paths=_flag(plain.get("map-paths", ""), f"{prefix}map-paths"),
         remote_env=metadata.get("remote_env", {}),
         workspace=metadata.get("workspace", ""),
+        shims=plain.get("shims", ""),
     )
 
 

@@ -45,6 +45,7 @@ _LABELS: Final = {
     "app.rind.env.NAME": "The value of the variable NAME.",
     "app.rind.pass-env": "The names of your variables to pass on.",
     "app.rind.map-paths": '"true" to map paths, as --map-paths does.',
+    "app.rind.shims": "The shims that rind --shim DIR writes if it has no names.",
 }
 
 _FILES: Final = {

@@ -5,44 +5,91 @@ with options is a script that contains them: an editor may call it by its path, 
 without the variables of the user's shell.
 """
 
+from __future__ import annotations
+
 import os
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-from rind.cli.parser import parse
-from rind.errors import UsageError
+from rind.cli.parser import SHORT, parse
+from rind.cli.translate import wanted_from
+from rind.errors import SelectionError, UsageError
+from rind.find.resolve import profile_of
 
-__all__ = ["write_shims"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rind.cli.options import Options
+    from rind.find.blocking import EarlyClient
+
+__all__ = ["write_project_shims", "write_shims"]
+
+_ALLOWED = frozenset(
+    [
+        *("--dap", "--lsp", "--map-paths", "--no-map-paths", "--no-pre-step", "--no-stdin"),
+        *("--no-tty", "--shell", "--tty", "--user", "--workdir"),
+    ]
+)
+"""The options of a shim that a label may have. The others choose another container or engine, or
+pass on what is on this machine, such as its variables."""
 
 _MARK = "# Written by rind --shim, which will overwrite it.\n"
 
 
-def write_shims(folder: Path, options: Sequence[str], shims: Sequence[str], program: Path) -> None:
+def write_project_shims(client: EarlyClient, options: Options, say: Callable[[str], None]) -> None:
+    """Write the shims that the project's container names in its label ``app.rind.shims``.
+
+    The label is the project's, and the folder may be on the user's PATH. So a shim must not take
+    the place of a program of this machine, and its options must not lead out of the container.
+
+    Raises:
+        SelectionError: there is no such container, or it has no such label.
+        UsageError: as :func:`write_shims`, or an option is not allowed in the label.
+    """
+    container = client.find(wanted_from(options))[1].container
+    label = f"{options.wanted.label}.shims"
+    shims = _split(profile_of(container, options.wanted.label).shims, f"the label {label}")
+    if not shims:
+        raise SelectionError(
+            f"{container.name} has no label {label}: name the shims after the folder, "
+            "or in that label"
+        )
+    found = []
+    for shim in shims:
+        name, _, rest = shim.partition("=")
+        _check_own(name, _split(rest, f"the options of the shim {name}"), label)
+        if (there := _elsewhere(name, Path(options.shim))) is None:
+            found.append(shim)
+        else:
+            again = shlex.join(["rind", "--shim", options.shim, shim])
+            say(f"left out the shim {name}: {there} is on the PATH; to have both: {again}")
+    if found:
+        write_shims(options, found, say)
+
+
+def write_shims(options: Options, shims: Sequence[str], say: Callable[[str], None]) -> None:
     """Write shims into a folder, all of them or none.
 
     Args:
-        folder: the folder to write into.
-        options: the options for all shims.
+        options: the folder, which is made if it is missing, and the options for all shims.
         shims: for each its name, or ``NAME=OPTIONS``, or ``NAME=OPTIONS COMMAND...`` for a command
             that is not called NAME; the text after the equals sign is split as a shell does.
-        program: the path by which Rind was called.
+        say: prints a message to the user.
 
     Raises:
-        UsageError: there is no such folder, a name or an option is invalid, another file has the
-            name, the folder cannot be written, or ``program`` cannot be run by its name.
+        UsageError: a name or an option is invalid, another file has the name, the folder cannot be
+            written, or Rind was not called by the path of a program.
     """
-    if not shims:
-        raise UsageError("--shim needs the names of commands after the folder: --shim DIR NAME...")
-    if not folder.is_dir():
-        raise UsageError(f"--shim needs a folder to write into, but {folder} is not a folder")
-    target = _command(program)
-    scripts = dict(_named(shim, options, target) for shim in shims)
+    folder = Path(options.shim)
+    target = _command(Path(sys.argv[0]))
+    scripts = dict(_named(shim, options.typed, target) for shim in shims)
     failed = f"shims into {folder}"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".rind-", dir=folder) as made:
             for name, script in scripts.items():
                 failed = f"the shim {folder / name}"
@@ -55,6 +102,45 @@ def write_shims(folder: Path, options: Sequence[str], shims: Sequence[str], prog
                 Path(made, name).replace(folder / name)
     except OSError as exc:
         raise UsageError(f"cannot write {failed}: {exc.strerror}") from exc
+    if options.verbosity >= 0 and folder.resolve() not in map(Path.resolve, _path()):
+        say(f"{folder} is not on the PATH; add it with: {_addition(folder.resolve())}")
+
+
+def _path() -> list[Path]:
+    return [Path(word) for word in os.environ.get("PATH", "").split(os.pathsep) if word]
+
+
+def _addition(folder: Path) -> str:
+    """Return the line of a shell's start-up file that puts a folder on the PATH."""
+    word = shlex.quote(str(folder))
+    if Path(os.environ.get("SHELL", "")).name == "fish":
+        return f"fish_add_path {word}"
+    return f"export PATH={word}:$PATH"
+
+
+def _elsewhere(name: str, folder: Path) -> str | None:
+    """Return the program of this name on the PATH, except in the folder."""
+    folders = [str(path) for path in _path() if path.resolve() != folder.resolve()]
+    return shutil.which(name, path=os.pathsep.join(folders)) if folders else None
+
+
+def _check_own(name: str, own: list[str], label: str) -> None:
+    """Check that a shim's options, which the project chose, stay in the container."""
+    words = parse(own, {}).words
+    for word in own[: len(own) - len(words)]:
+        option = SHORT[word].long if word in SHORT else word.partition("=")[0]
+        if word.startswith("-") and option not in _ALLOWED:
+            raise UsageError(
+                f"the label {label} must not have {word} for the shim {name}: "
+                f"it may have {', '.join(sorted(_ALLOWED))}"
+            )
+
+
+def _split(text: str, what: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as exc:
+        raise UsageError(f"cannot split {what}: {text!r}") from exc
 
 
 def _named(shim: str, common: Sequence[str], target: Path) -> tuple[str, str | None]:
@@ -63,10 +149,7 @@ def _named(shim: str, common: Sequence[str], target: Path) -> tuple[str, str | N
     # Called by a name that begins with "rind", Rind is no shim, see :mod:`rind.cli.program`.
     if not name or name != Path(name).name or name.startswith(("rind", "-")):
         raise UsageError(f"invalid name for a shim: {name!r}")
-    try:
-        own = shlex.split(rest)
-    except ValueError as exc:
-        raise UsageError(f"cannot split the options of the shim {name}: {rest!r}") from exc
+    own = _split(rest, f"the options of the shim {name}")
     if not common and not own:
         return name, None
     parsed = parse([*common, *own], {})

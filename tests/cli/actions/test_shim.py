@@ -1,14 +1,16 @@
 """Shims, programs named after commands, on real engines."""
 
+import os
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
-from conftest import TestContainer, one_line
+from conftest import Containers, TestContainer, one_line
 
 
 def run(container: TestContainer, *args: str) -> bytes:
-    done = container.rind(*args)
+    done = container.rind("-q", *args)
     assert (done.returncode, done.stderr) == (0, b""), done
     return done.stdout
 
@@ -36,8 +38,9 @@ def test_a_shim_overwrites_nothing(busybox: TestContainer, tmp_path: Path) -> No
         assert repr(name) in one_line(done.stderr) or name in one_line(done.stderr)
     assert not (tmp_path / "new").exists()
     assert (tmp_path / "mine").read_text() == "precious"
-    assert b"needs the names" in busybox.rind("--shim", str(tmp_path)).stderr
-    assert b"is not a folder" in busybox.rind("--shim", str(tmp_path / "no"), "x").stderr
+    assert one_line(busybox.rind("--shim", str(tmp_path / "mine"), "x").stderr) == (
+        f"cannot write shims into {tmp_path}/mine: File exists"
+    )
 
 
 def test_a_shim_that_cannot_be_written_is_an_error(busybox: TestContainer, tmp_path: Path) -> None:
@@ -98,6 +101,69 @@ def test_invalid_shim_options_are_rejected_before_writing(
         (["new", "=--lsp"], "invalid name for a shim: ''"),
     ):
         done = busybox.rind("--shim", str(tmp_path), *words)
+        assert done.returncode == 125
+        assert said in one_line(done.stderr)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_is_made_and_its_line_for_the_path_printed(
+    busybox: TestContainer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "my bin" / "shims"
+    done = busybox.rind("--shim", str(folder), "env", SHELL="/bin/bash")
+    line = f"export PATH='{folder}':$PATH"
+    assert one_line(done.stderr) == f"{folder} is not on the PATH; add it with: {line}"
+    path = subprocess.run(
+        ["sh", "-c", f'{line}; echo "$PATH"'], capture_output=True, check=True, text=True
+    ).stdout.strip()
+    assert busybox.rind("--shim", str(folder), "env", PATH=path).stderr == b""
+    done = busybox.rind("--shim", str(tmp_path), "env", SHELL="/usr/bin/fish")
+    assert one_line(done.stderr).endswith(f"fish_add_path {tmp_path}")
+
+
+def shipping(containers: Containers, shims: str) -> TestContainer:
+    label = f"test.{uuid.uuid4().hex}"
+    return containers("busybox", "", "--label", f"{label}.shims={shims}", label=label)
+
+
+def test_a_project_ships_its_shims(containers: Containers, tmp_path: Path) -> None:
+    shims = "usleep id=--map-paths 'both=-w / echo -n' 'run-parts'"
+    target = shipping(containers, shims)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "usleep").symlink_to("/bin/true")
+    (elsewhere / "id").symlink_to("/bin/true")
+    folder = tmp_path / "shims"
+    path = f"{folder}{os.pathsep}{elsewhere}"
+    done = target.rind("--shim", str(folder), PATH=path)
+    assert done.returncode == 0
+    assert done.stderr.decode().splitlines() == [
+        *(
+            f"rind: left out the shim {name}: {elsewhere}/{name} is on the PATH; to have both: "
+            f"rind --shim {folder} {shim}"
+            for name, shim in (("usleep", "usleep"), ("id", "id=--map-paths"))
+        )
+    ]
+    assert sorted(path.name for path in folder.iterdir()) == ["both", "run-parts"]
+    done = subprocess.run(
+        [folder / "both", "x"], env=target.environ(), capture_output=True, check=True
+    )
+    assert done.stdout == b"x"
+
+
+def test_a_projects_shims_stay_in_the_container(containers: Containers, tmp_path: Path) -> None:
+    for shims, said in (
+        ("a a1=-e\\ TOKEN", "must not have -e for the shim a1"),
+        ("a=--host=tcp://x", "must not have --host=tcp://x for the shim a"),
+        ("a=-ntz", "unknown option -z"),
+        ("a=-c\\ true", "must not have -c for the shim a"),
+        ("a=-nH\\ tcp://x", "must not have -nH for the shim a"),
+        ("../a", "invalid name for a shim: '../a'"),
+        ("'a", "cannot split the label"),
+        ("", "has no label"),
+    ):
+        target = shipping(containers, shims)
+        done = target.rind("--shim", str(tmp_path / "shims"))
         assert done.returncode == 125
         assert said in one_line(done.stderr)
     assert list(tmp_path.iterdir()) == []
