@@ -46,6 +46,8 @@ def run() -> int:
     _plug_standard_streams()
     try:
         name = os.path.basename(sys.argv[0])
+        if name == "docker-rind":
+            return _plug_in(sys.argv[1:])
         if not name.startswith("rind") and os.path.islink(sys.argv[0]):
             return _perform(parse_shim(name, sys.argv[1:], os.environ))
         return _do(parse(sys.argv[1:], os.environ))
@@ -58,6 +60,16 @@ def run() -> int:
         what = "go on" if _is_exhausted(exc) else "read stdin or write the output"
         say(f"cannot {what}: {_reason(exc)}")
         return ExitStatus.FAILED
+
+
+def _plug_in(argv: list[str]) -> int:
+    """Run as a plugin of docker's command line."""
+    from rind.cli.actions.plugin import METADATA, metadata, translated
+
+    if argv == [METADATA]:
+        _print(metadata())
+        return 0
+    return _do(parse(translated(argv, os.environ), os.environ))
 
 
 def _do(options: Options) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from rind.cli.actions.plugin import NAME as PLUGIN
 from rind.cli.parser import SHORT, parse
 from rind.cli.translate import wanted_from
 from rind.errors import SelectionError, UsageError
@@ -102,6 +103,8 @@ def write_shims(options: Options, shims: Sequence[str], say: Callable[[str], Non
                 Path(made, name).replace(folder / name)
     except OSError as exc:
         raise UsageError(f"cannot write {failed}: {exc.strerror}") from exc
+    if set(scripts) == {PLUGIN}:
+        return  # docker finds it in a folder of its own
     if options.verbosity >= 0 and folder.resolve() not in map(Path.resolve, _path()):
         say(f"{folder} is not on the PATH; add it with: {_addition(folder.resolve())}")
 
@@ -150,6 +153,8 @@ def _named(shim: str, common: Sequence[str], target: Path) -> tuple[str, str | N
     if not name or name != Path(name).name or name.startswith(("rind", "-")):
         raise UsageError(f"invalid name for a shim: {name!r}")
     own = _split(rest, f"the options of the shim {name}")
+    if name == PLUGIN and (common or own):
+        raise UsageError(f"{PLUGIN} takes no options of its own: it has those of docker rind")
     if not common and not own:
         return name, None
     parsed = parse([*common, *own], {})
