@@ -10,7 +10,7 @@ from typing import Any, Literal, Unpack
 from rind.base.deadline import Deadline
 from rind.decide.path_map import PathMap
 from rind.decide.plan import Command, words
-from rind.errors import Refused, Unreachable
+from rind.errors import CommandFailed, Refused, Unreachable
 from rind.execution.begin import start_detached
 from rind.execution.capture import Capture, captured_streams, source_of
 from rind.execution.exec import KILL_AFTER, Leaving
@@ -29,7 +29,7 @@ __all__ = ["Target"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
     from pathlib import Path
 
     from rind.decide.plan import Words
@@ -378,31 +378,38 @@ class Target:
         path: str | os.PathLike[str],
         *,
         owner: tuple[int, int] | None = None,
+        exclude: Iterable[str] = (),
         on_progress: Callable[[int], object] | None = None,
     ) -> None:
         """Copy a local file, or a directory with its contents, into the container.
 
-            await web.put("/etc/resolv.conf", "/tmp/resolv.conf")
+            await web.put("/etc/apt", "/tmp/apt", exclude=["**/*.gpg", "trusted.gpg.d"])
 
         As with ``cp -a``, links stay links, and a file or directory goes into a directory that
         exists at ``path``. A cancelled copy leaves the part that was copied.
+
+        The patterns of ``exclude`` are those of ``.dockerignore``, without ``!``. A pattern is a
+        path relative to the copied directory. In a name, ``*`` matches any characters, ``?`` one,
+        and ``[a-z]`` one of these; the name ``**`` matches any number of directories. A directory
+        that matches is left out with its contents.
 
         Args:
             local: the file or directory.
             path: in the container, absolute.
             owner: the user and group of every file, as numbers; None to keep those of this machine.
+            exclude: patterns of files and directories to leave out.
             on_progress: is called with the number of bytes that were sent so far.
 
         Raises:
             OSError: a local file cannot be read.
-            UsageError: the path is not absolute.
+            UsageError: the path is not absolute, or a pattern is invalid.
             Refused: the directory does not exist (404), or is read-only (403).
             EngineError: the engine failed.
         """
         from rind.files.transfer import put
 
         where = self._engine, self.container, local, path
-        await put(*where, owner=owner, on_progress=on_progress)
+        await put(*where, owner=owner, exclude=exclude, on_progress=on_progress)
 
     async def get(
         self,
@@ -437,6 +444,44 @@ class Target:
         from rind.files.transfer import get
 
         return await get(self._engine, self.container, path, local, on_progress=on_progress)
+
+    async def remove(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        recursive: bool = False,
+        missing_ok: bool = False,
+    ) -> None:
+        """Remove a file, a link or a directory of the container.
+
+            await web.remove("/tmp/resolv.conf", missing_ok=True)
+
+        Runs the container's ``rm``, as root: whatever :meth:`put` can copy, this can remove. A link
+        is removed, not its target.
+
+        Args:
+            path: in the container, absolute.
+            recursive: whether to remove a directory, with its contents.
+            missing_ok: whether to do nothing if the path does not exist.
+
+        Raises:
+            UsageError: the path is not absolute, or is the root; nothing was removed.
+            CommandFailed: ``rm`` failed: the path does not exist, is a directory, or is read-only.
+                Its message is in ``stderr``.
+            StartError: the image has no ``rm``.
+            EngineError: the engine failed.
+        """
+        from rind.files.transfer import checked
+
+        checked(path, "remove")
+        argv = ["rm", *["-r"] * recursive, *["-f"] * missing_ok, "--", str(path)]
+        # Neither a label nor the directory that is removed is to decide how rm runs.
+        how: CommandOptions = {"user": "0", "workdir": "/", "pre_step": False, "map_paths": False}
+        try:
+            await self.run(argv, text=True, errors="replace", check=True, **how)
+        except CommandFailed as exc:
+            exc.add_note(str(exc.stderr).strip())
+            raise
 
     async def refresh(self) -> Container:
         """Return the container in its present state.

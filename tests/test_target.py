@@ -386,3 +386,31 @@ async def test_text_streams(busybox: TestContainer) -> None:
         async with target.open_process(["printf", r"\377"], encoding="utf-8") as process:
             with pytest.raises(UnicodeDecodeError):
                 await process.communicate()
+
+
+async def test_what_is_removed(target: rind.Target) -> None:
+    make = (
+        "mkdir -p /tmp/gone/a && cd /tmp/gone && touch a/b -- -rf && ln -s a link && chmod 0 -- -rf"
+    )
+    await target.run(script=make, check=True)
+    for path in (Path("/tmp/gone/-rf"), "/tmp/gone/link"):
+        await target.remove(path)
+        await target.remove(path, missing_ok=True)
+    for path, why in (("/tmp/gone/link", "No such file"), ("/tmp/gone/a", "irectory")):
+        with pytest.raises(rind.CommandFailed) as caught:
+            await target.remove(path)
+        assert why in str(caught.value.stderr)
+        assert caught.value.__notes__ == [str(caught.value.stderr).strip()]
+    assert (await target.run(["find", "/tmp/gone"], text=True)).stdout.count("\n") == 3
+    await target.remove("/tmp/gone", recursive=True)
+    assert (await target.run(["ls", "/tmp/gone"])).returncode == 1
+    for path in ("", "/", "//", "/tmp/..", "tmp", "."):
+        with pytest.raises(rind.UsageError, match="cannot remove"):
+            await target.remove(path, recursive=True, missing_ok=True)
+
+
+async def test_removing_where_there_is_no_rm(distroless: TestContainer) -> None:
+    async with rind.connect(distroless.engine.host) as client:
+        target = await client.find(container=distroless.name)
+        with pytest.raises(rind.StartError, match="rm: not found"):
+            await target.remove("/etc/passwd")

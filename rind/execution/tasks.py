@@ -37,7 +37,7 @@ class Tasks:
             task.exception()  # else asyncio warns if it is never awaited
 
 
-async def shielded(task: asyncio.Task[None]) -> None:
+async def shielded(task: asyncio.Future[None]) -> None:
     """Wait for a bounded clean-up, also if cancelled meanwhile, however often.
 
     One cancellation is raised then: nested time limits count theirs, and anyio's scopes go on until

@@ -10,11 +10,14 @@ from __future__ import annotations
 import io
 import os
 import re
+import stat
 import tarfile
+from contextlib import closing
 from pathlib import PurePosixPath
 from typing import IO, Final
 
 from rind.errors import Broken
+from rind.files.exclude import Exclude
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["PART", "Unpacker", "pack"]
 
 PART: Final = 256 * 1024
-"""Bytes of a file to read at once."""
+"""Bytes to read of a file, and to send or unpack, at once."""
 
 _BLOCK: Final = tarfile.BLOCKSIZE
 _MOST_EXTENDED: Final = 1024 * 1024
@@ -41,38 +44,57 @@ _PERMISSIONS: Final = 0o777
 """The mode bits of unpacked files: no set-user-ID, no sticky bit."""
 
 
-def pack(path: Path, name: str, owner: tuple[int, int] | None = None) -> Iterator[bytes]:
+def pack(
+    path: Path, name: str, owner: tuple[int, int] | None = None, exclude: Exclude | None = None
+) -> Generator[bytes]:
     """Yield the parts of an archive of a file, or of a directory and everything below it.
 
-    Links are packed as links. Sockets are left out.
+    Links are packed as links. Sockets are left out. Closing the generator closes its file.
 
     Args:
         path: the file or directory.
         name: its name in the archive.
         owner: the user ID and group ID of all members; None for those of the local files.
+        exclude: the paths to leave out, relative to ``path``.
 
     Raises:
         OSError: a file cannot be read, or became shorter while it was read.
     """
+    batch: list[bytes] = []
+    size = 0
+    with closing(_packed(path, name, owner, exclude or Exclude())) as parts:
+        for part in parts:
+            batch.append(part)
+            size += len(part)
+            if size >= PART:
+                yield b"".join(batch)
+                batch.clear()
+                size = 0
+    yield b"".join([*batch, b"\0" * _BLOCK * 2])
+
+
+def _packed(
+    path: Path, name: str, owner: tuple[int, int] | None, exclude: Exclude
+) -> Generator[bytes]:
+    """Yield headers and contents, of any size up to :data:`PART`."""
+    left: list[tuple[Path, tuple[str, ...]]] = [(path, ())]
     with tarfile.open(fileobj=io.BytesIO(), mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for file, member_name in _tree(path, name):
-            if file.is_socket():
+        while left:
+            file, names = left.pop()
+            if stat.S_ISSOCK(file.lstat().st_mode):
                 continue
-            info = tar.gettarinfo(file, member_name)
+            info = tar.gettarinfo(file, "/".join([name, *names]))
             info.uname = info.gname = ""
             if owner is not None:
                 info.uid, info.gid = owner
             yield info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
             if info.isreg():
                 yield from _content(file, info.size)
-    yield b"\0" * _BLOCK * 2
-
-
-def _tree(path: Path, name: str) -> Iterator[tuple[Path, str]]:
-    yield path, name
-    if path.is_dir() and not path.is_symlink():
-        for child in sorted(path.iterdir()):
-            yield from _tree(child, f"{name}/{child.name}")
+            elif info.isdir():
+                # The last is the next one to be packed.
+                children = sorted(file.iterdir(), reverse=True)
+                below = [(child, (*names, child.name)) for child in children]
+                left += [child for child in below if child[1] not in exclude]
 
 
 def _content(path: Path, size: int) -> Iterator[bytes]:
@@ -111,14 +133,14 @@ class Unpacker:
         self._work = self._unpack()
 
     def feed(self, data: bytes) -> None:
-        """Unpack a part.
+        """Unpack a part. Bytes after the end of the archive are dropped.
 
         Raises:
             Broken: the archive is damaged, or has a member that no engine would send.
             OSError: a file cannot be written.
         """
-        self._data += data
         if not self._is_whole:
+            self._data += data
             next(self._work, None)
 
     def close(self) -> None:
@@ -167,6 +189,7 @@ class Unpacker:
                 yield from self._member(_with(info, extended))
                 extended = {}
         self._is_whole = True
+        self._data.clear()
 
     def _take(self, size: int) -> Generator[None, None, bytes]:
         """Return the next ``size`` bytes, once they have arrived."""

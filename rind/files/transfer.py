@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import posixpath
-import shutil
-import tempfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from rind.errors import EngineError, UsageError
 from rind.files.archive import get_archive, put_archive, stat_path
-from rind.files.tarball import Unpacker, pack
+from rind.files.exclude import Exclude
+from rind.files.tarball import PART, Unpacker, pack
+from rind.files.worker import Worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable
+    from contextlib import ExitStack
 
     from rind.engine.engine import Engine
     from rind.model import Container
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     OnProgress = Callable[[int], object]
     """Called with the number of bytes copied so far."""
 
-__all__ = ["get", "put"]
+__all__ = ["checked", "get", "put"]
 
 _MOST_LINKS: Final = 40
 """Symbolic links to follow: Linux's limit (path_resolution(7))."""
@@ -36,33 +38,43 @@ async def put(  # noqa: PLR0913 # only Target.put() calls it
     path: str | os.PathLike[str],
     *,
     owner: tuple[int, int] | None = None,
+    exclude: Iterable[str] = (),
     on_progress: OnProgress | None = None,
 ) -> None:
     """Copy a local file or directory into a container; see :meth:`rind.target.Target.put`."""
-    source, target = Path(local), _checked(path)
-    source.lstat()
-    folder, name = await _destination(engine, container, target, source.resolve().name)
-    failure: list[Exception] = []
+    source, target, excluded = Path(local), checked(path, "copy"), Exclude(exclude)
+    async with Worker() as worker:
+        own_name = await worker.run(_name, source)
+        folder, name = await _destination(engine, container, target, own_name)
+        batches = pack(source, name, owner, excluded)
+        worker.clean_up.callback(batches.close)
+        failure: list[Exception] = []
 
-    async def parts() -> AsyncIterator[bytes]:
-        sent = 0
+        async def parts() -> AsyncIterator[bytes]:
+            sent = 0
+            try:
+                while batch := await worker.run(next, batches, b""):
+                    yield batch
+                    sent += len(batch)
+                    if on_progress is not None:
+                        on_progress(sent)
+            except Exception as exc:
+                failure.append(exc)
+                raise
+
         try:
-            for part in pack(source, name, owner):
-                yield part
-                sent += len(part)
-                if on_progress is not None:
-                    on_progress(sent)
-        except Exception as exc:
-            failure.append(exc)
+            await put_archive(engine, container.id, folder, parts())
+        except EngineError as exc:
+            if failure:
+                # Packing failed, not the engine.
+                raise failure[0] from exc
             raise
 
-    try:
-        await put_archive(engine, container.id, folder, parts())
-    except EngineError as exc:
-        if failure:
-            # Packing failed, not the engine.
-            raise failure[0] from exc
-        raise
+
+def _name(source: Path) -> str:
+    """Return the name of a local file, which must exist."""
+    source.lstat()
+    return source.resolve().name
 
 
 async def get(
@@ -74,32 +86,62 @@ async def get(
     on_progress: OnProgress | None = None,
 ) -> Path:
     """Copy a container's file or directory to a local path; see :meth:`rind.target.Target.get`."""
-    source = _checked(path)
-    target = Path(local)
-    if target.is_dir():
-        target /= posixpath.basename(source)
-    folder = Path(tempfile.mkdtemp(prefix=".rind-", dir=target.parent))
-    try:
-        unpacker = Unpacker(folder)
-        try:
-            async with get_archive(engine, container.id, source) as (_, parts):
-                async for part in parts:
-                    unpacker.feed(part)
-                    if on_progress is not None:
-                        on_progress(unpacker.written)
-            unpacker.close()
-        finally:
-            unpacker.abort()
-        [copied] = folder.iterdir()
+    source = checked(path, "copy")
+    async with Worker() as worker:
+        names = Path(local), posixpath.basename(source)
+        arrival = await worker.run(_Arrival, *names, worker.clean_up)
+        async with get_archive(engine, container.id, source) as (_, parts):
+            async for batch in _batches(parts):
+                await worker.run(arrival.unpacker.feed, batch)
+                if on_progress is not None:
+                    on_progress(arrival.unpacker.written)
+        return await worker.run(arrival.finish)
+
+
+async def _batches(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Join parts, so that they are worth a step of the worker."""
+    batch = bytearray()
+    async for part in parts:
+        batch += part
+        if len(batch) >= PART:
+            yield bytes(batch)
+            batch.clear()
+    yield bytes(batch)
+
+
+class _Arrival:
+    """A copy that arrives in a fresh directory, beside its destination.
+
+    Args:
+        local: the path of the copy, or of an existing directory that it goes into.
+        name: the name in such a directory.
+        clean_up: removes the fresh directory.
+    """
+
+    def __init__(self, local: Path, name: str, clean_up: ExitStack) -> None:
+        self._target = local / name if local.is_dir() else local
+        temporary = TemporaryDirectory(prefix=".rind-", dir=self._target.parent)
+        self._folder = Path(clean_up.enter_context(temporary))
+        self.unpacker = Unpacker(self._folder)
+        clean_up.callback(self.unpacker.abort)
+
+    def finish(self) -> Path:
+        """Move the copy to its destination; return its path.
+
+        Raises:
+            Broken: the archive is incomplete, or damaged.
+            FileExistsError: the copy cannot replace what exists at its path.
+            OSError: it cannot be completed, or moved.
+        """
+        self.unpacker.close()
+        [copied] = self._folder.iterdir()
+        target = self._target
         if target.is_dir() or (copied.is_dir() and not copied.is_symlink() and target.exists()):
             raise FileExistsError(f"{target} exists already")
-        copied.replace(target)
-    finally:
-        shutil.rmtree(folder)
-    return target
+        return copied.replace(target)
 
 
-def _checked(path: str | os.PathLike[str]) -> str:
+def checked(path: str | os.PathLike[str], verb: str) -> str:
     """Return a path in a container, normalized.
 
     Raises:
@@ -108,7 +150,7 @@ def _checked(path: str | os.PathLike[str]) -> str:
     text = posixpath.normpath(str(path))
     if not text.startswith("/") or not text.strip("/"):
         raise UsageError(
-            f"cannot copy {path!s}: a path in a container must be absolute, and not its root"
+            f"cannot {verb} {path!s}: a path in a container must be absolute, and not its root"
         )
     return text
 
@@ -123,15 +165,17 @@ async def _destination(
         container: the destination's container.
         path: the destination; links are followed. An existing directory is copied into.
         name: the copy's name in an existing directory.
+
+    Raises:
+        UsageError: there are too many links, as in a circle.
+        EngineError: the engine failed.
     """
-    for _ in range(_MOST_LINKS):
+    linked = path
+    for _ in range(_MOST_LINKS + 1):
         stat = await stat_path(engine, container.id, path)
-        if stat is None:
-            break
-        if stat.link:
-            path = posixpath.normpath(posixpath.join(posixpath.dirname(path), stat.link))
-        elif stat.is_folder:
+        if stat is None or not (stat.link or stat.is_folder):
+            return posixpath.split(path)
+        if not stat.link:
             return path, name
-        else:
-            break
-    return posixpath.split(path)
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(path), stat.link))
+    raise UsageError(f"cannot copy to {linked}: it leads through more than {_MOST_LINKS} links")

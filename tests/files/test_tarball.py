@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rind.errors import Broken
-from rind.files.tarball import Unpacker, pack
+from rind.files.exclude import Exclude
+from rind.files.tarball import PART, Unpacker, pack
 
 NAMES = st.text(
     st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=90
@@ -56,6 +57,7 @@ def test_a_tree_stays_as_it_is(tmp_path: Path, size: int) -> None:
     (source / "sub").chmod(0o550)
     with socket.socket(socket.AF_UNIX) as left_out:
         left_out.bind(str(source / "socket"))
+    (source / "to the socket").symlink_to("socket")
     target = tmp_path / "target"
     target.mkdir()
     unpack(b"".join(pack(source, "name")), target, size)
@@ -70,6 +72,17 @@ def test_any_name(tmp_path_factory: pytest.TempPathFactory, name: str, data: byt
     (folder / "to").mkdir()
     unpack(b"".join(pack(folder / "file", name)), folder / "to")
     assert (folder / "to" / name).read_bytes() == data
+
+
+def test_what_is_left_out(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for name in ("kept/x.o/kept.c", "kept/y.o", "left/out", "left.c"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).touch()
+    (tmp_path / "to").mkdir()
+    unpack(b"".join(pack(source, "left", exclude=Exclude(["**/?.o", "left"]))), tmp_path / "to")
+    assert list(tree(tmp_path / "to")) == ["left", "left/kept", "left/left.c"]
+    assert b"".join(pack(source / "left.c", "left.c", exclude=Exclude(["left.c"])))[0]
 
 
 def test_it_is_an_archive_with_the_owner_asked_for(tmp_path: Path) -> None:
@@ -161,3 +174,20 @@ def test_a_file_that_became_shorter(tmp_path: Path) -> None:
     os.truncate(path, 300_000)
     with pytest.raises(OSError, match="became shorter"):
         list(parts)
+
+
+def test_parts_are_of_a_bounded_size_and_not_small(tmp_path: Path) -> None:
+    for number in range(300):
+        (tmp_path / f"{number}").write_bytes(b"x" * 1000)
+    os.truncate(tmp_path / "0", 10 * PART)
+    *parts, _ = map(len, pack(tmp_path, "f"))
+    assert all(PART <= size < 2 * PART for size in parts)
+
+
+def test_nothing_is_kept_of_what_follows_the_end(tmp_path: Path) -> None:
+    unpacker = Unpacker(tmp_path)
+    unpacker.feed(archive(("f", tarfile.REGTYPE, "")))
+    unpacker.feed(b"x" * 1000)
+    assert not unpacker._data
+    unpacker.close()
+    assert (tmp_path / "f").exists()

@@ -1,13 +1,20 @@
 import asyncio
 import os
+import threading
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import TestContainer
 from test_tarball import tree
+from test_worker import workers
 
 import rind
 from rind import Target
+from rind.files import transfer
+from rind.files.archive import PathStat
 
 
 @pytest.fixture
@@ -93,17 +100,104 @@ async def test_a_file_that_fails_while_it_is_sent(target: Target, tmp_path: Path
     assert (await target.run(["true"])).returncode == 0
 
 
+async def test_others_have_a_turn_between_two_parts(
+    target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And files are opened in another thread."""
+    (tmp_path / "many").mkdir()
+    for number in range(1000):
+        (tmp_path / "many" / f"{number}").write_bytes(b"x" * 3000)
+    opened: set[threading.Thread] = set()
+    really_open = Path.open
+
+    def open_and_note(path: Path, *args: Any) -> Any:
+        opened.add(threading.current_thread())
+        return really_open(path, *args)
+
+    monkeypatch.setattr(Path, "open", open_and_note)
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    counting = asyncio.create_task(count())
+    for copying in (
+        partial(target.put, tmp_path / "many", "/tmp/turns"),
+        partial(target.get, "/tmp/turns", tmp_path / "back"),
+    ):
+        seen = [(0, turns)]
+
+        def note(size: int, seen: list[tuple[int, int]] = seen) -> None:
+            seen.append((size, turns))
+
+        await copying(on_progress=note)
+        assert seen[-1][0] >= 3_000_000
+        for (before, turn), (after, later) in pairwise(seen):
+            assert later > turn
+            assert after - before < 1_000_000
+    counting.cancel()
+    assert len(opened) == 2
+    assert not any(thread.is_alive() for thread in opened)
+
+
 async def test_a_copy_that_is_cancelled(target: Target, tmp_path: Path) -> None:
+    """Nothing of it goes on, and nothing appears here; the container has the part that came."""
+    folder = tmp_path / "to"
+    folder.mkdir()
+    with (tmp_path / "zeros").open("wb") as file:
+        file.truncate(50_000_000)
     await target.run(["sh", "-c", "head -c 50000000 /dev/zero > /tmp/zeros"])
-    begun = asyncio.Event()
-    copying = asyncio.create_task(
-        target.get("/tmp/zeros", tmp_path, on_progress=lambda _: begun.set())
-    )
-    await begun.wait()
-    copying.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await copying
-    assert not list(tmp_path.iterdir())
+    for copy in (
+        partial(target.get, "/tmp/zeros", folder),
+        partial(target.put, tmp_path / "zeros", "/tmp/part"),
+    ):
+        begun = asyncio.Event()
+
+        def begin(_: int, begun: asyncio.Event = begun) -> None:
+            begun.set()
+
+        copying = asyncio.create_task(copy(on_progress=begin))
+        await begun.wait()
+        copying.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await copying
+        opened = [path.resolve() for path in Path("/proc/self/fd").iterdir()]
+        assert not [path for path in opened if path.is_relative_to(tmp_path)]
+        assert not workers()
+        assert not list(folder.iterdir())
+
+
+async def test_what_is_left_out(target: Target, source: Path) -> None:
+    await target.put(source, "/tmp/partly", exclude=["src/*.py", "big"])
+    done = await target.run(script="cd /tmp/partly && find | sort", text=True)
+    assert done.stdout.split() == [".", "./link", "./src", "./src/run"]
+    for exclude, error in ((["/big"], rind.UsageError), ("big", TypeError)):
+        with pytest.raises(error):
+            await target.put(source, "/tmp/partly", exclude=exclude)
+
+
+async def test_a_destination_behind_links(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    await target.run(script="cd /tmp && ln -s circle1 circle2 && ln -s circle2 circle1", check=True)
+    with pytest.raises((rind.UsageError, rind.EngineError)):
+        await target.put(__file__, "/tmp/circle1")
+    assert (await target.run(["readlink", "/tmp/circle1"])).stdout == b"circle2\n"
+
+    # Docker returns where links lead to in the end, and so never sends as many.
+    links = 40
+
+    async def stat(*_: object) -> PathStat:
+        nonlocal links
+        links -= 1
+        return PathStat(is_folder=links < 0, link="/tmp" if links >= 0 else "")
+
+    monkeypatch.setattr(transfer, "stat_path", stat)
+    await target.put(__file__, "/tmp")
+    links = 41
+    with pytest.raises(rind.UsageError, match=r"cannot copy to /tmp/x: .* more than 40 links"):
+        await target.put(__file__, "/tmp/x")
 
 
 async def test_memory_does_not_grow_with_the_file(busybox: TestContainer, tmp_path: Path) -> None:
