@@ -50,6 +50,7 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--swarm", action="store_true", help="measure a swarm's other nodes")
     parser.add_argument("--transports", action="store_true", help="measure each way to an engine")
     parser.add_argument("--mapping", action="store_true", help="measure what mapping paths costs")
+    parser.add_argument("--files", action="store_true", help="measure copies in and out")
     options = parser.parse_args(words)
     venv.make("dev")
     if Path(sys.prefix) != VENV:
@@ -74,6 +75,11 @@ def main(words: Sequence[str]) -> None:
         import mapping  # noqa: PLC0415 # as above
 
         mapping.main()
+        return
+    if options.files:
+        import files  # noqa: PLC0415 # as above
+
+        files.main()
         return
     try:
         with locked(SUITE), furnished(options.engine) as bench:
