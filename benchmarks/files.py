@@ -38,7 +38,7 @@ class Place:
     Attributes:
         docker: the docker command.
         env: with the variables that lead to the engine.
-        near: the folder; ``small`` and ``large`` in it are what is copied.
+        near: the folder, with the tree ``small`` and the file ``large``.
     """
 
     docker: str
@@ -86,7 +86,7 @@ class Place:
 
 
 def fill(folder: Path) -> None:
-    """Make what is copied: files of up to 2000 bytes, 200 in a folder, and a large one."""
+    """Make the tree, with files of up to 2000 bytes, 200 in a folder, and the large file."""
     for number in range(FILES):
         file = folder / "small" / f"{number // 200}" / f"{number}"
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -383,7 +383,7 @@ class Target:
     ) -> None:
         """Copy a local file, or a directory with its contents, into the container.
 
-            await web.put("/etc/apt", "/tmp/apt", exclude=["**/*.gpg", "trusted.gpg.d"])
+            await web.put("/etc/resolv.conf", "/tmp/resolv.conf")
 
         As with ``cp -a``, links stay links, and a file or directory goes into a directory that
         exists at ``path``. A cancelled copy leaves the part that was copied.

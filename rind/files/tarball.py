@@ -132,7 +132,7 @@ class Unpacker:
         self._folders: list[tarfile.TarInfo] = []
         self._work = self._unpack()
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | bytearray) -> None:
         """Unpack a part. Bytes after the end of the archive are dropped.
 
         Raises:
@@ -195,7 +195,8 @@ class Unpacker:
         """Return the next ``size`` bytes, once they have arrived."""
         while len(self._data) < size:
             yield
-        taken = bytes(self._data[:size])
+        with memoryview(self._data) as view:
+            taken = bytes(view[:size])
         del self._data[:size]
         return taken
 

@@ -98,15 +98,15 @@ async def get(
         return await worker.run(arrival.finish)
 
 
-async def _batches(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Join parts, so that they are worth a step of the worker."""
+async def _batches(parts: AsyncIterator[bytes]) -> AsyncIterator[bytearray]:
+    """Join parts, so that each is worth a step of the worker."""
     batch = bytearray()
     async for part in parts:
         batch += part
         if len(batch) >= PART:
-            yield bytes(batch)
-            batch.clear()
-    yield bytes(batch)
+            yield batch
+            batch = bytearray()
+    yield batch
 
 
 class _Arrival:
