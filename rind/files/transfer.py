@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import posixpath
+import stat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from rind.errors import EngineError, UsageError
+from rind.errors import Broken, EngineError, UsageError
 from rind.files.archive import get_archive, put_archive, stat_path
 from rind.files.exclude import Exclude
 from rind.files.tarball import PART, Unpacker, pack
@@ -129,16 +130,26 @@ class _Arrival:
         """Move the copy to its destination; return its path.
 
         Raises:
-            Broken: the archive is incomplete, or damaged.
+            Broken: the archive is incomplete, damaged, or not of one file or directory.
             FileExistsError: the copy cannot replace what exists at its path.
             OSError: it cannot be completed, or moved.
         """
         self.unpacker.close()
-        [copied] = self._folder.iterdir()
-        target = self._target
-        if target.is_dir() or (copied.is_dir() and not copied.is_symlink() and target.exists()):
-            raise FileExistsError(f"{target} exists already")
-        return copied.replace(target)
+        arrived = list(self._folder.iterdir())
+        if len(arrived) != 1:
+            raise Broken("the engine's archive is not of one file or directory")
+        [copied] = arrived
+        is_folder = copied.is_dir() and not copied.is_symlink()
+        if self._target.is_dir() or (is_folder and self._target.exists()):
+            raise FileExistsError(f"{self._target} exists already")
+        if not is_folder:
+            return copied.replace(self._target)
+        # To move a directory, its owner must be allowed to write to it.
+        mode = stat.S_IMODE(copied.stat().st_mode)
+        copied.chmod(mode | stat.S_IWUSR)
+        moved = copied.replace(self._target)
+        moved.chmod(mode)
+        return moved
 
 
 def checked(path: str | os.PathLike[str], verb: str) -> str:
@@ -172,10 +183,10 @@ async def _destination(
     """
     linked = path
     for _ in range(_MOST_LINKS + 1):
-        stat = await stat_path(engine, container.id, path)
-        if stat is None or not (stat.link or stat.is_folder):
+        there = await stat_path(engine, container.id, path)
+        if there is None or not (there.link or there.is_folder):
             return posixpath.split(path)
-        if not stat.link:
+        if not there.link:
             return path, name
-        path = posixpath.normpath(posixpath.join(posixpath.dirname(path), stat.link))
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(path), there.link))
     raise UsageError(f"cannot copy to {linked}: it leads through more than {_MOST_LINKS} links")

@@ -1,9 +1,14 @@
 import asyncio
+import ctypes
 import os
+import tarfile
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -15,6 +20,7 @@ import rind
 from rind import Target
 from rind.files import transfer
 from rind.files.archive import PathStat
+from rind.files.tarball import pack
 
 
 @pytest.fixture
@@ -198,6 +204,39 @@ async def test_a_destination_behind_links(target: Target, monkeypatch: pytest.Mo
     links = 41
     with pytest.raises(rind.UsageError, match=r"cannot copy to /tmp/x: .* more than 40 links"):
         await target.put(__file__, "/tmp/x")
+
+
+@contextmanager
+def unprivileged() -> Iterator[Path]:
+    """Lend a folder to a user who is not root, as whom this thread acts on files meanwhile."""
+    set_user = ctypes.CDLL(None).setfsuid
+    with TemporaryDirectory() as folder:
+        if os.getuid() == 0:
+            os.chown(folder, 1, 1)
+            set_user(1)
+        yield Path(folder)
+        set_user(os.getuid())
+
+
+def test_a_read_only_directory_arrives() -> None:
+    with unprivileged() as folder, ExitStack() as clean_up:
+        (folder / "source").mkdir(mode=0o555)
+        arrival = transfer._Arrival(folder / "to", "", clean_up)
+        arrival.unpacker.feed(b"".join(pack(folder / "source", "source")))
+        assert arrival.finish() == folder / "to"
+        assert tree(folder)["to"] == tree(folder)["source"]
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_what_is_not_one_file(tmp_path: Path, count: int) -> None:
+    with ExitStack() as clean_up:
+        arrival = transfer._Arrival(tmp_path / "to", "", clean_up)
+        for number in range(count):
+            arrival.unpacker.feed(tarfile.TarInfo(f"{number}").tobuf())
+        arrival.unpacker.feed(b"\0" * 1024)
+        with pytest.raises(rind.Broken, match="not of one file"):
+            arrival.finish()
+    assert not list(tmp_path.iterdir())
 
 
 async def test_memory_does_not_grow_with_the_file(busybox: TestContainer, tmp_path: Path) -> None:
