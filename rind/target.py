@@ -408,6 +408,7 @@ class Target:
         """
         from rind.files.transfer import put
 
+        await self._follow()
         where = self._engine, self.container, local, path
         await put(*where, owner=owner, exclude=exclude, on_progress=on_progress)
 
@@ -443,6 +444,7 @@ class Target:
         """
         from rind.files.transfer import get
 
+        await self._follow()
         return await get(self._engine, self.container, path, local, on_progress=on_progress)
 
     async def remove(

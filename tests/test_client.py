@@ -576,6 +576,7 @@ async def test_a_target_follows_its_service(projects: Projects) -> None:
         assert following.container.id == before
         up = partial(projects.engine.cli, "compose", "up", "--detach", "--force-recreate", cwd=shop)
         await asyncio.to_thread(up)
+        await following.put(__file__, "/tmp/there")
         assert (await following.run(["hostname"])).stdout.decode().strip() == (
             following.container.id[:12]
         )
