@@ -35,7 +35,9 @@ from rind.transport.carrier import (
     WrongAnswer,
     check_body,
 )
-from rind.transport.dial import places
+from rind.transport.dial import PlainDialer, places
+from rind.transport.loop_wire import LoopWire
+from rind.transport.sockets import SocketCarrier
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ class PooledCarrier:
 
     def __init__(self, url: str, headers: Sequence[tuple[str, str]] = ()) -> None:
         self._headers = dict(headers)
+        self._uploads = SocketCarrier(PlainDialer(url, LoopWire), headers)
         self._loop = asyncio.get_running_loop()
         scheme, _, rest = url.partition("://")
         self._connector: aiohttp.BaseConnector
@@ -80,18 +83,12 @@ class PooledCarrier:
     async def upload(
         self, request: Request, parts: AsyncIterator[bytes], deadline: Deadline
     ) -> Answer:
-        """Send a request with a body in parts; each part and the answer have the whole time."""
-        clock = asyncio.get_running_loop().time
-        with _own_errors():
-            async with asyncio.timeout(deadline.left) as limit:
+        """Send a request with a body in parts; each part and the answer have the whole time.
 
-                async def timed() -> AsyncIterator[bytes]:
-                    async for part in parts:
-                        limit.reschedule(clock() + deadline.seconds)
-                        yield part
-                    limit.reschedule(clock() + deadline.seconds)
-
-                return await _whole(await self._send(request, timed()))
+        It has a connection of its own: aiohttp sends what it has buffered before it closes one, so
+        a cancelled upload would go on, and the engine would keep the container locked.
+        """
+        return await self._uploads.upload(request, parts, deadline)
 
     async def upgrade(self, request: Request, deadline: Deadline) -> Answer:
         """Send a request to upgrade; the answer to a successful one has the raw connection."""
@@ -124,9 +121,7 @@ class PooledCarrier:
         await self._docker.close()
         await self._connector.close()
 
-    async def _send(
-        self, request: Request, parts: AsyncIterator[bytes] | None = None, **headers: str
-    ) -> aiohttp.ClientResponse:
+    async def _send(self, request: Request, **headers: str) -> aiohttp.ClientResponse:
         """Send a request; return the response with only its head read.
 
         aiodocker's own methods are not used: they read an error's whole body, of any size.
@@ -143,11 +138,11 @@ class PooledCarrier:
                 request.method,
                 f"{self._base}/{request.path}",
                 params=request.params,
-                data=body if parts is None else parts,
+                data=body,
                 headers={
                     **self._headers,
                     "Accept-Encoding": "identity",
-                    "Content-Type": "application/json" if parts is None else "application/x-tar",
+                    "Content-Type": "application/json",
                     **headers,
                 },
                 allow_redirects=False,

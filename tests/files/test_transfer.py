@@ -1,5 +1,6 @@
 import asyncio
 import ctypes
+import gc
 import os
 import tarfile
 import threading
@@ -174,6 +175,29 @@ async def test_a_copy_that_is_cancelled(target: Target, tmp_path: Path) -> None:
         assert not [path for path in opened if path.is_relative_to(tmp_path)]
         assert not workers()
         assert not list(folder.iterdir())
+
+
+def test_a_copy_that_ends_with_its_loop(busybox: TestContainer, tmp_path: Path) -> None:
+    """Its connection is closed at once: until then, the engine keeps the container locked."""
+    with (tmp_path / "zeros").open("wb") as file:
+        file.truncate(50_000_000)
+
+    async def begin() -> None:
+        async with rind.connect(busybox.engine.host, environ=busybox.engine.variables) as client:
+            target = await client.find(container=busybox.name)
+            begun = asyncio.Event()
+            put = target.put(tmp_path / "zeros", "/tmp/cut", on_progress=lambda _: begun.set())
+            copying = asyncio.create_task(put)
+            await begun.wait()
+            copying.cancel()
+            await asyncio.wait([copying])
+
+    gc.disable()
+    try:
+        for _ in range(3):
+            asyncio.run(begin())
+    finally:
+        gc.enable()
 
 
 async def test_what_is_left_out(target: Target, source: Path) -> None:
