@@ -238,8 +238,7 @@ class ExecConfig:
         workdir: an absolute path; empty for the container's own.
         stdin, output: whether to attach it.
         detach_keys: in docker's syntax, for a TTY.
-        mapped: the mounts whose paths are rewritten to this machine's in the output; empty with a
-            TTY.
+        mapped: the mounts whose paths are rewritten to this machine's in the output.
         protocol: the protocol that the command speaks, in whose messages paths are mapped; empty
             for any other command.
     """

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
+import hypothesis
 import pexpect
 import pytest
 
@@ -32,6 +33,12 @@ for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         signal.signal(_number, _default)
 
 pytest_plugins = ["services"]
+
+# How long an example takes says nothing: the machine may be busy.
+hypothesis.settings.register_profile(
+    "tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("tests")
 
 RIND = os.environ.get("RIND_TEST_PROGRAM") or str(Path(sys.executable).with_name("rind"))
 TIMEOUT = 60.0

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
 from conftest import RIND, TIMEOUT, Containers, TestContainer
 from lsp import LspClient
@@ -52,6 +53,21 @@ def test_nothing_is_mapped_unless_asked_for(shop: tuple[TestContainer, Path]) ->
     assert done.stdout.decode() == f"/app {folder}\n"
 
 
+def test_a_terminal_has_its_colours_and_our_paths_until_a_key_is_typed(
+    shop: tuple[TestContainer, Path],
+) -> None:
+    container, folder = shop
+    script = r"printf '\033[1m\033[35m/app/x\033[m:3\n'; read x; echo /app/$x"
+    child = container.spawn("--map-paths", "-c", script, size=(24, 200))
+    child.expect_exact(f"\x1b[1m\x1b[35m{folder}/x\x1b[m:3\r\n")
+    child.send("/app/k\r")
+    child.expect_exact("/app/k\r\n/app//app/k\r\n")
+    child.expect(pexpect.EOF)
+    child = container.spawn("--map-paths", "-c", r"printf '\033[?1049h/app/x'", size=(24, 200))
+    child.expect_exact("\x1b[?1049h/app/x")
+    child.expect(pexpect.EOF)
+
+
 def test_the_label_asks_for_it(tmp_path: Path, containers: Containers) -> None:
     label = "test.map"
     options = ["--volume", f"{tmp_path}:/app", "--label", f"{label}.map-paths=true"]
@@ -62,12 +78,6 @@ def test_the_label_asks_for_it(tmp_path: Path, containers: Containers) -> None:
     done = wrong.rind("--container", wrong.name, "true")
     assert done.returncode == 125
     assert b"the label test.wrong.map-paths needs true or false, but is '1'" in done.stderr
-
-
-def test_with_a_terminal_only_the_words_are(shop: tuple[TestContainer, Path]) -> None:
-    container, folder = shop
-    child = container.spawn("--map-paths", "ls", "-d", f"{folder}/api")
-    child.expect_exact("/app/api\r\n")
 
 
 def test_a_folder_by_another_name(shop: tuple[TestContainer, Path], tmp_path: Path) -> None:

@@ -82,8 +82,9 @@ class Command:
         pre_step: whether to run the pre-step.
         tty: whether the command has a TTY.
         stdin, output: whether to attach it.
-        map_paths: whether to map paths in the words and in the output, by the bind mounts; with a
-            TTY, in the words only. If set, ``workdir`` defaults to ``auto``.
+        map_paths: whether to map paths in the words and in the output, by the bind mounts. With a
+            TTY, until the program takes the screen or a key is typed. If set, ``workdir`` defaults
+            to ``auto``.
         protocol: ``lsp`` for a language server or ``dap`` for a debug adapter, to map the paths in
             its messages; implies ``map_paths``. Empty for any other command.
         hint: a remedy for the message that the first word is not a program.
@@ -160,7 +161,7 @@ def plan(
         user=f"{caller.uid}:{caller.gid}" if user == _HOST else user,
         workdir=workdir,
         privileged=command.privileged,
-        mapped=container.mounts if wants_mapping(command, profile) and not command.tty else (),
+        mapped=container.mounts if wants_mapping(command, profile) else (),
         protocol=command.protocol,
     )
 

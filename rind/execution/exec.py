@@ -135,6 +135,7 @@ class Exec:
         self._tasks = Tasks()
         self._inspector = Inspector(session.engine, container, exec_id, tree)
         self._receiver = Receiver(stream, self._inspector, self._tasks, incoming)
+        self._typed = incoming.typed
         self.inward = inward(config)
         self._ended = False
         self._closing: asyncio.Task[None] | None = None
@@ -230,6 +231,7 @@ class Exec:
             Broken: the command's stdin is closed, or the connection failed.
         """
         self.last_written = bytes(data[-1:]) or self.last_written
+        self._typed(data)
         await self._stream.write(data)
 
     def write_at_once(self, data: bytes) -> bytes:
@@ -240,6 +242,7 @@ class Exec:
         After an error it returns all of ``data``, and :meth:`write` raises.
         """
         self.last_written = data[-1:] or self.last_written
+        self._typed(data)
         return data[self._stream.write_at_once(data) :]
 
     async def write_from(self, fd: int) -> bool:

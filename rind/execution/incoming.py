@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Final
 
+    from rind.decide.screen_rewriter import ScreenRewriter
     from rind.execution.mapping import Rewriting
     from rind.model import ExecState
 
@@ -62,6 +63,7 @@ class Incoming:
         tty: whether it has a TTY: then the bytes are not framed.
         is_podman: whether the engine is Podman.
         rewriters: map the paths in the output, by stream.
+        screen: maps the paths in what is printed on the TTY.
 
     Attributes:
         parts: those that were not taken yet.
@@ -79,6 +81,7 @@ class Incoming:
         tty: bool,
         is_podman: bool = False,
         rewriters: Mapping[int, Rewriting] | None = None,
+        screen: ScreenRewriter | None = None,
     ) -> None:
         self.parts: deque[Part] = deque()
         self.received = 0
@@ -88,7 +91,8 @@ class Incoming:
         self.state: ExecState | None = None
         self._container = container
         self._is_podman = is_podman
-        self._rewriters = rewriters or {}
+        self._screen = screen
+        self._rewriters = {STDOUT: screen} if screen is not None else rewriters or {}
         self._decoder = None if tty else FrameDecoder()
         self._noise = ""
         self._failure: Broken | None = None
@@ -105,6 +109,11 @@ class Incoming:
                 self.parts.extend(self._held_back())
         except Broken as exc:
             self.fail(exc)
+
+    def typed(self, keys: bytes | memoryview) -> None:
+        """Note what is written to the command's stdin: a TTY echoes it."""
+        if self._screen is not None:
+            self._screen.typed(bytes(keys))
 
     def take(self) -> Part:
         """Take the next part.

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Protocol
 
+    from rind.decide.screen_rewriter import ScreenRewriter
     from rind.model import ExecConfig
 
     class Rewriting(Protocol):
@@ -32,14 +33,14 @@ if TYPE_CHECKING:
             """
 
 
-__all__ = ["Rewriting", "inward", "outward"]
+__all__ = ["Rewriting", "inward", "on_screen", "outward"]
 
 _NAMES = {"lsp": "the language server protocol", "dap": "the debug adapter protocol"}
 
 
 def outward(config: ExecConfig) -> dict[int, Rewriting]:
-    """Return the rewriters of a command's output, by stream; empty if no paths are mapped."""
-    if not config.mapped:
+    """Return the rewriters of a command's output without a TTY, by stream; empty to map nothing."""
+    if config.tty or not config.mapped:
         return {}
     from rind.decide.path_map import PathMap
     from rind.decide.rewriter import Rewriter
@@ -48,6 +49,16 @@ def outward(config: ExecConfig) -> dict[int, Rewriting]:
     if config.protocol:
         return {STDOUT: _Messages(config, outward=True), STDERR: Rewriter(plain)}
     return {stream: Rewriter(plain) for stream in (STDOUT, STDERR)}
+
+
+def on_screen(config: ExecConfig) -> ScreenRewriter | None:
+    """Return the rewriter of what a command prints on its TTY; None to map nothing."""
+    if not (config.tty and config.mapped):
+        return None
+    from rind.decide.path_map import PathMap
+    from rind.decide.screen_rewriter import ScreenRewriter
+
+    return ScreenRewriter(PathMap(config.mapped))
 
 
 def inward(config: ExecConfig) -> Rewriting | None:

@@ -15,7 +15,7 @@ from rind.errors import Broken, LeftRunning, Refused, Unreachable
 from rind.execution.begin import create, new_cookie
 from rind.execution.exec import KILL_AFTER, Exec, Leaving, check_size
 from rind.execution.incoming import Incoming
-from rind.execution.mapping import outward
+from rind.execution.mapping import on_screen, outward
 from rind.execution.tasks import carried_out, persistent
 from rind.reaper.tree import BOUND
 from rind.transport.hijacked import HijackedStream
@@ -78,6 +78,7 @@ async def open_exec(  # noqa: PLR0913 # a start has as many sides
             tty=config.tty,
             is_podman=engine.dialect.is_podman,
             rewriters=outward(config),
+            screen=on_screen(config),
         )
         return Exec(
             *(session, container, config),
