@@ -28,7 +28,7 @@ from rind.keywords import WantedFields, check_keywords
 from rind.target import Target
 from rind.transport.choose import loop_carrier
 
-TYPE_CHECKING = False
+TYPE_CHECKING = not __name__
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from types import TracebackType

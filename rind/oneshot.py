@@ -19,7 +19,7 @@ from rind.signatures import as_run_anywhere
 
 __all__ = ["run", "run_found"]
 
-TYPE_CHECKING = False
+TYPE_CHECKING = not __name__
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 

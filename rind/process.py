@@ -19,7 +19,7 @@ from rind.execution.text import TextReader, TextWriter
 from rind.transport.frames import STDERR as STDERR_STREAM
 from rind.transport.hijacked import ABANDONED
 
-TYPE_CHECKING = False
+TYPE_CHECKING = not __name__
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from types import TracebackType

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol, TypeVar, Unpack, overload
 from rind.execution.capture import CompletedProcess
 from rind.execution.stdio import PIPE
 
-TYPE_CHECKING = False
+TYPE_CHECKING = not __name__
 if TYPE_CHECKING:
     from asyncio import StreamReader
     from collections.abc import Callable

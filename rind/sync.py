@@ -10,7 +10,7 @@ from rind.client import connect
 from rind.oneshot import run, run_found
 from rind.signatures import as_run_sync
 
-TYPE_CHECKING = False
+TYPE_CHECKING = not __name__
 if TYPE_CHECKING:
     from types import TracebackType
 

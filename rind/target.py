@@ -27,7 +27,7 @@ from rind.signatures import as_open_process, as_run
 
 __all__ = ["Target"]
 
-TYPE_CHECKING = False
+TYPE_CHECKING = not __name__
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
     from pathlib import Path
