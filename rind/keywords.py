@@ -9,6 +9,7 @@ from rind.execution.stdio import LocalFile
 __all__ = [
     "AnywhereOptions",
     "CommandOptions",
+    "FoundOptions",
     "OpenOptions",
     "RunOptions",
     "WantedFields",
@@ -76,7 +77,11 @@ class WantedFields(TypedDict, total=False):
     everywhere: bool
 
 
-class AnywhereOptions(RunOptions, WantedFields, total=False):
+class FoundOptions(RunOptions, WantedFields, total=False):
+    """The keywords of :meth:`rind.SyncClient.run`: they name the container and the command."""
+
+
+class AnywhereOptions(FoundOptions, total=False):
     """The keywords of :func:`rind.run`: they name the engine, the container and the command."""
 
     host: str | None

@@ -22,17 +22,24 @@ if TYPE_CHECKING:
     from rind.execution.stdin import StdinWriter
     from rind.execution.stdio import LocalFile
     from rind.execution.text import TextReader, TextWriter
-    from rind.keywords import AnywhereOptions, OpenOptions, RunOptions
+    from rind.keywords import AnywhereOptions, FoundOptions, OpenOptions, RunOptions
     from rind.process import Process
 
 __all__ = [
-    "OpenProcess",
+    "Anywhere",
+    "Found",
+    "InTarget",
+    "Opening",
     "Run",
     "RunAnywhere",
+    "RunFoundSync",
+    "RunInTargetSync",
     "RunSync",
     "as_open_process",
     "as_run",
     "as_run_anywhere",
+    "as_run_found_sync",
+    "as_run_in_target_sync",
     "as_run_sync",
 ]
 
@@ -41,43 +48,47 @@ S_co = TypeVar("S_co", covariant=True)
 BN_co = TypeVar("BN_co", covariant=True)
 SN_co = TypeVar("SN_co", covariant=True)
 A_co = TypeVar("A_co", covariant=True)
+BT_co = TypeVar("BT_co", covariant=True)
+ST_co = TypeVar("ST_co", covariant=True)
+BE_co = TypeVar("BE_co", covariant=True)
+SE_co = TypeVar("SE_co", covariant=True)
 
 
-class Run(Protocol):
-    """The type of :meth:`rind.target.Target.run`."""
+class InTarget(Protocol[B_co, S_co, BN_co, SN_co, A_co]):
+    """The type of the functions that run a command in a container that was found."""
 
     @overload
-    async def __call__(
+    def __call__(
         self,
         argv: Words = (),
         *,
         text: Literal[False] = False,
         input: bytes | None = None,
         **options: Unpack[RunOptions],
-    ) -> CompletedProcess[bytes]: ...
+    ) -> B_co: ...
 
     @overload
-    async def __call__(
+    def __call__(
         self,
         argv: Words = (),
         *,
         text: Literal[True],
         input: str | None = None,
         **options: Unpack[RunOptions],
-    ) -> CompletedProcess[str]: ...
+    ) -> S_co: ...
 
     @overload
-    async def __call__(
+    def __call__(
         self,
         argv: Words = (),
         *,
         encoding: str,
         input: str | None = None,
         **options: Unpack[RunOptions],
-    ) -> CompletedProcess[str]: ...
+    ) -> S_co: ...
 
     @overload
-    async def __call__(
+    def __call__(
         self,
         argv: Words = (),
         *,
@@ -86,10 +97,10 @@ class Run(Protocol):
         stdout: int | LocalFile = PIPE,
         stderr: int | LocalFile = PIPE,
         **options: Unpack[RunOptions],
-    ) -> CompletedProcess[bytes | None]: ...
+    ) -> BN_co: ...
 
     @overload
-    async def __call__(
+    def __call__(
         self,
         argv: Words = (),
         *,
@@ -98,10 +109,10 @@ class Run(Protocol):
         stdout: int | LocalFile = PIPE,
         stderr: int | LocalFile = PIPE,
         **options: Unpack[RunOptions],
-    ) -> CompletedProcess[str | None]: ...
+    ) -> SN_co: ...
 
     @overload
-    async def __call__(
+    def __call__(
         self,
         argv: Words = (),
         *,
@@ -110,10 +121,10 @@ class Run(Protocol):
         stdout: int | LocalFile = PIPE,
         stderr: int | LocalFile = PIPE,
         **options: Unpack[RunOptions],
-    ) -> CompletedProcess[str | None]: ...
+    ) -> SN_co: ...
 
     @overload
-    async def __call__(
+    def __call__(
         self,
         argv: Words = (),
         *,
@@ -123,11 +134,11 @@ class Run(Protocol):
         stdout: int | LocalFile = PIPE,
         stderr: int | LocalFile = PIPE,
         **options: Unpack[RunOptions],
-    ) -> CompletedProcess[Any]: ...
+    ) -> A_co: ...
 
 
-class OpenProcess(Protocol):
-    """The type of :meth:`rind.target.Target.open_process`."""
+class Opening(Protocol[B_co, BT_co, BE_co, BN_co, S_co, ST_co, SE_co, SN_co]):
+    """The type of the functions that open a process, by the types that they return."""
 
     @overload
     def __call__(
@@ -137,7 +148,7 @@ class OpenProcess(Protocol):
         tty: Literal[False] = False,
         encoding: None = None,
         **options: Unpack[OpenOptions],
-    ) -> AbstractAsyncContextManager[Process[StdinWriter, StreamReader, StreamReader]]: ...
+    ) -> B_co: ...
 
     @overload
     def __call__(
@@ -147,7 +158,7 @@ class OpenProcess(Protocol):
         tty: Literal[True],
         encoding: None = None,
         **options: Unpack[OpenOptions],
-    ) -> AbstractAsyncContextManager[Process[StdinWriter, StreamReader, None]]: ...
+    ) -> BT_co: ...
 
     @overload
     def __call__(
@@ -158,7 +169,7 @@ class OpenProcess(Protocol):
         tty: bool = False,
         encoding: None = None,
         **options: Unpack[OpenOptions],
-    ) -> AbstractAsyncContextManager[Process[StdinWriter, StreamReader, StreamReader | None]]: ...
+    ) -> BE_co: ...
 
     @overload
     def __call__(
@@ -171,9 +182,7 @@ class OpenProcess(Protocol):
         tty: bool = False,
         encoding: None = None,
         **options: Unpack[OpenOptions],
-    ) -> AbstractAsyncContextManager[
-        Process[StdinWriter | None, StreamReader | None, StreamReader | None]
-    ]: ...
+    ) -> BN_co: ...
 
     @overload
     def __call__(
@@ -183,7 +192,7 @@ class OpenProcess(Protocol):
         tty: Literal[False] = False,
         encoding: str,
         **options: Unpack[OpenOptions],
-    ) -> AbstractAsyncContextManager[Process[TextWriter, TextReader, TextReader]]: ...
+    ) -> S_co: ...
 
     @overload
     def __call__(
@@ -193,7 +202,7 @@ class OpenProcess(Protocol):
         tty: Literal[True],
         encoding: str,
         **options: Unpack[OpenOptions],
-    ) -> AbstractAsyncContextManager[Process[TextWriter, TextReader, None]]: ...
+    ) -> ST_co: ...
 
     @overload
     def __call__(
@@ -204,7 +213,7 @@ class OpenProcess(Protocol):
         tty: bool = False,
         encoding: str,
         **options: Unpack[OpenOptions],
-    ) -> AbstractAsyncContextManager[Process[TextWriter, TextReader, TextReader | None]]: ...
+    ) -> SE_co: ...
 
     @overload
     def __call__(
@@ -217,12 +226,93 @@ class OpenProcess(Protocol):
         tty: bool = False,
         encoding: str,
         **options: Unpack[OpenOptions],
-    ) -> AbstractAsyncContextManager[
-        Process[TextWriter | None, TextReader | None, TextReader | None]
-    ]: ...
+    ) -> SN_co: ...
 
 
-class _Anywhere(Protocol[B_co, S_co, BN_co, SN_co, A_co]):
+class Found(Protocol[B_co, S_co, BN_co, SN_co, A_co]):
+    """The type of the functions that find a container on their engine, and run a command in it."""
+
+    @overload
+    def __call__(
+        self,
+        argv: Words = (),
+        *,
+        text: Literal[False] = False,
+        input: bytes | None = None,
+        **options: Unpack[FoundOptions],
+    ) -> B_co: ...
+
+    @overload
+    def __call__(
+        self,
+        argv: Words = (),
+        *,
+        text: Literal[True],
+        input: str | None = None,
+        **options: Unpack[FoundOptions],
+    ) -> S_co: ...
+
+    @overload
+    def __call__(
+        self,
+        argv: Words = (),
+        *,
+        encoding: str,
+        input: str | None = None,
+        **options: Unpack[FoundOptions],
+    ) -> S_co: ...
+
+    @overload
+    def __call__(
+        self,
+        argv: Words = (),
+        *,
+        text: Literal[False] = False,
+        input: bytes | None = None,
+        stdout: int | LocalFile = PIPE,
+        stderr: int | LocalFile = PIPE,
+        **options: Unpack[FoundOptions],
+    ) -> BN_co: ...
+
+    @overload
+    def __call__(
+        self,
+        argv: Words = (),
+        *,
+        text: Literal[True],
+        input: str | None = None,
+        stdout: int | LocalFile = PIPE,
+        stderr: int | LocalFile = PIPE,
+        **options: Unpack[FoundOptions],
+    ) -> SN_co: ...
+
+    @overload
+    def __call__(
+        self,
+        argv: Words = (),
+        *,
+        encoding: str,
+        input: str | None = None,
+        stdout: int | LocalFile = PIPE,
+        stderr: int | LocalFile = PIPE,
+        **options: Unpack[FoundOptions],
+    ) -> SN_co: ...
+
+    @overload
+    def __call__(
+        self,
+        argv: Words = (),
+        *,
+        text: bool,
+        encoding: str | None = None,
+        input: Any = None,
+        stdout: int | LocalFile = PIPE,
+        stderr: int | LocalFile = PIPE,
+        **options: Unpack[FoundOptions],
+    ) -> A_co: ...
+
+
+class Anywhere(Protocol[B_co, S_co, BN_co, SN_co, A_co]):
     """The type of the functions that also find the container, by the types that they return."""
 
     @overload
@@ -305,7 +395,7 @@ class _Anywhere(Protocol[B_co, S_co, BN_co, SN_co, A_co]):
     ) -> A_co: ...
 
 
-RunSync = _Anywhere[
+RunSync = Anywhere[
     CompletedProcess[bytes],
     CompletedProcess[str],
     CompletedProcess[bytes | None],
@@ -314,7 +404,25 @@ RunSync = _Anywhere[
 ]
 """The type of :func:`rind.run_sync`."""
 
-RunAnywhere = _Anywhere[
+RunFoundSync = Found[
+    CompletedProcess[bytes],
+    CompletedProcess[str],
+    CompletedProcess[bytes | None],
+    CompletedProcess[str | None],
+    CompletedProcess[Any],
+]
+"""The type of :meth:`rind.SyncClient.run`."""
+
+RunInTargetSync = InTarget[
+    CompletedProcess[bytes],
+    CompletedProcess[str],
+    CompletedProcess[bytes | None],
+    CompletedProcess[str | None],
+    CompletedProcess[Any],
+]
+"""The type of :meth:`rind.SyncTarget.run`."""
+
+RunAnywhere = Anywhere[
     Coroutine[Any, Any, CompletedProcess[bytes]],
     Coroutine[Any, Any, CompletedProcess[str]],
     Coroutine[Any, Any, CompletedProcess[bytes | None]],
@@ -322,6 +430,32 @@ RunAnywhere = _Anywhere[
     Coroutine[Any, Any, CompletedProcess[Any]],
 ]
 """The type of :func:`rind.run`."""
+
+Run = InTarget[
+    Coroutine[Any, Any, CompletedProcess[bytes]],
+    Coroutine[Any, Any, CompletedProcess[str]],
+    Coroutine[Any, Any, CompletedProcess[bytes | None]],
+    Coroutine[Any, Any, CompletedProcess[str | None]],
+    Coroutine[Any, Any, CompletedProcess[Any]],
+]
+"""The type of :meth:`rind.Target.run`."""
+
+if TYPE_CHECKING:
+    OpenProcess = Opening[
+        AbstractAsyncContextManager[Process[StdinWriter, StreamReader, StreamReader]],
+        AbstractAsyncContextManager[Process[StdinWriter, StreamReader, None]],
+        AbstractAsyncContextManager[Process[StdinWriter, StreamReader, StreamReader | None]],
+        AbstractAsyncContextManager[
+            Process[StdinWriter | None, StreamReader | None, StreamReader | None]
+        ],
+        AbstractAsyncContextManager[Process[TextWriter, TextReader, TextReader]],
+        AbstractAsyncContextManager[Process[TextWriter, TextReader, None]],
+        AbstractAsyncContextManager[Process[TextWriter, TextReader, TextReader | None]],
+        AbstractAsyncContextManager[
+            Process[TextWriter | None, TextReader | None, TextReader | None]
+        ],
+    ]
+    """The type of :meth:`rind.Target.open_process`."""
 
 
 def as_open_process(function: Callable[..., Any]) -> OpenProcess:
@@ -335,6 +469,16 @@ def as_run(function: Callable[..., Any]) -> Run:
 
 
 def as_run_sync(function: Callable[..., Any]) -> RunSync:
+    """Give a function the overloads. A decorator."""
+    return function
+
+
+def as_run_found_sync(function: Callable[..., Any]) -> RunFoundSync:
+    """Give a function the overloads. A decorator."""
+    return function
+
+
+def as_run_in_target_sync(function: Callable[..., Any]) -> RunInTargetSync:
     """Give a function the overloads. A decorator."""
     return function
 
