@@ -58,7 +58,10 @@ if TYPE_CHECKING:
     from rind.model import ExecConfig as ExecConfig
     from rind.model import ExecState as ExecState
     from rind.oneshot import run as run
+    from rind.process import BytesProcess as BytesProcess
     from rind.process import Process as Process
+    from rind.process import TextProcess as TextProcess
+    from rind.process import TtyProcess as TtyProcess
     from rind.sync import SyncClient as SyncClient
     from rind.sync import connect_sync as connect_sync
     from rind.sync import run_sync as run_sync
@@ -72,6 +75,7 @@ __all__ = [
     "STDOUT",
     "AmbiguousError",
     "Broken",
+    "BytesProcess",
     "Client",
     "Command",
     "CommandError",
@@ -101,10 +105,12 @@ __all__ = [
     "StdinWriter",
     "SyncClient",
     "Target",
+    "TextProcess",
     "TextReader",
     "TextWriter",
     "TimedOut",
     "TooMuchOutput",
+    "TtyProcess",
     "Unreachable",
     "UsageError",
     "Wanted",
@@ -120,6 +126,7 @@ __all__ = [
 _HOMES = {
     "AmbiguousError": "decide.selection",
     "Broken": "errors",
+    "BytesProcess": "process",
     "Client": "client",
     "Command": "decide.plan",
     "CommandError": "errors",
@@ -152,10 +159,12 @@ _HOMES = {
     "StdinWriter": "execution.stdin",
     "SyncClient": "sync",
     "Target": "target",
+    "TextProcess": "process",
     "TextReader": "execution.text",
     "TextWriter": "execution.text",
     "TimedOut": "errors",
     "TooMuchOutput": "errors",
+    "TtyProcess": "process",
     "Unreachable": "errors",
     "UsageError": "errors",
     "Wanted": "decide.wanted",

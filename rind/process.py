@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from rind.execution.streams import Streams
     from rind.model import Container, ExecConfig
 
-    In_co = TypeVar("In_co", covariant=True, default=StdinWriter)
-    Out_co = TypeVar("Out_co", covariant=True, default=asyncio.StreamReader)
-    Err_co = TypeVar("Err_co", covariant=True, default=asyncio.StreamReader)
+    In_co = TypeVar("In_co", covariant=True, default=Any)
+    Out_co = TypeVar("Out_co", covariant=True, default=Any)
+    Err_co = TypeVar("Err_co", covariant=True, default=Any)
 else:
     from typing import TypeVar
 
@@ -44,7 +44,7 @@ else:
     Out_co = TypeVar("Out_co", covariant=True)
     Err_co = TypeVar("Err_co", covariant=True)
 
-__all__ = ["Process"]
+__all__ = ["BytesProcess", "Process", "TextProcess", "TtyProcess"]
 
 
 class Process(Generic[In_co, Out_co, Err_co]):
@@ -244,6 +244,16 @@ class Process(Generic[In_co, Out_co, Err_co]):
 
     @overload
     async def communicate(
+        self: Process[Any, asyncio.StreamReader, None], input: bytes | None = None
+    ) -> tuple[bytes, None]: ...
+
+    @overload
+    async def communicate(
+        self: Process[Any, TextReader, None], input: str | None = None
+    ) -> tuple[str, None]: ...
+
+    @overload
+    async def communicate(
         self: Process[Any, asyncio.StreamReader | None, asyncio.StreamReader | None],
         input: bytes | None = None,
     ) -> tuple[bytes | None, bytes | None]: ...
@@ -417,3 +427,13 @@ class Process(Generic[In_co, Out_co, Err_co]):
         if isinstance(self._stdin, StdinWriter):
             # The engine keeps the connection open for long after that.
             await self._stdin.break_off("the command has ended")
+
+
+BytesProcess = Process[StdinWriter, asyncio.StreamReader, asyncio.StreamReader]
+"""A process whose streams are all PIPE."""
+
+TextProcess = Process[TextWriter, TextReader, TextReader]
+"""The same with an ``encoding``."""
+
+TtyProcess = Process[StdinWriter, asyncio.StreamReader, None]
+"""A process with a TTY, or with ``stderr=STDOUT``: all of its output comes from ``stdout``."""

@@ -1,6 +1,7 @@
-"""The overloads of ``open_process`` and ``run``.
+"""The types of ``open_process`` and ``run``, as overloads.
 
-Output is str with ``text`` or ``encoding``, else bytes. It is None for a stream that ``stdout`` or
+A stream of a process is None where it leads elsewhere, and a text stream with ``encoding``. The
+output of a run is str with ``text`` or ``encoding``, else bytes; it may be None if ``stdout`` or
 ``stderr`` leads elsewhere.
 """
 
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
 
     from rind.decide.plan import Words
     from rind.execution.stdin import StdinWriter
-    from rind.execution.stdio import LocalFile
+    from rind.execution.stdio import Elsewhere, LocalFile, ToUs
     from rind.execution.text import TextReader, TextWriter
     from rind.keywords import AnywhereOptions, FoundOptions, OpenOptions, RunOptions
     from rind.process import Process
+
+    Fed = Elsewhere | bytes
+    Diverted = Elsewhere | Literal[-2]
 
 __all__ = [
     "Anywhere",
@@ -48,10 +52,29 @@ S_co = TypeVar("S_co", covariant=True)
 BN_co = TypeVar("BN_co", covariant=True)
 SN_co = TypeVar("SN_co", covariant=True)
 A_co = TypeVar("A_co", covariant=True)
-BT_co = TypeVar("BT_co", covariant=True)
-ST_co = TypeVar("ST_co", covariant=True)
+
+# Of a process with bytes, or with text: which of stdin (I), stdout (O) and stderr (E) lead to us.
+BIOE_co = TypeVar("BIOE_co", covariant=True)
+BIO_co = TypeVar("BIO_co", covariant=True)
+BIE_co = TypeVar("BIE_co", covariant=True)
+BI_co = TypeVar("BI_co", covariant=True)
+BOE_co = TypeVar("BOE_co", covariant=True)
+BO_co = TypeVar("BO_co", covariant=True)
 BE_co = TypeVar("BE_co", covariant=True)
-SE_co = TypeVar("SE_co", covariant=True)
+BNone_co = TypeVar("BNone_co", covariant=True)
+BAny_co = TypeVar("BAny_co", covariant=True)
+TIOE_co = TypeVar("TIOE_co", covariant=True)
+TIO_co = TypeVar("TIO_co", covariant=True)
+TIE_co = TypeVar("TIE_co", covariant=True)
+TI_co = TypeVar("TI_co", covariant=True)
+TOE_co = TypeVar("TOE_co", covariant=True)
+TO_co = TypeVar("TO_co", covariant=True)
+TE_co = TypeVar("TE_co", covariant=True)
+TNone_co = TypeVar("TNone_co", covariant=True)
+TAny_co = TypeVar("TAny_co", covariant=True)
+
+# With one parameter on a line, what differs could not be seen.
+# fmt: off
 
 
 class InTarget(Protocol[B_co, S_co, BN_co, SN_co, A_co]):
@@ -59,174 +82,45 @@ class InTarget(Protocol[B_co, S_co, BN_co, SN_co, A_co]):
 
     @overload
     def __call__(
-        self,
-        argv: Words = (),
-        *,
-        text: Literal[False] = False,
-        input: bytes | None = None,
+        self, argv: Words = (), *, text: Literal[False] = False, input: bytes | None = None,
         **options: Unpack[RunOptions],
     ) -> B_co: ...
 
     @overload
     def __call__(
-        self,
-        argv: Words = (),
-        *,
-        text: Literal[True],
-        input: str | None = None,
+        self, argv: Words = (), *, text: Literal[True], input: str | None = None,
         **options: Unpack[RunOptions],
     ) -> S_co: ...
 
     @overload
     def __call__(
-        self,
-        argv: Words = (),
-        *,
-        encoding: str,
-        input: str | None = None,
+        self, argv: Words = (), *, encoding: str, input: str | None = None,
         **options: Unpack[RunOptions],
     ) -> S_co: ...
 
     @overload
     def __call__(
-        self,
-        argv: Words = (),
-        *,
-        text: Literal[False] = False,
-        input: bytes | None = None,
-        stdout: int | LocalFile = PIPE,
-        stderr: int | LocalFile = PIPE,
-        **options: Unpack[RunOptions],
+        self, argv: Words = (), *, text: Literal[False] = False, input: bytes | None = None,
+        stdout: LocalFile = PIPE, stderr: LocalFile = PIPE, **options: Unpack[RunOptions],
     ) -> BN_co: ...
 
     @overload
     def __call__(
-        self,
-        argv: Words = (),
-        *,
-        text: Literal[True],
-        input: str | None = None,
-        stdout: int | LocalFile = PIPE,
-        stderr: int | LocalFile = PIPE,
-        **options: Unpack[RunOptions],
+        self, argv: Words = (), *, text: Literal[True], input: str | None = None,
+        stdout: LocalFile = PIPE, stderr: LocalFile = PIPE, **options: Unpack[RunOptions],
     ) -> SN_co: ...
 
     @overload
     def __call__(
-        self,
-        argv: Words = (),
-        *,
-        encoding: str,
-        input: str | None = None,
-        stdout: int | LocalFile = PIPE,
-        stderr: int | LocalFile = PIPE,
-        **options: Unpack[RunOptions],
+        self, argv: Words = (), *, encoding: str, input: str | None = None,
+        stdout: LocalFile = PIPE, stderr: LocalFile = PIPE, **options: Unpack[RunOptions],
     ) -> SN_co: ...
 
     @overload
     def __call__(
-        self,
-        argv: Words = (),
-        *,
-        text: bool,
-        encoding: str | None = None,
-        input: Any = None,
-        stdout: int | LocalFile = PIPE,
-        stderr: int | LocalFile = PIPE,
-        **options: Unpack[RunOptions],
+        self, argv: Words = (), *, text: bool, encoding: str | None = None, input: Any = None,
+        stdout: LocalFile = PIPE, stderr: LocalFile = PIPE, **options: Unpack[RunOptions],
     ) -> A_co: ...
-
-
-class Opening(Protocol[B_co, BT_co, BE_co, BN_co, S_co, ST_co, SE_co, SN_co]):
-    """The type of the functions that open a process, by the types that they return."""
-
-    @overload
-    def __call__(
-        self,
-        argv: Words = (),
-        *,
-        tty: Literal[False] = False,
-        encoding: None = None,
-        **options: Unpack[OpenOptions],
-    ) -> B_co: ...
-
-    @overload
-    def __call__(
-        self,
-        argv: Words = (),
-        *,
-        tty: Literal[True],
-        encoding: None = None,
-        **options: Unpack[OpenOptions],
-    ) -> BT_co: ...
-
-    @overload
-    def __call__(
-        self,
-        argv: Words = (),
-        *,
-        stderr: int | LocalFile,
-        tty: bool = False,
-        encoding: None = None,
-        **options: Unpack[OpenOptions],
-    ) -> BE_co: ...
-
-    @overload
-    def __call__(
-        self,
-        argv: Words = (),
-        *,
-        stdin: int | bytes | LocalFile = PIPE,
-        stdout: int | LocalFile = PIPE,
-        stderr: int | LocalFile = PIPE,
-        tty: bool = False,
-        encoding: None = None,
-        **options: Unpack[OpenOptions],
-    ) -> BN_co: ...
-
-    @overload
-    def __call__(
-        self,
-        argv: Words = (),
-        *,
-        tty: Literal[False] = False,
-        encoding: str,
-        **options: Unpack[OpenOptions],
-    ) -> S_co: ...
-
-    @overload
-    def __call__(
-        self,
-        argv: Words = (),
-        *,
-        tty: Literal[True],
-        encoding: str,
-        **options: Unpack[OpenOptions],
-    ) -> ST_co: ...
-
-    @overload
-    def __call__(
-        self,
-        argv: Words = (),
-        *,
-        stderr: int | LocalFile,
-        tty: bool = False,
-        encoding: str,
-        **options: Unpack[OpenOptions],
-    ) -> SE_co: ...
-
-    @overload
-    def __call__(
-        self,
-        argv: Words = (),
-        *,
-        stdin: int | bytes | LocalFile = PIPE,
-        stdout: int | LocalFile = PIPE,
-        stderr: int | LocalFile = PIPE,
-        tty: bool = False,
-        encoding: str,
-        **options: Unpack[OpenOptions],
-    ) -> SN_co: ...
 
 
 class Found(Protocol[B_co, S_co, BN_co, SN_co, A_co]):
@@ -234,81 +128,44 @@ class Found(Protocol[B_co, S_co, BN_co, SN_co, A_co]):
 
     @overload
     def __call__(
-        self,
-        argv: Words = (),
-        *,
-        text: Literal[False] = False,
-        input: bytes | None = None,
+        self, argv: Words = (), *, text: Literal[False] = False, input: bytes | None = None,
         **options: Unpack[FoundOptions],
     ) -> B_co: ...
 
     @overload
     def __call__(
-        self,
-        argv: Words = (),
-        *,
-        text: Literal[True],
-        input: str | None = None,
+        self, argv: Words = (), *, text: Literal[True], input: str | None = None,
         **options: Unpack[FoundOptions],
     ) -> S_co: ...
 
     @overload
     def __call__(
-        self,
-        argv: Words = (),
-        *,
-        encoding: str,
-        input: str | None = None,
+        self, argv: Words = (), *, encoding: str, input: str | None = None,
         **options: Unpack[FoundOptions],
     ) -> S_co: ...
 
     @overload
     def __call__(
-        self,
-        argv: Words = (),
-        *,
-        text: Literal[False] = False,
-        input: bytes | None = None,
-        stdout: int | LocalFile = PIPE,
-        stderr: int | LocalFile = PIPE,
-        **options: Unpack[FoundOptions],
+        self, argv: Words = (), *, text: Literal[False] = False, input: bytes | None = None,
+        stdout: LocalFile = PIPE, stderr: LocalFile = PIPE, **options: Unpack[FoundOptions],
     ) -> BN_co: ...
 
     @overload
     def __call__(
-        self,
-        argv: Words = (),
-        *,
-        text: Literal[True],
-        input: str | None = None,
-        stdout: int | LocalFile = PIPE,
-        stderr: int | LocalFile = PIPE,
-        **options: Unpack[FoundOptions],
+        self, argv: Words = (), *, text: Literal[True], input: str | None = None,
+        stdout: LocalFile = PIPE, stderr: LocalFile = PIPE, **options: Unpack[FoundOptions],
     ) -> SN_co: ...
 
     @overload
     def __call__(
-        self,
-        argv: Words = (),
-        *,
-        encoding: str,
-        input: str | None = None,
-        stdout: int | LocalFile = PIPE,
-        stderr: int | LocalFile = PIPE,
-        **options: Unpack[FoundOptions],
+        self, argv: Words = (), *, encoding: str, input: str | None = None,
+        stdout: LocalFile = PIPE, stderr: LocalFile = PIPE, **options: Unpack[FoundOptions],
     ) -> SN_co: ...
 
     @overload
     def __call__(
-        self,
-        argv: Words = (),
-        *,
-        text: bool,
-        encoding: str | None = None,
-        input: Any = None,
-        stdout: int | LocalFile = PIPE,
-        stderr: int | LocalFile = PIPE,
-        **options: Unpack[FoundOptions],
+        self, argv: Words = (), *, text: bool, encoding: str | None = None, input: Any = None,
+        stdout: LocalFile = PIPE, stderr: LocalFile = PIPE, **options: Unpack[FoundOptions],
     ) -> A_co: ...
 
 
@@ -317,83 +174,189 @@ class Anywhere(Protocol[B_co, S_co, BN_co, SN_co, A_co]):
 
     @overload
     def __call__(
-        self,
-        argv: Words = (),
-        *,
-        text: Literal[False] = False,
-        input: bytes | None = None,
+        self, argv: Words = (), *, text: Literal[False] = False, input: bytes | None = None,
         **options: Unpack[AnywhereOptions],
     ) -> B_co: ...
 
     @overload
     def __call__(
-        self,
-        argv: Words = (),
-        *,
-        text: Literal[True],
-        input: str | None = None,
+        self, argv: Words = (), *, text: Literal[True], input: str | None = None,
         **options: Unpack[AnywhereOptions],
     ) -> S_co: ...
 
     @overload
     def __call__(
-        self,
-        argv: Words = (),
-        *,
-        encoding: str,
-        input: str | None = None,
+        self, argv: Words = (), *, encoding: str, input: str | None = None,
         **options: Unpack[AnywhereOptions],
     ) -> S_co: ...
 
     @overload
     def __call__(
-        self,
-        argv: Words = (),
-        *,
-        text: Literal[False] = False,
-        input: bytes | None = None,
-        stdout: int | LocalFile = PIPE,
-        stderr: int | LocalFile = PIPE,
-        **options: Unpack[AnywhereOptions],
+        self, argv: Words = (), *, text: Literal[False] = False, input: bytes | None = None,
+        stdout: LocalFile = PIPE, stderr: LocalFile = PIPE, **options: Unpack[AnywhereOptions],
     ) -> BN_co: ...
 
     @overload
     def __call__(
-        self,
-        argv: Words = (),
-        *,
-        text: Literal[True],
-        input: str | None = None,
-        stdout: int | LocalFile = PIPE,
-        stderr: int | LocalFile = PIPE,
-        **options: Unpack[AnywhereOptions],
+        self, argv: Words = (), *, text: Literal[True], input: str | None = None,
+        stdout: LocalFile = PIPE, stderr: LocalFile = PIPE, **options: Unpack[AnywhereOptions],
     ) -> SN_co: ...
 
     @overload
     def __call__(
-        self,
-        argv: Words = (),
-        *,
-        encoding: str,
-        input: str | None = None,
-        stdout: int | LocalFile = PIPE,
-        stderr: int | LocalFile = PIPE,
-        **options: Unpack[AnywhereOptions],
+        self, argv: Words = (), *, encoding: str, input: str | None = None,
+        stdout: LocalFile = PIPE, stderr: LocalFile = PIPE, **options: Unpack[AnywhereOptions],
     ) -> SN_co: ...
 
     @overload
     def __call__(
-        self,
-        argv: Words = (),
-        *,
-        text: bool,
-        encoding: str | None = None,
-        input: Any = None,
-        stdout: int | LocalFile = PIPE,
-        stderr: int | LocalFile = PIPE,
-        **options: Unpack[AnywhereOptions],
+        self, argv: Words = (), *, text: bool, encoding: str | None = None, input: Any = None,
+        stdout: LocalFile = PIPE, stderr: LocalFile = PIPE, **options: Unpack[AnywhereOptions],
     ) -> A_co: ...
 
+
+class Opening(Protocol[
+    BIOE_co, BIO_co, BIE_co, BI_co, BOE_co, BO_co, BE_co, BNone_co, BAny_co, TIOE_co, TIO_co,
+    TIE_co, TI_co, TOE_co, TO_co, TE_co, TNone_co, TAny_co,
+]):
+    """The type of the functions that open a process, by the types that they return."""
+
+    @overload
+    def __call__(
+        self, argv: Words = (), *, stdin: ToUs = PIPE, stdout: ToUs = PIPE, stderr: ToUs = PIPE,
+        tty: Literal[False] = False, encoding: None = None, **options: Unpack[OpenOptions],
+    ) -> BIOE_co: ...
+
+    @overload
+    def __call__(
+        self, argv: Words = (), *, stdin: ToUs = PIPE, stdout: ToUs = PIPE, stderr: Diverted,
+        tty: bool = False, encoding: None = None, **options: Unpack[OpenOptions],
+    ) -> BIO_co: ...
+
+    @overload
+    def __call__(
+        self, argv: Words = (), *, stdin: ToUs = PIPE, stdout: ToUs = PIPE,
+        stderr: LocalFile = PIPE, tty: Literal[True], encoding: None = None,
+        **options: Unpack[OpenOptions],
+    ) -> BIO_co: ...
+
+    @overload
+    def __call__(
+        self, argv: Words = (), *, stdin: ToUs = PIPE, stdout: Elsewhere, stderr: ToUs = PIPE,
+        tty: Literal[False] = False, encoding: None = None, **options: Unpack[OpenOptions],
+    ) -> BIE_co: ...
+
+    @overload
+    def __call__(
+        self, argv: Words = (), *, stdin: ToUs = PIPE, stdout: Elsewhere, stderr: Diverted,
+        tty: bool = False, encoding: None = None, **options: Unpack[OpenOptions],
+    ) -> BI_co: ...
+
+    @overload
+    def __call__(
+        self, argv: Words = (), *, stdin: Fed, stdout: ToUs = PIPE, stderr: ToUs = PIPE,
+        tty: Literal[False] = False, encoding: None = None, **options: Unpack[OpenOptions],
+    ) -> BOE_co: ...
+
+    @overload
+    def __call__(
+        self, argv: Words = (), *, stdin: Fed, stdout: ToUs = PIPE, stderr: Diverted,
+        tty: bool = False, encoding: None = None, **options: Unpack[OpenOptions],
+    ) -> BO_co: ...
+
+    @overload
+    def __call__(
+        self, argv: Words = (), *, stdin: Fed, stdout: ToUs = PIPE, stderr: LocalFile = PIPE,
+        tty: Literal[True], encoding: None = None, **options: Unpack[OpenOptions],
+    ) -> BO_co: ...
+
+    @overload
+    def __call__(
+        self, argv: Words = (), *, stdin: Fed, stdout: Elsewhere, stderr: ToUs = PIPE,
+        tty: Literal[False] = False, encoding: None = None, **options: Unpack[OpenOptions],
+    ) -> BE_co: ...
+
+    @overload
+    def __call__(
+        self, argv: Words = (), *, stdin: Fed, stdout: Elsewhere, stderr: Diverted,
+        tty: bool = False, encoding: None = None, **options: Unpack[OpenOptions],
+    ) -> BNone_co: ...
+
+    @overload
+    def __call__(
+        self, argv: Words = (), *, stdin: LocalFile | bytes = PIPE, stdout: LocalFile = PIPE,
+        stderr: LocalFile = PIPE, tty: bool = False, encoding: None = None,
+        **options: Unpack[OpenOptions],
+    ) -> BAny_co: ...
+
+    @overload
+    def __call__(
+        self, argv: Words = (), *, stdin: ToUs = PIPE, stdout: ToUs = PIPE, stderr: ToUs = PIPE,
+        tty: Literal[False] = False, encoding: str, **options: Unpack[OpenOptions],
+    ) -> TIOE_co: ...
+
+    @overload
+    def __call__(
+        self, argv: Words = (), *, stdin: ToUs = PIPE, stdout: ToUs = PIPE, stderr: Diverted,
+        tty: bool = False, encoding: str, **options: Unpack[OpenOptions],
+    ) -> TIO_co: ...
+
+    @overload
+    def __call__(
+        self, argv: Words = (), *, stdin: ToUs = PIPE, stdout: ToUs = PIPE,
+        stderr: LocalFile = PIPE, tty: Literal[True], encoding: str, **options: Unpack[OpenOptions],
+    ) -> TIO_co: ...
+
+    @overload
+    def __call__(
+        self, argv: Words = (), *, stdin: ToUs = PIPE, stdout: Elsewhere, stderr: ToUs = PIPE,
+        tty: Literal[False] = False, encoding: str, **options: Unpack[OpenOptions],
+    ) -> TIE_co: ...
+
+    @overload
+    def __call__(
+        self, argv: Words = (), *, stdin: ToUs = PIPE, stdout: Elsewhere, stderr: Diverted,
+        tty: bool = False, encoding: str, **options: Unpack[OpenOptions],
+    ) -> TI_co: ...
+
+    @overload
+    def __call__(
+        self, argv: Words = (), *, stdin: Fed, stdout: ToUs = PIPE, stderr: ToUs = PIPE,
+        tty: Literal[False] = False, encoding: str, **options: Unpack[OpenOptions],
+    ) -> TOE_co: ...
+
+    @overload
+    def __call__(
+        self, argv: Words = (), *, stdin: Fed, stdout: ToUs = PIPE, stderr: Diverted,
+        tty: bool = False, encoding: str, **options: Unpack[OpenOptions],
+    ) -> TO_co: ...
+
+    @overload
+    def __call__(
+        self, argv: Words = (), *, stdin: Fed, stdout: ToUs = PIPE, stderr: LocalFile = PIPE,
+        tty: Literal[True], encoding: str, **options: Unpack[OpenOptions],
+    ) -> TO_co: ...
+
+    @overload
+    def __call__(
+        self, argv: Words = (), *, stdin: Fed, stdout: Elsewhere, stderr: ToUs = PIPE,
+        tty: Literal[False] = False, encoding: str, **options: Unpack[OpenOptions],
+    ) -> TE_co: ...
+
+    @overload
+    def __call__(
+        self, argv: Words = (), *, stdin: Fed, stdout: Elsewhere, stderr: Diverted,
+        tty: bool = False, encoding: str, **options: Unpack[OpenOptions],
+    ) -> TNone_co: ...
+
+    @overload
+    def __call__(
+        self, argv: Words = (), *, stdin: LocalFile | bytes = PIPE, stdout: LocalFile = PIPE,
+        stderr: LocalFile = PIPE, tty: bool = False, encoding: str, **options: Unpack[OpenOptions],
+    ) -> TAny_co: ...
+
+
+# fmt: on
 
 RunSync = Anywhere[
     CompletedProcess[bytes],
@@ -444,13 +407,23 @@ if TYPE_CHECKING:
     OpenProcess = Opening[
         AbstractAsyncContextManager[Process[StdinWriter, StreamReader, StreamReader]],
         AbstractAsyncContextManager[Process[StdinWriter, StreamReader, None]],
-        AbstractAsyncContextManager[Process[StdinWriter, StreamReader, StreamReader | None]],
+        AbstractAsyncContextManager[Process[StdinWriter, None, StreamReader]],
+        AbstractAsyncContextManager[Process[StdinWriter, None, None]],
+        AbstractAsyncContextManager[Process[None, StreamReader, StreamReader]],
+        AbstractAsyncContextManager[Process[None, StreamReader, None]],
+        AbstractAsyncContextManager[Process[None, None, StreamReader]],
+        AbstractAsyncContextManager[Process[None, None, None]],
         AbstractAsyncContextManager[
             Process[StdinWriter | None, StreamReader | None, StreamReader | None]
         ],
         AbstractAsyncContextManager[Process[TextWriter, TextReader, TextReader]],
         AbstractAsyncContextManager[Process[TextWriter, TextReader, None]],
-        AbstractAsyncContextManager[Process[TextWriter, TextReader, TextReader | None]],
+        AbstractAsyncContextManager[Process[TextWriter, None, TextReader]],
+        AbstractAsyncContextManager[Process[TextWriter, None, None]],
+        AbstractAsyncContextManager[Process[None, TextReader, TextReader]],
+        AbstractAsyncContextManager[Process[None, TextReader, None]],
+        AbstractAsyncContextManager[Process[None, None, TextReader]],
+        AbstractAsyncContextManager[Process[None, None, None]],
         AbstractAsyncContextManager[
             Process[TextWriter | None, TextReader | None, TextReader | None]
         ],
