@@ -12,6 +12,13 @@ from typing import Any, Literal, Protocol, TypeVar, Unpack, overload
 
 from rind.execution.capture import CompletedProcess
 from rind.execution.stdio import PIPE
+from rind.keywords import (
+    AnywhereKeywords,
+    FoundKeywords,
+    OpenKeywords,
+    RunKeywords,
+    takes,
+)
 
 TYPE_CHECKING = not __name__
 if TYPE_CHECKING:
@@ -432,30 +439,30 @@ if TYPE_CHECKING:
 
 
 def as_open_process(function: Callable[..., Any]) -> OpenProcess:
-    """Give a function the overloads. A decorator."""
-    return function
+    """Give a function the overloads, and check its keywords. A decorator."""
+    return takes(OpenKeywords)(function)
 
 
 def as_run(function: Callable[..., Any]) -> Run:
-    """Give a function the overloads. A decorator."""
-    return function
+    """Give a function the overloads, and check its keywords. A decorator."""
+    return takes(RunKeywords)(function)
 
 
 def as_run_sync(function: Callable[..., Any]) -> RunSync:
-    """Give a function the overloads. A decorator."""
-    return function
+    """Give a function the overloads, and check its keywords. A decorator."""
+    return takes(AnywhereKeywords)(function)
 
 
 def as_run_found_sync(function: Callable[..., Any]) -> RunFoundSync:
-    """Give a function the overloads. A decorator."""
-    return function
+    """Give a function the overloads, and check its keywords. A decorator."""
+    return takes(FoundKeywords)(function)
 
 
 def as_run_in_target_sync(function: Callable[..., Any]) -> RunInTargetSync:
-    """Give a function the overloads. A decorator."""
-    return function
+    """Give a function the overloads, and check its keywords. A decorator."""
+    return takes(RunKeywords)(function)
 
 
 def as_run_anywhere(function: Callable[..., Any]) -> RunAnywhere:
-    """Give a function the overloads. A decorator."""
-    return function
+    """Give a function the overloads, and check its keywords. A decorator."""
+    return takes(AnywhereKeywords)(function)

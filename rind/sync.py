@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from typing import Any, Self
 
 from rind.client import connect
+from rind.keywords import ConnectOptions, takes
 from rind.oneshot import run, run_found
 from rind.signatures import as_run_sync
 
@@ -88,6 +89,7 @@ class SyncClient:
         return self._runner.run(run_found(nullcontext(self._client), argv, **options))
 
 
+@takes(ConnectOptions)
 def connect_sync(host: str | None = None, **options: Any) -> SyncClient:
     """Return a client for code that has no event loop, to be used as a context manager.
 
