@@ -219,15 +219,19 @@ _DEFAULTS: Final[Mapping[str, object]] = {
 """The defaults of :meth:`rind.target.Target.run`, for the functions that hand keywords on to it."""
 
 
-def takes(keywords: type) -> Callable[[F], F]:
+def takes(keywords: type, *, like: Callable[..., Any] | None = None) -> Callable[[F], F]:
     """Check the keywords of each call of a function, and list them in its signature. A decorator.
 
     Args:
         keywords: their TypedDict. The function's own parameters are known without it.
+        like: the function that they are handed on to, whose defaults they have; None for a run.
     """
+    defaults: dict[str, object] = {**vars(Wanted), **vars(Command), **_DEFAULTS}
+    if like is not None:
+        defaults |= {name: one.default for name, one in signature(like).parameters.items()}
 
     def decorate(function: Any) -> Any:
-        shown = _shown(function, keywords.__annotations__)
+        shown = _shown(function, keywords.__annotations__, defaults)
         kinds = {name: _OWN.get(name, Any) for name in shown.parameters}
         kinds |= keywords.__annotations__
         kinds |= dict.fromkeys(_STREAMS, Any)
@@ -248,22 +252,19 @@ def takes(keywords: type) -> Callable[[F], F]:
     return decorate
 
 
-def _shown(function: Callable[..., Any], kinds: Mapping[str, Any]) -> Signature:
+def _shown(
+    function: Callable[..., Any], kinds: Mapping[str, Any], defaults: Mapping[str, object]
+) -> Signature:
     """Return a function's signature with keywords in place of its ``**options``."""
     own = signature(function)
     named = [one for one in own.parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
     if len(named) < len(own.parameters):
         named += [
-            Parameter(name, Parameter.KEYWORD_ONLY, default=_default(name), annotation=kind)
+            Parameter(name, Parameter.KEYWORD_ONLY, default=defaults[name], annotation=kind)
             for name, kind in kinds.items()
             if name not in own.parameters
         ]
     return own.replace(parameters=named)
-
-
-def _default(name: str) -> object:
-    homes = _DEFAULTS, vars(Command), vars(Wanted)
-    return next(home[name] for home in homes if name in home)
 
 
 def check_keywords(function: str, given: Mapping[str, object], kinds: Mapping[str, Any]) -> None:

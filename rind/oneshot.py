@@ -41,8 +41,9 @@ async def run(argv: Words = (), **options: Any) -> CompletedProcess[Any]:  # noq
             :meth:`Client.find`.
         script, env, user, workdir, shell, pre_step, privileged, map_paths, tty: fields of
             :class:`~rind.decide.plan.Command`.
-        text, encoding, errors, input, timeout, kill_after, check, capture_limit, on_output, stdin,
-            stdout, stderr: as for :meth:`Target.run`; ``timeout`` covers connecting and finding.
+        text, encoding, errors, input, stdin, stdout, stderr: as for :meth:`Target.run`.
+        check, timeout, kill_after, capture_limit, on_output: as for :meth:`Target.run`; the
+            ``timeout`` covers connecting and finding, too.
 
     Raises:
         TypeError, ValueError: a keyword is unknown, or its value is invalid.

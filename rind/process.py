@@ -108,6 +108,8 @@ class Process(Generic[In_co, Out_co, Err_co]):
     ) -> Self:
         """Start a command, and begin to move its bytes.
 
+        Internal: :meth:`~rind.target.Target.open_process` calls it.
+
         Args:
             session: of the engine that the container is on.
             container: a running one.
@@ -430,10 +432,10 @@ class Process(Generic[In_co, Out_co, Err_co]):
 
 
 BytesProcess = Process[StdinWriter, asyncio.StreamReader, asyncio.StreamReader]
-"""A process whose streams are all PIPE."""
+"""A process without an encoding, whose streams are all PIPE."""
 
 TextProcess = Process[TextWriter, TextReader, TextReader]
-"""The same with an ``encoding``."""
+"""A process with an ``encoding``, whose streams are all PIPE."""
 
 TtyProcess = Process[StdinWriter, asyncio.StreamReader, None]
 """A process with a TTY, or with ``stderr=STDOUT``: all of its output comes from ``stdout``."""

@@ -20,7 +20,7 @@ from rind.keywords import (
     takes,
 )
 
-TYPE_CHECKING = not __name__
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import StreamReader
     from collections.abc import Callable
@@ -437,32 +437,28 @@ if TYPE_CHECKING:
     ]
     """The type of :meth:`rind.Target.open_process`."""
 
+    def as_open_process(function: Callable[..., Any]) -> OpenProcess:
+        """Give a function the overloads, and check its keywords. A decorator."""
 
-def as_open_process(function: Callable[..., Any]) -> OpenProcess:
-    """Give a function the overloads, and check its keywords. A decorator."""
-    return takes(OpenKeywords)(function)
+    def as_run(function: Callable[..., Any]) -> Run:
+        """Give a function the overloads, and check its keywords. A decorator."""
 
+    def as_run_sync(function: Callable[..., Any]) -> RunSync:
+        """Give a function the overloads, and check its keywords. A decorator."""
 
-def as_run(function: Callable[..., Any]) -> Run:
-    """Give a function the overloads, and check its keywords. A decorator."""
-    return takes(RunKeywords)(function)
+    def as_run_found_sync(function: Callable[..., Any]) -> RunFoundSync:
+        """Give a function the overloads, and check its keywords. A decorator."""
 
+    def as_run_in_target_sync(function: Callable[..., Any]) -> RunInTargetSync:
+        """Give a function the overloads, and check its keywords. A decorator."""
 
-def as_run_sync(function: Callable[..., Any]) -> RunSync:
-    """Give a function the overloads, and check its keywords. A decorator."""
-    return takes(AnywhereKeywords)(function)
-
-
-def as_run_found_sync(function: Callable[..., Any]) -> RunFoundSync:
-    """Give a function the overloads, and check its keywords. A decorator."""
-    return takes(FoundKeywords)(function)
-
-
-def as_run_in_target_sync(function: Callable[..., Any]) -> RunInTargetSync:
-    """Give a function the overloads, and check its keywords. A decorator."""
-    return takes(RunKeywords)(function)
-
-
-def as_run_anywhere(function: Callable[..., Any]) -> RunAnywhere:
-    """Give a function the overloads, and check its keywords. A decorator."""
-    return takes(AnywhereKeywords)(function)
+    def as_run_anywhere(function: Callable[..., Any]) -> RunAnywhere:
+        """Give a function the overloads, and check its keywords. A decorator."""
+else:
+    # Jedi reads this branch, and completes a function's own parameters.
+    as_open_process = takes(OpenKeywords)
+    as_run = takes(RunKeywords)
+    as_run_sync = takes(AnywhereKeywords)
+    as_run_found_sync = takes(FoundKeywords)
+    as_run_in_target_sync = takes(RunKeywords)
+    as_run_anywhere = takes(AnywhereKeywords)

@@ -89,7 +89,7 @@ class SyncClient:
         return self._runner.run(run_found(nullcontext(self._client), argv, **options))
 
 
-@takes(ConnectOptions)
+@takes(ConnectOptions, like=connect)
 def connect_sync(host: str | None = None, **options: Any) -> SyncClient:
     """Return a client for code that has no event loop, to be used as a context manager.
 

@@ -90,4 +90,6 @@ def test_signatures_have_every_keyword_with_its_default() -> None:
     assert {*own} - {"self"} < {*run}
     assert inspect.signature(rind.run_sync).parameters == run
     assert inspect.iscoroutinefunction(rind.run)
-    assert list(inspect.signature(rind.connect).parameters)[:2] == ["host", "context"]
+    connect = inspect.signature(rind.connect).parameters
+    assert inspect.signature(rind.connect_sync).parameters.keys() == connect.keys()
+    assert inspect.signature(rind.connect_sync).parameters["timeout"].default == 30

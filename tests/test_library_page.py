@@ -189,13 +189,13 @@ def test_type_checkers_pass_all_of_it_and_refuse_what_is_wrong(tmp_path: Path) -
         if re.search(r"^(await|async with|done = await)", code, re.MULTILINE):
             text = f"async def main() -> None:\n{textwrap.indent(code, '    ')}"
         (tmp_path / f"example{number}.py").write_text(text)
-    program = tmp_path / "wrong.py"
-    program.write_text(WRONG)
+    misuse = tmp_path / "wrong.py"
+    misuse.write_text(WRONG)
     wrong = {number for number, line in enumerate(WRONG.splitlines(), 1) if "# wrong" in line}
     typed = Path(__file__).with_name("test_signatures.py")
     mypy, pyright = (
         checked("mypy", tmp_path),
-        checked("basedpyright", "--outputjson", "--level=error", program, typed),
+        checked("basedpyright", "--outputjson", "--level=error", misuse, typed),
     )
     found = json.loads(pyright.communicate()[0])["generalDiagnostics"]
     at = [(Path(one["file"]).name, one["range"]["start"]["line"] + 1) for one in found]
