@@ -78,6 +78,12 @@ async def test_of_a_client_and_a_target_too() -> None:
             target.open_process(["true"], **keywords)
 
 
+def test_the_docstring_of_each_typeddict_has_its_fields() -> None:
+    for fields in (rind.CommandOptions, rind.RunOptions, rind.WantedFields):
+        described = re.findall(r"^    ([\w, ]+):", inspect.getdoc(fields) or "", re.MULTILINE)
+        assert {*", ".join(described).split(", ")} == {*fields.__annotations__}
+
+
 def test_signatures_have_every_keyword_with_its_default() -> None:
     run = inspect.signature(rind.run).parameters
     own = inspect.signature(rind.Target.run).parameters
