@@ -61,7 +61,12 @@ _INSTEAD: Final = {
 _LEAST: Final = {"capture_limit": 0, "kill_after": 0, "limit": 1, "timeout": 0}
 """The least numbers that are valid."""
 
-_OWN: Final[Mapping[str, Any]] = {"follow": bool, "stopped": bool, "timeout": float | None}
+_OWN: Final[Mapping[str, Any]] = {
+    "follow": bool,
+    "host": str | None,
+    "stopped": bool,
+    "timeout": float | None,
+}
 """The types of parameters that functions have beside the keywords of a TypedDict."""
 
 _NUMBERS: Final = {int: "__index__", float: "__float__"}
@@ -167,9 +172,8 @@ class AnywhereOptions(FoundOptions, total=False):
 
 
 class ConnectOptions(TypedDict, total=False):
-    """The keywords of :func:`rind.connect`."""
+    """The keywords of :func:`rind.connect`, except for the host."""
 
-    host: str | None
     context: str | None
     environ: Mapping[str, str] | None
     timeout: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from rind.client import connect
 from rind.keywords import ConnectOptions, takes
@@ -90,7 +90,7 @@ class SyncClient:
 
 
 @takes(ConnectOptions, like=connect)
-def connect_sync(host: str | None = None, **options: Any) -> SyncClient:
+def connect_sync(host: str | None = None, **options: Unpack[ConnectOptions]) -> SyncClient:
     """Return a client for code that has no event loop, to be used as a context manager.
 
         with rind.connect_sync() as client:

@@ -80,7 +80,7 @@ async def test_of_a_client_and_a_target_too() -> None:
 
 def test_the_docstring_of_each_typeddict_has_its_fields() -> None:
     for fields in (rind.CommandOptions, rind.RunOptions, rind.WantedFields):
-        described = re.findall(r"^    ([\w, ]+):", inspect.getdoc(fields) or "", re.MULTILINE)
+        described = re.findall(r"^    (\w[\w, ]*):", inspect.getdoc(fields) or "", re.MULTILINE)
         assert {*", ".join(described).split(", ")} == {*fields.__annotations__}
 
 

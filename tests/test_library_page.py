@@ -41,6 +41,7 @@ async def main(web: rind.Target, info: rind.EngineInfo) -> None:
     rind.conect()  # wrong
     rind.connect(hots="x")  # wrong
     rind.connect_sync(5)  # wrong
+    rind.connect_sync(hots="x")  # wrong
     info.is_rootles  # wrong
     await web.run("ls -l")  # wrong
     await web.run(["ls"], cwd="/")  # wrong
