@@ -12,10 +12,9 @@
 Each name is loaded at its first use, so that the command line starts quickly.
 """
 
-TYPE_CHECKING = False
+# False: a name is never empty. Under a plain False, jedi would complete none of these names.
+TYPE_CHECKING = not __name__
 if TYPE_CHECKING:
-    from typing import Any
-
     from rind.attach import attach_terminal as attach_terminal
     from rind.client import Client as Client
     from rind.client import connect as connect
@@ -55,10 +54,14 @@ if TYPE_CHECKING:
     from rind.keywords import RunOptions as RunOptions
     from rind.keywords import WantedFields as WantedFields
     from rind.model import Container as Container
+    from rind.model import EngineInfo as EngineInfo
     from rind.model import ExecConfig as ExecConfig
     from rind.model import ExecState as ExecState
     from rind.oneshot import run as run
+    from rind.process import BytesProcess as BytesProcess
     from rind.process import Process as Process
+    from rind.process import TextProcess as TextProcess
+    from rind.process import TtyProcess as TtyProcess
     from rind.sync import SyncClient as SyncClient
     from rind.sync import connect_sync as connect_sync
     from rind.sync import run_sync as run_sync
@@ -72,6 +75,7 @@ __all__ = [
     "STDOUT",
     "AmbiguousError",
     "Broken",
+    "BytesProcess",
     "Client",
     "Command",
     "CommandError",
@@ -101,10 +105,12 @@ __all__ = [
     "StdinWriter",
     "SyncClient",
     "Target",
+    "TextProcess",
     "TextReader",
     "TextWriter",
     "TimedOut",
     "TooMuchOutput",
+    "TtyProcess",
     "Unreachable",
     "UsageError",
     "Wanted",
@@ -120,6 +126,7 @@ __all__ = [
 _HOMES = {
     "AmbiguousError": "decide.selection",
     "Broken": "errors",
+    "BytesProcess": "process",
     "Client": "client",
     "Command": "decide.plan",
     "CommandError": "errors",
@@ -152,10 +159,12 @@ _HOMES = {
     "StdinWriter": "execution.stdin",
     "SyncClient": "sync",
     "Target": "target",
+    "TextProcess": "process",
     "TextReader": "execution.text",
     "TextWriter": "execution.text",
     "TimedOut": "errors",
     "TooMuchOutput": "errors",
+    "TtyProcess": "process",
     "Unreachable": "errors",
     "UsageError": "errors",
     "Wanted": "decide.wanted",
@@ -174,16 +183,19 @@ _CONNECTS = {"Client", "connect", "connect_sync", "run", "run_sync"}
 """The names that need all of the library, which is loaded with them."""
 
 
-def __getattr__(name: str) -> "Any":
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # else every misspelt name would have a type
 
-    if name in _CONNECTS:
-        # Imported at the first connection, it would block the event loop for a tenth of a second.
-        import_module("rind.engine.pooled")
-    return getattr(import_module(f"rind.{_HOMES[name]}"), name)
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        if name in _CONNECTS:
+            # Imported at the first connection, it would block the event loop for a tenth of a
+            # second.
+            import_module("rind.engine.pooled")
+        return getattr(import_module(f"rind.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -24,11 +24,11 @@ from rind.find.finder import Finder
 from rind.find.nodes import Nodes
 from rind.find.resolve import is_elsewhere
 from rind.find.waiting import until_fit
-from rind.keywords import WantedFields, check_keywords
+from rind.keywords import ConnectOptions, WantedFields, takes
 from rind.target import Target
 from rind.transport.choose import loop_carrier
 
-TYPE_CHECKING = False
+TYPE_CHECKING = not __name__
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from types import TracebackType
@@ -67,6 +67,7 @@ def client_at(
     )
 
 
+@takes(ConnectOptions)
 def connect(
     host: str | None = None,
     *,
@@ -91,6 +92,7 @@ def connect(
 
     Raises:
         UsageError: the host or the context is invalid.
+        TypeError, ValueError: a keyword is unknown, or its value is invalid.
     """
     environ = os.environ if environ is None else environ
     endpoint = resolve_endpoint(environ, host=host, context=context, prefix="")
@@ -169,6 +171,7 @@ class Client:
         """End the commands on this engine and on other nodes, concurrently."""
         await asyncio.gather(self._session.end_commands(), self._nodes.aclose())
 
+    @takes(WantedFields)
     async def find(
         self,
         wanted: Wanted | None = None,
@@ -248,6 +251,7 @@ class Client:
         """
         return await self._finder.named(name)
 
+    @takes(WantedFields)
     async def wait_for(
         self,
         wanted: Wanted | None = None,
@@ -278,6 +282,7 @@ class Client:
         [target] = await self._wait(find, on_missing, timeout)
         return target
 
+    @takes(WantedFields)
     async def wait_for_all(
         self,
         wanted: Wanted | None = None,
@@ -318,6 +323,7 @@ class Client:
             is_managed=lambda: self._finder.elsewhere.is_managed,
         )
 
+    @takes(WantedFields)
     async def containers(
         self,
         wanted: Wanted | None = None,
@@ -362,6 +368,7 @@ class Client:
         """
         return await self._engine.info()
 
+    @takes(WantedFields)
     async def find_all(
         self, wanted: Wanted | None = None, **fields: Unpack[WantedFields]
     ) -> list[Target]:
@@ -424,8 +431,10 @@ class Client:
         return is_elsewhere(container, self.caller)
 
 
-def _asked(wanted: Wanted | None, fields: WantedFields) -> Wanted:
-    check_keywords("find", fields, WantedFields)
+def _asked(wanted: object, fields: WantedFields) -> Wanted:
+    if not isinstance(wanted, Wanted | None):
+        instead = f"write service={wanted!r} or container={wanted!r}"
+        raise TypeError(f"wanted must be a Wanted, but is {wanted!r}: {instead}")
     if wanted is not None and fields:
         raise TypeError(f"give a Wanted or its fields, not both: got {', '.join(fields)} too")
     return wanted or Wanted(**fields)

@@ -14,12 +14,12 @@ from rind.client import connect
 from rind.decide.plan import words
 from rind.decide.wanted import Wanted
 from rind.errors import TimedOut
-from rind.keywords import AnywhereOptions, check_keywords
+from rind.execution.streams import streams_of_run
 from rind.signatures import as_run_anywhere
 
 __all__ = ["run", "run_found"]
 
-TYPE_CHECKING = False
+TYPE_CHECKING = not __name__
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
@@ -29,23 +29,27 @@ if TYPE_CHECKING:
 
 
 @as_run_anywhere
-async def run(argv: Words = (), **options: Any) -> CompletedProcess[Any]:
+async def run(argv: Words = (), **options: Any) -> CompletedProcess[Any]:  # noqa: D417 # one by one
     """Run a command in the container that the command line would choose.
 
         done = await rind.run(["./manage.py", "check"], timeout=60, check=True)
 
     Args:
         argv: the command's words.
-        options: ``host`` and ``context`` of :func:`connect`; ``container``, ``service``,
-            ``project``, ``index``, ``label`` of :meth:`Client.find`; and the options of
-            :meth:`Target.run`.
+        host, context: the engine, as for :func:`connect`.
+        container, service, project, index, label, everywhere: the container, as for
+            :meth:`Client.find`.
+        script, env, user, workdir, shell, pre_step, privileged, map_paths, tty: fields of
+            :class:`~rind.decide.plan.Command`.
+        text, encoding, errors, input, stdin, stdout, stderr: as for :meth:`Target.run`.
+        check, timeout, kill_after, capture_limit, on_output: as for :meth:`Target.run`; the
+            ``timeout`` covers connecting and finding, too.
 
     Raises:
+        TypeError, ValueError: a keyword is unknown, or its value is invalid.
         SelectionError: no container fits, or several do.
         CommandFailed, TimedOut, UsageError, StartError, EngineError: as :meth:`Target.run`.
     """
-    typed = {"text", "encoding", "input", "stdout", "stderr"}
-    check_keywords("run", options.keys() - typed, AnywhereOptions)
     where = {name: options.pop(name) for name in ("host", "context") if name in options}
     return await run_found(connect(**where), argv, **options)
 
@@ -61,6 +65,7 @@ async def run_found(
         options: those of :func:`run` except ``host`` and ``context``. ``timeout`` covers
             connecting and finding, too.
     """
+    streams_of_run(**options)  # a wrong one needs no engine
     names = Wanted.__annotations__
     wanted = Wanted(**{name: options.pop(name) for name in names if name in options})
     timeout = options.pop("timeout", None)

@@ -19,7 +19,7 @@ from rind.execution.text import TextReader, TextWriter
 from rind.transport.frames import STDERR as STDERR_STREAM
 from rind.transport.hijacked import ABANDONED
 
-TYPE_CHECKING = False
+TYPE_CHECKING = not __name__
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from types import TracebackType
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from rind.execution.streams import Streams
     from rind.model import Container, ExecConfig
 
-    In_co = TypeVar("In_co", covariant=True, default=StdinWriter)
-    Out_co = TypeVar("Out_co", covariant=True, default=asyncio.StreamReader)
-    Err_co = TypeVar("Err_co", covariant=True, default=asyncio.StreamReader)
+    In_co = TypeVar("In_co", covariant=True, default=Any)
+    Out_co = TypeVar("Out_co", covariant=True, default=Any)
+    Err_co = TypeVar("Err_co", covariant=True, default=Any)
 else:
     from typing import TypeVar
 
@@ -44,7 +44,7 @@ else:
     Out_co = TypeVar("Out_co", covariant=True)
     Err_co = TypeVar("Err_co", covariant=True)
 
-__all__ = ["Process"]
+__all__ = ["BytesProcess", "Process", "TextProcess", "TtyProcess"]
 
 
 class Process(Generic[In_co, Out_co, Err_co]):
@@ -107,6 +107,8 @@ class Process(Generic[In_co, Out_co, Err_co]):
         leaving: Leaving | None = None,
     ) -> Self:
         """Start a command, and begin to move its bytes.
+
+        Internal: :meth:`~rind.target.Target.open_process` calls it.
 
         Args:
             session: of the engine that the container is on.
@@ -241,6 +243,16 @@ class Process(Generic[In_co, Out_co, Err_co]):
     async def communicate(
         self: Process[Any, TextReader, TextReader], input: str | None = None
     ) -> tuple[str, str]: ...
+
+    @overload
+    async def communicate(
+        self: Process[Any, asyncio.StreamReader, None], input: bytes | None = None
+    ) -> tuple[bytes, None]: ...
+
+    @overload
+    async def communicate(
+        self: Process[Any, TextReader, None], input: str | None = None
+    ) -> tuple[str, None]: ...
 
     @overload
     async def communicate(
@@ -417,3 +429,13 @@ class Process(Generic[In_co, Out_co, Err_co]):
         if isinstance(self._stdin, StdinWriter):
             # The engine keeps the connection open for long after that.
             await self._stdin.break_off("the command has ended")
+
+
+BytesProcess = Process[StdinWriter, asyncio.StreamReader, asyncio.StreamReader]
+"""A process without an encoding, whose streams are all PIPE."""
+
+TextProcess = Process[TextWriter, TextReader, TextReader]
+"""A process with an ``encoding``, whose streams are all PIPE."""
+
+TtyProcess = Process[StdinWriter, asyncio.StreamReader, None]
+"""A process with a TTY, or with ``stderr=STDOUT``: all of its output comes from ``stdout``."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from rind.client import connect
+from rind.keywords import ConnectOptions, takes
 from rind.oneshot import run, run_found
 from rind.signatures import as_run_sync
 
-TYPE_CHECKING = False
+TYPE_CHECKING = not __name__
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -88,7 +89,8 @@ class SyncClient:
         return self._runner.run(run_found(nullcontext(self._client), argv, **options))
 
 
-def connect_sync(host: str | None = None, **options: Any) -> SyncClient:
+@takes(ConnectOptions, like=connect)
+def connect_sync(host: str | None = None, **options: Unpack[ConnectOptions]) -> SyncClient:
     """Return a client for code that has no event loop, to be used as a context manager.
 
         with rind.connect_sync() as client:

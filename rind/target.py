@@ -12,22 +12,20 @@ from rind.decide.path_map import PathMap
 from rind.decide.plan import Command, words
 from rind.errors import CommandFailed, Refused, Unreachable
 from rind.execution.begin import start_detached
-from rind.execution.capture import Capture, captured_streams, source_of
+from rind.execution.capture import Capture, captured_streams
 from rind.execution.exec import KILL_AFTER, Leaving
 from rind.execution.start import open_exec
 from rind.execution.stdio import DEFAULT_LIMIT, DEVNULL, PIPE
-from rind.execution.streams import Streams
-from rind.execution.text import UTF_8, check_encoding
+from rind.execution.streams import Streams, streams_of_run
 from rind.find.caller import localized
 from rind.find.resolve import profile_of, settle
-from rind.keywords import CommandOptions, check_keywords
 from rind.process import Process
 from rind.reaper.leash import why_no_leash
 from rind.signatures import as_open_process, as_run
 
 __all__ = ["Target"]
 
-TYPE_CHECKING = False
+TYPE_CHECKING = not __name__
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
     from pathlib import Path
@@ -41,6 +39,7 @@ if TYPE_CHECKING:
     from rind.execution.exec import Exec
     from rind.execution.session import Session
     from rind.execution.stdio import LocalFile
+    from rind.keywords import CommandOptions
     from rind.model import Caller, Container, ExecConfig
 
 
@@ -254,15 +253,13 @@ class Target:
 
         Raises:
             UsageError: a word of the command cannot be executed.
-            ValueError: a stream, ``on_exit`` or the encoding is invalid.
+            ValueError: a stream, ``on_exit``, a number or the encoding is invalid.
+            TypeError: a keyword is unknown, or its value is of a wrong type.
             StartError: the engine would not create or start it.
             EngineError: the engine failed; LeftRunning on leaving: the command could not be ended.
         """
-        check_keywords("open_process", options, CommandOptions)
         streams = Streams(stdin, stdout, stderr, limit, encoding, errors)
         streams.check()
-        if on_exit not in {"kill", "detach"}:
-            raise ValueError(f"on_exit must be 'kill' or 'detach', but is {on_exit!r}")
         command = Command(argv=argv, stdin=stdin != DEVNULL, **options)
         with ExitStack() as files:
             streams = streams.duplicated(files)
@@ -327,20 +324,27 @@ class Target:
             TimedOut: the command did not end in time.
             TooMuchOutput: it wrote more than ``capture_limit``, and was ended.
             ContainerGone: it was killed with its container.
-            ValueError: ``stdin`` is PIPE, or is given with ``input``; the encoding is unknown.
+            ValueError: ``stdin`` is PIPE, or is given with ``input``; the encoding is unknown; a
+                number is negative.
+            TypeError: a keyword is unknown, or its value is of a wrong type.
             UnicodeDecodeError: the output cannot be decoded.
             UsageError, StartError, EngineError: as :meth:`open_process`.
         """
-        check_keywords("run", options, CommandOptions)
-        encoding = encoding or (UTF_8 if text else None)
-        check_encoding(encoding or UTF_8, errors)
-        source = source_of(stdin, input, encoding, errors)
+        streams = streams_of_run(
+            text=text,
+            encoding=encoding,
+            errors=errors,
+            input=input,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+        )
         script = options.get("script")
         capture = Capture(
             [*([] if script is None else [script]), *words(argv)],
             self.container.name,
             captured_streams(stdout, stderr, tty=options.get("tty", False)),
-            encoding=encoding,
+            encoding=streams.encoding,
             errors=errors,
             limit=capture_limit,
             on_output=on_output,
@@ -350,7 +354,7 @@ class Target:
             async with Deadline(timeout).limit(partial(capture.timed_out, timeout)):
                 opening = self.open_process(
                     argv,
-                    stdin=source,
+                    stdin=streams.stdin,
                     stdout=stdout,
                     stderr=stderr,
                     kill_after=kill_after,

@@ -5,8 +5,12 @@
 writes it to where it is kept, `rind/docs/api.md`; a test tells when it is not current.
 """
 
+import ast
 import inspect
 import re
+import textwrap
+from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 import rind
@@ -16,7 +20,8 @@ OPENING = """\
 # Every name of the library
 
 Made from the docstrings, whose examples are run by tests. The page on the [library](library.md)
-shows them in context. A name that is missing here, or begins with an underscore, is not public.
+shows them in context, and says which [stay](library.md#what-stays). A name that is missing here is
+internal.
 """
 _SECTION = re.compile(r"(Args|Attributes|Raises|Returns|Yields):")
 _ENTRY = re.compile(r"    ([\w*, ]+): (.*)")
@@ -45,8 +50,21 @@ def reference() -> str:
         for name in names:
             pages += described(name, found[name])
     pages.append("## Constants and types\n")
-    pages += [f"- `{name}`" for name in rest]
+    pages += [f"- `{name}`: {constant(name)}" for name in rest]
     return "\n".join(pages).rstrip() + "\n"
+
+
+def constant(name: str) -> str:
+    """Return the docstring of what has none at run time: the string after its assignment."""
+    tree = ast.parse(Path(inspect.getfile(import_module(f"rind.{rind._HOMES[name]}"))).read_text())
+    for assigned, following in pairwise(tree.body):
+        match assigned, following:
+            case (
+                ast.Assign(targets=[ast.Name(id=found)]) | ast.AnnAssign(target=ast.Name(id=found)),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ) if found == name:
+                return " ".join(marked_down(text).split())
+    raise LookupError(f"{name} has no docstring")
 
 
 def described(name: str, it: object) -> list[str]:
@@ -57,7 +75,7 @@ def described(name: str, it: object) -> list[str]:
         parts[1] = f"A `{base.__name__}`.\n" if base.__module__.startswith("rind") else ""
     elif inspect.isclass(it):
         for member, value in vars(it).items():
-            if member.startswith("_") or not inspect.getdoc(value):
+            if member.startswith("_") or "Internal: " in (inspect.getdoc(value) or "Internal: "):
                 continue
             if isinstance(value, property):
                 parts += [f"#### {name}.{member}\n", marked_down(inspect.getdoc(value) or "")]
@@ -68,8 +86,9 @@ def described(name: str, it: object) -> list[str]:
 
 
 def signature(name: str, it: object) -> str:
-    """Return how it is called, as code; empty for what is not."""
-    if not callable(it):
+    """Return how it is called, as code; empty for what is not, or by Rind alone."""
+    is_made_by_us = inspect.isclass(it) and not hasattr(it, "__match_args__")
+    if not callable(it) or is_made_by_us:
         return ""
     try:
         found = inspect.signature(it)
@@ -81,8 +100,11 @@ def signature(name: str, it: object) -> str:
         if parameter.name != "self"
     ]
     words = re.sub(r" at 0x[0-9a-f]+", "", str(inspect.Signature(plain)))
+    for number, constant_name in ((rind.PIPE, "PIPE"), (rind.DEVNULL, "DEVNULL")):
+        words = words.replace(f"={number}", f"={constant_name}")
     prefix = "await " if inspect.iscoroutinefunction(it) else ""
-    return f"```text\n{prefix}{name}{words}\n```\n"
+    whole = textwrap.fill(f"{prefix}{name}{words}", 100, subsequent_indent="    ")
+    return f"```text\n{whole}\n```\n"
 
 
 def _role(match: re.Match[str]) -> str:

@@ -1,6 +1,7 @@
 """The page on the library: each example runs as it stands, and each program does its work."""
 
 import asyncio
+import json
 import re
 import subprocess
 import sys
@@ -18,9 +19,54 @@ from reference import PAGE as PAGE_OF_NAMES
 from reference import reference
 from test_docs import README, execute_all
 
+ROOT = Path(__file__).parents[1]
 PAGE = Path(__file__).parents[1].joinpath("rind", "docs", "library.md").read_text()
 BLOCKS = re.findall(r"^```python( sync)?\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 EXAMPLES, PROGRAMS = PAGE.split("## Programs\n")
+
+WRONG = """\
+import subprocess
+
+import rind
+from rind import conect  # wrong
+
+
+def any_process(process: rind.Process) -> None: ...
+
+
+def text_process(process: rind.TextProcess) -> None: ...
+
+
+async def main(web: rind.Target, info: rind.EngineInfo) -> None:
+    rind.conect()  # wrong
+    rind.connect(hots="x")  # wrong
+    rind.connect_sync(5)  # wrong
+    rind.connect_sync(hots="x")  # wrong
+    info.is_rootles  # wrong
+    await web.run("ls -l")  # wrong
+    await web.run(["ls"], cwd="/")  # wrong
+    await rind.run(["ls"], shell=True)  # wrong
+    await rind.run(["ls"], capture_output=True)  # wrong
+    await rind.run(["ls"], user=1000)  # wrong
+    await rind.run(["ls"], timeout="5")  # wrong
+    await rind.run(["ls"], env=["A=1"])  # wrong
+    await rind.run(["cat"], input="x")  # wrong
+    rind.run_sync(["ls"], stdot=rind.DEVNULL)  # wrong
+    (await web.run(["ls"])).stdout + "x"  # wrong
+    async with web.open_process(["cat"], stdin=rind.DEVNULL) as silent:
+        silent.stdin.write(b"x")  # wrong
+        any_process(silent)
+        text_process(silent)  # wrong
+    async with web.open_process(["cat"], stderr=subprocess.DEVNULL) as unknown:
+        unknown.stderr.read()  # wrong
+        any_process(unknown)
+    async with web.open_process(["cat"], encoding="utf-8") as text:
+        text.stdin.write(b"x")  # wrong
+        text_process(text)
+        any_process(text)
+    web.open_process(["cat"], on_exit="Kill")  # wrong
+"""
+"""A program in which each line with that mark must be an error, and no other one."""
 
 
 def program(heading: str) -> dict[str, Any]:
@@ -130,7 +176,13 @@ async def test_a_supervisor(engine: TestEngine, tmp_path: Path) -> None:
             await asyncio.to_thread(engine.cli, *recreate, cwd=tmp_path)
 
 
-def test_type_checkers_pass_all_of_it(tmp_path: Path) -> None:
+def checked(program: str, *arguments: str | Path) -> subprocess.Popen[str]:
+    """Start a type checker. From the project's root, mypy knows most of it already."""
+    command = [sys.executable, "-m", program, *arguments]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def test_type_checkers_pass_all_of_it_and_refuse_what_is_wrong(tmp_path: Path) -> None:
     """The README's examples too; what awaits where it stands is put into a function."""
     blocks = [*re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)]
     for number, code in enumerate([*blocks, *(code for _, code in BLOCKS)]):
@@ -138,18 +190,17 @@ def test_type_checkers_pass_all_of_it(tmp_path: Path) -> None:
         if re.search(r"^(await|async with|done = await)", code, re.MULTILINE):
             text = f"async def main() -> None:\n{textwrap.indent(code, '    ')}"
         (tmp_path / f"example{number}.py").write_text(text)
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "mypy",
-            "--strict",
-            "--cache-dir",
-            str(tmp_path / "cache"),
-            tmp_path,
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
+    misuse = tmp_path / "wrong.py"
+    misuse.write_text(WRONG)
+    wrong = {number for number, line in enumerate(WRONG.splitlines(), 1) if "# wrong" in line}
+    typed = Path(__file__).with_name("test_signatures.py")
+    mypy, pyright = (
+        checked("mypy", tmp_path),
+        checked("basedpyright", "--outputjson", "--level=error", misuse, typed),
     )
-    assert done.returncode == 0, done.stdout
+    found = json.loads(pyright.communicate()[0])["generalDiagnostics"]
+    at = [(Path(one["file"]).name, one["range"]["start"]["line"] + 1) for one in found]
+    assert {*at} == {("wrong.py", line) for line in wrong}, found
+    said = mypy.communicate()[0]
+    at = [(Path(file).name, int(line)) for file, line in re.findall(r"(.+):(\d+): error", said)]
+    assert {*at} == {("wrong.py", line) for line in wrong}, said

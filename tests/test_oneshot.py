@@ -1,8 +1,10 @@
 """One command where it fits; the public names."""
 
+import ast
 import inspect
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import TestContainer
@@ -56,26 +58,36 @@ async def test_mistakes_are_told(busybox: TestContainer) -> None:
 
 
 PUBLIC = """
-AmbiguousError Broken Client Command CommandError CommandFailed CommandOptions CompletedProcess
-Container ContainerGone DEVNULL EngineError EngineInfo Exec ExecConfig ExecState ExitStatus
-LeftRunning LocalFile Lost NoContainerError OutputMissing PIPE Process Profile Refused RindError
-RunOptions STDOUT
-SelectionError
-StartError StdinWriter SyncClient Target TextReader TextWriter TimedOut TooMuchOutput Unreachable
-UsageError
-Wanted WantedFields Word
-attach_terminal connect connect_sync run run_sync
+AmbiguousError Broken BytesProcess Client Command CommandError CommandFailed CommandOptions
+CompletedProcess Container ContainerGone DEVNULL EngineError EngineInfo Exec ExecConfig ExecState
+ExitStatus LeftRunning LocalFile Lost NoContainerError OutputMissing PIPE Process Profile Refused
+RindError RunOptions STDOUT SelectionError StartError StdinWriter SyncClient Target TextProcess
+TextReader TextWriter TimedOut TooMuchOutput TtyProcess Unreachable UsageError Wanted WantedFields
+Word attach_terminal connect connect_sync run run_sync
 """
 
 
 def test_the_public_names() -> None:
     assert sorted(rind.__all__) == PUBLIC.split()
-    assert set(rind.__all__) <= set(dir(rind))
     for name in rind.__all__:
         it = getattr(rind, name)
-        assert not callable(it) or inspect.getdoc(it), name
+        assert not (inspect.isclass(it) or inspect.isroutine(it)) or inspect.getdoc(it), name
     with pytest.raises(AttributeError, match="has no attribute 'nope'"):
-        rind.nope  # noqa: B018 # that is what is tested
+        rind.nope  # type: ignore[attr-defined] # noqa: B018 # that is what is tested
+
+
+def test_type_checkers_and_completion_see_these_names_alone() -> None:
+    tree = ast.parse(Path(rind.__file__).read_text())
+    homes = {
+        alias.asname: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module != "importlib"
+        for alias in node.names
+    }
+    assert homes == {name: f"rind.{module}" for name, module in rind._HOMES.items()}
+    assert set(homes) == set(rind.__all__)
+    assert rind._CONNECTS.issubset(rind.__all__)
+    assert [name for name in dir(rind) if not name.startswith("__")] == sorted(rind.__all__)
 
 
 def test_every_error_is_of_one_tree() -> None:

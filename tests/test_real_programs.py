@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -52,6 +53,29 @@ async def test_a_language_server_through_the_command(django: TestContainer) -> N
     async with asyncio.timeout(TIMEOUT):
         await converse(LspClient(process.stdout, process.stdin))
         assert await process.wait() == 0
+
+
+COMPLETE = """
+import json
+import sys
+
+import jedi
+
+project = jedi.Project("/tmp", added_sys_path=["/tmp"])
+for code in sys.argv[1:]:
+    print(json.dumps([found.name for found in jedi.Script(code, project=project).complete()]))
+"""
+
+
+@pytest.mark.newest_engine
+async def test_editors_complete_the_librarys_names(target: rind.Target) -> None:
+    """With Jedi, which completes in pylsp and IPython too; the container has it."""
+    await target.put(Path(rind.__file__).parent, "/tmp")
+    lines = "import rind; rind.", "import rind; rind.connect()."
+    done = await target.run(["python", "-c", COMPLETE, *lines], text=True, check=True)
+    names, client = (set(json.loads(line)) for line in done.stdout.splitlines())
+    assert {*rind.__all__} <= names
+    assert {"find", "wait_for", "versions"} <= client
 
 
 @pytest.mark.newest_engine

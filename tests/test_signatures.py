@@ -1,29 +1,57 @@
 """What type checkers make of the library: mypy runs over this file too, and each ``assert_type``
-is a test of its own."""
+is a test of its own. `tests/test_library_page.py` has both checkers look at it."""
 
 from asyncio import StreamReader
+from pathlib import Path
 from typing import Any, assert_type
 
 import pytest
 
+import rind
 from rind import DEVNULL, PIPE, STDOUT, CompletedProcess, Process, StdinWriter, Target
 from rind.execution.text import TextReader, TextWriter
 
 
 async def test_what_a_process_has(target: Target) -> None:
     async with target.open_process(["cat"]) as process:
-        assert_type(process, Process[StdinWriter, StreamReader, StreamReader])
+        assert_type(process, rind.BytesProcess)
         assert_type(await process.communicate(b"x"), tuple[bytes, bytes])
     async with target.open_process(["cat"], tty=True) as on_tty:
-        assert_type(on_tty.stderr, None)
+        assert_type(on_tty, rind.TtyProcess)
         assert on_tty.stderr is None
     async with target.open_process(["cat"], stdin=DEVNULL, stderr=STDOUT) as merged:
-        assert_type(merged, Process[StdinWriter | None, StreamReader | None, StreamReader | None])
+        assert_type(merged, Process[None, StreamReader, None])
         assert merged.stdin is None
-        assert_type(await merged.communicate(), tuple[bytes | None, bytes | None])
+        assert_type(await merged.communicate(), tuple[bytes, None])
     async with target.open_process(["cat"], encoding="utf-8") as text:
-        assert_type(text, Process[TextWriter, TextReader, TextReader])
+        assert_type(text, rind.TextProcess)
         assert_type(await text.communicate("x"), tuple[str, str])
+    with Path("/dev/null").open("r+b") as file:  # noqa: ASYNC230 # it cannot block
+        async with target.open_process(["cat"], stdin=b"x", stdout=PIPE, stderr=file) as fed:
+            assert_type(fed, Process[None, StreamReader, None])
+            assert (fed.stdin, await fed.stdout.read(), fed.stderr) == (None, b"x", None)
+        async with target.open_process(["cat"], stdin=file, stdout=DEVNULL, encoding="utf-8") as of:
+            assert_type(of, Process[None, None, TextReader])
+            assert (of.stdin, of.stdout, await of.stderr.read()) == (None, None, "")
+        number = file.fileno()
+        async with target.open_process(["cat"], stdin=number, tty=False) as unknown:
+            assert_type(unknown.stdin, StdinWriter | None)
+            assert unknown.stdin is None
+
+
+async def test_a_process_in_a_signature_is_any_process(target: Target) -> None:
+    async def take(process: Process) -> object:
+        return await process.communicate()
+
+    async with (
+        target.open_process(["echo", "x"], tty=True) as on_tty,
+        target.open_process(["echo", "x"], encoding="utf-8") as text,
+        target.open_process(["echo", "x"], stdin=DEVNULL, stdout=DEVNULL) as silent,
+    ):
+        assert_type(text.stdin, TextWriter)
+        assert await take(on_tty) == (b"x\r\n", None)
+        assert await take(text) == ("x\n", "")
+        assert await take(silent) == (None, b"")
 
 
 async def test_what_a_run_returns(target: Target) -> None:

@@ -48,7 +48,10 @@ class Wanted:
 
     @property
     def filters(self) -> list[str]:
-        """The label filters for the engine's list, which must keep every candidate."""
+        """The label filters for the engine's list, which must keep every candidate.
+
+        Internal: a client asks its engine with them.
+        """
         project = [] if self.project is None else [f"{COMPOSE}.project={self.project}"]
         if self.service is None:
             return [self.label, *project]
@@ -60,6 +63,8 @@ class Wanted:
         """The label filters for a swarm's tasks on this engine; empty if ``filters`` finds them.
 
         With a service or a project, ``filters`` has Compose's labels, which tasks lack.
+
+        Internal: a client asks its engine with them.
         """
         if self.service is None and self.project is None:
             return []

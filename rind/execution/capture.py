@@ -12,7 +12,7 @@ from rind.errors import CommandFailed, ContainerGone, RindError, TimedOut, TooMu
 from rind.execution.stdio import DEVNULL, PIPE
 from rind.execution.text import Decoder
 
-TYPE_CHECKING = False
+TYPE_CHECKING = not __name__
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Literal, Protocol

@@ -122,11 +122,17 @@ class StdinWriter(asyncio.StreamWriter):
         await self._until(lambda: self._ended)
 
     async def break_off(self, why: str) -> None:
-        """Refuse further data: the command's end is closed. Called by the owner."""
+        """Refuse further data: the command's end is closed.
+
+        Internal: the owner calls it.
+        """
         await self._break(Broken(why))
 
     async def pump(self) -> None:
-        """Send buffered data until the end of the stream. The owner runs it as a task."""
+        """Send buffered data until the end of the stream.
+
+        Internal: the owner runs it as a task.
+        """
         try:
             while self._buffer or not self._ending:
                 await self._wake.wait()

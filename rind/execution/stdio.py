@@ -1,8 +1,7 @@
 """The values for a command's stdin, stdout and stderr: a pipe, the null device, or a local file."""
 
 import os
-from asyncio.subprocess import DEVNULL, PIPE, STDOUT
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 __all__ = [
     "DEFAULT_LIMIT",
@@ -10,9 +9,21 @@ __all__ = [
     "PIPE",
     "STDOUT",
     "Duplicate",
+    "Elsewhere",
     "LocalFile",
+    "ToUs",
     "has_fileno",
 ]
+
+# The numbers of asyncio.subprocess, which is "int" to type checkers.
+PIPE: Final = -1
+"""A stream of ours: we write a command's stdin, and read its stdout or stderr."""
+
+STDOUT: Final = -2
+"""For stderr: it goes where stdout goes."""
+
+DEVNULL: Final = -3
+"""No input; or the output is discarded."""
 
 DEFAULT_LIMIT: Final = 64 * 1024
 """Bytes: the default limit of asyncio's StreamReader."""
@@ -27,6 +38,12 @@ class HasFileno(Protocol):
 
 LocalFile = int | HasFileno
 """A descriptor, or an object that has one. The caller still owns it; its flags are not changed."""
+
+ToUs = Literal[-1]
+"""The type of PIPE."""
+
+Elsewhere = Literal[-3, 0, 1, 2] | HasFileno
+"""What certainly is no PIPE: DEVNULL, a file, or a standard descriptor."""
 
 
 class Duplicate:

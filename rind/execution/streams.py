@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rind.base.records import dataclass, replace
+from rind.execution.capture import source_of
 from rind.execution.stdio import DEFAULT_LIMIT, DEVNULL, PIPE, STDOUT, Duplicate, has_fileno
 from rind.execution.text import UTF_8, check_encoding
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from rind.execution.stdio import LocalFile
 
-__all__ = ["Streams"]
+__all__ = ["Streams", "streams_of_run"]
 
 T = TypeVar("T")
 
@@ -79,3 +80,28 @@ class Streams:
 
         streams = own(self.stdin), own(self.stdout), own(self.stderr)
         return replace(self, stdin=streams[0], stdout=streams[1], stderr=streams[2])
+
+
+def streams_of_run(  # noqa: PLR0913 # as many as a run has
+    *,
+    text: bool = False,
+    encoding: str | None = None,
+    errors: str = "strict",
+    input: Any = None,  # noqa: A002 # as subprocess calls it
+    stdin: int | bytes | LocalFile | None = None,
+    stdout: int | LocalFile = PIPE,
+    stderr: int | LocalFile = PIPE,
+    **_: object,
+) -> Streams:
+    """Return the streams of a command that runs to its end, by the keywords of its call.
+
+    Raises:
+        ValueError: as :meth:`Streams.check`, or ``stdin`` is PIPE, or is set with ``input``.
+        TypeError, UnicodeEncodeError: ``input`` does not fit the encoding.
+    """
+    encoding = encoding or (UTF_8 if text else None)
+    check_encoding(encoding or UTF_8, errors)
+    source = source_of(stdin, input, encoding, errors)
+    streams = Streams(source, stdout, stderr, encoding=encoding, errors=errors)
+    streams.check()
+    return streams
