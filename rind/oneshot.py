@@ -11,7 +11,7 @@ from typing import Any
 
 from rind.base.deadline import Deadline
 from rind.client import connect
-from rind.decide.plan import words
+from rind.decide.plan import BARE, words
 from rind.decide.wanted import Wanted
 from rind.errors import TimedOut
 from rind.execution.streams import streams_of_run
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @as_run_anywhere
-async def run(argv: Words = (), **options: Any) -> CompletedProcess[Any]:  # noqa: D417 # one by one
+async def run(argv: Words = BARE, **options: Any) -> CompletedProcess[Any]:  # noqa: D417 # one by one
     """Run a command in the container that the command line would choose.
 
         done = await rind.run(["./manage.py", "check"], timeout=60, check=True)
@@ -66,13 +66,14 @@ async def run_found(
             connecting and finding, too.
     """
     streams_of_run(**options)  # a wrong one needs no engine
+    argv = words(argv, options.get("script"))
     names = Wanted.__annotations__
     wanted = Wanted(**{name: options.pop(name) for name in names if name in options})
     timeout = options.pop("timeout", None)
     deadline = Deadline(timeout)
 
     def timed_out() -> TimedOut:
-        return TimedOut(words(argv), timeout)
+        return TimedOut(argv, timeout)
 
     async with AsyncExitStack() as stack:
         async with deadline.limit(timed_out):

@@ -89,43 +89,43 @@ class InTarget(Protocol[B_co, S_co, BN_co, SN_co, A_co]):
 
     @overload
     def __call__(
-        self, argv: Words = (), *, text: Literal[False] = False, input: bytes | None = None,
+        self, argv: Words = ..., *, text: Literal[False] = False, input: bytes | None = None,
         **options: Unpack[RunOptions],
     ) -> B_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, text: Literal[True], input: str | None = None,
+        self, argv: Words = ..., *, text: Literal[True], input: str | None = None,
         **options: Unpack[RunOptions],
     ) -> S_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, encoding: str, input: str | None = None,
+        self, argv: Words = ..., *, encoding: str, input: str | None = None,
         **options: Unpack[RunOptions],
     ) -> S_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, text: Literal[False] = False, input: bytes | None = None,
+        self, argv: Words = ..., *, text: Literal[False] = False, input: bytes | None = None,
         stdout: LocalFile = PIPE, stderr: LocalFile = PIPE, **options: Unpack[RunOptions],
     ) -> BN_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, text: Literal[True], input: str | None = None,
+        self, argv: Words = ..., *, text: Literal[True], input: str | None = None,
         stdout: LocalFile = PIPE, stderr: LocalFile = PIPE, **options: Unpack[RunOptions],
     ) -> SN_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, encoding: str, input: str | None = None,
+        self, argv: Words = ..., *, encoding: str, input: str | None = None,
         stdout: LocalFile = PIPE, stderr: LocalFile = PIPE, **options: Unpack[RunOptions],
     ) -> SN_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, text: bool, encoding: str | None = None, input: Any = None,
+        self, argv: Words = ..., *, text: bool, encoding: str | None = None, input: Any = None,
         stdout: LocalFile = PIPE, stderr: LocalFile = PIPE, **options: Unpack[RunOptions],
     ) -> A_co: ...
 
@@ -135,43 +135,43 @@ class Found(Protocol[B_co, S_co, BN_co, SN_co, A_co]):
 
     @overload
     def __call__(
-        self, argv: Words = (), *, text: Literal[False] = False, input: bytes | None = None,
+        self, argv: Words = ..., *, text: Literal[False] = False, input: bytes | None = None,
         **options: Unpack[FoundOptions],
     ) -> B_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, text: Literal[True], input: str | None = None,
+        self, argv: Words = ..., *, text: Literal[True], input: str | None = None,
         **options: Unpack[FoundOptions],
     ) -> S_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, encoding: str, input: str | None = None,
+        self, argv: Words = ..., *, encoding: str, input: str | None = None,
         **options: Unpack[FoundOptions],
     ) -> S_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, text: Literal[False] = False, input: bytes | None = None,
+        self, argv: Words = ..., *, text: Literal[False] = False, input: bytes | None = None,
         stdout: LocalFile = PIPE, stderr: LocalFile = PIPE, **options: Unpack[FoundOptions],
     ) -> BN_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, text: Literal[True], input: str | None = None,
+        self, argv: Words = ..., *, text: Literal[True], input: str | None = None,
         stdout: LocalFile = PIPE, stderr: LocalFile = PIPE, **options: Unpack[FoundOptions],
     ) -> SN_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, encoding: str, input: str | None = None,
+        self, argv: Words = ..., *, encoding: str, input: str | None = None,
         stdout: LocalFile = PIPE, stderr: LocalFile = PIPE, **options: Unpack[FoundOptions],
     ) -> SN_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, text: bool, encoding: str | None = None, input: Any = None,
+        self, argv: Words = ..., *, text: bool, encoding: str | None = None, input: Any = None,
         stdout: LocalFile = PIPE, stderr: LocalFile = PIPE, **options: Unpack[FoundOptions],
     ) -> A_co: ...
 
@@ -181,43 +181,43 @@ class Anywhere(Protocol[B_co, S_co, BN_co, SN_co, A_co]):
 
     @overload
     def __call__(
-        self, argv: Words = (), *, text: Literal[False] = False, input: bytes | None = None,
+        self, argv: Words = ..., *, text: Literal[False] = False, input: bytes | None = None,
         **options: Unpack[AnywhereOptions],
     ) -> B_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, text: Literal[True], input: str | None = None,
+        self, argv: Words = ..., *, text: Literal[True], input: str | None = None,
         **options: Unpack[AnywhereOptions],
     ) -> S_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, encoding: str, input: str | None = None,
+        self, argv: Words = ..., *, encoding: str, input: str | None = None,
         **options: Unpack[AnywhereOptions],
     ) -> S_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, text: Literal[False] = False, input: bytes | None = None,
+        self, argv: Words = ..., *, text: Literal[False] = False, input: bytes | None = None,
         stdout: LocalFile = PIPE, stderr: LocalFile = PIPE, **options: Unpack[AnywhereOptions],
     ) -> BN_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, text: Literal[True], input: str | None = None,
+        self, argv: Words = ..., *, text: Literal[True], input: str | None = None,
         stdout: LocalFile = PIPE, stderr: LocalFile = PIPE, **options: Unpack[AnywhereOptions],
     ) -> SN_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, encoding: str, input: str | None = None,
+        self, argv: Words = ..., *, encoding: str, input: str | None = None,
         stdout: LocalFile = PIPE, stderr: LocalFile = PIPE, **options: Unpack[AnywhereOptions],
     ) -> SN_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, text: bool, encoding: str | None = None, input: Any = None,
+        self, argv: Words = ..., *, text: bool, encoding: str | None = None, input: Any = None,
         stdout: LocalFile = PIPE, stderr: LocalFile = PIPE, **options: Unpack[AnywhereOptions],
     ) -> A_co: ...
 
@@ -230,135 +230,135 @@ class Opening(Protocol[
 
     @overload
     def __call__(
-        self, argv: Words = (), *, stdin: ToUs = PIPE, stdout: ToUs = PIPE, stderr: ToUs = PIPE,
+        self, argv: Words = ..., *, stdin: ToUs = PIPE, stdout: ToUs = PIPE, stderr: ToUs = PIPE,
         tty: Literal[False] = False, encoding: None = None, **options: Unpack[OpenOptions],
     ) -> BIOE_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, stdin: ToUs = PIPE, stdout: ToUs = PIPE, stderr: Diverted,
+        self, argv: Words = ..., *, stdin: ToUs = PIPE, stdout: ToUs = PIPE, stderr: Diverted,
         tty: bool = False, encoding: None = None, **options: Unpack[OpenOptions],
     ) -> BIO_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, stdin: ToUs = PIPE, stdout: ToUs = PIPE,
+        self, argv: Words = ..., *, stdin: ToUs = PIPE, stdout: ToUs = PIPE,
         stderr: LocalFile = PIPE, tty: Literal[True], encoding: None = None,
         **options: Unpack[OpenOptions],
     ) -> BIO_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, stdin: ToUs = PIPE, stdout: Elsewhere, stderr: ToUs = PIPE,
+        self, argv: Words = ..., *, stdin: ToUs = PIPE, stdout: Elsewhere, stderr: ToUs = PIPE,
         tty: Literal[False] = False, encoding: None = None, **options: Unpack[OpenOptions],
     ) -> BIE_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, stdin: ToUs = PIPE, stdout: Elsewhere, stderr: Diverted,
+        self, argv: Words = ..., *, stdin: ToUs = PIPE, stdout: Elsewhere, stderr: Diverted,
         tty: bool = False, encoding: None = None, **options: Unpack[OpenOptions],
     ) -> BI_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, stdin: Fed, stdout: ToUs = PIPE, stderr: ToUs = PIPE,
+        self, argv: Words = ..., *, stdin: Fed, stdout: ToUs = PIPE, stderr: ToUs = PIPE,
         tty: Literal[False] = False, encoding: None = None, **options: Unpack[OpenOptions],
     ) -> BOE_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, stdin: Fed, stdout: ToUs = PIPE, stderr: Diverted,
+        self, argv: Words = ..., *, stdin: Fed, stdout: ToUs = PIPE, stderr: Diverted,
         tty: bool = False, encoding: None = None, **options: Unpack[OpenOptions],
     ) -> BO_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, stdin: Fed, stdout: ToUs = PIPE, stderr: LocalFile = PIPE,
+        self, argv: Words = ..., *, stdin: Fed, stdout: ToUs = PIPE, stderr: LocalFile = PIPE,
         tty: Literal[True], encoding: None = None, **options: Unpack[OpenOptions],
     ) -> BO_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, stdin: Fed, stdout: Elsewhere, stderr: ToUs = PIPE,
+        self, argv: Words = ..., *, stdin: Fed, stdout: Elsewhere, stderr: ToUs = PIPE,
         tty: Literal[False] = False, encoding: None = None, **options: Unpack[OpenOptions],
     ) -> BE_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, stdin: Fed, stdout: Elsewhere, stderr: Diverted,
+        self, argv: Words = ..., *, stdin: Fed, stdout: Elsewhere, stderr: Diverted,
         tty: bool = False, encoding: None = None, **options: Unpack[OpenOptions],
     ) -> BNone_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, stdin: LocalFile | bytes = PIPE, stdout: LocalFile = PIPE,
+        self, argv: Words = ..., *, stdin: LocalFile | bytes = PIPE, stdout: LocalFile = PIPE,
         stderr: LocalFile = PIPE, tty: bool = False, encoding: None = None,
         **options: Unpack[OpenOptions],
     ) -> BAny_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, stdin: ToUs = PIPE, stdout: ToUs = PIPE, stderr: ToUs = PIPE,
+        self, argv: Words = ..., *, stdin: ToUs = PIPE, stdout: ToUs = PIPE, stderr: ToUs = PIPE,
         tty: Literal[False] = False, encoding: str, **options: Unpack[OpenOptions],
     ) -> TIOE_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, stdin: ToUs = PIPE, stdout: ToUs = PIPE, stderr: Diverted,
+        self, argv: Words = ..., *, stdin: ToUs = PIPE, stdout: ToUs = PIPE, stderr: Diverted,
         tty: bool = False, encoding: str, **options: Unpack[OpenOptions],
     ) -> TIO_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, stdin: ToUs = PIPE, stdout: ToUs = PIPE,
+        self, argv: Words = ..., *, stdin: ToUs = PIPE, stdout: ToUs = PIPE,
         stderr: LocalFile = PIPE, tty: Literal[True], encoding: str, **options: Unpack[OpenOptions],
     ) -> TIO_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, stdin: ToUs = PIPE, stdout: Elsewhere, stderr: ToUs = PIPE,
+        self, argv: Words = ..., *, stdin: ToUs = PIPE, stdout: Elsewhere, stderr: ToUs = PIPE,
         tty: Literal[False] = False, encoding: str, **options: Unpack[OpenOptions],
     ) -> TIE_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, stdin: ToUs = PIPE, stdout: Elsewhere, stderr: Diverted,
+        self, argv: Words = ..., *, stdin: ToUs = PIPE, stdout: Elsewhere, stderr: Diverted,
         tty: bool = False, encoding: str, **options: Unpack[OpenOptions],
     ) -> TI_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, stdin: Fed, stdout: ToUs = PIPE, stderr: ToUs = PIPE,
+        self, argv: Words = ..., *, stdin: Fed, stdout: ToUs = PIPE, stderr: ToUs = PIPE,
         tty: Literal[False] = False, encoding: str, **options: Unpack[OpenOptions],
     ) -> TOE_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, stdin: Fed, stdout: ToUs = PIPE, stderr: Diverted,
+        self, argv: Words = ..., *, stdin: Fed, stdout: ToUs = PIPE, stderr: Diverted,
         tty: bool = False, encoding: str, **options: Unpack[OpenOptions],
     ) -> TO_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, stdin: Fed, stdout: ToUs = PIPE, stderr: LocalFile = PIPE,
+        self, argv: Words = ..., *, stdin: Fed, stdout: ToUs = PIPE, stderr: LocalFile = PIPE,
         tty: Literal[True], encoding: str, **options: Unpack[OpenOptions],
     ) -> TO_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, stdin: Fed, stdout: Elsewhere, stderr: ToUs = PIPE,
+        self, argv: Words = ..., *, stdin: Fed, stdout: Elsewhere, stderr: ToUs = PIPE,
         tty: Literal[False] = False, encoding: str, **options: Unpack[OpenOptions],
     ) -> TE_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, stdin: Fed, stdout: Elsewhere, stderr: Diverted,
+        self, argv: Words = ..., *, stdin: Fed, stdout: Elsewhere, stderr: Diverted,
         tty: bool = False, encoding: str, **options: Unpack[OpenOptions],
     ) -> TNone_co: ...
 
     @overload
     def __call__(
-        self, argv: Words = (), *, stdin: LocalFile | bytes = PIPE, stdout: LocalFile = PIPE,
+        self, argv: Words = ..., *, stdin: LocalFile | bytes = PIPE, stdout: LocalFile = PIPE,
         stderr: LocalFile = PIPE, tty: bool = False, encoding: str, **options: Unpack[OpenOptions],
     ) -> TAny_co: ...
 

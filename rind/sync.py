@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from typing import Any, Self, Unpack
 
 from rind.client import connect
+from rind.decide.plan import BARE
 from rind.keywords import ConnectOptions, takes
 from rind.oneshot import run, run_found
 from rind.signatures import as_run_sync
@@ -23,7 +24,7 @@ __all__ = ["SyncClient", "connect_sync", "run_sync"]
 
 
 @as_run_sync
-def run_sync(argv: Words = (), **options: Any) -> CompletedProcess[Any]:
+def run_sync(argv: Words = BARE, **options: Any) -> CompletedProcess[Any]:
     """Run a command as :func:`run` does, in code that has no event loop.
 
         done = rind.run_sync(["./manage.py", "check"], check=True)
@@ -74,7 +75,7 @@ class SyncClient:
             self._runner.run(self._client.__aexit__(exc_type, exc, traceback))
 
     @as_run_sync
-    def run(self, argv: Words = (), **options: Any) -> CompletedProcess[Any]:
+    def run(self, argv: Words = BARE, **options: Any) -> CompletedProcess[Any]:
         """Run a command as :func:`run` does, over this client's connections.
 
             with rind.connect_sync() as client:

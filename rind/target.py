@@ -9,7 +9,7 @@ from typing import Any, Literal, Unpack
 
 from rind.base.deadline import Deadline
 from rind.decide.path_map import PathMap
-from rind.decide.plan import Command, words
+from rind.decide.plan import BARE, Command, words
 from rind.errors import CommandFailed, Refused, Unreachable
 from rind.execution.begin import start_detached
 from rind.execution.capture import Capture, captured_streams
@@ -216,7 +216,7 @@ class Target:
     @asynccontextmanager
     async def open_process(  # noqa: PLR0913 # as many as asyncio.subprocess has
         self,
-        argv: Words = (),
+        argv: Words = BARE,
         *,
         stdin: int | bytes | LocalFile = PIPE,
         stdout: int | LocalFile = PIPE,
@@ -237,7 +237,7 @@ class Target:
                 print(await process.stdout.read(), await process.wait())
 
         Args:
-            argv: the command's words; without any, the command of a bare ``rind``.
+            argv: the command's words; leave them out for the command of a bare ``rind``.
             stdin: PIPE, DEVNULL, bytes, a file or a descriptor.
             stdout: PIPE, DEVNULL, a file or a descriptor.
             stderr: PIPE, DEVNULL, STDOUT, a file or a descriptor.
@@ -260,6 +260,7 @@ class Target:
         """
         streams = Streams(stdin, stdout, stderr, limit, encoding, errors)
         streams.check()
+        argv = words(argv, options.get("script"))
         command = Command(argv=argv, stdin=stdin != DEVNULL, **options)
         with ExitStack() as files:
             streams = streams.duplicated(files)
@@ -282,7 +283,7 @@ class Target:
     @as_run
     async def run(  # noqa: PLR0913 # as many as subprocess.run has
         self,
-        argv: Words = (),
+        argv: Words = BARE,
         *,
         text: bool = False,
         encoding: str | None = None,
@@ -340,8 +341,9 @@ class Target:
             stderr=stderr,
         )
         script = options.get("script")
+        argv = words(argv, script)
         capture = Capture(
-            [*([] if script is None else [script]), *words(argv)],
+            [*([] if script is None else [script]), *argv],
             self.container.name,
             captured_streams(stdout, stderr, tty=options.get("tty", False)),
             encoding=streams.encoding,

@@ -5,6 +5,7 @@ import inspect
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import TestContainer
@@ -36,6 +37,13 @@ def test_run_sync(busybox: TestContainer) -> None:
     assert rind.run_sync(["echo", "x"], text=True, **busybox.where).stdout == "x\n"
 
 
+async def test_an_iterator_of_words_is_read_once(busybox: TestContainer) -> None:
+    for map_paths in (False, True):
+        words: Any = (word for word in ["echo", "x"])
+        done = await rind.run(words, map_paths=map_paths, **busybox.where)
+        assert (done.args, done.stdout) == (["echo", "x"], b"x\n")
+
+
 async def test_a_failed_check_has_all_that_there_is_to_know(busybox: TestContainer) -> None:
     argv = ["sh", "-c", "echo out; echo err >&2; exit 3"]
     with pytest.raises(rind.CommandFailed) as caught:
@@ -49,6 +57,8 @@ async def test_a_failed_check_has_all_that_there_is_to_know(busybox: TestContain
 async def test_mistakes_are_told(busybox: TestContainer) -> None:
     with pytest.raises(rind.UsageError, match="a command is a list of words, but got 'ls -l'"):
         await rind.run("ls -l", **busybox.where)  # type: ignore[call-overload] # it is what is tested
+    with pytest.raises(rind.UsageError, match="needs at least one word"):
+        await rind.run([], **busybox.where)
     with pytest.raises(rind.SelectionError, match="No such container: nobody"):
         await rind.run(["ls"], host=busybox.engine.host, container="nobody")
     with pytest.raises(rind.Unreachable):

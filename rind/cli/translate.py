@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rind.base.records import replace
 from rind.cli.parser import LONG
-from rind.decide.plan import BUILTINS
+from rind.decide.plan import BARE, BUILTINS
 from rind.endpoint.endpoint import resolve_endpoint
 from rind.model import is_path
 from rind.terminal.standard import STDERR_FD, STDIN_FD, STDOUT_FD, can_read, is_null
@@ -75,7 +75,7 @@ def command_from(options: Options, variables: Mapping[str, str], env: Mapping[st
     tty = _wants_tty(options)
     return replace(
         options.command,
-        argv=options.words,
+        argv=options.words or BARE,
         env=variables,
         env_defaults=terminal_variables(env) if tty else {},
         tty=tty,

@@ -14,13 +14,14 @@ from rind.model import Defaults, ExecConfig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Final, Protocol
 
     from rind.decide.profile import Profile
     from rind.model import Caller, Container, MessageProtocol
 
 __all__ = [
+    "BARE",
     "BUILTINS",
     "Command",
     "Word",
@@ -46,6 +47,18 @@ if TYPE_CHECKING:
         def __iter__(self) -> Iterator[Word]: ...
 
 
+class _Bare(tuple[str, ...]):
+    """No words, on purpose: an empty list is more likely a mistake of the caller."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "BARE"
+
+
+BARE: Final = _Bare()
+"""The words of a call that leaves them out: it runs the profile's command."""
+
 _AUTO: Final = "auto"
 _HOST: Final = "host"
 
@@ -70,7 +83,7 @@ class Command:
     """A command, and the caller's options for it. For None, the container's profile decides.
 
     Attributes:
-        argv: the words; empty for the profile's command. With a script, its parameters.
+        argv: the words; leave them out for the profile's command. With a script, its parameters.
         script: a script for the container's shell.
         env: variables by name.
         env_defaults: variables by name, each set only if neither the container nor anything else
@@ -90,7 +103,7 @@ class Command:
         hint: a remedy for the message that the first word is not a program.
     """
 
-    argv: Words = ()
+    argv: Words = BARE
     script: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     env_defaults: Mapping[str, str] = field(default_factory=dict)
@@ -124,7 +137,8 @@ def plan(
         defaults: the container's own settings; only needed if :func:`needs_defaults` returns True.
 
     Raises:
-        UsageError: a variable is invalid, or :func:`rind.decide.pre_step.wrap` raised it.
+        UsageError: a variable is invalid, or :func:`words` or
+            :func:`rind.decide.pre_step.wrap` raised it.
         TypeError: a word is of a wrong type.
     """
     defaults = defaults or Defaults()
@@ -213,7 +227,7 @@ def _workdir(command: Command, profile: Profile) -> str:
 
 
 def _argv(command: Command, profile: Profile, step: PreStep) -> list[str]:
-    script, argv = command.script, words(command.argv)
+    script, argv = command.script, words(command.argv, command.script)
     if script is None and not argv:
         # Plain words are executed without a shell, which would interfere with Ctrl-C.
         if _WORDS.fullmatch(profile.command) and profile.command.split()[0] not in BUILTINS:
@@ -225,16 +239,23 @@ def _argv(command: Command, profile: Profile, step: PreStep) -> list[str]:
     return wrap(argv or [step.shell], step)
 
 
-def words(argv: Words | str) -> list[str]:
-    """Return a command's words as text.
+def words(argv: Words | str, script: str | None = None) -> Sequence[str]:
+    """Return a command's words as text, read once from an iterator; :data:`BARE` as it is.
 
     Raises:
-        UsageError: the command is a string.
+        UsageError: the command is one string or path, or has no word and no script.
         TypeError: a word is of a wrong type.
     """
-    if isinstance(argv, str):
+    if isinstance(argv, _Bare):
+        return argv
+    if isinstance(argv, str | bytes | os.PathLike):
         raise UsageError(f"a command is a list of words, but got {argv!r}: did you mean script=?")
-    return [os.fsdecode(word) for word in argv]
+    listed = [os.fsdecode(word) for word in argv]
+    if not listed and script is None:
+        raise UsageError(
+            "a command needs at least one word: without argv=, the container's default command runs"
+        )
+    return listed
 
 
 def _variable(name: object, value: object) -> str:

@@ -58,11 +58,12 @@ async def settle(
     """
     if wants_local_workdir(command, profile) or wants_mapping(command, profile):
         container = localized([container], caller.cwd)[0]
-    if wants_mapping(command, profile):
+    argv = words(command.argv, command.script)
+    if argv and wants_mapping(command, profile):
         from rind.decide.path_map import PathMap
 
-        argv = words(command.argv)
         paths = PathMap(aliases(container.mounts, argv))
-        command = replace(command, argv=[paths.word(word) for word in argv])
+        argv = [paths.word(word) for word in argv]
+    command = replace(command, argv=argv)
     defaults = await engine.defaults(container.id) if needs_defaults(command, profile) else None
     return plan(command, profile, container, caller, defaults)

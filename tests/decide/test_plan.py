@@ -1,5 +1,7 @@
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +47,19 @@ def test_bare_is_the_profiles_command() -> None:
     assert settle(profile, Command(script="ls $1", argv=["x"])).argv == wrap_script(
         "ls $1", ["x"], X
     )
+
+
+def test_a_command_without_a_word_is_no_shell() -> None:
+    nothing: tuple[Any, ...] = ([], (), iter([]))
+    for argv in nothing:
+        with pytest.raises(UsageError, match="needs at least one word"):
+            settle(command=Command(argv=argv))
+    assert settle(command=Command(script="ls", argv=[])) == settle(command=Command(script="ls"))
+    assert settle(command=deepcopy(Command())).argv == ["/bin/sh"]
+    no_lists: tuple[Any, ...] = ("ls", b"ls", Path("ls"))
+    for argv in no_lists:
+        with pytest.raises(UsageError, match="a command is a list of words"):
+            settle(command=Command(argv=argv))
 
 
 SHELL_WORDS = ["exec bash -l", "cd /tmp", "exit 9", ". /x", "source /x", "export A", "umask 077"]
