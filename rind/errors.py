@@ -20,7 +20,7 @@ The tree:
         ├── Broken          an open connection failed, or violated the protocol
         │   ├── OutputMissing  the command has ended, but part of its output may be lost
         │   └── Lost        the command may still be running, unless Rind has ended it since
-        ├── ContainerGone   the command was killed with its container
+        ├── ContainerGone   the command was killed with its container, or not started in it
         └── LeftRunning     a command's processes could not be ended
 
 A message is one line, composed where the error is raised, without the leading ``rind:``.
@@ -245,18 +245,22 @@ if TYPE_CHECKING:
 
 
 class ContainerGone(EngineError):
-    """The command was killed together with its container.
+    """The command was killed together with its container, or not started, because it had ended.
 
     Attributes:
-        how: how the container ended.
+        how: how the container ended; "stopped" if that was long ago.
+        started: whether the command was started.
         stdout, stderr: the command's output, if :meth:`Target.run` captured it; otherwise None.
     """
 
     exit_status = 137
 
-    def __init__(self, message: str, how: Ending) -> None:
+    def __init__(self, message: str, how: Ending, *, started: bool = True) -> None:
         super().__init__(message)
         self.how = how
+        self.started = started
+        if not started:
+            self.exit_status = ExitStatus.FAILED
         self.stdout: str | bytes | None = None
         self.stderr: str | bytes | None = None
 

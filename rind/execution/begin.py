@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from typing import Final
 
     from rind.engine.engine import Engine
+    from rind.errors import ContainerGone, StartError
     from rind.execution.incoming import Incoming
     from rind.model import Container, ExecConfig
     from rind.transport.carrier import Connection
     from rind.transport.wire import Wire
 
-__all__ = ["Begun", "Created", "create", "new_cookie", "start_detached"]
+__all__ = ["Begun", "Created", "create", "new_cookie", "not_started", "start_detached"]
 
 COOKIE_SIZE: Final = 16
 """Bytes: as many as a UUID has, so that no two commands share a cookie."""
@@ -67,6 +68,7 @@ async def create(engine: Engine, container: Container, config: ExecConfig, cooki
 
     Raises:
         StartError: the engine refused.
+        ContainerGone: the container has ended.
         EngineError: the engine failed.
     """
     # The cookie is the first variable: scripts read the first MB of an environment.
@@ -75,7 +77,7 @@ async def create(engine: Engine, container: Container, config: ExecConfig, cooki
     try:
         return await engine.create_exec(container.id, config)
     except Refused as exc:
-        raise start_failure(exc.text, container.name) from exc
+        raise await not_started(engine, container, exc) from exc
 
 
 async def start_detached(engine: Engine, container: Container, config: ExecConfig) -> str:
@@ -83,11 +85,21 @@ async def start_detached(engine: Engine, container: Container, config: ExecConfi
 
     Raises:
         StartError: the engine refused.
+        ContainerGone: the container has ended.
         EngineError: the engine failed.
     """
     try:
         exec_id = await engine.create_exec(container.id, config)
         await engine.start_exec_detached(exec_id)
     except Refused as exc:
-        raise start_failure(exc.text, container.name) from exc
+        raise await not_started(engine, container, exc) from exc
     return exec_id
+
+
+async def not_started(
+    engine: Engine, container: Container, refused: Refused
+) -> StartError | ContainerGone:
+    """Return the error for a start that an engine refused: see :func:`why_not_started`."""
+    from rind.execution.ending import why_not_started  # few starts fail
+
+    return await why_not_started(engine, container, start_failure(refused.text, container.name))

@@ -313,7 +313,10 @@ class Exec:
         delay = POLL_FIRST
         while True:
             state = await self.poll()
-            status = plain_status(state, self._receiver.last_output, self.container.name)
+            try:
+                status = plain_status(state, self._receiver.last_output, self.container.name)
+            except StartError as exc:
+                raise await self._inspector.not_started(exc) from None
             if status is not None:
                 return status
             if not state.running and state.exit_code is not None:

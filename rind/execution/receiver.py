@@ -25,7 +25,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from rind.errors import Broken, EngineError
+from rind.errors import Broken, EngineError, StartError
 from rind.execution.incoming import MOST_REASON, Incoming
 from rind.execution.state import Inspector
 from rind.execution.tasks import Tasks
@@ -232,7 +232,10 @@ class Receiver:
             limit = self._incoming.received + MOST_REASON
             while self._may_receive(limit):
                 await self._receive()
-        self._incoming.check_started(state)
+        try:
+            self._incoming.check_started(state)
+        except StartError as exc:
+            raise await self._inspector.not_started(exc) from None
         self._started.set()
 
     async def _poll_while_receiving(self) -> ExecState:

@@ -10,9 +10,8 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import Final
 
-from rind.decide.start_failure import start_failure
 from rind.errors import Broken, LeftRunning, Refused, Unreachable
-from rind.execution.begin import create, new_cookie
+from rind.execution.begin import create, new_cookie, not_started
 from rind.execution.exec import KILL_AFTER, Exec, Leaving, check_size
 from rind.execution.incoming import Incoming
 from rind.execution.mapping import on_screen, outward
@@ -54,6 +53,7 @@ async def open_exec(  # noqa: PLR0913 # a start has as many sides
     Raises:
         ValueError: no TTY can have this size.
         StartError: the engine would not create or start it.
+        ContainerGone: the container has ended.
         EngineError: the engine failed.
     """
     if size is not None:
@@ -94,7 +94,7 @@ async def open_exec(  # noqa: PLR0913 # a start has as many sides
     try:
         opened = await _opened(asyncio.create_task(open_it()), session, tree)
     except Refused as exc:
-        raise start_failure(exc.text, container.name) from exc
+        raise await not_started(engine, container, exc) from exc
     _log.debug("started exec %s in %.3f s", exec_id, time.monotonic() - requested)
     if config.tty and size and not engine.dialect.takes_console_size:
         async with AsyncExitStack() as undo:

@@ -26,7 +26,6 @@ from http import HTTPStatus
 from typing import Final
 
 from rind.errors import (
-    ContainerGone,
     EngineError,
     ExitStatus,
     LeftRunning,
@@ -34,6 +33,7 @@ from rind.errors import (
     Refused,
     Unreachable,
 )
+from rind.execution.ending import EVENTS, container_end, container_gone, ending, why_not_started
 from rind.execution.incoming import KILLED
 
 TYPE_CHECKING = False
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from rind.engine.engine import Engine
-    from rind.errors import Broken, Ending
+    from rind.errors import Broken, ContainerGone, Ending, StartError
     from rind.model import Container, ExecState
     from rind.reaper.tree import Tree
 
 
-__all__ = ["EVENTS", "Inspector", "container_gone", "ending"]
+__all__ = ["Inspector"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -125,8 +125,13 @@ class Inspector:
                 raise self._gone(how)
             self.ending = how
             # Podman does not report all of these events, so look at the container itself.
-            if self._engine.dialect.is_podman and (how := await self._container_end()):
+            is_podman = self._engine.dialect.is_podman
+            if is_podman and (how := await container_end(self._engine, self.container)):
                 raise self._gone(how)
+
+    async def not_started(self, failure: StartError) -> StartError | ContainerGone:
+        """Return the error for a command that never started: see :func:`why_not_started`."""
+        return await why_not_started(self._engine, self.container, failure)
 
     def lost(self, what: str) -> Broken:
         """Return the error for a command whose state is unknown, because something failed."""
@@ -154,15 +159,6 @@ class Inspector:
         self.ending = how
         return container_gone(self.container.name, how)
 
-    async def _container_end(self) -> Ending | None:
-        """Return how the container ended, by its present state; None if it runs, or if unknown."""
-        with suppress(EngineError):
-            try:
-                container = await self._engine.container(self.container.id)
-            except Refused as exc:
-                return "removed" if exc.http_status == HTTPStatus.NOT_FOUND else None
-            return None if container.state == "running" else "stopped"
-        return None
 
     async def _events_at_end(self) -> Collection[str]:
         """Return the container's events around the command's end. They are requested once."""
@@ -188,46 +184,3 @@ class Inspector:
         with suppress(LeftRunning):  # its processes cannot be seen: believe the engine
             if await self._tree.has_root():
                 raise self.lost("the connection to the engine broke")
-
-
-_ENDINGS: Final[dict[str, Ending]] = {
-    "destroy": "removed",
-    "stop": "stopped",
-    "oom": "out of memory",
-    "kill": "killed",
-    "die": "ended",
-}
-"""How a container ended, by its events. Of those that occurred, the one listed first counts: a
-container that is stopped or removed has a ``kill`` event too."""
-
-EVENTS: Final = tuple(_ENDINGS)
-"""The events that :func:`ending` interprets."""
-
-_IN_WORDS: Final[dict[Ending, str]] = {
-    "removed": "was removed",
-    "stopped": "was stopped",
-    "out of memory": "ran out of memory",
-    "killed": "was killed",
-    "ended": "has ended by itself",
-}
-
-
-def ending(actions: Collection[str]) -> tuple[Ending | None, bool]:
-    """Return how a command was killed, by its container's events around its end.
-
-    Args:
-        actions: the events' names (API: ``GET /events``), in any order: ``stop`` comes after
-            ``die`` on 20.10, and before it on 28.5.
-
-    Returns:
-        How it was killed, None if the container had no part in it; and whether its container ended
-        too. If only the command was killed, the one possible cause is lack of memory.
-    """
-    if "die" in actions:
-        return next(how for action, how in _ENDINGS.items() if action in actions), True
-    return ("out of memory" if "oom" in actions else None), False
-
-
-def container_gone(name: str, how: Ending) -> ContainerGone:
-    """Return the error for a command that was killed with its container."""
-    return ContainerGone(f"the command was killed with its container: {name} {_IN_WORDS[how]}", how)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rind.execution.state import ending
+from rind.execution.ending import ending
 
 
 @pytest.mark.parametrize(
