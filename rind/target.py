@@ -10,7 +10,7 @@ from typing import Any, Literal, Unpack
 from rind.base.deadline import Deadline
 from rind.decide.path_map import PathMap
 from rind.decide.plan import BARE, Command, words
-from rind.errors import CommandFailed, Refused, Unreachable
+from rind.errors import CommandFailed, Refused, SelectionError, Unreachable
 from rind.execution.begin import start_detached
 from rind.execution.capture import Capture, captured_streams
 from rind.execution.exec import KILL_AFTER, Leaving
@@ -99,6 +99,7 @@ class Target:
             SelectionError: a label is unknown, or its value is invalid.
             EngineError: the engine failed.
         """
+        await self._follow_if_possible()
         own = self.profile.user or (await self._engine.defaults(self.container.id)).user
         return own or "root"
 
@@ -165,11 +166,16 @@ class Target:
             return
         # The node of a swarm's task may be down.
         with suppress(Refused, Unreachable):
-            if (await self.refresh()).state == "running":
+            if (await self._present()).state == "running":
                 return
         found = await self._find_again()
         self.container, self.reason = found.container, found.reason
         self._session, self._caller = found._session, found._caller  # noqa: SLF001 # of this class
+
+    async def _follow_if_possible(self) -> None:
+        """Find the successor, if there is one: a stopped container can still be looked into."""
+        with suppress(SelectionError):
+            await self._follow()
 
     @property
     def _engine(self) -> Engine:
@@ -414,7 +420,7 @@ class Target:
         """
         from rind.files.transfer import put
 
-        await self._follow()
+        await self._follow_if_possible()
         where = self._engine, self.container, local, path
         await put(*where, owner=owner, exclude=exclude, on_progress=on_progress)
 
@@ -450,7 +456,7 @@ class Target:
         """
         from rind.files.transfer import get
 
-        await self._follow()
+        await self._follow_if_possible()
         return await get(self._engine, self.container, path, local, on_progress=on_progress)
 
     async def remove(
@@ -492,12 +498,16 @@ class Target:
             raise
 
     async def refresh(self) -> Container:
-        """Return the container in its present state.
+        """Return the container in its present state; its successor, if it is followed.
 
             assert (await web.refresh()).state == "running"
 
         Raises:
-            Refused: the container was removed (404).
+            Refused: the container was removed, and has no successor (404).
             EngineError: the engine failed.
         """
+        await self._follow_if_possible()
+        return await self._present()
+
+    async def _present(self) -> Container:
         return await self._engine.container(self.container.id)
