@@ -1,7 +1,7 @@
 """The embedding API's short cut: one command, in the container that fits.
 
-The library prints nothing, reads no command line, handles no signal, starts no thread and leaves
-the local terminal alone; :func:`rind.attach.attach_terminal` is for that.
+The library prints nothing, reads no command line, handles no signal and leaves the local terminal
+alone; :func:`rind.attach.attach_terminal` is for that. It starts a thread only to resolve a name.
 """
 
 from __future__ import annotations

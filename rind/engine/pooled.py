@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from io import BytesIO
 
 import aiohttp
@@ -24,6 +26,7 @@ except RuntimeError:
     finally:
         del os.environ["HOME"]
 
+from rind.base.threads import in_thread
 from rind.engine.answers import LONGEST_TEXT
 from rind.errors import Broken
 from rind.transport.carrier import (
@@ -41,7 +44,6 @@ from rind.transport.sockets import SocketCarrier
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     from collections.abc import AsyncIterator, Iterator, Sequence
     from typing import Final
 
@@ -68,7 +70,7 @@ class PooledCarrier:
             self._connector = aiohttp.UnixConnector(path)
         else:
             self._base = f"http://{rest}"
-            self._connector = aiohttp.TCPConnector()
+            self._connector = aiohttp.TCPConnector(resolver=_Resolver())
         # Without a connector, aiodocker would create one that obeys DOCKER_TLS_VERIFY, which does
         # not apply to every endpoint. The version is not used: our paths contain it.
         with _own_errors():
@@ -220,6 +222,30 @@ def _hijacked(response: aiohttp.ClientResponse) -> Connection:
     sock: socket.socket = transport.get_extra_info("socket").dup()
     response.close()
     return Connection(sock, early.data)
+
+
+class _Resolver(aiohttp.abc.AbstractResolver):
+    """Resolves host names without the loop's own threads: see :func:`in_thread`."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: int = socket.AF_UNSPEC
+    ) -> list[aiohttp.abc.ResolveResult]:
+        """Return the addresses of a host."""
+        ask = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM)
+        return [
+            {
+                "hostname": host,
+                "host": str(address[0]),
+                "port": port,
+                "family": kind,
+                "proto": proto,
+                "flags": socket.AI_NUMERICHOST,
+            }
+            for kind, _, proto, _, address in await in_thread(ask)
+        ]
+
+    async def close(self) -> None:
+        """Do nothing: it keeps nothing."""
 
 
 class _Tail:

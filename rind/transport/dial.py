@@ -5,6 +5,8 @@ Only the dialer knows the transport: requests and hijacked streams use the wires
 
 from __future__ import annotations
 
+from functools import partial
+
 from rind.base.light import socket
 from rind.transport.carrier import Disconnected
 
@@ -45,8 +47,12 @@ if TYPE_CHECKING:
 __all__ = ["PlainDialer", "places"]
 
 
-def places(url: str) -> list[Place]:
+def places(url: str, flags: int = 0) -> list[Place]:
     """Return the addresses of an endpoint's URL. Blocks while the host name is resolved.
+
+    Args:
+        url: of an endpoint.
+        flags: of getaddrinfo(3).
 
     Raises:
         OSError: the host name cannot be resolved.
@@ -56,7 +62,7 @@ def places(url: str) -> list[Place]:
         # An abstract socket (unix(7)) is written with a leading @, which stands for a NUL.
         return [(socket.AF_UNIX, f"\0{rest[1:]}" if rest.startswith("@") else rest)]
     host, _, port = rest.rpartition(":")
-    found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+    found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=flags)
     return [(family, address) for family, _, _, _, address in found]
 
 
@@ -80,7 +86,7 @@ class PlainDialer:
 
     async def dial(self, deadline: Deadline) -> Wire:
         """Connect to the first address that answers."""
-        addresses = places(self._url) if self.place is None else [self.place]
+        addresses = [self.place] if self.place else await self._places(deadline)
         for number, place in enumerate(addresses, 1):
             try:
                 wire = await self._kind.open(place, deadline)
@@ -91,6 +97,12 @@ class PlainDialer:
                 self.place = place
                 return wire
         raise Disconnected  # the host name has no address
+
+    async def _places(self, deadline: Deadline) -> list[Place]:
+        try:
+            return places(self._url, socket.AI_NUMERICHOST)
+        except OSError:  # it is a name: a name server may take long
+            return await self._kind.unblocked(partial(places, self._url), deadline)
 
     def using(self, kind: WireKind) -> PlainDialer:
         """Return a dialer for the same engine with wires of another kind."""

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from rind.base.readiness import readable
+from rind.base.threads import in_thread
 from rind.transport.wire import BUSY, READ_SIZE, BaseWire
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rind.base.deadline import Deadline
 
 __all__ = ["LoopWire"]
+
+T = TypeVar("T")
 
 
 class LoopWire(BaseWire):
@@ -44,6 +49,12 @@ class LoopWire(BaseWire):
     async def readable(fd: int) -> None:
         """Return when a descriptor can be read."""
         await readable(fd)
+
+    @staticmethod
+    async def unblocked(function: Callable[[], T], deadline: Deadline) -> T:
+        """Return the result of a function that blocks."""
+        async with asyncio.timeout(deadline.left):
+            return await in_thread(function)
 
     @staticmethod
     def lock() -> asyncio.Lock:

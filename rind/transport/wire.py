@@ -17,7 +17,7 @@ from rind.transport.carrier import Connection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from contextlib import AbstractAsyncContextManager
     from typing import Any, Final, Protocol, Self, TypeVar
 
@@ -70,6 +70,13 @@ if TYPE_CHECKING:
 
         async def readable(self, fd: int) -> None:
             """Return when a descriptor can be read."""
+
+        async def unblocked(self, function: Callable[[], T], deadline: Deadline) -> T:
+            """Return the result of a function that blocks.
+
+            Raises:
+                TimeoutError: not before ``deadline``, if this kind of wire can abandon the call.
+            """
 
         def lock(self) -> AbstractAsyncContextManager[object]:
             """Return a lock for callers that wait in this way."""
@@ -189,6 +196,11 @@ class BlockingWire(BaseWire):
         poll = select.poll()
         poll.register(fd, select.POLLIN)
         poll.poll()
+
+    @staticmethod
+    async def unblocked(function: Callable[[], T], deadline: Deadline) -> T:  # noqa: ARG004 # it cannot be abandoned
+        """Return the result of a function that blocks."""
+        return function()
 
     @staticmethod
     def lock() -> AbstractAsyncContextManager[object]:

@@ -1,11 +1,19 @@
 """Dialers; TLS is in test_tls.py, ssh in test_ssh.py."""
 
+import asyncio
 import socket
+import threading
+from typing import Any
 
 import pytest
 
+from rind.base import light
 from rind.base.deadline import Deadline
+from rind.engine.pooled import PooledCarrier
+from rind.transport.carrier import Request
 from rind.transport.dial import PlainDialer, places
+from rind.transport.loop_wire import LoopWire
+from rind.transport.sockets import SocketCarrier
 from rind.transport.wire import BlockingWire, finish
 
 
@@ -22,8 +30,35 @@ def test_the_next_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch) ->
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         known = [(socket.AF_INET, end.getsockname()) for end in (unused, server)]
-        monkeypatch.setattr("rind.transport.dial.places", lambda _: known)
+        monkeypatch.setattr("rind.transport.dial.places", lambda *_: known)
         dialer = PlainDialer("tcp://x:1", BlockingWire)
         finish(dialer.dial(Deadline(10))).close()
         assert dialer.place == known[1]
         assert dialer.using(BlockingWire).place == known[1]
+
+
+@pytest.mark.parametrize("way", ["sockets", "pooled"])
+def test_a_slow_name_server_holds_up_nothing(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    url, release, answered = "tcp://slow.invalid:1", threading.Event(), threading.Event()
+    original = light.socket.getaddrinfo
+
+    def ask(host: str, *args: Any, **flags: int) -> Any:
+        if host == "slow.invalid" and socket.AI_NUMERICHOST not in {*args, *flags.values()}:
+            release.wait(5)
+            answered.set()
+        return original(host, *args, **flags)
+
+    monkeypatch.setattr(light.socket, "getaddrinfo", ask)
+
+    async def request() -> None:
+        by_sockets = SocketCarrier(PlainDialer(url, LoopWire))
+        carrier = by_sockets if way == "sockets" else PooledCarrier(url)
+        try:
+            with pytest.raises(TimeoutError):
+                await carrier.request(Request("GET", "_ping"), Deadline(0.05))
+        finally:
+            await carrier.aclose()
+
+    asyncio.run(request())
+    assert not answered.is_set()
+    release.set()
