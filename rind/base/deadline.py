@@ -57,6 +57,8 @@ class Deadline:
         """Cancel what the context does once the time is over, and raise ``timed_out()`` then."""
         import asyncio
 
+        if self.left == 0:
+            raise timed_out()  # work that never waits would end before a cancellation
         try:
             async with asyncio.timeout(self.left) as limit:
                 yield

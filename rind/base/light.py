@@ -3,10 +3,13 @@
 ``signal`` and ``socket`` are the extension modules below the public ones. The public ones make
 enums of all their numbers, in 3 ms, and ``socket`` loads ``selectors``; the functions and numbers
 that Rind uses are the same ones. ``pattern`` is :func:`re.compile`, at the first use of the result:
-an ordinary run uses few of its regular expressions.
+an ordinary run uses few of its regular expressions. ``running_loop`` loads no asyncio to find that
+no event loop runs.
 """
 
 from __future__ import annotations
+
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,4 +34,10 @@ else:
             return getattr(compiled, name)
 
 
-__all__ = ["pattern", "signal", "socket"]
+__all__ = ["pattern", "running_loop", "signal", "socket"]
+
+
+def running_loop() -> object | None:
+    """Return the event loop that runs in this thread; None if none does."""
+    asyncio = sys.modules.get("asyncio")
+    return getattr(asyncio, "_get_running_loop", lambda: None)()

@@ -7,6 +7,7 @@ requests themselves are in :mod:`rind.engine.engine`.
 from __future__ import annotations
 
 from rind.base.deadline import Deadline
+from rind.base.light import running_loop
 from rind.base.records import replace
 from rind.engine import answers
 from rind.engine.dialect import Dialect, read_dialect
@@ -33,6 +34,10 @@ line within a second. A longer silence means no engine, or one in no state to ru
 
 REQUEST_TIMEOUT: Final = 30.0
 """Seconds for any other answer: a busy 20.10 has needed ten."""
+
+_ANOTHER_LOOP: Final = (
+    "this client is connected in another event loop: connect one in the loop that uses it"
+)
 
 PING: Final = Request("GET", "_ping")
 
@@ -71,6 +76,7 @@ class Api:
         self.interactive = interactive
         self._custom_carrier = carrier
         self._carrier: Carrier | None = None
+        self._loop: object | None = None
 
     async def __aenter__(self) -> Self:
         """Connect.
@@ -78,6 +84,7 @@ class Api:
         Raises:
             Unreachable: nothing answers, or the answer is not a Docker Engine's.
         """
+        self._loop = running_loop()
         try:
             with self.map_exceptions():
                 self._carrier = self._custom_carrier or self._new_carrier()
@@ -114,10 +121,12 @@ class Api:
         """The carrier of the open engine. For use within Rind.
 
         Raises:
-            RuntimeError: the engine is not open.
+            RuntimeError: the engine is not open, or was opened in another event loop.
         """
         if self._carrier is None:
             raise RuntimeError(NOT_OPEN)
+        if running_loop() is not self._loop:
+            raise RuntimeError(_ANOTHER_LOOP)
         return self._carrier
 
     async def _ping(self) -> None:

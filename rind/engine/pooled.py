@@ -61,7 +61,6 @@ class PooledCarrier:
     def __init__(self, url: str, headers: Sequence[tuple[str, str]] = ()) -> None:
         self._headers = dict(headers)
         self._uploads = SocketCarrier(PlainDialer(url, LoopWire), headers)
-        self._loop = asyncio.get_running_loop()
         scheme, _, rest = url.partition("://")
         self._connector: aiohttp.BaseConnector
         if scheme == "unix":
@@ -128,11 +127,6 @@ class PooledCarrier:
 
         aiodocker's own methods are not used: they read an error's whole body, of any size.
         """
-        if asyncio.get_running_loop() is not self._loop:
-            raise RuntimeError(
-                "this client is connected in another event loop: "
-                "connect one in the loop that uses it"
-            )
         # aiohttp warns about a bytes object of more than a megabyte.
         body = None if request.body is None else BytesIO(json.dumps(request.body).encode())
         try:

@@ -22,7 +22,10 @@ async def test_a_time_that_is_over_ends_all_that_it_is_for() -> None:
     for _ in range(2):
         with pytest.raises(OverError):
             async with deadline.limit(OverError):
-                await asyncio.Event().wait()
+                pytest.fail("it began")
+    with pytest.raises(OverError):
+        async with Deadline(0.001).limit(OverError):
+            await asyncio.Event().wait()
 
 
 async def test_a_timeout_of_the_work_is_its_own() -> None:

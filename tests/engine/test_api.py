@@ -8,9 +8,12 @@ from carriers import Carry, by_each_carrier, opened
 from conftest import TestEngine
 
 from rind.endpoint.endpoint import Endpoint
-from rind.engine.dialect import API_NEWEST
+from rind.engine.dialect import API_NEWEST, Dialect
 from rind.engine.engine import Engine
 from rind.errors import Unreachable
+from rind.transport.dial import PlainDialer
+from rind.transport.loop_wire import LoopWire
+from rind.transport.sockets import SocketCarrier
 
 
 @by_each_carrier
@@ -47,3 +50,11 @@ async def test_an_engine_that_says_nothing(
 async def test_a_closed_engine_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(RuntimeError, match="not open"):
         await Engine(Endpoint("unix:///x", "the test")).containers(["x"], up=True)
+
+
+def test_a_client_of_another_loop_sends_nothing() -> None:
+    carrier = SocketCarrier(PlainDialer("unix:///nowhere", LoopWire))
+    engine = Engine(Endpoint("unix:///nowhere", "the test"), carrier, Dialect())
+    asyncio.run(engine.__aenter__())
+    with pytest.raises(RuntimeError, match="connected in another event loop"):
+        asyncio.run(engine.version())
