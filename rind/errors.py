@@ -117,12 +117,17 @@ class StartError(RindError):
             other reason. The engine's own exit code is ignored: it depends on the version.
         printed: whether the message is already on the command's stderr, where the shell that ran
             the pre-step printed it.
+        is_final: whether a further attempt would fail too: the reason is the command, its user or
+            its directory, and not the state of the container.
     """
 
-    def __init__(self, message: str, exit_status: int, *, printed: bool = False) -> None:
+    def __init__(
+        self, message: str, exit_status: int, *, printed: bool = False, is_final: bool = True
+    ) -> None:
         super().__init__(message)
         self.exit_status = exit_status
         self.printed = printed
+        self.is_final = is_final
 
     @property
     def reason(self) -> str:

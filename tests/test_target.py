@@ -246,6 +246,13 @@ async def test_a_container_that_ends_under_a_command_is_told(
         with pytest.raises(rind.ContainerGone, match=f"its container: {target.name} ") as other:
             await run
         assert (other.value.how, other.value.stdout, other.value.stderr) == (how, "begun\n", "")
+        assert other.value.started
+        with pytest.raises(rind.ContainerGone, match=f"was not started: {target.name} ") as late:
+            await found.run(["true"])
+        assert (late.value.started, late.value.exit_status) == (False, 125)
+        assert late.value.how in {how, "stopped"}
+        with pytest.raises(rind.ContainerGone):
+            await found.detach(rind.Command(argv=["true"], stdin=False, output=False))
 
 
 async def test_a_command_that_runs_out_of_memory_alone_is_told(containers: Containers) -> None:

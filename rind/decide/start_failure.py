@@ -52,6 +52,8 @@ _NOT_THE_COMMAND: Final = pattern(
     r"unable to find user|unable to find group|no matching entries|chdir to cwd", re.IGNORECASE
 )
 """Failures of the user, the group or the working directory."""
+_PROCESS_GONE: Final = pattern(r"/proc/\d+/ns/|/sys/fs/cgroup/", re.IGNORECASE)
+"""Files of a container's main process, which is missing from a container that is ending."""
 
 
 def start_failure(text: str, container: str = "the container") -> StartError:
@@ -61,18 +63,25 @@ def start_failure(text: str, container: str = "the container") -> StartError:
     126 before Engine 28.0, and 127 since.
     """
     message = _cleaned(text, container)
-    # A missing user or directory comes first: its message may also match the patterns below.
-    if _NOT_THE_COMMAND.search(message):
-        status = ExitStatus.FAILED
-    elif _NOT_FOUND.search(message):
-        status = ExitStatus.NOT_FOUND
-    elif _NOT_EXECUTABLE.search(message):
-        status = ExitStatus.NOT_EXECUTABLE
-    else:
-        status = ExitStatus.FAILED
+    status, is_final = _verdict(message)
+    if not is_final:
         # It is about the container's state, such as "cannot exec in a stopped state".
         message += "" if container in message else f" ({container})"
-    return StartError(f"cannot start the command: {_reworded(message, container)}", status)
+    what = f"cannot start the command: {_reworded(message, container)}"
+    return StartError(what, status, is_final=is_final)
+
+
+def _verdict(message: str) -> tuple[ExitStatus, bool]:
+    """Return the exit status, and whether a further attempt would fail too."""
+    # A missing user or directory comes first: its message may also match the patterns below.
+    if _NOT_THE_COMMAND.search(message):
+        return ExitStatus.FAILED, True
+    if not _PROCESS_GONE.search(message) or _PROGRAM.fullmatch(message):
+        if _NOT_FOUND.search(message):
+            return ExitStatus.NOT_FOUND, True
+        if _NOT_EXECUTABLE.search(message):
+            return ExitStatus.NOT_EXECUTABLE, True
+    return ExitStatus.FAILED, False
 
 
 def not_started(text: str) -> tuple[str, bool]:

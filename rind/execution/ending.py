@@ -24,8 +24,13 @@ __all__ = ["EVENTS", "container_end", "container_gone", "ending", "why_not_start
 _NOT_ENDED: Final = {"created", "running", "paused"}
 """States of a container that has not ended, or never ran."""
 
-_JUST_NOW: Final = 2.0, 0.1
-"""Seconds before and after the look at a container in which its events may tell how it ended."""
+_BEFORE: Final = 2.0
+"""Seconds before a look at a container in which its events may tell how it ended."""
+
+_SOON: Final = 0.1
+_LATE: Final = 1.0
+"""Seconds after that look; longer if the container still seems to run, while its processes are gone
+already."""
 
 _ENDINGS: Final[dict[str, Ending]] = {
     "destroy": "removed",
@@ -89,11 +94,12 @@ async def why_not_started(
     Engines have many messages for a container that ends while a command starts.
     """
     how = None if failure.printed else await container_end(engine, container)
+    if how == "stopped" or (how is None and not failure.is_final):
+        with suppress(EngineError):
+            after = _SOON if how else _LATE
+            told, has_ended = ending(await engine.events(container.id, EVENTS, _BEFORE, after))
+            how = told if has_ended else how or await container_end(engine, container)
     if how is None:
         return failure
-    if how == "stopped":
-        with suppress(EngineError):
-            told, _ = ending(await engine.events(container.id, EVENTS, *_JUST_NOW))
-            how = told or how
     what = f"the command was not started: {container.name} {_IN_WORDS[how]}"
     return ContainerGone(what, how, started=False)

@@ -150,9 +150,12 @@ class Inspector:
                 raise self._gone(how or "stopped") from exc
             if exc.http_status != HTTPStatus.NOT_FOUND:
                 raise
-            if await self._engine.has_container(self.container.id):
-                raise self.lost("the engine has forgotten the command") from exc
-            raise self._gone("removed") from exc
+            if not await self._engine.has_container(self.container.id):
+                raise self._gone("removed") from exc
+            how, has_ended = ending(await self._events_at_end())
+            if how is not None and has_ended:
+                raise self._gone(how) from exc
+            raise self.lost("the engine has forgotten the command") from exc
 
     def _gone(self, how: Ending) -> ContainerGone:
         """Set :attr:`ending`; return the error for a command that was killed with its container."""

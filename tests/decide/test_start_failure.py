@@ -49,6 +49,12 @@ OLD_RUNC = "container_linux.go:380: starting container process caused"
             "x: not found in the PATH of web, where no pre-step ran",
         ),
         (f"Container {'0f' * 32} is paused, unpause it before exec", 125, "Container web is"),
+        (
+            "creating new parent process: lstat /proc/9/ns/ipc: no such file or directory",
+            125,
+            "creating new parent process: lstat /proc/9/ns/ipc: no such file or directory (web)",
+        ),
+        (RUNC.format('exec: "/proc/9/ns/x": no such file or directory'), 127, "/proc/9/ns/x: not"),
         ("something new", 125, "something new (web)"),
         ("cannot exec in a stopped state", 125, "cannot exec in a stopped state (web)"),
         (
@@ -70,6 +76,7 @@ OLD_RUNC = "container_linux.go:380: starting container process caused"
 def test_start_failures_have_one_status_and_no_noise(text: str, status: int, said: str) -> None:
     error = start_failure(text, "web")
     assert error.exit_status == status
+    assert error.is_final != ("(web)" in str(error) or "is paused" in text)
     assert str(error).startswith(f"cannot start the command: {said}")
     assert "OCI" not in str(error)
     assert not str(error).endswith("unknown")

@@ -1,8 +1,12 @@
 """What a container's events say of a killed command; real ones are in test_target.py."""
 
+from typing import Any, cast
+
 import pytest
 
-from rind.execution.ending import ending
+from rind.errors import ContainerGone, StartError
+from rind.execution.ending import ending, why_not_started
+from rind.model import Container
 
 
 @pytest.mark.parametrize(
@@ -21,3 +25,38 @@ from rind.execution.ending import ending
 )
 def test_the_ending(actions: list[str], told: tuple[str | None, bool]) -> None:
     assert ending(actions) == told
+
+
+class Engine:
+    """An engine whose container is seen to end only in its events."""
+
+    def __init__(self, state: str, events: list[str]) -> None:
+        self._web = Container("0" * 64, "web", state, "", {})
+        self._events = events
+
+    async def container(self, _: str) -> Container:
+        return self._web
+
+    async def events(self, *_: object) -> list[str]:
+        return self._events
+
+
+@pytest.mark.parametrize(
+    ("state", "events", "is_final", "how"),
+    [
+        ("running", ["kill", "die"], False, "killed"),
+        ("running", ["oom"], False, None),
+        ("running", ["kill", "die"], True, None),
+        ("paused", [], False, None),
+        ("exited", [], True, "stopped"),
+        ("exited", ["die"], True, "ended"),
+    ],
+)
+async def test_why_a_command_was_not_started(
+    state: str, events: list[str], how: str | None, *, is_final: bool
+) -> None:
+    engine = cast("Any", Engine(state, events))
+    failure = StartError("no", 125, is_final=is_final)
+    found = await why_not_started(engine, await engine.container(""), failure)
+    assert (found.how if isinstance(found, ContainerGone) else None) == how
+    assert found.exit_status == 125

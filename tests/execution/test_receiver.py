@@ -41,6 +41,9 @@ class Settled:
     async def until_root_ended(self, state: ExecState) -> bool:
         return state.pid == ENDS_SOON
 
+    async def not_started(self, failure: StartError) -> StartError:
+        return failure
+
     def lost(self, what: str) -> Broken:
         return Lost(what, "web")
 

@@ -11,7 +11,7 @@ from faults import FaultProxy, fault_proxy
 import rind
 from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
-from rind.errors import Broken, LeftRunning, StartError
+from rind.errors import Broken, ContainerGone, LeftRunning
 from rind.execution.session import Session
 from rind.execution.start import open_exec
 from rind.model import ExecConfig
@@ -23,7 +23,7 @@ async def test_a_command_that_cannot_be_created(busybox: TestContainer) -> None:
         container = await engine.container(busybox.name)
         gone = replace(container, id="0" * 64)
         session = Session(engine)
-        with pytest.raises(StartError):
+        with pytest.raises(ContainerGone, match="was not started"):
             await open_exec(session, gone, ExecConfig(argv=["true"]))
         assert not session.open
         assert not session.opening

@@ -1,5 +1,6 @@
 """What an engine's answers about a command mean: those that are hard to have from a real one."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -25,6 +26,7 @@ class Answers:
 
     def __init__(self, *answers: ExecState | Exception, root: bool | Exception = False) -> None:
         self.there: Container | Exception = WEB
+        self.seen: list[str] = []
         self._answers = list(answers)
         self._root = root
 
@@ -43,12 +45,16 @@ class Answers:
         return False
 
     async def events(self, *_: object) -> list[str]:
-        return []
+        return self.seen
 
     async def container(self, _name: str) -> Container:
         if isinstance(self.there, Exception):
             raise self.there
         return self.there
+
+
+    async def has_container(self, _container_id: str) -> bool:
+        return not isinstance(self.there, Refused)
 
 
 def inspector(answers: Answers) -> Inspector:
@@ -102,6 +108,7 @@ async def test_no_answer(answer: Exception, raised: type[Exception], told: str) 
     [
         (Refused(404, "No such container: web"), ContainerGone, "its container: web was removed"),
         (WEB, Lost, "the engine has forgotten the command: .* may still be running in web"),
+        (replace(WEB, state="exited"), ContainerGone, "its container: web was killed"),
         (Unreachable("nothing"), Lost, "the engine has forgotten the command"),
     ],
 )
@@ -110,7 +117,8 @@ async def test_a_forgotten_exec(
 ) -> None:
     answers = Answers(Refused(404, "No such exec instance"))
     answers.there = there
+    answers.seen = ["kill", "die"] if "killed" in told else []
     it = inspector(answers)
     with pytest.raises(raised, match=told):
         await it.poll()
-    assert it.ending == ("removed" if raised is ContainerGone else None)
+    assert it.ending is None if raised is Lost else str(it.ending) in told

@@ -12,7 +12,7 @@ from rind.decide.plan import Command
 from rind.decide.profile import Profile
 from rind.decide.wanted import Wanted
 from rind.endpoint.endpoint import Endpoint
-from rind.errors import StartError, Unreachable
+from rind.errors import ContainerGone, Unreachable
 from rind.find.blocking import EarlyClient
 from rind.transport.frames import STDOUT
 
@@ -55,7 +55,7 @@ def test_it_lists_and_detaches(busybox: TestContainer) -> None:
     (container,) = [one for one in before.running() if one.name == busybox.name]
     config = before.settle(Command(argv=["true"], stdin=False, output=False), container, Profile())
     assert len(before.detach(container, config)) == 64
-    with pytest.raises(StartError, match=f"No such container: {container.name}"):
+    with pytest.raises(ContainerGone, match=f"not started: {container.name} was removed"):
         before.create(replace(container, id="0" * 64), config)
 
 
