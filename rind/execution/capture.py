@@ -190,12 +190,16 @@ class Capture:
 
     def _report(self, stream: Stream, data: bytes, *, final: bool = False) -> None:
         """Call ``on_output``, with text if there is an encoding."""
-        if self._on_output is not None:
-            part = (
-                data if self._decoding is None else self._decoders[stream].feed(data, final=final)
-            )
-            if part:
-                self._on_output(stream, part)
+        if self._on_output is None:
+            return
+        part: Any = data
+        failure: UnicodeDecodeError | None = None
+        if self._decoding is not None:
+            part, failure = self._decoders[stream].feed_to_error(data, final=final)
+        if part:
+            self._on_output(stream, part)
+        if failure is not None:
+            raise failure
 
     def captured(self, *, strict: bool = False) -> Captured:
         """Return the output captured so far, as keyword arguments of an error.

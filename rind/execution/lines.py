@@ -63,8 +63,10 @@ class Lines:
         if not isinstance(output, Pipe):
             return output
         self._open += 1
-        join = LinesOutput(self, stream, Decoder(*self._decoding).feed if self._decoding else _same)
-        with suppress(RindError, OSError):  # a failure is raised at the end of the lines
+        decode = Decoder(*self._decoding).feed_to_error if self._decoding else _same
+        join = LinesOutput(self, stream, decode)
+        # A failure is raised at the end of the lines.
+        with suppress(RindError, OSError, UnicodeDecodeError):
             join.take(memoryview(_at_once(output.reader.read(_MUCH))))
         if has_ended:
             join.close(output.reader.exception())
@@ -89,8 +91,14 @@ class Lines:
     def end(self, failure: Exception | None) -> None:
         """Note that a stream has ended, or failed. Called by the outputs."""
         self._open -= 1
-        self._failure = self._failure or failure
+        self.fail(failure)
         if not self._open:
+            self._some.set()
+
+    def fail(self, failure: Exception | None) -> None:
+        """Raise a failure, if there is one, after the lines. Called by the outputs."""
+        self._failure = self._failure or failure
+        if self._failure is not None:
             self._some.set()
 
     def __aiter__(self) -> Self:
@@ -107,7 +115,7 @@ class Lines:
         if self._size <= self.limit:
             self.full.clear()
             self._room.set()
-        if not self._lines and self._open:
+        if not self._lines and self._open and self._failure is None:
             self._some.clear()
         return stream, line
 
@@ -121,9 +129,14 @@ class LinesOutput:
         self._stream = stream
         self._decode = decode
         self._begun = lines.newline[:0]  # a line without its newline yet
+        self._failure: UnicodeDecodeError | None = None
 
     def take(self, data: memoryview) -> bool:
-        """Split a part of the stream into lines; return whether there is room for more."""
+        """Split a part of the stream into lines; return whether there is room for more.
+
+        Raises:
+            UnicodeDecodeError: it cannot be decoded; the lines before were taken.
+        """
         self._feed(bytes(data))
         return not self.full.is_set()
 
@@ -140,17 +153,24 @@ class LinesOutput:
         self._lines.end(failure)
 
     def _feed(self, data: bytes, *, final: bool = False) -> None:
+        if self._failure is not None:
+            raise self._failure
         newline = self._lines.newline
-        *lines, self._begun = (self._begun + self._decode(data, final=final)).split(newline)
+        text, self._failure = self._decode(data, final=final)
+        *lines, self._begun = (self._begun + text).split(newline)
         lines = [line + newline for line in lines]
-        if self._begun and (final or len(self._begun) >= self._lines.limit):
+        is_last = final or self._failure is not None
+        if self._begun and (is_last or len(self._begun) >= self._lines.limit):
             lines.append(self._begun)
             self._begun = newline[:0]
         self._lines.put(self._stream, lines)
+        if self._failure is not None:
+            self._lines.fail(self._failure)
+            raise self._failure
 
 
-def _same(data: bytes, *, final: bool = False) -> bytes:  # noqa: ARG001 # a decoder's parameters
-    return data
+def _same(data: bytes, *, final: bool = False) -> tuple[bytes, None]:  # noqa: ARG001 # as decoders
+    return data, None
 
 
 def _at_once(coroutine: Coroutine[Any, Any, bytes]) -> bytes:

@@ -1,7 +1,8 @@
 """Text in place of bytes: a reader and a writer that wrap those of a command's streams.
 
 As in :mod:`subprocess`, the reader translates newlines: CR LF, which a TTY writes, and CR become
-LF. The writer encodes text and translates nothing.
+LF. The writer encodes text and translates nothing. The reader returns the text before invalid bytes
+first, and then raises.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def check_encoding(encoding: str, errors: str) -> None:
         ValueError: a name is unknown.
     """
     for kind, name, lookup in (
-        ("encoding", encoding, codecs.lookup),
+        ("encoding", encoding, "".encode),  # unlike codecs.lookup(), it takes no "hex" or "gzip"
         ("error handler", errors, codecs.lookup_error),
     ):
         try:
@@ -65,6 +66,21 @@ class Decoder:
         """
         return self._newlines.decode(data, final)
 
+    def feed_to_error(
+        self, data: bytes | bytearray, *, final: bool = False
+    ) -> tuple[str, UnicodeDecodeError | None]:
+        """Return what :meth:`feed` does; if it would raise, the text up to there, and the error."""
+        before = self._newlines.getstate()
+        try:
+            return self.feed(data, final=final), None
+        except UnicodeDecodeError as exc:
+            # Counted from the end: the decoder may have kept bytes of earlier parts.
+            valid = len(data) - (len(exc.object) - exc.start)
+            if valid < 0:
+                return "", exc
+            self._newlines.setstate(before)
+            return self.feed(data[:valid], final=True), exc
+
 
 class TextReader:
     """Reads text, as an :class:`asyncio.StreamReader` reads bytes.
@@ -83,6 +99,7 @@ class TextReader:
         self._text = ""
         self._at = 0
         self._at_eof = False
+        self._failure: UnicodeDecodeError | None = None
 
     async def read(self, n: int = -1) -> str:
         """Return up to ``n`` characters, or all if ``n`` is negative; empty at the end."""
@@ -121,7 +138,7 @@ class TextReader:
 
     def exception(self) -> Exception | None:
         """Return the failure, if there is one."""
-        return self._reader.exception()
+        return self._failure or self._reader.exception()
 
     def at_eof(self) -> bool:
         """Whether all of the output was read."""
@@ -156,9 +173,11 @@ class TextReader:
     async def _fill(self) -> bool:
         """Read until there is more text; return False at the end."""
         while not self._at_eof:
+            if self._failure is not None:
+                raise self._failure
             data = await self._reader.read(self._limit)
-            text = self._decoder.feed(data, final=not data)
-            self._at_eof = not data
+            text, self._failure = self._decoder.feed_to_error(data, final=not data)
+            self._at_eof = not data and self._failure is None
             self._text, self._at = self._text[self._at :] + text, 0
             if text:
                 return True
@@ -168,17 +187,17 @@ class TextReader:
 class TextWriter:
     """Writes text, as an :class:`asyncio.StreamWriter` writes bytes.
 
-    It raises the writer's exceptions, and :class:`UnicodeEncodeError`.
+    It raises the writer's exceptions, and :class:`UnicodeEncodeError`. The stream is encoded as one
+    text: it begins with one byte order mark, if the encoding has one.
     """
 
     def __init__(self, writer: StdinWriter, encoding: str, errors: str) -> None:
         self._writer = writer
-        self._encoding = encoding
-        self._errors = errors
+        self._encoder = codecs.getincrementalencoder(encoding)(errors)
 
     def write(self, text: str) -> None:
         """Buffer text, and send it as soon as the command accepts it."""
-        self._writer.write(text.encode(self._encoding, self._errors))
+        self._writer.write(self._encoder.encode(text))
 
     def writelines(self, lines: Iterable[str]) -> None:
         """Write each of ``lines``. No newlines are added."""
@@ -195,11 +214,13 @@ class TextWriter:
 
     def write_eof(self) -> None:
         """End the stream once the buffer has been sent. Idempotent."""
+        if not self._writer.is_closing():
+            self._writer.write(self._encoder.encode("", final=True))
         self._writer.write_eof()
 
     def close(self) -> None:
-        """End the stream."""
-        self._writer.close()
+        """End the stream, as :meth:`write_eof` does. Idempotent."""
+        self.write_eof()
 
     def is_closing(self) -> bool:
         """Whether the stream was ended, or the command accepts no more."""

@@ -47,6 +47,14 @@ def test_a_limit() -> None:
     assert (caught.value.limit, caught.value.argv) == (5, ["cmd"])
 
 
+def test_what_is_text_is_told_before_what_is_none() -> None:
+    told: list[tuple[str, object]] = []
+    seen = capture(encoding="utf-8", on_output=lambda *part: told.append(part))
+    with pytest.raises(UnicodeDecodeError):
+        seen.take("stdout", b"good\n\xff")
+    assert told == [("stdout", "good\n")]
+
+
 def test_output_is_told_as_it_comes() -> None:
     told: list[tuple[str, object]] = []
     seen = capture(encoding="utf-8", on_output=lambda *part: told.append(part))

@@ -53,6 +53,31 @@ async def test_each_comes_as_soon_as_it_is_whole() -> None:
         await anext(lines)
 
 
+async def test_the_good_lines_come_before_the_bad_one() -> None:
+    lines, out, err = joined(decoding=("utf-8", "strict"))
+    await put(err, b"e\n")
+    with pytest.raises(UnicodeDecodeError):
+        await put(out, b"a\nb\n\xff\nc\n")
+    assert [await anext(lines) for _ in range(3)] == [
+        *(("stderr", "e\n"), ("stdout", "a\n"), ("stdout", "b\n"))
+    ]
+    for _ in range(2):
+        with pytest.raises(UnicodeDecodeError):
+            await anext(lines)
+    with pytest.raises(UnicodeDecodeError):
+        await put(out, b"d\n")
+
+
+async def test_bytes_that_were_there_before_may_be_bad_too() -> None:
+    pipe = Pipe()
+    await put(pipe, b"a\n\xff\n")
+    lines = Lines(("utf-8", "strict"), 2**16)
+    lines.joined(pipe, "stdout", has_ended=False)
+    assert await anext(lines) == ("stdout", "a\n")
+    with pytest.raises(UnicodeDecodeError):
+        await anext(lines)
+
+
 async def test_a_writer_waits_for_the_reader() -> None:
     lines, out, _ = joined(limit=10)
     writing = asyncio.ensure_future(put(out, b"12345\n12345\n"))

@@ -82,6 +82,21 @@ async def test_what_is_no_text() -> None:
         await reader_of([b"\xe2\x82"]).read()
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "euc-jp"])
+async def test_what_is_text_comes_before_what_is_none(encoding: str) -> None:
+    good = "one\ntwo\r\nthr".encode(encoding)
+    bad = b"\xff" if encoding != "utf-16" else "\ud800x".encode("utf-16-le", "surrogatepass")
+    for size in (1, 2, 100):
+        reader = reader_of([*cut(good + bad, size), b"lost"], encoding)
+        assert [await reader.readline() for _ in range(2)] == ["one\n", "two\n"]
+        assert await reader.readexactly(3) == "thr"
+        for _ in range(2):
+            with pytest.raises(UnicodeDecodeError):
+                await reader.read(1)
+        assert isinstance(reader.exception(), UnicodeDecodeError)
+        assert not reader.at_eof()
+
+
 async def test_a_failure_comes_after_the_text() -> None:
     pipe = Pipe()
     reader = TextReader(pipe.reader, "utf-8", "strict")
@@ -91,6 +106,27 @@ async def test_a_failure_comes_after_the_text() -> None:
     with pytest.raises(Broken, match="cut"):
         await reader.read(100)
     assert isinstance(reader.exception(), Broken)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "iso-2022-jp"])
+async def test_what_is_written_is_one_text(encoding: str) -> None:
+    sent: list[bytes] = []
+
+    async def send(data: bytes) -> None:
+        sent.append(data)
+
+    stdin = StdinWriter(send, sleep)
+    writer = TextWriter(stdin, encoding, "strict")
+    writer.write("日")
+    writer.writelines(["本", "\n日"])
+    writer.close()
+    writer.write_eof()
+    await stdin.pump()
+    assert b"".join(sent) == "日本\n日".encode(encoding)
+
+
+async def sleep() -> None:
+    await asyncio.sleep(0)
 
 
 async def test_writing() -> None:
@@ -124,7 +160,11 @@ async def test_writing() -> None:
 
 @pytest.mark.parametrize(
     ("encoding", "errors", "why"),
-    [("utf-99", "strict", "encoding 'utf-99'"), ("utf-8", "x", "error handler 'x'")],
+    [
+        ("utf-99", "strict", "encoding 'utf-99'"),
+        ("hex", "strict", "encoding 'hex'"),
+        ("utf-8", "x", "error handler 'x'"),
+    ],
 )
 def test_names_that_there_are_not(encoding: str, errors: str, why: str) -> None:
     with pytest.raises(ValueError, match=f"there is no {why}"):
