@@ -57,6 +57,9 @@ if TYPE_CHECKING:
         def close(self) -> None:
             """Close the tunnel at once. Idempotent."""
 
+        def forget(self) -> None:
+            """Close the copy of the tunnel in a child that was just forked."""
+
 
 __all__ = [
     "MOST_BYTES",

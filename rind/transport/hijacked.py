@@ -30,6 +30,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
+from weakref import WeakSet
 
 from rind.base.readiness import pump, readable
 from rind.errors import Broken
@@ -78,6 +79,7 @@ class HijackedStream:
         self.was_reset = connection.was_reset
         self.last_written = connection.last_written
         self.has_written = bool(connection.last_written)
+        _streams.add(self)
 
     async def read(self) -> bytes:
         """Receive at most ``READ_SIZE`` bytes, waiting for some; ``b""`` at end of stream.
@@ -208,6 +210,12 @@ class HijackedStream:
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
 
+    def forget(self) -> None:
+        """Close the copy of the connection in a child that was just forked."""
+        if self._tunnel is not None:
+            self._tunnel.forget()
+        self._sock.close()
+
     @contextmanager
     def _in_use(self) -> Iterator[None]:
         self._users += 1
@@ -226,6 +234,19 @@ class HijackedStream:
         if self._sock.fileno() >= 0:
             warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=1)
             self.close()
+
+
+_streams: Final[WeakSet[HijackedStream]] = WeakSet()
+
+
+def _forget_streams() -> None:
+    for stream in _streams:
+        stream.forget()
+
+
+# A child may outlive this process. Its copies would keep the leash (:mod:`rind.reaper.leash`) and
+# the commands' stdin open.
+os.register_at_fork(after_in_child=_forget_streams)
 
 
 class _Splice:

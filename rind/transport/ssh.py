@@ -140,6 +140,9 @@ class _SharedSsh:
     def close(self) -> None:
         """Do nothing: other connections use the same ssh."""
 
+    def forget(self) -> None:
+        """Do nothing: the ssh is a process of its own."""
+
 
 class _Forwarding:
     """An ssh that goes to the background once it listens.

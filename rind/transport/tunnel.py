@@ -70,6 +70,15 @@ class _Tunnel:
             self._up.source.close()
             self._down.source.close()
 
+    def forget(self) -> None:
+        """Close the copies of both sockets in a child that was just forked.
+
+        The event loop is not told: it shares its epoll instance with the parent's (epoll(7)).
+        """
+        self._is_closed = True
+        self._up.source.close()
+        self._down.source.close()
+
     def _from_plain(self) -> None:
         with suppress(BlockingIOError):
             try:

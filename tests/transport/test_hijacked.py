@@ -5,6 +5,8 @@ import errno
 import gc
 import os
 import socket
+import subprocess
+import sys
 import warnings
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -234,3 +236,41 @@ async def test_over_tcp_keys_go_out_at_once_and_an_engine_that_is_off_is_noticed
         found = [sock.getsockopt(socket.IPPROTO_TCP, option) for option in KEEPALIVE]
         assert found[0] + found[1] * found[2] == 80
         stream.close()
+
+
+FORK = """
+import asyncio, os, socket
+from rind.transport.carrier import Connection
+from rind.transport.hijacked import HijackedStream
+from rind.transport.tunnel import tunnelled
+
+class Tls:
+    def read(self): return None
+    def to_send(self): return b""
+
+async def main():
+    ours, theirs = socket.socketpair()
+    sock, engine = socket.create_server(("127.0.0.1", 0)), None
+    client = socket.create_connection(sock.getsockname())
+    engine, _ = sock.accept()
+    streams = [HijackedStream(Connection(ours)), HijackedStream(tunnelled(client, Tls(), b""))]
+    until_told, tell = os.pipe()
+    if (child := os.fork()) == 0:
+        os.close(tell)
+        os.read(until_told, 1)
+        os._exit(0)
+    await asyncio.sleep(0)
+    for stream, end in zip(streams, (theirs, engine)):
+        stream.close()
+        end.settimeout(10)
+        assert end.recv(1) == b""
+    assert os.waitpid(child, os.WNOHANG) == (0, 0)
+    os.close(tell)
+    os.waitpid(child, 0)
+
+asyncio.run(main())
+"""
+
+
+def test_a_forked_child_does_not_keep_it_open() -> None:
+    subprocess.run([sys.executable, "-c", FORK], check=True, timeout=60)
