@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import time
+import warnings
 from functools import partial
 from typing import Final, Self, Unpack
 
@@ -110,6 +111,8 @@ class Client:
     Leaving its context ends the commands that are still open, as leaving their own contexts does.
     """
 
+    _is_open = False
+
     def __init__(
         self, engine: Engine, caller: Caller, environ: Mapping[str, str] | None = None
     ) -> None:
@@ -129,6 +132,11 @@ class Client:
             ),
         )
 
+    def __del__(self) -> None:
+        if self._is_open:
+            what = f"{self!r} was never closed: use async with, or await its __aexit__()"
+            warnings.warn(what, ResourceWarning, source=self, stacklevel=1)
+
     def __repr__(self) -> str:
         return f"<Client of {self.endpoint.url} (from {self.endpoint.source})>"
 
@@ -147,6 +155,7 @@ class Client:
             ) from None
         begun = time.monotonic()
         await self._engine.__aenter__()
+        self._is_open = True
         version = self._engine.dialect.api
         took = time.monotonic() - begun
         _log.debug("connected to %s, API %s, in %.3f s", self.endpoint.url, version, took)
@@ -161,6 +170,7 @@ class Client:
         await carried_out(lambda: asyncio.create_task(self._close()))
 
     async def _close(self) -> None:
+        self._is_open = False
         try:
             await persistent(self._end_commands)
             await persistent(self._session.trees.aclose)

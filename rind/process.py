@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import suppress
-from typing import Any, Generic, Self, overload
+from typing import Any, Final, Generic, Self, overload
 
 from rind.errors import Broken, ContainerGone, RindError, StartError
 from rind.execution.capture import exchange
+from rind.execution.exec import POLL_FIRST
 from rind.execution.lines import Lines, LinesOutput
 from rind.execution.outputs import Pipe, output
 from rind.execution.start import open_exec
@@ -46,6 +47,10 @@ else:
 
 __all__ = ["BytesProcess", "Process", "TextProcess", "TtyProcess"]
 
+SETTLED_WITHIN: Final = 1.0
+"""Seconds from the end of a command's output until the engine has its exit code; on a busy machine,
+0.3 were seen."""
+
 
 class Process(Generic[In_co, Out_co, Err_co]):
     """A command and its streams. Made by :meth:`rind.target.Target.open_process`.
@@ -57,8 +62,8 @@ class Process(Generic[In_co, Out_co, Err_co]):
         stdin: a writer, with ``stdin=PIPE``; else None.
         stdout, stderr: readers, with ``PIPE``; else None. A command with a TTY writes both to its
             stdout. With an encoding, all three are text streams.
-        returncode: the exit status, once :meth:`wait` or :meth:`communicate` has returned; 128+n
-            where signal n ended the command.
+        returncode: the exit status, once :meth:`wait` or :meth:`communicate` has returned, or a
+            reader has seen the command's end; 128+n where signal n ended the command.
     """
 
     stdin: In_co
@@ -73,7 +78,8 @@ class Process(Generic[In_co, Out_co, Err_co]):
         self._outputs = stdout, stderr = outputs
         self._stdin: StdinWriter | Duplicate | None = None
         if streams.stdin == PIPE:
-            self._stdin = StdinWriter(execution.write, execution.send_eof, streams.limit)
+            send = execution.write, execution.send_eof
+            self._stdin = StdinWriter(*send, streams.limit, lambda: execution.is_closed)
         elif not isinstance(streams.stdin, bytes) and has_fileno(streams.stdin):
             file = streams.stdin
             self._stdin = file if isinstance(file, Duplicate) else Duplicate(file)
@@ -212,6 +218,9 @@ class Process(Generic[In_co, Out_co, Err_co]):
                 raise Broken(ABANDONED)
             if self._pump.done():
                 self._pump.result()
+        return await self._status()
+
+    async def _status(self) -> int:
         try:
             self.returncode = await self._exec.wait()
         except (ContainerGone, StartError) as exc:
@@ -415,8 +424,11 @@ class Process(Generic[In_co, Out_co, Err_co]):
                     await self._exec.hand_on(self._take)
                 for output in self._outputs:
                     await output.until_room()
+            await self._settle()
         except (RindError, OSError, UnicodeError) as exc:
             failure = exc
+            if isinstance(exc, ContainerGone | StartError):
+                self.returncode = exc.exit_status
             raise
         except asyncio.CancelledError:
             failure = Broken(ABANDONED)
@@ -425,10 +437,24 @@ class Process(Generic[In_co, Out_co, Err_co]):
             for end in dict.fromkeys(self._outputs):
                 end.close(failure)
         with suppress(RindError):  # wait() tells it
-            self.returncode = await self._exec.wait()
+            await self._status()
         if isinstance(self._stdin, StdinWriter):
             # The engine keeps the connection open for long after that.
             await self._stdin.break_off("the command has ended")
+
+    async def _settle(self) -> None:
+        """Wait for the exit status: who sees the end of the output then finds it.
+
+        Not for long: a command may have closed its output, and run on.
+        """
+        delay = POLL_FIRST
+        with suppress(RindError, TimeoutError):
+            async with asyncio.timeout(SETTLED_WITHIN):
+                while (state := await self._exec.poll()).running or state.exit_code is None:
+                    await asyncio.sleep(delay)
+                    delay *= 2
+                if state.has_started is not False:
+                    self.returncode = state.exit_code
 
 
 BytesProcess = Process[StdinWriter, asyncio.StreamReader, asyncio.StreamReader]

@@ -1,6 +1,7 @@
 """Selection by where we stand, by service and project, on real Compose projects and mounts."""
 
 import asyncio
+import gc
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -560,17 +562,38 @@ async def test_a_list_that_does_not_come_in_time(busybox: TestContainer) -> None
             await client.find(container=busybox.name, timeout=1e-6)
 
 
+async def test_a_client_that_is_closed_or_dropped_says_so(busybox: TestContainer) -> None:
+    async with rind.connect(busybox.engine.host, environ={}) as client:
+        target = await client.find(container=busybox.name)
+        opened = AsyncExitStack()
+        process = await opened.enter_async_context(target.open_process(["cat"]))
+    with pytest.raises(RuntimeError, match="the command was left"):
+        process.stdin.write(b"x")
+    await opened.aclose()
+
+    async def drop() -> None:
+        await rind.connect(busybox.engine.host, environ={}).__aenter__()
+        gc.collect()
+
+    with pytest.warns(ResourceWarning) as warned:
+        await drop()
+    assert [str(one.message).partition(" (")[0] for one in warned] == [
+        f"<Client of {busybox.engine.host}"
+    ]
+
+
 async def test_a_program_is_told_keywords(busybox: TestContainer) -> None:
     async with rind.connect(busybox.engine.host, environ={}) as client:
         with pytest.raises(rind.SelectionError, match="or choose one with container="):
             await client.find(label="no.such")
 
 
-async def test_a_target_follows_its_service(projects: Projects) -> None:
+async def test_a_target_follows_its_service(projects: Projects, tmp_path: Path) -> None:
     shop = await asyncio.to_thread(projects.up, "shop")
     async with rind.connect(projects.engine.host, environ={}) as client:
         wanted = rind.Wanted(label=projects.label, project=projects.name("shop"))
         left, following = await client.find(wanted), await client.find(wanted, follow=True)
+        refreshed, copied = [await client.find(wanted, follow=True) for _ in range(2)]
         before = following.container.id
         assert (await following.run(["true"])).returncode == 0
         assert following.container.id == before
@@ -581,11 +604,16 @@ async def test_a_target_follows_its_service(projects: Projects) -> None:
             following.container.id[:12]
         )
         assert following.container.id != before
+        assert (await refreshed.refresh()).id == following.container.id
+        hostname = await copied.get("/etc/hostname", tmp_path / "hostname")
+        assert hostname.read_text().strip() == following.container.id[:12]
         with pytest.raises(rind.RindError):
             await left.run(["true"])
         await asyncio.to_thread(projects.down)
         with pytest.raises(rind.SelectionError, match="no container on"):
             await following.run(["true"])
+        with pytest.raises(rind.Refused, match="No such container"):
+            await following.refresh()
 
 
 async def test_what_it_does_can_be_seen(

@@ -248,8 +248,10 @@ async def test_the_lines_of_both_streams_come_in_order(target: Target) -> None:
         numbers = [line async for _, line in text.lines()]
         assert numbers == [*(f"{number}\n" for number in range(1, 200_001)), "ü\n"]
     async with target.open_process(["printf", r"a\n\377b\n"], encoding="utf-8") as no_text:
+        lines = no_text.lines()
+        assert await anext(lines) == ("stdout", "a\n")
         with pytest.raises(UnicodeDecodeError):
-            assert [line async for line in no_text.lines()] == []
+            await anext(lines)
     async with target.open_process(["echo", "x"], tty=True) as on_tty:
         assert [line async for line in on_tty.lines()] == [("stdout", b"x\r\n")]
     async with target.open_process(["nope"]) as missing:
@@ -271,6 +273,11 @@ async def test_lines_of_a_command_that_was_full_or_has_ended(target: Target) -> 
 async def test_the_status_is_known_without_asking(target: Target) -> None:
     async with target.open_process(["sh", "-c", "echo x; exit 3"]) as process:
         assert await process.stdout.read() == b"x\n"
-        while process.returncode is None:  # noqa: ASYNC110 # asyncio's has no event either
-            await asyncio.sleep(0.01)
         assert process.returncode == 3
+    async with target.open_process(["sh", "-c", "echo x; exit 3"]) as process:
+        assert [line async for line in process.lines()] == [("stdout", b"x\n")]
+        assert process.returncode == 3
+    async with target.open_process(["nope"]) as process:
+        with pytest.raises(rind.StartError):
+            await process.stdout.read()
+        assert process.returncode == 127

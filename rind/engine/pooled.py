@@ -75,6 +75,10 @@ class PooledCarrier:
         with _own_errors():
             self._docker = aiodocker.Docker(url=url, connector=self._connector, api_version="v1.24")
 
+    def __del__(self) -> None:
+        # A client that was never closed warns by itself; aiohttp would do so in its own words.
+        self._connector._close()  # noqa: SLF001
+
     async def request(self, request: Request, deadline: Deadline) -> Answer:
         """Send a request; return the complete answer."""
         with _own_errors():

@@ -210,6 +210,11 @@ class Exec:
         return self._inspector.has_ended
 
     @property
+    def is_closed(self) -> bool:
+        """Whether its context, or its client's, was left."""
+        return self._closing is not None
+
+    @property
     def ending(self) -> Ending | None:
         """How the command was killed, after :meth:`wait` returned 137; None if that is unknown.
 

@@ -22,6 +22,7 @@ class StdinWriter(asyncio.StreamWriter):
         send: sends bytes, and returns once they are sent; raises Broken if that fails.
         send_eof: ends the stream.
         limit: the number of bytes that may be buffered before :meth:`drain` waits.
+        is_left: whether the command was left, so that nothing can be sent any more.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class StdinWriter(asyncio.StreamWriter):
         send: Callable[[bytes], Awaitable[None]],
         send_eof: Callable[[], Awaitable[None]],
         limit: int = DEFAULT_LIMIT,
+        is_left: Callable[[], bool] = lambda: False,
     ) -> None:
         self._send = send
         self._send_eof = send_eof
@@ -37,6 +39,7 @@ class StdinWriter(asyncio.StreamWriter):
         self._ending = False
         self._ended = False
         self._broken: Broken | None = None
+        self._is_left = is_left
         self._changed = asyncio.Condition()
         self._wake = asyncio.Event()
 
@@ -72,8 +75,11 @@ class StdinWriter(asyncio.StreamWriter):
         """Buffer ``data``, and send it as soon as the command accepts it.
 
         Raises:
-            RuntimeError: :meth:`write_eof` or :meth:`close` was called before.
+            RuntimeError: :meth:`write_eof` or :meth:`close` was called before, or the command's
+                context or its client's was left.
         """
+        if self._is_left():
+            raise RuntimeError("the command was left: its stdin takes no more")
         if self._ending:
             raise RuntimeError("the command's stdin was ended already")
         if self._broken is None:
@@ -111,7 +117,7 @@ class StdinWriter(asyncio.StreamWriter):
 
     def is_closing(self) -> bool:
         """Whether the stream was ended, or the command accepts no more."""
-        return self._ending or self._broken is not None
+        return self._ending or self._broken is not None or self._is_left()
 
     async def wait_closed(self) -> None:
         """Wait until the buffer and the end of the stream have been sent.

@@ -9,6 +9,7 @@ from streams import turns
 from rind.errors import Broken
 from rind.execution.stdin import StdinWriter, copy_in
 from rind.execution.stdio import Duplicate
+from rind.execution.text import TextWriter
 
 
 class Command:
@@ -81,6 +82,18 @@ async def test_a_command_that_takes_no_more_is_a_broken_pipe() -> None:
     writer.write(b"nobody takes it")
     writer.write_eof()
     assert writer.is_closing()
+
+
+async def test_a_command_that_was_left_takes_nothing() -> None:
+    command = Command()
+    is_left = False
+    writer = StdinWriter(command.send, command.end, is_left=lambda: is_left)
+    writer.write(b"x")
+    is_left = True
+    assert writer.is_closing()
+    with pytest.raises(RuntimeError, match="the command was left"):
+        writer.write(b"y")
+    TextWriter(writer, "iso-2022-jp", "strict").close()
 
 
 async def test_a_file_is_copied_and_its_end_told() -> None:
