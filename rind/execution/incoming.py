@@ -51,6 +51,9 @@ _NOISE: Final = pattern(
 """The message that Podman adds to stderr when a command ends without having read its stdin. After
 "read", output is missing in one case of three; after "write", seldom (4.3 and 5.8)."""
 
+_ERROR: Final = b"Error: "
+"""The beginning of that message."""
+
 _MOST_NOISE: Final = 300
 """Bytes: longer parts are not searched for the message."""
 
@@ -95,6 +98,7 @@ class Incoming:
         self._rewriters = {STDOUT: screen} if screen is not None else rewriters or {}
         self._decoder = None if tty else FrameDecoder()
         self._noise = ""
+        self._begun = b""  # the start of a frame that may be Podman's message
         self._failure: Broken | None = None
 
     def feed(self, data: bytes) -> None:
@@ -201,7 +205,7 @@ class Incoming:
         else:
             parts = self._decoder.feed(data)
             if self._is_podman:
-                parts = [part for part in parts if not self._is_noise(*part)]
+                parts = self._without_noise(parts, is_cut=self._decoder.is_within)
         return self._rewritten(parts) if self._rewriters else parts
 
     def _rewritten(self, parts: list[Part]) -> list[Part]:
@@ -215,10 +219,29 @@ class Incoming:
         return [part for part in rewritten if part[1]]
 
     def _held_back(self) -> Iterator[Part]:
-        """At the end, yield the bytes that were held back as the possible start of a path."""
+        """At the end, yield the bytes that were held back as the start of a message or a path."""
+        if self._begun:
+            yield STDERR, memoryview(self._begun)
         for stream, rewriter in self._rewriters.items():
             if rest := rewriter.close():
                 yield stream, memoryview(rest)
+
+    def _without_noise(self, parts: list[Part], *, is_cut: bool) -> list[Part]:
+        """Return parts without Podman's messages; the start of one waits for the rest of its frame.
+
+        Args:
+            parts: from the decoder.
+            is_cut: whether the last part was not the end of its frame.
+        """
+        kept: list[Part] = []
+        for number, (stream, data) in enumerate(parts, 1):
+            part, self._begun = memoryview(self._begun + data) if self._begun else data, b""
+            may_be_noise = stream == STDERR and len(part) < _MOST_NOISE
+            if is_cut and may_be_noise and number == len(parts) and _starts_noise(part):
+                self._begun = bytes(part)
+            elif not self._is_noise(stream, part):
+                kept.append((stream, part))
+        return kept
 
     def _is_noise(self, stream: int, part: memoryview) -> bool:
         """Whether a part is Podman's message about its own connection to the command."""
@@ -234,6 +257,10 @@ class Incoming:
         self.taken += len(part)
         if stream == STDERR or self._decoder is None:
             self.last_output = (self.last_output + part[-LONGEST:])[-LONGEST:]
+
+
+def _starts_noise(part: memoryview) -> bool:
+    return bytes(part[: len(_ERROR)]) == _ERROR[: len(part)]
 
 
 def plain_status(state: ExecState, last_output: bytes, container: str) -> int | None:

@@ -73,6 +73,11 @@ class FrameDecoder:
             self._raise()
         return parts
 
+    @property
+    def is_within(self) -> bool:
+        """Whether the last part was not the end of its frame: the next part goes on with it."""
+        return self._left > 0
+
     def close(self) -> None:
         """Check that the stream ended between two frames.
 

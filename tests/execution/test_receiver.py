@@ -147,6 +147,22 @@ async def test_no_output_beside_podmans_words_may_be_lost_output(peer: Peer) -> 
         await receiver.read()
 
 
+async def test_podmans_own_words_may_arrive_in_two_parts() -> None:
+    said = frame(STDERR, NOISE % (b"read", b"read"))
+    for cut in range(len(said)):
+        incoming = Incoming("web", tty=False, is_podman=True)
+        incoming.feed(said[:cut])
+        incoming.feed(said[cut:])
+        assert not incoming.parts
+        with pytest.raises(Broken, match="output may be missing"):
+            incoming.check_end(was_reset=False, has_written=False)
+    incoming = Incoming("web", tty=False, is_podman=True)
+    for part in (frame(STDERR, b"Error: mine")[:10], frame(STDERR, b"Error: mine")[10:], said[:20]):
+        incoming.feed(part)
+    incoming.feed(b"")
+    assert b"".join(part for _, part in incoming.take_all()) == b"Error: mine" + said[8:20]
+
+
 async def test_the_same_words_on_docker_are_output(peer: Peer) -> None:
     receiver = peer.receiver()
     peer.says(frame(STDERR, NOISE % (b"read", b"read")))
