@@ -162,7 +162,6 @@ class Inspector:
         self.ending = how
         return container_gone(self.container.name, how)
 
-
     async def _events_at_end(self) -> Collection[str]:
         """Return the container's events around the command's end. They are requested once."""
         if self._events is None:

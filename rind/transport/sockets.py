@@ -14,12 +14,16 @@ from rind.transport.http import Response, chunk, encoded
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+    from typing import Final
 
     from rind.transport.carrier import Connection, Request
     from rind.transport.dial import Dialer
     from rind.transport.wire import Wire
 
 __all__ = ["SocketCarrier", "receive_upgrade"]
+
+_REPEATABLE: Final = {"GET", "HEAD"}
+"""Methods of requests that can be sent twice: they change nothing (RFC 9110, 9.2.1)."""
 
 
 class SocketCarrier:
@@ -41,9 +45,12 @@ class SocketCarrier:
             try:
                 response, data = await _head(wire)
             except Disconnected:
-                # An idle ssh may exit just as a new connection uses it: connect once more.
-                if wire.tunnel is None or wire.tunnel.failure is None:
+                if wire.tunnel is None or (failure := wire.tunnel.failure) is None:
                     raise
+                # An idle ssh may exit just as a new connection uses it: connect once more. The
+                # engine may have received the request, though.
+                if request.method not in _REPEATABLE:
+                    raise failure from None
                 wire.close()
                 wire = await self._send(request, deadline)
                 response, data = await _head(wire)

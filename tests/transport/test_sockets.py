@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from conftest import TestContainer
@@ -19,6 +20,9 @@ from rind.transport.carrier import Disconnected, Request
 from rind.transport.dial import PlainDialer
 from rind.transport.sockets import SocketCarrier
 from rind.transport.wire import BlockingWire, finish
+
+if TYPE_CHECKING:
+    from rind.transport.wire import Wire
 
 
 def blocking(url: str) -> Engine:
@@ -82,6 +86,47 @@ def test_no_answer(tmp_path: Path) -> None:
         ping(url)
     with pytest.raises(FileNotFoundError):
         ping(f"unix://{tmp_path}/none.sock")
+
+
+class ExitedSsh:
+    """The tunnel of a wire whose ssh has exited."""
+
+    failure = ConnectionError("ssh has exited")
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    forget = close
+
+
+class SshDialer(PlainDialer):
+    dialled = 0
+
+    async def dial(self, deadline: Deadline) -> "Wire":
+        self.dialled += 1
+        wire = await super().dial(deadline)
+        wire.tunnel = ExitedSsh()
+        return wire
+
+
+@pytest.mark.parametrize(("method", "times"), [("GET", 2), ("POST", 1)])
+def test_only_what_changes_nothing_is_sent_again(tmp_path: Path, method: str, times: int) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "ssh.sock"))
+        server.listen()
+        dialer = SshDialer(f"unix://{tmp_path}/ssh.sock", BlockingWire)
+
+        def serve() -> None:
+            for _ in range(times):
+                with server.accept()[0] as ours:
+                    ours.recv(65536)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(ConnectionError):
+            finish(SocketCarrier(dialer).request(Request(method, "x"), Deadline(10)))
+        thread.join()
+        assert dialer.dialled == times
 
 
 def test_the_engines_errors_are_the_same(tmp_path: Path) -> None:
