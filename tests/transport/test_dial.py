@@ -37,8 +37,8 @@ def test_the_next_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch) ->
         assert dialer.using(BlockingWire).place == known[1]
 
 
-@pytest.mark.parametrize("way", ["sockets", "pooled"])
-def test_a_slow_name_server_holds_up_nothing(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("by", ["sockets", "pooled"])
+def test_a_slow_name_server_holds_up_nothing(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
     url, release, answered = "tcp://slow.invalid:1", threading.Event(), threading.Event()
     original = light.socket.getaddrinfo
 
@@ -52,7 +52,7 @@ def test_a_slow_name_server_holds_up_nothing(way: str, monkeypatch: pytest.Monke
 
     async def request() -> None:
         by_sockets = SocketCarrier(PlainDialer(url, LoopWire))
-        carrier = by_sockets if way == "sockets" else PooledCarrier(url)
+        carrier = by_sockets if by == "sockets" else PooledCarrier(url)
         try:
             with pytest.raises(TimeoutError):
                 await carrier.request(Request("GET", "_ping"), Deadline(0.05))
