@@ -197,8 +197,8 @@ class Client:
         Args:
             wanted: the conditions; or give its attributes as keywords.
             timeout: in seconds; None for no limit but the client's for each request.
-            follow: whether the target finds the container anew before each command, with the same
-                conditions, if its container was recreated.
+            follow: whether the target finds the container anew before each command, copy and
+                :meth:`~rind.target.Target.refresh`, with the same conditions, if it was recreated.
 
         Raises:
             AmbiguousError: several containers fit.

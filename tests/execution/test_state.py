@@ -52,7 +52,6 @@ class Answers:
             raise self.there
         return self.there
 
-
     async def has_container(self, _container_id: str) -> bool:
         return not isinstance(self.there, Refused)
 
