@@ -1,7 +1,7 @@
 """The embedding API's short cut: one command, in the container that fits.
 
 The library prints nothing, reads no command line, handles no signal and leaves the local terminal
-alone; :func:`rind.attach.attach_terminal` is for that. It starts a thread only to resolve a name.
+alone; :func:`rind.attach.attach_terminal` is for that. Threads only pack files and resolve names.
 """
 
 from __future__ import annotations
