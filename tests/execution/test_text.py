@@ -105,7 +105,6 @@ async def test_writing() -> None:
 
     stdin = StdinWriter(send, send_eof)
     writer = TextWriter(stdin, "utf-16-le", "strict")
-    pumping = asyncio.create_task(stdin.pump())
     writer.write("ö\n")
     writer.writelines(["a", "b\n"])
     await writer.drain()
@@ -115,7 +114,6 @@ async def test_writing() -> None:
     writer.close()
     assert writer.is_closing()
     await writer.wait_closed()
-    await pumping
     assert ended.is_set()
     assert sent.decode("utf-16-le") == "ö\nab\n"
     with pytest.raises(UnicodeEncodeError):
