@@ -8,8 +8,8 @@ the CPU time, one after the other or fifty at once, with aiohttp 3.14.
 This is the only importer of aiodocker and aiohttp. All use of their private parts is here, in
 :func:`_hijacked`; tests/engine/test_pooled.py fails if a new version changes them.
 
-Doubt: the carrier takes over the socket of an upgraded connection. With TLS its bytes are encrypted,
-and asyncio's TLS cannot be half-closed, so a client that uses TLS is refused.
+Doubt: the carrier takes over the socket of an upgraded connection. With TLS, its bytes are
+encrypted, and asyncio's TLS cannot be half-closed, so a client that uses TLS is refused.
 """
 
 from __future__ import annotations
