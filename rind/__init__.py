@@ -178,7 +178,6 @@ _HOMES = {
 }
 """The module of each name, imported at its first use: the command line needs few of them."""
 
-
 _CONNECTS = {"Client", "connect", "connect_sync", "run", "run_sync"}
 """The names that need all of the library, which is loaded with them."""
 
@@ -191,9 +190,9 @@ if not TYPE_CHECKING:  # else every misspelt name would have a type
         from importlib import import_module
 
         if name in _CONNECTS:
-            # Imported at the first connection, it would block the event loop for a tenth of a
-            # second.
-            import_module("rind.engine.pooled")
+            # Imported at the first connection, they would block the event loop.
+            import_module("rind.transport.kept")
+            import_module("rind.transport.loop_wire")
         return getattr(import_module(f"rind.{_HOMES[name]}"), name)
 
 

@@ -17,7 +17,7 @@ from rind.decide.wanted import Wanted
 from rind.endpoint.endpoint import resolve_endpoint
 from rind.engine.api import REQUEST_TIMEOUT
 from rind.engine.engine import Engine
-from rind.errors import Unreachable
+from rind.errors import Unreachable, UsageError
 from rind.execution.session import Session
 from rind.execution.tasks import Tasks, carried_out, persistent
 from rind.find.caller import find_caller
@@ -26,6 +26,7 @@ from rind.find.nodes import Nodes
 from rind.find.resolve import is_elsewhere
 from rind.find.waiting import until_fit
 from rind.keywords import ConnectOptions, WantedFields, takes
+from rind.model import Container
 from rind.target import Target
 from rind.transport.choose import loop_carrier
 
@@ -33,10 +34,20 @@ TYPE_CHECKING = not __name__
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from types import TracebackType
+    from typing import Protocol
 
     from rind.endpoint.endpoint import Endpoint
+    from rind.engine.pooled import Docker
     from rind.find.blocking import EarlyClient
-    from rind.model import Caller, Container, EngineInfo
+    from rind.model import Caller, EngineInfo
+
+    class HasId(Protocol):
+        """A container of another library."""
+
+        @property
+        def id(self) -> str:
+            """The container's ID."""
+
 
 __all__ = ["Client", "client_at", "connect", "continued"]
 
@@ -61,8 +72,9 @@ def client_at(
         interactive: whether ssh may prompt the user.
     """
     caller = find_caller(environ, endpoint.url, is_program=is_program)
-    # Loading aiodocker takes 70 ms: only a program that runs for long gets that back.
-    carrier = None if is_program else loop_carrier(endpoint, interactive=interactive)
+    carrier = None
+    if not is_program:
+        carrier = loop_carrier(endpoint, keeps=False, interactive=interactive)
     return Client(
         Engine(endpoint, carrier, timeout=timeout, interactive=interactive), caller, environ
     )
@@ -75,6 +87,7 @@ def connect(
     context: str | None = None,
     environ: Mapping[str, str] | None = None,
     timeout: float = REQUEST_TIMEOUT,
+    docker: Docker | None = None,
 ) -> Client:
     """Return a client of one engine, to be used as an async context manager.
 
@@ -90,12 +103,24 @@ def connect(
             profile may pass to commands; by default ``os.environ``.
         timeout: seconds for connecting, and for each answer of the engine. It does not limit how
             long a command runs.
+        docker: an ``aiodocker.Docker`` whose session and connections the client uses, in place of
+            ``host`` and ``context``. It is left open.
 
     Raises:
-        UsageError: the host or the context is invalid.
+        UsageError: the host or the context is invalid, or ``docker`` cannot carry commands: it
+            uses TLS.
         TypeError, ValueError: a keyword is unknown, or its value is invalid.
     """
     environ = os.environ if environ is None else environ
+    if docker is not None:
+        if host is not None or context is not None:
+            raise UsageError("docker excludes host and context: the client has its engine")
+        from rind.engine.pooled import PooledCarrier, endpoint_of  # aiodocker is loaded already
+
+        endpoint = endpoint_of(docker)
+        caller = find_caller(environ, endpoint.url, is_program=True)
+        engine = Engine(endpoint, PooledCarrier(docker), timeout=timeout, interactive=False)
+        return Client(engine, caller, environ, docker=docker)
     endpoint = resolve_endpoint(environ, host=host, context=context, prefix="")
     return client_at(endpoint, environ, timeout=timeout, is_program=True, interactive=False)
 
@@ -114,12 +139,19 @@ class Client:
     _is_open = False
 
     def __init__(
-        self, engine: Engine, caller: Caller, environ: Mapping[str, str] | None = None
+        self,
+        engine: Engine,
+        caller: Caller,
+        environ: Mapping[str, str] | None = None,
+        *,
+        docker: Docker | None = None,
     ) -> None:
         self.endpoint = engine.endpoint
         self.caller = caller
         environ = os.environ if environ is None else environ
         self._engine = engine
+        self._docker = docker
+        self._own_docker: Docker | None = None
         self._session = Session(engine)
         self._finder = Finder(engine, caller, environ)
         self._nodes = Nodes(
@@ -175,7 +207,33 @@ class Client:
             await persistent(self._end_commands)
             await persistent(self._session.trees.aclose)
         finally:
+            docker, self._own_docker = self._own_docker, None
+            if docker is not None:
+                await docker.close()
+                await docker.session.close()
             await self._engine.aclose()
+
+    @property
+    def docker(self) -> Docker:
+        """The aiodocker client of the same engine: for images, logs and all else.
+
+            print(len(await client.docker.images.list()))
+
+        The one that was given to :func:`connect`, or one that is made now and closed with this
+        client.
+
+        Raises:
+            UsageError: aiodocker cannot reach the engine, as with ssh.
+            RuntimeError: the client is not connected.
+        """
+        if self._docker is not None:
+            return self._docker
+        if self._own_docker is None:
+            from rind.engine.pooled import docker_at  # it takes 70 ms to load
+
+            _ = self._engine.carrier  # raises, if it is not open
+            self._own_docker = docker_at(self.endpoint, self._engine.dialect.api_version)
+        return self._own_docker
 
     async def _end_commands(self) -> None:
         """End the commands on this engine and on other nodes, concurrently."""
@@ -237,29 +295,45 @@ class Client:
         return (session, client.caller), session.engine
 
     async def reach(
-        self, container: Container, label: str = DEFAULT_LABEL, *, reason: str = "chosen"
+        self,
+        container: Container | HasId | str,
+        label: str = DEFAULT_LABEL,
+        *,
+        reason: str = "chosen",
     ) -> Target:
         """Return a target for a container, or for a swarm's task on the engine of its node.
 
             for container in await client.containers(service="web"):
                 print(await client.reach(container))
 
+        Args:
+            container: one of Rind's; or a name, an ID, or an object that has the ID, as aiodocker's
+                ``DockerContainer`` has.
+            label: the key of the label that has its profile.
+            reason: why it was chosen.
+
         Raises:
-            SelectionError: the node's engine has no address, or the task has gone.
+            SelectionError: the node's engine has no address, or the container has gone, or does not
+                run.
             EngineError: the engine there failed.
         """
+        if not isinstance(container, Container):
+            container = await self.container(container)
         return await self._reach(Selected(container, reason), label)
 
-    async def container(self, name: str) -> Container:
+    async def container(self, name: str | HasId) -> Container:
         """Return the container with a name, an ID or a unique prefix of an ID, running or not.
 
             print((await client.container(web.container.name)).state)
+
+        Args:
+            name: one of these; or an object that has the ID, as aiodocker's ``DockerContainer``.
 
         Raises:
             SelectionError: no container has it.
             EngineError: the engine failed.
         """
-        return await self._finder.named(name)
+        return await self._finder.named(name if isinstance(name, str) else name.id)
 
     @takes(WantedFields)
     async def wait_for(
@@ -428,7 +502,14 @@ class Client:
 
         The container must be on this client's engine; for a swarm's task, see :meth:`reach`. An
         unknown or invalid label raises when a command is planned.
+
+        Raises:
+            TypeError: it is another library's object, or a name: see :meth:`reach`.
         """
+        if not isinstance(container, Container):
+            raise TypeError(
+                f"target() takes a Container, but got {container!r}: use await client.reach(...)"
+            )
         return Target(self._session, container, label, self.caller, reason=reason)
 
     def stands_elsewhere(self, container: Container) -> bool:

@@ -12,12 +12,12 @@ from rind.execution.capture import exchange
 from rind.execution.exec import POLL_FIRST
 from rind.execution.lines import Lines, LinesOutput
 from rind.execution.outputs import Pipe, output
+from rind.execution.pump import OutputPump, feed
 from rind.execution.start import open_exec
-from rind.execution.stdin import StdinWriter, copy_bytes, copy_in
+from rind.execution.stdin import StdinWriter
 from rind.execution.stdio import PIPE, STDOUT, Duplicate, has_fileno
 from rind.execution.tasks import Tasks, carried_out
 from rind.execution.text import TextReader, TextWriter
-from rind.transport.frames import STDERR as STDERR_STREAM
 from rind.transport.hijacked import ABANDONED
 
 TYPE_CHECKING = not __name__
@@ -73,13 +73,19 @@ class Process(Generic[In_co, Out_co, Err_co]):
     def __init__(self, execution: Exec, outputs: tuple[Output, Output], streams: Streams) -> None:
         self.returncode: int | None = None
         self._exec = execution
+        self._tasks = Tasks()
         self._decoding = streams.decoding
         self._limit = streams.limit
-        self._outputs = stdout, stderr = outputs
+        stdout, stderr = outputs
+        self._moving = OutputPump(execution, outputs, self._settle)
         self._stdin: StdinWriter | Duplicate | None = None
         if streams.stdin == PIPE:
-            send = execution.write, execution.send_eof
-            self._stdin = StdinWriter(*send, streams.limit, lambda: execution.is_closed)
+            self._stdin = StdinWriter(
+                *(execution.write, execution.send_eof, streams.limit),
+                is_left=lambda: execution.is_closed,
+                send_at_once=execution.write_at_once,
+                spawn=self._tasks.spawn,
+            )
         elif not isinstance(streams.stdin, bytes) and has_fileno(streams.stdin):
             file = streams.stdin
             self._stdin = file if isinstance(file, Duplicate) else Duplicate(file)
@@ -94,8 +100,9 @@ class Process(Generic[In_co, Out_co, Err_co]):
                 end and kind(end, *self._decoding) for kind, end in zip(kinds, ends, strict=True)
             ]
         self.stdin, self.stdout, self.stderr = ends
-        self._tasks = Tasks()
-        self._feed(streams.stdin if isinstance(streams.stdin, bytes) else None)
+        source = streams.stdin if isinstance(streams.stdin, bytes) else self._stdin
+        if isinstance(source, bytes | Duplicate):
+            self._tasks.spawn(feed(execution, source))
         self._pump = self._tasks.spawn(self._move_output())
 
     def __repr__(self) -> str:
@@ -134,16 +141,6 @@ class Process(Generic[In_co, Out_co, Err_co]):
         err = out if is_one else output(streams.stderr, streams.limit)
         execution = await open_exec(session, container, config, size, leaving=leaving)
         return cls(execution, (out, err), streams)
-
-    def _feed(self, data: bytes | None) -> None:
-        """Start to feed stdin: with ``data``, if given, and the end; else from the stream."""
-        write, end = self._exec.write, self._exec.send_eof
-        if data is not None:
-            self._tasks.spawn(copy_bytes(data, write, end))
-        elif isinstance(self._stdin, StdinWriter):
-            self._tasks.spawn(self._stdin.pump())
-        elif self._stdin is not None:
-            self._tasks.spawn(copy_in(self._stdin, write, end))
 
     @property
     def container(self) -> Container:
@@ -235,7 +232,7 @@ class Process(Generic[In_co, Out_co, Err_co]):
             await asyncio.wait({pump, *held}, return_when=asyncio.FIRST_COMPLETED)
             held += [
                 self._tasks.spawn(pipe.full.wait())
-                for pipe in self._outputs
+                for pipe in self._moving.outputs
                 if isinstance(pipe, Pipe | LinesOutput)
             ]
             await asyncio.wait({pump, *held[1:]}, return_when=asyncio.FIRST_COMPLETED)
@@ -342,10 +339,13 @@ class Process(Generic[In_co, Out_co, Err_co]):
         """
         lines = Lines(self._decoding, self._limit)
         has_ended = self._pump.done()
-        stdout, stderr = self._outputs
+        stdout, stderr = self._moving.outputs
         out = lines.joined(stdout, "stdout", has_ended=has_ended)
         same = stderr is stdout
-        self._outputs = out, out if same else lines.joined(stderr, "stderr", has_ended=has_ended)
+        self._moving.outputs = (
+            out,
+            out if same else lines.joined(stderr, "stderr", has_ended=has_ended),
+        )
         return lines
 
     async def resize(self, size: tuple[int, int]) -> None:
@@ -403,39 +403,19 @@ class Process(Generic[In_co, Out_co, Err_co]):
 
     async def _release(self) -> None:
         """Cancel the pumps and close the streams, after the command has been left."""
-        await carried_out(lambda: asyncio.create_task(self._tasks.cancel()))
+        if self._tasks:
+            await carried_out(lambda: asyncio.create_task(self._tasks.cancel()))
         if isinstance(self._stdin, Duplicate):
             self._stdin.close()
         elif self._stdin is not None:
             await self._stdin.break_off("the command was left")
 
-    def _take(self, parts: list[tuple[int, memoryview]]) -> bool:
-        """Take parts of the output; return whether there is room for more."""
-        room = True
-        for stream, data in parts:
-            room &= self._outputs[stream == STDERR_STREAM].take(data)
-        return room
-
     async def _move_output(self) -> None:
-        failure: Exception | None = None
         try:
-            while (parts := await self._exec.read_all()) is not None:
-                if self._take(parts):
-                    await self._exec.hand_on(self._take)
-                for output in self._outputs:
-                    await output.until_room()
-            await self._settle()
-        except (RindError, OSError, UnicodeError) as exc:
-            failure = exc
-            if isinstance(exc, ContainerGone | StartError):
-                self.returncode = exc.exit_status
+            await self._moving.run()
+        except (ContainerGone, StartError) as exc:
+            self.returncode = exc.exit_status
             raise
-        except asyncio.CancelledError:
-            failure = Broken(ABANDONED)
-            raise
-        finally:
-            for end in dict.fromkeys(self._outputs):
-                end.close(failure)
         with suppress(RindError):  # wait() tells it
             await self._status()
         if isinstance(self._stdin, StdinWriter):

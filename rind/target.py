@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from functools import partial
-from typing import Any, Literal, Unpack
+from typing import Any, Literal, TypeVar, Unpack
 
 from rind.base.deadline import Deadline
 from rind.decide.path_map import PathMap
@@ -14,6 +14,7 @@ from rind.errors import CommandFailed, Refused, SelectionError, Unreachable
 from rind.execution.begin import start_detached
 from rind.execution.capture import Capture, captured_streams
 from rind.execution.exec import KILL_AFTER, Leaving
+from rind.execution.pump import start_captured
 from rind.execution.start import open_exec
 from rind.execution.stdio import DEFAULT_LIMIT, DEVNULL, PIPE
 from rind.execution.streams import Streams, streams_of_run
@@ -37,10 +38,13 @@ if TYPE_CHECKING:
     from rind.execution.begin import Begun
     from rind.execution.capture import CompletedProcess, OnOutput
     from rind.execution.exec import Exec
+    from rind.execution.pump import Running
     from rind.execution.session import Session
     from rind.execution.stdio import LocalFile
     from rind.keywords import CommandOptions
     from rind.model import Caller, Container, ExecConfig
+
+R = TypeVar("R", bound="Process[Any, Any, Any] | Running")
 
 
 class Target:
@@ -268,23 +272,34 @@ class Target:
         streams.check()
         argv = words(argv, options.get("script"))
         command = Command(argv=argv, stdin=stdin != DEVNULL, **options)
+        leaving = Leaving(on_exit, kill_after)
+        opened = self._opened(
+            command, streams, lambda *where: Process.start(*where, size=size, leaving=leaving)
+        )
+        async with opened as process:
+            yield process
+
+    @asynccontextmanager
+    async def _opened(
+        self,
+        command: Command,
+        streams: Streams,
+        start: Callable[[Session, Container, ExecConfig, Streams], Awaitable[R]],
+    ) -> AsyncIterator[R]:
+        """Start a command in the way of ``start``; leaving the context ends it."""
         with ExitStack() as files:
             streams = streams.duplicated(files)
             config = await self.plan(command)  # first: it may find another container
-            process = await Process.start(
-                *(self._session, self.container, config, streams),
-                size=size,
-                leaving=Leaving(on_exit, kill_after),
-            )
+            running = await start(self._session, self.container, config, streams)
             try:
-                async with process:
-                    yield process
+                async with running:
+                    yield running
             except BaseException as exc:
-                if process.left_running is not None:
-                    exc.add_note(f"its processes may be left running: {process.left_running}")
+                if running.left_running is not None:
+                    exc.add_note(f"its processes may be left running: {running.left_running}")
                 raise
-            if process.left_running is not None:
-                raise process.left_running
+            if running.left_running is not None:
+                raise running.left_running
 
     @as_run
     async def run(  # noqa: PLR0913 # as many as subprocess.run has
@@ -346,32 +361,26 @@ class Target:
             stdout=stdout,
             stderr=stderr,
         )
-        script = options.get("script")
-        argv = words(argv, script)
+        argv = words(argv, options.get("script"))
+        command = Command(argv=argv, stdin=streams.stdin != DEVNULL, **options)
         capture = Capture(
-            [*([] if script is None else [script]), *argv],
+            [*([] if command.script is None else [command.script]), *argv],
             self.container.name,
-            captured_streams(stdout, stderr, tty=options.get("tty", False)),
+            captured_streams(stdout, stderr, tty=command.tty),
             encoding=streams.encoding,
             errors=errors,
             limit=capture_limit,
             on_output=on_output,
         )
+        start = partial(start_captured, capture=capture, leaving=Leaving(kill_after=kill_after))
 
         async with AsyncExitStack() as stack:
             async with Deadline(timeout).limit(partial(capture.timed_out, timeout)):
-                opening = self.open_process(
-                    argv,
-                    stdin=streams.stdin,
-                    stdout=stdout,
-                    stderr=stderr,
-                    kill_after=kill_after,
-                    **options,
-                )
-                process = await stack.enter_async_context(opening)
-                await capture.collect(process)
+                opened = self._opened(command, streams, start)
+                running = await stack.enter_async_context(opened)
+                status = await capture.collect(running)
             capture.finish()
-            return capture.completed(await process.wait(), check=check)
+            return capture.completed(status, check=check)
 
     async def detach(self, command: Command) -> str:
         """Start a command, detached; return its exec ID.

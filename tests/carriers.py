@@ -8,10 +8,10 @@ import pytest
 
 from rind.endpoint.endpoint import Endpoint
 from rind.engine.engine import Engine
-from rind.engine.pooled import PooledCarrier
+from rind.engine.pooled import PooledCarrier, docker_at
 from rind.transport.dial import PlainDialer
+from rind.transport.kept import KeepingCarrier
 from rind.transport.loop_wire import LoopWire
-from rind.transport.sockets import SocketCarrier
 
 if TYPE_CHECKING:
     from rind.transport.carrier import Carrier
@@ -19,13 +19,25 @@ if TYPE_CHECKING:
 Carry = Callable[[str], "Carrier"]
 
 
-def by_sockets(url: str) -> SocketCarrier:
-    return SocketCarrier(PlainDialer(url, LoopWire))
+class Kept(KeepingCarrier):
+    """The carrier of a program, at an engine's address."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(PlainDialer(url, LoopWire))
 
 
-by_each_carrier = pytest.mark.parametrize(
-    "carry", [PooledCarrier, by_sockets], ids=["pooled", "sockets"]
-)
+class Pooled(PooledCarrier):
+    """The carrier over an aiodocker client, which it closes."""
+
+    def __init__(self, url: str) -> None:
+        self._own = docker_at(Endpoint(url, "the test"), (1, 24))
+        super().__init__(self._own)
+
+    async def aclose(self) -> None:
+        await self._own.session.close()
+
+
+by_each_carrier = pytest.mark.parametrize("carry", [Pooled, Kept], ids=["pooled", "kept"])
 
 
 @asynccontextmanager

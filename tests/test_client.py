@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import aiodocker
 import pytest
 from conftest import (
     RIND,
@@ -637,3 +638,49 @@ async def test_what_it_does_can_be_seen(
     with pytest.raises(rind.StartError) as caught:
         await rind.run(["nope"], host=busybox.engine.host, container=busybox.name)
     assert caught.value.reason.startswith("nope: not found in the PATH of ")
+
+
+async def test_the_aiodocker_client_of_a_program_is_used_and_left_open(
+    busybox: TestContainer,
+) -> None:
+    async with aiodocker.Docker(url=busybox.engine.host) as docker:
+        shown = await docker.containers.get(busybox.name)
+        async with rind.connect(docker=docker) as client:
+            assert client.docker is docker
+            target = await client.reach(shown)
+            done = await target.run(script="cat; exit 3", input=b"x")
+            assert (done.stdout, done.returncode) == (b"x", 3)
+            async with target.open_process(["sleep", "1000"], kill_after=0):
+                pass
+            with pytest.raises(rind.UsageError, match="docker excludes host"):
+                rind.connect("unix:///x", docker=docker)
+        assert (await docker.containers.get(busybox.name)).id == target.container.id
+
+
+async def test_an_aiodocker_client_beside_ours(busybox: TestContainer) -> None:
+    client = rind.connect(busybox.engine.host)
+    with pytest.raises(RuntimeError, match="not open"):
+        _ = client.docker
+    async with client:
+        docker = client.docker
+        assert client.docker is docker
+        shown = await docker.containers.get(busybox.name)
+        for named in (shown, shown.id, shown.id[:12], busybox.name):
+            assert (await client.reach(named)).container.id == shown.id
+        with pytest.raises(TypeError, match=r"use await client.reach"):
+            client.target(shown)  # type: ignore[arg-type] # that is the test
+    assert docker.session.closed
+
+
+def test_a_program_without_aiodocker_does_not_load_it(busybox: TestContainer) -> None:
+    program = f"""
+import asyncio, sys, rind
+
+async def main():
+    async with rind.connect() as client:
+        await (await client.find(container={busybox.name!r})).run(["true"], check=True)
+
+asyncio.run(main())
+assert not {{"aiodocker", "aiohttp"}} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", program], env=busybox.environ(), check=True)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from carriers import Carry, by_each_carrier, by_sockets, opened
+from carriers import Carry, Kept, by_each_carrier, opened
 from conftest import RIND, TestContainer, one_line, wait_until
 from faults import Fault, FaultProxy, fault_proxy
 from processes import sleepers
@@ -77,7 +77,7 @@ async def test_every_fault_ends_with_the_truth_or_a_clear_error(  # noqa: PLR091
         status, _ = await run(url, busybox.name, carry, tty=tty)
         assert status == 3
     # Each carrier strikes at every second point.
-    points = range(307 if carry is by_sockets else 0, whole.relayed, 614)
+    points = range(307 if carry is Kept else 0, whole.relayed, 614)
     told: list[RindError] = []
     for point in points:
 

@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,29 @@ from conftest import TIMEOUT, TestContainer, wait_until
 
 import rind
 from rind import DEVNULL, PIPE, STDOUT, Process, Target
+from rind.execution import receiver
 from rind.execution.receiver import SLOW_READER
+from rind.reaper import tree
 
 MIB = 1024 * 1024
+
+
+async def test_what_an_idle_command_costs(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two tasks: one moves its output, one watches for its end. All share their leash's task."""
+    monkeypatch.setattr(tree, "LEASH_AFTER", 0.0)
+    monkeypatch.setattr(receiver, "SLOW_READER", TIMEOUT)  # no answer of the engine is late
+    before = asyncio.all_tasks()
+    async with AsyncExitStack() as stack:
+        for _ in range(3):
+            process = await stack.enter_async_context(target.open_process(["cat"]))
+            process.stdin.write(b"x")
+            assert await process.stdout.read(9) == b"x"
+            process._exec._receiver.stop_watching()
+            process._exec._receiver._begin_to_watch()  # as it does in time
+        leash = process._exec._tree._leash
+        while len(leash._losers) < 3:  # noqa: ASYNC110 # no event tells it
+            await asyncio.sleep(0.01)
+        assert len(asyncio.all_tasks() - before) == 3 * 2 + 1
 
 
 async def test_lines_and_half_close(target: Target) -> None:
@@ -197,7 +218,7 @@ async def test_what_has_no_meaning_is_refused_before_anything_is_started(
 
 async def test_communicate_raises_what_asyncio_does_and_no_group(target: Target) -> None:
     async with target.open_process(["cat"]) as process:
-        with pytest.raises(TypeError, match="bytearray"):
+        with pytest.raises(TypeError, match="bytes-like"):
             await process.communicate("text")  # type: ignore[call-overload] # it is what is tested
         reading = asyncio.create_task(process.stdout.read())
         await asyncio.sleep(0)

@@ -55,6 +55,9 @@ class Deadline:
     @asynccontextmanager
     async def limit(self, timed_out: Callable[[], Exception]) -> AsyncIterator[None]:
         """Cancel what the context does once the time is over, and raise ``timed_out()`` then."""
+        if self._at == _NEVER:
+            yield
+            return
         import asyncio
 
         if self.left == 0:

@@ -16,6 +16,8 @@ else:
         def __init__(self, make):
             self.make = make
 
+    _MISSING = object()
+
     def field(*, default_factory):
         return _Factory(default_factory)
 
@@ -29,6 +31,12 @@ else:
             cls._defaults = {
                 name: cls.__dict__[name] for name in cls._names if name in cls.__dict__
             }
+            cls._template = {name: cls._defaults.get(name, _MISSING) for name in cls._names}
+            cls._unready = [
+                name
+                for name, value in cls._template.items()
+                if value is _MISSING or isinstance(value, _Factory)
+            ]
             cls._kw_only = kw_only
             cls._frozen = frozen
             cls.__init__ = _init
@@ -45,23 +53,22 @@ else:
         return complete
 
     def _init(self, *args, **values):
-        names, defaults = self._names, self._defaults
+        names = self._names
         if len(args) > (0 if self._kw_only else len(names)):
             raise TypeError(f"{type(self).__name__}: too many positional arguments: {args!r}")
-        passed = dict(zip(names, args, strict=False))
+        # In the order of the fields, on which __repr__ and __hash__ rely.
+        fields = {**self._template, **dict(zip(names, args, strict=False)), **values}
         # Unknown names, and names that were passed by position too.
-        if wrong := values.keys() - names | values.keys() & passed:
+        if len(fields) > len(names) or (args and not values.keys().isdisjoint(names[: len(args)])):
+            wrong = values.keys() - names | values.keys() & set(names[: len(args)])
             raise TypeError(f"{type(self).__name__}: unexpected arguments: {sorted(wrong)}")
-        passed.update(values)
-        for name in names:
-            if name not in passed:
-                if name not in defaults:
-                    raise TypeError(f"{type(self).__name__}: missing argument: {name!r}")
-                value = defaults[name]
-                passed[name] = value.make() if isinstance(value, _Factory) else value
-        # In the order of the fields, on which __repr__ and __hash__ rely. Not by setattr, which a
-        # frozen class refuses.
-        self.__dict__.update((name, passed[name]) for name in names)
+        for name in self._unready:
+            if isinstance(fields[name], _Factory):
+                fields[name] = fields[name].make()
+            elif fields[name] is _MISSING:
+                raise TypeError(f"{type(self).__name__}: missing argument: {name!r}")
+        # Not by setattr, which a frozen class refuses.
+        self.__dict__.update(fields)
 
     def _repr(self):
         values = ", ".join(f"{name}={value!r}" for name, value in self.__dict__.items())

@@ -87,7 +87,9 @@ class Api:
         self._loop = running_loop()
         try:
             with self.map_exceptions():
-                self._carrier = self._custom_carrier or self._new_carrier()
+                self._carrier = self._custom_carrier or loop_carrier(
+                    self.endpoint, keeps=True, interactive=self.interactive
+                )
                 if not self._knows_dialect:
                     await self._ping()
         except BaseException:
@@ -108,13 +110,6 @@ class Api:
         carrier, self._carrier = self._carrier, None
         if carrier is not None:
             await carrier.aclose()
-
-    def _new_carrier(self) -> Carrier:
-        if self.endpoint.is_plain:
-            from rind.engine.pooled import PooledCarrier  # it takes 70 ms to load
-
-            return PooledCarrier(self.endpoint.url, self.endpoint.headers)
-        return loop_carrier(self.endpoint, interactive=self.interactive)
 
     @property
     def carrier(self) -> Carrier:

@@ -1,6 +1,15 @@
-"""A carrier that uses aiodocker, which keeps connections for later requests.
+"""A carrier that uses the aiodocker client of a program, and an aiodocker client beside Rind.
 
-This is the only importer of aiodocker and aiohttp. All use of their private parts is here.
+Goal: Rind is at home in a program that uses aiodocker. Such a program has one client, with one
+session and one pool of connections, for its images and logs and for its commands. Without one, Rind
+does not load aiodocker: a request over its own carrier (:mod:`rind.transport.kept`) takes 0.56 of
+the CPU time, one after the other or fifty at once, with aiohttp 3.14.
+
+This is the only importer of aiodocker and aiohttp. All use of their private parts is here, in
+:func:`_hijacked`; tests/engine/test_pooled.py fails if a new version changes them.
+
+Doubt: the carrier takes over the socket of an upgraded connection. With TLS, its bytes are
+encrypted, and asyncio's TLS cannot be half-closed, so a client that uses TLS is refused.
 """
 
 from __future__ import annotations
@@ -8,9 +17,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 from contextlib import asynccontextmanager, contextmanager
-from functools import partial
 from io import BytesIO
 
 import aiohttp
@@ -26,11 +33,10 @@ except RuntimeError:
     finally:
         del os.environ["HOME"]
 
-from rind.base.threads import in_thread
+from rind.endpoint.endpoint import Endpoint, parse_api_version
 from rind.engine.answers import LONGEST_TEXT
-from rind.errors import Broken
+from rind.errors import Broken, UsageError
 from rind.transport.carrier import (
-    NOT_OPEN,
     NOT_UPGRADED,
     Answer,
     Connection,
@@ -42,42 +48,85 @@ from rind.transport.dial import PlainDialer, places
 from rind.transport.loop_wire import LoopWire
 from rind.transport.sockets import SocketCarrier
 
+Docker = aiodocker.Docker
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    import socket
+    from collections.abc import AsyncIterator, Iterator
     from typing import Final
 
     from rind.base.deadline import Deadline
     from rind.transport.carrier import Request
 
-__all__ = ["PooledCarrier"]
+__all__ = ["Docker", "PooledCarrier", "docker_at", "endpoint_of"]
 
 _SWITCHING: Final = 101
 
+CLOSED: Final = "the aiodocker client that was given to connect() is closed"
+
+
+def endpoint_of(docker: Docker) -> Endpoint:
+    """Return the endpoint that an aiodocker client is connected to.
+
+    Raises:
+        UsageError: Rind cannot use its connections.
+    """
+    connector = docker.session.connector
+    version = parse_api_version(docker.api_version.removeprefix("v"))  # None for "auto"
+    if isinstance(connector, aiohttp.UnixConnector):  # aiodocker's for ssh is one too
+        path = connector.path
+        url = f"unix://@{path[1:]}" if path.startswith("\0") else f"unix://{path}"
+        return Endpoint(url, "docker", api_version=version)
+    scheme, _, rest = docker.docker_host.partition("://")
+    if scheme not in {"tcp", "http"}:
+        raise UsageError(
+            f"Rind cannot use an aiodocker client of {scheme}://{rest}, as it cannot end a "
+            "command's stdin there: give connect() the host instead"
+        )
+    return Endpoint(f"tcp://{rest}", "docker", api_version=version)
+
+
+def docker_at(endpoint: Endpoint, api_version: tuple[int, int]) -> Docker:
+    """Return a new aiodocker client of an endpoint. Close its session too.
+
+    Raises:
+        UsageError: aiodocker cannot reach it; or a file for TLS is missing or invalid.
+    """
+    scheme, _, rest = endpoint.url.partition("://")
+    # With a connector, aiodocker obeys neither DOCKER_TLS_VERIFY nor the current context, which may
+    # not apply to this endpoint.
+    connector: aiohttp.BaseConnector
+    url = endpoint.url
+    if scheme == "ssh":
+        raise UsageError(
+            f"aiodocker cannot reach {endpoint.url} as Rind does: make its own client, with "
+            "aiodocker.Docker(url=...) and asyncssh"
+        )
+    if scheme == "unix":
+        [(_, path)] = places(url)
+        connector, url = aiohttp.UnixConnector(path), "unix://localhost"  # any name will do
+    elif endpoint.tls is None:
+        connector = aiohttp.TCPConnector()
+    else:
+        from rind.transport.tls import tls_context
+
+        connector, url = aiohttp.TCPConnector(ssl=tls_context(endpoint.tls)), f"https://{rest}"
+    session = aiohttp.ClientSession(connector=connector, headers=dict(endpoint.headers))
+    version = "v{}.{}".format(*api_version)
+    return Docker(url=url, connector=connector, session=session, api_version=version)
+
 
 class PooledCarrier:
-    """Sends requests over aiodocker's connections, which are not encrypted."""
+    """Sends requests over the connections of an aiodocker client, which it leaves open."""
 
-    def __init__(self, url: str, headers: Sequence[tuple[str, str]] = ()) -> None:
-        self._headers = dict(headers)
-        self._uploads = SocketCarrier(PlainDialer(url, LoopWire), headers)
-        scheme, _, rest = url.partition("://")
-        self._connector: aiohttp.BaseConnector
-        if scheme == "unix":
-            self._base = "http://docker"
-            [(_, path)] = places(url)
-            self._connector = aiohttp.UnixConnector(path)
-        else:
-            self._base = f"http://{rest}"
-            self._connector = aiohttp.TCPConnector(resolver=_Resolver())
-        # Without a connector, aiodocker would create one that obeys DOCKER_TLS_VERIFY, which does
-        # not apply to every endpoint. The version is not used: our paths contain it.
-        with _own_errors():
-            self._docker = aiodocker.Docker(url=url, connector=self._connector, api_version="v1.24")
-
-    def __del__(self) -> None:
-        # A client that was never closed warns by itself; aiohttp would do so in its own words.
-        self._connector._close()  # noqa: SLF001
+    def __init__(self, docker: Docker) -> None:
+        self._docker = docker
+        self._loop: asyncio.AbstractEventLoop | None = None
+        is_unix = isinstance(docker.session.connector, aiohttp.UnixConnector)
+        place = "docker" if is_unix else docker.docker_host.partition("://")[2]
+        self._base = f"http://{place}"
+        self._uploads = SocketCarrier(PlainDialer(endpoint_of(docker).url, LoopWire))
 
     async def request(self, request: Request, deadline: Deadline) -> Answer:
         """Send a request; return the complete answer."""
@@ -122,9 +171,7 @@ class PooledCarrier:
             response.close()  # the body may never end
 
     async def aclose(self) -> None:
-        """Close the idle connections that aiodocker keeps. Idempotent."""
-        await self._docker.close()
-        await self._connector.close()
+        """Do nothing: the connections are the client's, and the client is the program's."""
 
     async def _send(self, request: Request, **headers: str) -> aiohttp.ClientResponse:
         """Send a request; return the response with only its head read.
@@ -140,7 +187,6 @@ class PooledCarrier:
                 params=request.params,
                 data=body,
                 headers={
-                    **self._headers,
                     "Accept-Encoding": "identity",
                     "Content-Type": "application/json",
                     **headers,
@@ -149,9 +195,9 @@ class PooledCarrier:
                 auto_decompress=False,
             )
         except (AssertionError, RuntimeError, aiohttp.ClientConnectionError) as exc:
-            # After aclose(), aiohttp raises any of these, depending on the request's progress.
-            if self._connector.closed:
-                raise RuntimeError(NOT_OPEN) from exc
+            # After its end, aiohttp raises any of these, depending on the request's progress.
+            if self._docker.session.closed:
+                raise RuntimeError(CLOSED) from exc
             raise
 
 
@@ -220,30 +266,6 @@ def _hijacked(response: aiohttp.ClientResponse) -> Connection:
     sock: socket.socket = transport.get_extra_info("socket").dup()
     response.close()
     return Connection(sock, early.data)
-
-
-class _Resolver(aiohttp.abc.AbstractResolver):
-    """Resolves host names without the loop's own threads: see :func:`in_thread`."""
-
-    async def resolve(
-        self, host: str, port: int = 0, family: int = socket.AF_UNSPEC
-    ) -> list[aiohttp.abc.ResolveResult]:
-        """Return the addresses of a host."""
-        ask = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM)
-        return [
-            {
-                "hostname": host,
-                "host": str(address[0]),
-                "port": port,
-                "family": kind,
-                "proto": proto,
-                "flags": socket.AI_NUMERICHOST,
-            }
-            for kind, _, proto, _, address in await in_thread(ask)
-        ]
-
-    async def close(self) -> None:
-        """Do nothing: it keeps nothing."""
 
 
 class _Tail:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import errno
-from contextlib import contextmanager
 
 from rind.errors import Unreachable
 from rind.transport.carrier import Disconnected, WrongAnswer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from types import TracebackType
     from typing import Final
 
     from rind.endpoint.endpoint import Endpoint
@@ -21,40 +20,54 @@ _WANTS_TLS: Final = "sent an HTTP request to an HTTPS server"
 """The answer of Go's server to a client without TLS (net/http, server.go)."""
 
 
-@contextmanager
-def map_exceptions(endpoint: Endpoint) -> Iterator[None]:
-    """Translate the exceptions of a carrier's methods.
+class map_exceptions:  # noqa: N801 # used as the context managers of contextlib are
+    """Translates the exceptions of a carrier's methods. May be entered several times.
 
     Raises:
         Unreachable: nothing answers at the endpoint, or the answer is not a Docker Engine's.
     """
+
+    # Not a generator's context manager: every request enters two or three of these.
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(exc, OSError | WrongAnswer):
+            raise Unreachable(_message(self._endpoint, exc)) from exc
+
+
+def _message(endpoint: Endpoint, failure: OSError | WrongAnswer) -> str:
     url, place = endpoint.url, f"{endpoint.url} (from {endpoint.source})"
-    try:
-        yield
-    except TimeoutError as exc:
-        raise Unreachable(f"{url} does not answer: is it a Docker Engine?") from exc
-    except Disconnected as exc:
-        if url.startswith("ssh:"):
+    match failure:
+        case TimeoutError():
+            return f"{url} does not answer: is it a Docker Engine?"
+        case Disconnected() if url.startswith("ssh:"):
             from rind.endpoint.address import read_ssh
 
-            raise Unreachable(
+            return (
                 f"{place}: ssh reaches the machine, but no engine answers at {read_ssh(url).path} "
                 "there: is that its socket (ssh://HOST/PATH names another one), are you in its "
                 "group there (often docker), and does its sshd forward sockets "
                 "(AllowStreamLocalForwarding)?"
-            ) from exc
-        raise Unreachable(
-            f"{place} closed the connection without an answer: is it a Docker Engine?"
-        ) from exc
-    except OSError as exc:
-        raise Unreachable(_reason(place, exc)) from exc
-    except WrongAnswer as exc:
-        if _WANTS_TLS in str(exc):
-            raise Unreachable(
-                f"{place} speaks TLS: set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder "
-                "of ca.pem, cert.pem and key.pem"
-            ) from exc
-        raise Unreachable(f"{place} does not answer as a Docker Engine does: {exc}") from exc
+            )
+        case Disconnected():
+            return f"{place} closed the connection without an answer: is it a Docker Engine?"
+        case OSError():
+            return _reason(place, failure)
+    if _WANTS_TLS in str(failure):
+        return (
+            f"{place} speaks TLS: set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder "
+            "of ca.pem, cert.pem and key.pem"
+        )
+    return f"{place} does not answer as a Docker Engine does: {failure}"
 
 
 def _reason(place: str, failure: OSError) -> str:

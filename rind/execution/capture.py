@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from functools import partial
 from typing import Any, Final, Generic
 
 from rind.base.records import dataclass
@@ -22,13 +21,11 @@ if TYPE_CHECKING:
     from rind.errors import Captured
     from rind.execution.stdio import LocalFile
 
-    class Exchanging(Protocol):
-        """An open process (:class:`~rind.process.Process`)."""
+    class Runs(Protocol):
+        """A command whose output is captured (:class:`~rind.execution.pump.Running`)."""
 
-        async def exchange(
-            self, data: Any, take_stdout: Callable[[Any], None], take_stderr: Callable[[Any], None]
-        ) -> None:
-            """Send ``data`` and the end of stdin, and pass each part of the output on."""
+        async def run_to_end(self) -> int:
+            """Move all of the output; return the exit status."""
 
     Stream = Literal["stdout", "stderr"]
 
@@ -152,6 +149,10 @@ class Capture:
         self._data = {stream: bytearray() for stream in streams}
         self._decoders = {stream: Decoder(*self._decoding or ()) for stream in streams}
 
+    def output(self, stream: Stream) -> CapturedOutput:
+        """Return the destination of a stream that is captured."""
+        return CapturedOutput(self, stream)
+
     def take(self, stream: Stream, data: bytes) -> None:
         """Add a part of the output.
 
@@ -165,15 +166,15 @@ class Capture:
         if len(data) > room:
             raise TooMuchOutput(self.argv, self._limit or 0, **self.captured())
 
-    async def collect(self, process: Exchanging) -> None:
-        """Take the whole output of a process.
+    async def collect(self, running: Runs) -> int:
+        """Run a command to its end whose output is captured here; return its exit status.
 
         Raises:
             TooMuchOutput: the output is longer than the limit.
             ContainerGone: with the output until then. Other errors of the command are passed on.
         """
         try:
-            await process.exchange(None, partial(self.take, "stdout"), partial(self.take, "stderr"))
+            return await running.run_to_end()
         except ContainerGone as gone:
             captured = self.captured()
             gone.stdout, gone.stderr = captured["stdout"], captured["stderr"]
@@ -235,6 +236,29 @@ class Capture:
         if check and status != 0:
             raise CommandFailed(self.argv, status, **self.captured())
         return CompletedProcess(self.argv, status, **self.captured(strict=True))
+
+
+class CapturedOutput:
+    """The destination of a stream that is captured, as in :mod:`rind.execution.outputs`."""
+
+    def __init__(self, capture: Capture, stream: Stream) -> None:
+        self._capture = capture
+        self._stream = stream
+
+    def take(self, data: memoryview) -> bool:
+        """Capture a part; return True: there is always room.
+
+        Raises:
+            TooMuchOutput: as :meth:`Capture.take`.
+        """
+        self._capture.take(self._stream, bytes(data))
+        return True
+
+    async def until_room(self) -> None:
+        """Do nothing."""
+
+    def close(self, failure: Exception | None) -> None:
+        """Do nothing."""
 
 
 _AT_ONCE: Final = 64 * 1024

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rind.execution.incoming import Incoming
     from rind.execution.session import Session
     from rind.model import Container, ExecConfig, ExecState
+    from rind.reaper.leash import Loss
     from rind.reaper.tree import Tree
     from rind.transport.hijacked import HijackedStream
 
@@ -141,8 +142,8 @@ class Exec:
         self._closing: asyncio.Task[None] | None = None
         # From here on it is watched over until it is left.
         session.open.add(self)
-        self._tasks.spawn(self._hold_leash(requested))
-        self._tasks.spawn(self._receiver.save_the_rest())
+        tree.keep_leashed(requested, self._lose_leash)
+        self._receiver.watch()
 
     def __repr__(self) -> str:
         settled = self._inspector.settled
@@ -158,10 +159,10 @@ class Exec:
         """
         self.leaving = Leaving("detach")
 
-    async def _hold_leash(self, requested: float) -> None:
-        loss = await self._tree.until_unleashed(requested)
+    def _lose_leash(self, loss: Loss) -> None:
         _log.debug("no leash holds exec %s: %s", self.exec_id, loss.why)
-        self.unleashed.set_result(loss.why)
+        if not self.unleashed.done():  # a task that waits for it may have been cancelled
+            self.unleashed.set_result(loss.why)
         if loss.is_silence:
             self._stream.give_up(TimeoutError("it does not answer any more"))
 
@@ -412,7 +413,14 @@ class Exec:
         await self._close(kill=True, ask=True)
 
     async def _close(self, *, kill: bool, ask: bool) -> None:
-        kill = kill and self.leaving.on_exit == "kill" and self._inspector.settled is None
+        self._receiver.stop_watching()
+        has_settled = self._inspector.settled is not None
+        if has_settled and not (self._tasks or self._tree.may_be_leashed or self._closing):
+            # Nothing to wait for: most short commands end here, without a task.
+            self._tree.disarm()
+            self._finish()
+            return
+        kill = kill and self.leaving.on_exit == "kill" and not has_settled
         work = partial(self._clean_up, kill=kill, ask=ask)
 
         def start() -> asyncio.Task[None]:
@@ -436,6 +444,10 @@ class Exec:
             except LeftRunning as left:
                 self.left_running = left
         await self._tree.release_leash(ends=self.left_running is not None)
+        self._finish()
+
+    def _finish(self) -> None:
+        self._stream.close()
         self._session.open.discard(self)
 
     async def _may_run(self) -> bool:

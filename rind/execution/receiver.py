@@ -60,11 +60,10 @@ class Receiver:
         self._tasks = tasks
         self._incoming = incoming
         self._turn = asyncio.Lock()
-        self._started = asyncio.Event()
-        if incoming.state is not None:
-            self._started.set()
         self._reader_is_away = asyncio.Event()
         self._reader_is_away.set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_unwatched = False
 
     @property
     def at_end(self) -> bool:
@@ -141,11 +140,35 @@ class Receiver:
                 stream = self._stream
                 self._incoming.check_end(was_reset=stream.was_reset, has_written=stream.has_written)
                 return False
-            if not self._started.is_set():
+            if self._incoming.state is None:
                 await self._check_started()
         finally:
             self._reader_is_away.set()
+            if self._is_unwatched:
+                self._is_unwatched = False
+                self.watch()
         return True
+
+    def watch(self) -> None:
+        """Run :meth:`save_the_rest` as a task, once the reader is slow or the command writes.
+
+        Before that, there is nothing to save: most short commands need no such task.
+        """
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(SLOW_READER, self._begin_to_watch)
+
+    def stop_watching(self) -> None:
+        """Start no such task from now on. Idempotent."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _begin_to_watch(self) -> None:
+        self._timer = None
+        if self._reader_is_away.is_set() or self._incoming.state is not None:
+            self._tasks.spawn(self.save_the_rest())
+        else:
+            self._is_unwatched = True  # the reader waits for the first output
 
     async def save_the_rest(self) -> None:
         """Receive the remaining output and the exit code at the command's end. Run it as a task.
@@ -172,23 +195,15 @@ class Receiver:
 
     async def _first_state(self) -> ExecState:
         """Return the state as of the first output; poll for it if the reader is slow to read."""
-        while not self._started.is_set():
-            waiters = {
-                asyncio.ensure_future(event.wait())
-                for event in (self._started, self._reader_is_away)
-            }
-            try:
-                await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for waiter in waiters:
-                    waiter.cancel()
-            if not self._started.is_set():
+        while (state := self._incoming.state) is None:
+            # The reader is away too, for a moment, once it has made the state known.
+            await self._reader_is_away.wait()
+            if self._incoming.state is None:
                 await asyncio.sleep(SLOW_READER)
-                if self._reader_is_away.is_set():
+                if self._reader_is_away.is_set() and self._incoming.state is None:
                     with suppress(EngineError):  # the reader will meet the same error
                         return await self._poll_while_receiving()
-        assert self._incoming.state is not None  # noqa: S101 # it has started
-        return self._incoming.state
+        return state
 
     async def _until_ended_unread(self) -> None:
         """Poll the state whenever the reader is slow; return once the command has ended."""
@@ -236,7 +251,6 @@ class Receiver:
             self._incoming.check_started(state)
         except StartError as exc:
             raise await self._inspector.not_started(exc) from None
-        self._started.set()
 
     async def _poll_while_receiving(self) -> ExecState:
         """Poll the state; if the engine is slow to answer, receive output until it does.

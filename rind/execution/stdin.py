@@ -1,7 +1,7 @@
 """A command's stdin: a writer, and functions that feed it from a local file or from bytes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -23,16 +23,23 @@ class StdinWriter(asyncio.StreamWriter):
         send_eof: ends the stream.
         limit: the number of bytes that may be buffered before :meth:`drain` waits.
         is_left: whether the command was left, so that nothing can be sent any more.
+        send_at_once: sends as many bytes as it can without waiting; returns the rest.
+        spawn: starts a task, which ends once nothing is buffered.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 # what a command offers
         self,
         send: Callable[[bytes], Awaitable[None]],
         send_eof: Callable[[], Awaitable[None]],
         limit: int = DEFAULT_LIMIT,
         is_left: Callable[[], bool] = lambda: False,
+        *,
+        send_at_once: Callable[[bytes], bytes] = bytes,
+        spawn: Callable[[Coroutine[Any, Any, None]], object] = asyncio.create_task,
     ) -> None:
         self._send = send
+        self._send_at_once = send_at_once
+        self._spawn = spawn
         self._send_eof = send_eof
         self._limit = limit
         self._buffer = bytearray()
@@ -40,8 +47,8 @@ class StdinWriter(asyncio.StreamWriter):
         self._ended = False
         self._broken: Broken | None = None
         self._is_left = is_left
-        self._changed = asyncio.Condition()
-        self._wake = asyncio.Event()
+        self._is_pumping = False
+        self._waiters: list[asyncio.Future[None]] = []
 
     def __repr__(self) -> str:
         state = "ended" if self._ending else "broken" if self._broken else "open"
@@ -82,9 +89,11 @@ class StdinWriter(asyncio.StreamWriter):
             raise RuntimeError("the command was left: its stdin takes no more")
         if self._ending:
             raise RuntimeError("the command's stdin was ended already")
-        if self._broken is None:
-            self._buffer += data
-            self._wake.set()
+        if self._broken is not None:
+            return
+        self._buffer += data if self._buffer else self._send_at_once(bytes(memoryview(data)))
+        if self._buffer:
+            self._start_pump()
 
     def writelines(self, data: Iterable[bytes | bytearray | memoryview]) -> None:
         """Write each of ``data``."""
@@ -109,7 +118,7 @@ class StdinWriter(asyncio.StreamWriter):
         With a TTY this sends Ctrl-D, which ends a program's input at the start of a line.
         """
         self._ending = True
-        self._wake.set()
+        self._start_pump()
 
     def close(self) -> None:
         """End the stream, as :meth:`write_eof` does. Idempotent."""
@@ -132,41 +141,46 @@ class StdinWriter(asyncio.StreamWriter):
 
         Internal: the owner calls it.
         """
-        await self._break(Broken(why))
+        self._break(Broken(why))
 
-    async def pump(self) -> None:
-        """Send buffered data until the end of the stream.
+    def _start_pump(self) -> None:
+        if not (self._is_pumping or self._ended or self._broken):
+            self._is_pumping = True
+            self._spawn(self._pump())
 
-        Internal: the owner runs it as a task.
-        """
+    async def _pump(self) -> None:
+        """Send the buffer, and the end of the stream after it."""
         try:
-            while self._buffer or not self._ending:
-                await self._wake.wait()
-                self._wake.clear()
-                while self._buffer:
-                    with memoryview(self._buffer) as view:
-                        data = bytes(view[:MOST_AT_ONCE])
-                    await self._send(data)
-                    async with self._changed:
-                        del self._buffer[: len(data)]
-                        self._changed.notify_all()
-            await self._send_eof()
-            self._ended = True
+            while self._buffer:
+                with memoryview(self._buffer) as view:
+                    data = bytes(view[:MOST_AT_ONCE])
+                await self._send(data)
+                del self._buffer[: len(data)]
+                self._wake_waiters()
+            if self._ending:
+                await self._send_eof()
+                self._ended = True
+                self._wake_waiters()
         except Broken as exc:
-            await self._break(exc)
-        async with self._changed:
-            self._changed.notify_all()
+            self._break(exc)
+        self._is_pumping = False
 
-    async def _break(self, why: Broken) -> None:
-        async with self._changed:
-            if not self._ended:
-                self._broken = why
-                self._buffer.clear()
-            self._changed.notify_all()
+    def _break(self, why: Broken) -> None:
+        if not self._ended:
+            self._broken = why
+            self._buffer.clear()
+        self._wake_waiters()
+
+    def _wake_waiters(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():  # its task may have been cancelled
+                waiter.set_result(None)
 
     async def _until(self, condition: Callable[[], bool]) -> None:
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._broken is not None or condition())
+        while self._broken is None and not condition():
+            self._waiters.append(waiter := asyncio.get_running_loop().create_future())
+            await waiter
         if self._broken is not None:
             raise BrokenPipeError(str(self._broken)) from self._broken
 

@@ -34,6 +34,8 @@ from rind.transport.frames import FrameDecoder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rind.engine.engine import Engine
     from rind.reaper.scripts import Session
     from rind.transport.hijacked import HijackedStream
@@ -97,6 +99,7 @@ class Leash:
         self._user = user
         self._held: dict[str, str] = {}  # the script's "hold" lines, by cookie
         self._turn = asyncio.Lock()
+        self._losers: dict[str, Callable[[Loss], None]] = {}  # by cookie
         self._script: _Script | None = None
 
     async def hold(self, cookie: str, session: Session | None) -> None:
@@ -123,6 +126,7 @@ class Leash:
         Raises:
             Broken: the leash is gone.
         """
+        self._losers.pop(cookie, None)
         async with self._turn:
             if self._held.pop(cookie, None) is not None:
                 try:
@@ -133,10 +137,20 @@ class Leash:
                     if not self._held:
                         await self._end()
 
-    async def until_lost(self) -> Loss:
-        """Wait until the leash is lost; return how. Call it only between a hold and its release."""
-        assert self._script is not None  # noqa: S101 # set by a hold
-        return await asyncio.shield(self._script.watch)
+    def when_lost(self, cookie: str, lose: Callable[[Loss], None]) -> None:
+        """Call ``lose`` once, after the leash is lost, unless the held cookie is released before.
+
+        A callback and not a task: a task for each idle command would take 10 kB.
+        """
+        self._losers[cookie] = lose
+        if self._script is not None and self._script.watch.done():
+            self._tell(self._script.watch)
+
+    def _tell(self, watch: asyncio.Task[Loss]) -> None:
+        if self._script is not None and watch is self._script.watch and not watch.cancelled():
+            losers, self._losers = self._losers, {}
+            for lose in losers.values():
+                lose(watch.result())
 
     async def why_none(self) -> str | None:
         """Return why there is no leash; None if there is one. Only while a tree is held."""
@@ -153,6 +167,7 @@ class Leash:
         stream = await self._engine.start_exec(exec_id, tty=False)
         failure = asyncio.get_running_loop().create_future()
         watch = asyncio.create_task(_until_lost(stream, failure))
+        watch.add_done_callback(self._tell)
         self._script = _Script(cookie, exec_id, stream, watch, failure)
         await stream.write("".join(self._held.values()).encode())
 

@@ -42,6 +42,7 @@ from rind.reaper.scripts import COOKIE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Final
 
     from rind.engine.engine import Engine
@@ -151,10 +152,10 @@ class Tree:
         self._engine = trees.engine
         self._turns = trees.turns
         self._container_id = container_id
+        self._user = user
         self._root = RootProcess(trees.engine, container_id, user, exec_id)
-        self._leash = trees.leash(container_id, user)
-        self._looks = trees.looks(container_id, user)
         self._holding: asyncio.Task[None] | None = None
+        self._arming: asyncio.TimerHandle | None = None
         self._session: Session | None = None
         self._urgent = asyncio.Event()
 
@@ -162,6 +163,14 @@ class Tree:
     def variable(self) -> str:
         """The cookie as an environment variable."""
         return f"{COOKIE}={self.cookie}"
+
+    @cached_property
+    def _leash(self) -> Leash:
+        return self._trees.leash(self._container_id, self._user)
+
+    @cached_property
+    def _looks(self) -> Looks:
+        return self._trees.looks(self._container_id, self._user)
 
     async def signal(self, number: int) -> int:
         """Send a signal to every process of the tree; return their number. Signal 0 only counts.
@@ -234,28 +243,51 @@ class Tree:
         """Make :meth:`end` send SIGKILL now. Idempotent."""
         self._urgent.set()
 
-    async def until_unleashed(self, requested: float) -> Loss:
-        """Keep the tree on a leash; if that fails for good, return why. Safe to cancel.
+    def keep_leashed(self, requested: float, on_loss: Callable[[Loss], None]) -> None:
+        """Keep the tree on a leash until :meth:`release_leash`; if that fails for good, tell why.
 
-        Arming runs in a task of its own, which is not cancelled: a leash that is abandoned while it
-        is armed may exist nevertheless, and would kill the tree unless it is released.
+        While it is held, no task waits for it: a program may have thousands of idle commands.
 
         Args:
             requested: when the command's start was requested, by the clock of
                 :func:`time.monotonic`. On a slow machine, part of :data:`LEASH_AFTER` is over.
+            on_loss: called with the reason.
         """
-        await asyncio.sleep(requested + LEASH_AFTER - time.monotonic())
-        for attempt in range(LEASH_ATTEMPTS):
-            await asyncio.sleep(attempt)
-            self._holding = asyncio.create_task(self._hold())
-            try:
-                await asyncio.shield(self._holding)
-                loss = await self._leash.until_lost()
-            except EngineError as exc:
-                loss = Loss(str(exc))
-            if loss.is_final:
-                break
-        return loss
+        self._on_loss = on_loss
+        self._arm_in(max(0.0, requested + LEASH_AFTER - time.monotonic()), attempt=1)
+
+    def _arm_in(self, seconds: float, attempt: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._arming = loop.call_later(seconds, self._arm, attempt)
+
+    def _arm(self, attempt: int) -> None:
+        """Start to hold the tree, in a task that is never cancelled.
+
+        A leash that is abandoned while it is armed may exist nevertheless, and would kill the tree
+        unless it is released.
+        """
+        self._arming = None
+        self._attempt = attempt
+        self._holding = asyncio.create_task(self._hold())
+        self._holding.add_done_callback(self._heard)
+
+    def _heard(self, holding: asyncio.Task[None]) -> None:
+        """Note whether the leash holds the tree now."""
+        if holding is not self._holding or holding.cancelled():
+            return  # it is released already
+        failure = holding.exception()
+        if failure is None:
+            self._leash.when_lost(self.cookie, self._lose)
+        elif isinstance(failure, EngineError):
+            self._lose(Loss(str(failure)))
+
+    def _lose(self, loss: Loss) -> None:
+        if self._holding is None:
+            return  # it is released already
+        if loss.is_final or self._attempt == LEASH_ATTEMPTS:
+            self._on_loss(loss)
+        else:
+            self._arm_in(self._attempt, self._attempt + 1)
 
     async def _hold(self) -> None:
         """Have the leash hold the tree, by its cookie and its session.
@@ -271,6 +303,17 @@ class Tree:
         if session is None and not (self._trees.is_local or await self._bears_cookie()):
             await self._leash.hold(self.cookie, await self._match_session())
 
+    @property
+    def may_be_leashed(self) -> bool:
+        """Whether there may be a leash to release."""
+        return self._holding is not None
+
+    def disarm(self) -> None:
+        """Arm no leash from now on. Idempotent."""
+        if self._arming is not None:
+            self._arming.cancel()
+            self._arming = None
+
     async def release_leash(self, *, ends: bool = False) -> None:
         """Release the tree from the leash; processes that still run are left alone. Idempotent.
 
@@ -279,6 +322,7 @@ class Tree:
         Args:
             ends: whether the leash shall end the remaining processes instead, on receiving this.
         """
+        self.disarm()
         holding, self._holding = self._holding, None
         if holding is not None:
             with suppress(EngineError):

@@ -38,11 +38,13 @@ def dialer_for(endpoint: Endpoint, kind: WireKind, *, interactive: bool) -> Dial
     return TlsDialer(plain, tls_context(endpoint.tls))
 
 
-def loop_carrier(endpoint: Endpoint, *, interactive: bool) -> SocketCarrier:
-    """Return a carrier for an event loop that opens a connection for each request.
+def loop_carrier(endpoint: Endpoint, *, keeps: bool, interactive: bool) -> SocketCarrier:
+    """Return a carrier for an event loop.
 
     Args:
         endpoint: where the engine is.
+        keeps: whether it keeps connections for later requests, where it can: ssh has one for each.
+            Then call this in the loop that uses it.
         interactive: whether ssh may prompt the user.
 
     Raises:
@@ -51,4 +53,9 @@ def loop_carrier(endpoint: Endpoint, *, interactive: bool) -> SocketCarrier:
     from rind.transport.loop_wire import LoopWire
     from rind.transport.sockets import SocketCarrier
 
-    return SocketCarrier(dialer_for(endpoint, LoopWire, interactive=interactive), endpoint.headers)
+    dialer = dialer_for(endpoint, LoopWire, interactive=interactive)
+    if keeps and not endpoint.url.startswith("ssh:"):
+        from rind.transport.kept import KeepingCarrier
+
+        return KeepingCarrier(dialer, endpoint.headers)
+    return SocketCarrier(dialer, endpoint.headers)

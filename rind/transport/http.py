@@ -1,7 +1,7 @@
 """The part of HTTP/1.1 that an engine's answers need. Sans I/O: bytes in, heads and bodies out.
 
-For the connections that Rind opens itself, with one request each. To import an HTTP library takes
-longer than such a request (http.client 25 ms, h11 21 ms, aiohttp 67 ms).
+For the connections that Rind opens itself. To import an HTTP library takes longer than a request
+over a new connection (http.client 25 ms, h11 21 ms, aiohttp 67 ms).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LONGEST_HEAD: Final = 64 * 1024
 LONGEST_LINE: Final = 1024
 """Most bytes of the line before a chunk."""
 
-_STATUS_LINE: Final = pattern(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: ([^\0-\x1f\x7f]*))?")
+_STATUS_LINE: Final = pattern(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([^\0-\x1f\x7f]*))?")
 _HEADER: Final = pattern(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\0-\x08\x0a-\x1f\x7f]*?)[ \t]*")
 _CHUNK: Final = pattern(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;.*)?")
 _LENGTH: Final = pattern(r"[0-9]{1,18}")
@@ -42,17 +42,17 @@ _BODILESS: Final = {204, 304}
 def encoded(
     request: Request,
     host: str,
-    upgrade: str | None = None,
+    connection: str = "close",
     *,
     chunked: bool = False,
     headers: Sequence[tuple[str, str]] = (),
 ) -> bytes:
-    """Encode a request, the only one on its connection.
+    """Encode a request.
 
     Args:
         request: the request.
         host: the value of the Host header.
-        upgrade: the protocol to switch to; None for none.
+        connection: "close" after the answer, "keep-alive", or "Upgrade" to raw TCP.
         chunked: whether its body follows, each part encoded by :func:`chunk`.
         headers: additional headers, as (name, value).
     """
@@ -61,8 +61,10 @@ def encoded(
         f"{request.method} {_target(request)} HTTP/1.1",
         f"Host: {host}",
         "User-Agent: rind",
-        "Connection: close" if upgrade is None else f"Connection: Upgrade\r\nUpgrade: {upgrade}",
+        f"Connection: {connection}",
     ]
+    if connection == "Upgrade":
+        lines += ["Upgrade: tcp"]
     lines += [f"{name}: {value}" for name, value in headers]
     if request.method == "POST":
         lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
@@ -108,6 +110,17 @@ class Response:
         self._left: int | None = None  # bytes of the body or the chunk; None: up to the end
         self._is_chunked = False
         self._is_trailer = False
+        self._is_old = False
+
+    @property
+    def may_continue(self) -> bool:
+        """Whether the connection can have another request after this answer."""
+        return (
+            self.is_complete
+            and not (self._is_old or self._buffer)
+            and self._left is not None
+            and self.headers.get("connection", "").lower() != "close"
+        )
 
     def feed(self, data: bytes) -> bytes:
         """Return the part of the body in ``data``.
@@ -121,7 +134,7 @@ class Response:
         if self._is_chunked:
             return self._read_chunks()
         taken = bytes(self._buffer if self._left is None else self._buffer[: self._left])
-        self._buffer.clear()
+        del self._buffer[: len(taken)]
         if self._left is not None:
             self._left -= len(taken)
             self.is_complete = self._left == 0
@@ -150,9 +163,10 @@ class Response:
             match = _STATUS_LINE.fullmatch(first)
             if match is None:
                 raise WrongAnswer("its answer does not begin as HTTP/1.1 does")
-            status = int(match[1])
+            status = int(match[2])
             if status >= 200 or status == SWITCHING:  # noqa: PLR2004 # a 1xx is interim
-                self.status, self.reason = status, (match[2] or b"").decode("latin-1")
+                self.status, self.reason = status, (match[3] or b"").decode("latin-1")
+                self._is_old = match[1] == b"0"
                 self.headers = dict(map(_header, lines))
         self._find_framing()
         return True

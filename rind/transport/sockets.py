@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rind.transport.dial import Dialer
     from rind.transport.wire import Wire
 
-__all__ = ["SocketCarrier", "receive_upgrade"]
+__all__ = ["SocketCarrier", "receive_head", "receive_upgrade", "receive_whole", "send"]
 
 _REPEATABLE: Final = {"GET", "HEAD"}
 """Methods of requests that can be sent twice: they change nothing (RFC 9110, 9.2.1)."""
@@ -43,7 +43,7 @@ class SocketCarrier:
         wire = await self._send(request, deadline)
         try:
             try:
-                response, data = await _head(wire)
+                response, data = await receive_head(wire)
             except Disconnected:
                 if wire.tunnel is None or (failure := wire.tunnel.failure) is None:
                     raise
@@ -53,8 +53,8 @@ class SocketCarrier:
                     raise failure from None
                 wire.close()
                 wire = await self._send(request, deadline)
-                response, data = await _head(wire)
-            return await _whole(wire, response, data)
+                response, data = await receive_head(wire)
+            return await receive_whole(wire, response, data)
         finally:
             wire.close()
 
@@ -64,14 +64,14 @@ class SocketCarrier:
         """Send a request with a body in parts; each part and the answer have the whole time."""
         wire = await self._send(request, deadline, chunked=True)
         try:
-            with suppress(BrokenPipeError, ConnectionResetError):  # see _send()
+            with suppress(BrokenPipeError, ConnectionResetError):  # see send()
                 async for part in parts:
                     wire.deadline = deadline.restarted()
                     await wire.send(chunk(part))
                 await wire.send(chunk(b""))
             wire.deadline = deadline.restarted()
-            response, data = await _head(wire)
-            return await _whole(wire, response, data)
+            response, data = await receive_head(wire)
+            return await receive_whole(wire, response, data)
         finally:
             wire.close()
 
@@ -81,7 +81,7 @@ class SocketCarrier:
 
     async def send_upgrade(self, request: Request, deadline: Deadline) -> Wire:
         """Send a request to upgrade; :func:`receive_upgrade` receives its answer on the wire."""
-        return await self._send(request, deadline, upgrade="tcp")
+        return await self._send(request, deadline, "Upgrade")
 
     @asynccontextmanager
     async def stream(
@@ -90,7 +90,7 @@ class SocketCarrier:
         """Yield the answer and the parts of its body; only the head has a time limit."""
         wire = await self._send(request, deadline)
         try:
-            response, data = await _head(wire)
+            response, data = await receive_head(wire)
             wire.deadline = Deadline(None)
             yield _answer(response), _parts(wire, response, data)
         finally:
@@ -103,24 +103,36 @@ class SocketCarrier:
         self,
         request: Request,
         deadline: Deadline,
-        upgrade: str | None = None,
+        connection: str = "close",
         *,
         chunked: bool = False,
     ) -> Wire:
-        await self.dialer.ready()
-        wire = await self.dialer.dial(deadline)
+        wire = await self._connected(deadline)
         try:
-            # A server may answer before it has received the whole request, and then close the
-            # connection: sending fails, but the answer can still be received.
-            with suppress(BrokenPipeError, ConnectionResetError):
-                message = encoded(
-                    *(request, self.dialer.name, upgrade), chunked=chunked, headers=self.headers
-                )
-                await wire.send(message)
+            await send(wire, self._encoded(request, connection, chunked=chunked))
         except BaseException:
             wire.close()
             raise
         return wire
+
+    async def _connected(self, deadline: Deadline) -> Wire:
+        """Return a new wire."""
+        await self.dialer.ready()
+        return await self.dialer.dial(deadline)
+
+    def _encoded(self, request: Request, connection: str, *, chunked: bool = False) -> bytes:
+        where = request, self.dialer.name, connection
+        return encoded(*where, chunked=chunked, headers=self.headers)
+
+
+async def send(wire: Wire, message: bytes) -> None:
+    """Send a request, or as much of it as the engine takes.
+
+    A server may answer before it has received the whole request, and then close the connection:
+    sending fails, but the answer can still be received.
+    """
+    with suppress(BrokenPipeError, ConnectionResetError):
+        await wire.send(message)
 
 
 async def receive_upgrade(wire: Wire) -> Answer:
@@ -129,17 +141,17 @@ async def receive_upgrade(wire: Wire) -> Answer:
     Closes the wire, unless its connection is handed over to the answer.
     """
     try:
-        response, data = await _head(wire)
+        response, data = await receive_head(wire)
         if response.status in NOT_UPGRADED:
             return _answer(response)  # without its body, which lasts as long as the command
         if response.status != SWITCHING:
-            return await _whole(wire, response, data)
+            return await receive_whole(wire, response, data)
         return _answer(response, connection=wire.into_connection(response.rest))
     finally:
         wire.close()
 
 
-async def _head(wire: Wire) -> tuple[Response, bytes]:
+async def receive_head(wire: Wire) -> tuple[Response, bytes]:
     """Receive an answer's head; return it and the part of the body that arrived with it."""
     response, has_received = Response(), False
     while True:
@@ -168,7 +180,7 @@ async def _parts(wire: Wire, response: Response, data: bytes) -> AsyncIterator[b
             response.feed_eof()
 
 
-async def _whole(wire: Wire, response: Response, data: bytes) -> Answer:
+async def receive_whole(wire: Wire, response: Response, data: bytes) -> Answer:
     """Receive the rest of a body that begins with ``data``; return the complete answer."""
     body = bytearray()
     check_body(response.headers, 0)

@@ -56,6 +56,10 @@ class TlsWire:
             self._state.feed(await self._wire.receive())
         return data
 
+    def is_quiet(self) -> bool:
+        """Whether the connection is open, and nothing has arrived on it."""
+        return self._wire.is_quiet()
+
     def into(self, kind: WireKind) -> Wire:
         """Return a wire of another kind that takes over the connection."""
         return TlsWire(self._wire.into(kind), self._state)

@@ -46,6 +46,9 @@ if TYPE_CHECKING:
         async def receive(self) -> bytes:
             """Receive the bytes that have arrived, waiting for some; ``b""`` at end of stream."""
 
+        def is_quiet(self) -> bool:
+            """Whether the connection is open, and nothing has arrived on it."""
+
         def into(self, kind: WireKind) -> Wire:
             """Return a wire of another kind that takes over the connection."""
 
@@ -147,6 +150,16 @@ class BaseWire:
         if isinstance(wire, BaseWire):
             wire.unread(self._unread)
         return wire
+
+    def is_quiet(self) -> bool:
+        """Whether the connection is open, and nothing has arrived on it."""
+        try:
+            self._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return not self._unread
+        except OSError:
+            return False
+        return False  # the end of the stream, or bytes that answer no request
 
     def unread(self, data: bytes) -> None:
         """Make :meth:`receive` return bytes again that it has returned already."""

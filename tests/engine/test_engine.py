@@ -101,8 +101,10 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 async def fake(tmp_path: Path, carry: Carry, *answers: bytes) -> AsyncIterator[Engine]:
     """Return an engine that answers a ping, and then each request with the next of ``answers``."""
     left = list(answers)
+    serving: set[asyncio.Task[None] | None] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.current_task())
         try:
             while request := await reader.readuntil(b"\r\n\r\n"):
                 if request.startswith(b"GET /_ping"):
@@ -118,8 +120,10 @@ async def fake(tmp_path: Path, carry: Carry, *answers: bytes) -> AsyncIterator[E
 
     path = tmp_path / "engine.sock"
     server = await asyncio.start_unix_server(serve, path)
-    async with server, opened(f"unix://{path}", carry) as engine:
-        yield engine
+    async with server:
+        async with opened(f"unix://{path}", carry) as engine:
+            yield engine
+        await asyncio.wait(filter(None, serving))  # the end of a connection that was kept
 
 
 def answer(body: object, status: str = "200 OK", kind: str = "application/json") -> bytes:

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from carriers import Kept
 from conftest import TestEngine, podmans
 
 from rind.base.deadline import Deadline
@@ -10,7 +11,6 @@ from rind.endpoint.endpoint import Endpoint
 from rind.engine.dialect import Dialect
 from rind.engine.engine import Engine
 from rind.engine.manager import NoManager, ask_manager
-from rind.engine.pooled import PooledCarrier
 from rind.errors import Refused
 from rind.model import Service
 from rind.transport.carrier import Answer, Request
@@ -20,7 +20,7 @@ def every(_: Service) -> bool:
     return True
 
 
-class Recorded(PooledCarrier):
+class Recorded(Kept):
     """Notes what is asked for."""
 
     def __init__(self, url: str) -> None:
@@ -51,7 +51,7 @@ async def test_tasks_are_asked_for_only_of_services_that_fit(swarm: list[TestEng
     assert {task.service_id for task in found.tasks} <= {*found.services}
 
 
-class Forgetful(PooledCarrier):
+class Forgetful(Kept):
     """A manager of a service that is removed once it was listed (moby, convertTaskListFilters)."""
 
     def __init__(self, url: str) -> None:
@@ -97,7 +97,7 @@ async def test_podman_has_no_swarm(podman: TestEngine) -> None:
             await ask_manager(client, every)
 
 
-class Locked(PooledCarrier):
+class Locked(Kept):
     """Answers as a manager that was restarted, and waits for its key (moby, errSwarmLocked)."""
 
     async def request(self, _request: Request, _deadline: Deadline) -> Answer:

@@ -4,17 +4,20 @@ import asyncio
 import inspect
 import subprocess
 import sys
+from pathlib import Path
 
 import aiodocker
 import aiohttp
 import pytest
 from aiohttp.client_proto import ResponseHandler
 from conftest import TestEngine
+from tls_peer import issued
 
 from rind.base.deadline import Deadline
-from rind.engine.pooled import PooledCarrier, _hijacked
-from rind.errors import Broken
-from rind.transport.carrier import NOT_OPEN, Request
+from rind.endpoint.endpoint import Endpoint
+from rind.engine.pooled import CLOSED, PooledCarrier, _hijacked, docker_at, endpoint_of
+from rind.errors import Broken, UsageError
+from rind.transport.carrier import Request
 from rind.transport.hijacked import HijackedStream
 
 
@@ -46,17 +49,18 @@ def test_what_is_used_of_aiodocker_is_still_there() -> None:
 async def test_a_request_that_is_under_way_when_it_is_closed(engine: TestEngine) -> None:
     """Whatever aiohttp makes of that, which depends on how far it has come."""
     for turns in range(20):
-        carrier = PooledCarrier(engine.host)
+        docker = aiodocker.Docker(url=engine.host)
+        carrier = PooledCarrier(docker)
         asking = asyncio.create_task(carrier.request(Request("GET", "version"), Deadline(10)))
         for _ in range(turns):
             await asyncio.sleep(0)
-        await carrier.aclose()
+        await docker.close()
         try:
             assert (await asking).status == 200
         except ConnectionError:  # it was sent
             pass
         except RuntimeError as exc:
-            assert str(exc) == NOT_OPEN  # noqa: PT017 # there may be no error
+            assert str(exc) == CLOSED  # noqa: PT017 # there may be no error
 
 
 async def test_adopting_leaves_aiohttp_with_nothing(tmp_path: object) -> None:
@@ -114,3 +118,19 @@ async def test_adopting_what_is_gone_is_an_error(tmp_path: object) -> None:
         await response.read()
         with pytest.raises(Broken, match="right after upgrading"):
             _hijacked(response)
+
+
+async def test_the_endpoint_of_a_client(engine: TestEngine, tmp_path: Path) -> None:
+    async with aiodocker.Docker(url=engine.host) as docker:
+        assert endpoint_of(docker) == Endpoint(engine.host, "docker")
+    async with aiodocker.Docker(url="tcp://box:2375", api_version="v1.41") as docker:
+        assert endpoint_of(docker) == Endpoint("tcp://box:2375", "docker", api_version=(1, 41))
+    async with aiodocker.Docker(url="https://box:2376") as docker:
+        with pytest.raises(UsageError, match=r"https://box:2376.* the host instead"):
+            endpoint_of(docker)
+    tls = Endpoint("tcp://box:2376", "the test", issued(tmp_path))
+    docker = docker_at(tls, (1, 41))
+    assert (docker.docker_host, docker.api_version) == ("https://box:2376", "v1.41")
+    await docker.session.close()
+    with pytest.raises(UsageError, match="aiodocker cannot reach ssh://box"):
+        docker_at(Endpoint("ssh://box", "the test"), (1, 41))

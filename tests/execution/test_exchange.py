@@ -1,5 +1,3 @@
-import asyncio
-
 import pytest
 from streams import put
 
@@ -19,10 +17,8 @@ async def test_input_and_output_at_once() -> None:
         pipe.close()
 
     stdin = StdinWriter(echo, end)
-    pumping = asyncio.create_task(stdin.pump())
     seen: list[bytes] = []
     await exchange(stdin, b"much" * 1000, {pipe.reader: seen.append, None: print})
-    await pumping
     assert b"".join(seen) == b"much" * 1000
 
 

@@ -59,10 +59,11 @@ async def test_output_and_status(start: Start) -> None:
 async def test_an_engine_that_the_leash_finds_silent_is_waited_for_no_more(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def at_once(*_: object) -> Loss:
-        return Loss("it does not answer", is_silence=True)
+    def at_once(_tree: Tree, _requested: float, on_loss: Callable[[Loss], None]) -> None:
+        loss = Loss("it does not answer", is_silence=True)
+        asyncio.get_running_loop().call_soon(on_loss, loss)
 
-    monkeypatch.setattr(Tree, "until_unleashed", at_once)
+    monkeypatch.setattr(Tree, "keep_leashed", at_once)
     process = await start("sleep", "1000")
     with pytest.raises(Lost, match="broke: it does not answer any more: the command may"):
         await process.read()

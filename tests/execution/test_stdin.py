@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Coroutine
 
 import pytest
 from streams import turns
@@ -35,7 +36,6 @@ class Command:
 async def test_a_writer_sends_in_order_and_ends() -> None:
     command = Command()
     writer = StdinWriter(command.send, command.end)
-    pump = asyncio.create_task(writer.pump())
     writer.write(b"one ")
     writer.writelines([bytearray(b"two "), memoryview(b"three")])
     await writer.drain()
@@ -44,7 +44,6 @@ async def test_a_writer_sends_in_order_and_ends() -> None:
     writer.write_eof()
     writer.close()
     await writer.wait_closed()
-    await pump
     assert command.received == b"one two three"
     assert command.ended
     assert writer.is_closing()
@@ -52,11 +51,32 @@ async def test_a_writer_sends_in_order_and_ends() -> None:
         writer.write(b"more")
 
 
+async def test_what_can_be_sent_at_once_needs_no_task() -> None:
+    command, sent, spawned = Command(), [], []
+
+    def send_at_once(data: bytes) -> bytes:
+        sent.append(data[:4])
+        return data[4:]
+
+    def spawn(work: Coroutine[object, object, None]) -> None:
+        spawned.append(asyncio.create_task(work))
+
+    writer = StdinWriter(command.send, command.end, send_at_once=send_at_once, spawn=spawn)
+    writer.write(b"four")
+    assert not spawned
+    writer.write(b"and the rest")
+    writer.write(b" and more")  # not before the rest
+    await spawned[0]
+    assert (b"".join(sent), command.received) == (b"fourand ", b"the rest and more")
+    writer.write(b"again")
+    await spawned[1]
+    assert (sent[2:], command.received[-1:]) == ([b"agai"], b"n")
+
+
 async def test_drain_waits_for_room() -> None:
     command = Command()
     command.takes.clear()
     writer = StdinWriter(command.send, command.end, limit=10)
-    pump = asyncio.create_task(writer.pump())
     writer.write(b"x" * 10)
     await writer.drain()
     writer.write(b"y")
@@ -66,7 +86,7 @@ async def test_drain_waits_for_room() -> None:
     command.takes.set()
     await draining
     writer.write_eof()
-    await pump
+    await writer.wait_closed()
     assert command.received == b"x" * 10 + b"y"
 
 
@@ -75,8 +95,7 @@ async def test_a_command_that_takes_no_more_is_a_broken_pipe() -> None:
     command.broken = True
     writer = StdinWriter(command.send, command.end)
     writer.write(b"x")
-    await writer.pump()
-    for waiting in (writer.drain(), writer.wait_closed()):
+    for waiting in (writer.wait_closed(), writer.drain()):
         with pytest.raises(BrokenPipeError, match="gone"):
             await waiting
     writer.write(b"nobody takes it")

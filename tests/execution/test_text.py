@@ -121,7 +121,7 @@ async def test_what_is_written_is_one_text(encoding: str) -> None:
     writer.writelines(["本", "\n日"])
     writer.close()
     writer.write_eof()
-    await stdin.pump()
+    await stdin.wait_closed()
     assert b"".join(sent) == "日本\n日".encode(encoding)
 
 
@@ -141,7 +141,6 @@ async def test_writing() -> None:
 
     stdin = StdinWriter(send, send_eof)
     writer = TextWriter(stdin, "utf-16-le", "strict")
-    pumping = asyncio.create_task(stdin.pump())
     writer.write("ö\n")
     writer.writelines(["a", "b\n"])
     await writer.drain()
@@ -151,7 +150,6 @@ async def test_writing() -> None:
     writer.close()
     assert writer.is_closing()
     await writer.wait_closed()
-    await pumping
     assert ended.is_set()
     assert sent.decode("utf-16-le") == "ö\nab\n"
     with pytest.raises(UnicodeEncodeError):

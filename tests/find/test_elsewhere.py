@@ -10,6 +10,7 @@ from typing import cast
 
 import pytest
 from bed.swarm import Swarm
+from carriers import Kept
 from conftest import TIMEOUT, Containers, TestEngine, one_line, wait_until
 from services import Nodes, Services, TestService, labelled, on, started
 
@@ -20,7 +21,6 @@ from rind.decide.wanted import Wanted
 from rind.endpoint.endpoint import Endpoint
 from rind.engine.dialect import Dialect
 from rind.engine.engine import Engine
-from rind.engine.pooled import PooledCarrier
 from rind.errors import Refused
 from rind.find.elsewhere import Elsewhere, seen_there
 from rind.model import Caller, Container, EngineInfo, Node
@@ -223,7 +223,7 @@ async def test_a_manager_says_of_no_other_container_that_it_is_a_task() -> None:
         await seen_there(cast("Engine", Other(refuses=403)), TASK, NODE, WHERE)
 
 
-class Recorded(PooledCarrier):
+class Recorded(Kept):
     """Notes what is asked for."""
 
     def __init__(self, url: str) -> None:
@@ -252,7 +252,7 @@ async def test_what_is_labelled_as_a_task_where_there_is_no_swarm(containers: Co
     assert task.rind("--all", "echo", "x").stdout == f"{task.name}  | x\n".encode()
 
 
-class Leaderless(PooledCarrier):
+class Leaderless(Kept):
     """Answers as a manager that waits for another one to lead."""
 
     async def request(self, _request: Request, _deadline: Deadline) -> Answer:

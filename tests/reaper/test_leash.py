@@ -143,7 +143,8 @@ async def test_an_engine_that_is_off_is_noticed(
             monkeypatch.setattr(stream, "_sock", silent)
             silent.shutdown(socket.SHUT_WR)  # the end of the leash's output wakes the reader
             async with asyncio.timeout(TIMEOUT):
-                assert (await leash.until_lost()).is_silence
+                assert leash._script is not None
+                assert (await leash._script.watch).is_silence
             with pytest.raises(Broken):
                 await leash.release("0" * 32)
 

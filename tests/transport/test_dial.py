@@ -9,9 +9,9 @@ import pytest
 
 from rind.base import light
 from rind.base.deadline import Deadline
-from rind.engine.pooled import PooledCarrier
 from rind.transport.carrier import Request
 from rind.transport.dial import PlainDialer, places
+from rind.transport.kept import KeepingCarrier
 from rind.transport.loop_wire import LoopWire
 from rind.transport.sockets import SocketCarrier
 from rind.transport.wire import BlockingWire, finish
@@ -37,7 +37,7 @@ def test_the_next_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch) ->
         assert dialer.using(BlockingWire).place == known[1]
 
 
-@pytest.mark.parametrize("by", ["sockets", "pooled"])
+@pytest.mark.parametrize("by", ["sockets", "kept"])
 def test_a_slow_name_server_holds_up_nothing(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
     url, release, answered = "tcp://slow.invalid:1", threading.Event(), threading.Event()
     original = light.socket.getaddrinfo
@@ -51,8 +51,8 @@ def test_a_slow_name_server_holds_up_nothing(by: str, monkeypatch: pytest.Monkey
     monkeypatch.setattr(light.socket, "getaddrinfo", ask)
 
     async def request() -> None:
-        by_sockets = SocketCarrier(PlainDialer(url, LoopWire))
-        carrier = by_sockets if by == "sockets" else PooledCarrier(url)
+        kind = SocketCarrier if by == "sockets" else KeepingCarrier
+        carrier = kind(PlainDialer(url, LoopWire))
         try:
             with pytest.raises(TimeoutError):
                 await carrier.request(Request("GET", "_ping"), Deadline(0.05))

@@ -22,7 +22,7 @@ def test_requests() -> None:
     asked = Request("POST", "x", body={"a": "é"})
     length = 'Content-Type: application/json\r\nContent-Length: 15\r\n\r\n{"a": "\\u00e9"}'
     assert encoded(asked, "h").decode() == f"POST /x{head}close\r\n{length}"
-    upgrade = encoded(Request("POST", "x"), "h", upgrade="tcp").decode()
+    upgrade = encoded(Request("POST", "x"), "h", connection="Upgrade").decode()
     assert upgrade.startswith(f"POST /x{head}Upgrade\r\nUpgrade: tcp\r\n")
     assert "\r\nContent-Length: 0\r\n" in upgrade
 
