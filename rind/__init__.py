@@ -62,9 +62,11 @@ if TYPE_CHECKING:
     from rind.process import Process as Process
     from rind.process import TextProcess as TextProcess
     from rind.process import TtyProcess as TtyProcess
-    from rind.sync import SyncClient as SyncClient
-    from rind.sync import connect_sync as connect_sync
-    from rind.sync import run_sync as run_sync
+    from rind.sync.clients import SyncClient as SyncClient
+    from rind.sync.clients import connect_sync as connect_sync
+    from rind.sync.clients import run_sync as run_sync
+    from rind.sync.popen import SyncProcess as SyncProcess
+    from rind.sync.targets import SyncTarget as SyncTarget
     from rind.target import Target as Target
 
 __version__ = "0.1.0"
@@ -104,6 +106,8 @@ __all__ = [
     "StartError",
     "StdinWriter",
     "SyncClient",
+    "SyncProcess",
+    "SyncTarget",
     "Target",
     "TextProcess",
     "TextReader",
@@ -157,7 +161,9 @@ _HOMES = {
     "SelectionError": "errors",
     "StartError": "errors",
     "StdinWriter": "execution.stdin",
-    "SyncClient": "sync",
+    "SyncClient": "sync.clients",
+    "SyncProcess": "sync.popen",
+    "SyncTarget": "sync.targets",
     "Target": "target",
     "TextProcess": "process",
     "TextReader": "execution.text",
@@ -172,9 +178,9 @@ _HOMES = {
     "Word": "decide.plan",
     "attach_terminal": "attach",
     "connect": "client",
-    "connect_sync": "sync",
+    "connect_sync": "sync.clients",
     "run": "oneshot",
-    "run_sync": "sync",
+    "run_sync": "sync.clients",
 }
 """The module of each name, imported at its first use: the command line needs few of them."""
 

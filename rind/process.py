@@ -225,6 +225,19 @@ class Process(Generic[In_co, Out_co, Err_co]):
             raise
         return self.returncode
 
+    async def poll(self) -> int | None:
+        """Return the exit status; None while the command runs.
+
+            assert await process.poll() is None
+
+        Raises:
+            StartError, EngineError: as :meth:`wait`.
+        """
+        if self._pump.done():
+            return await self.wait()
+        state = await self._exec.poll()
+        return None if state.running else state.exit_code
+
     async def _until_held(self, pump: asyncio.Task[None]) -> None:
         """Wait until all output was taken, or the command has ended and a full pipe is left."""
         held = [self._tasks.spawn(self._exec.has_ended.wait())]

@@ -101,6 +101,11 @@ class Lines:
         if self._failure is not None:
             self._some.set()
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the next line is there already."""
+        return bool(self._lines)
+
     def __aiter__(self) -> Self:
         return self
 

@@ -88,12 +88,15 @@ class TextReader:
     It raises the reader's exceptions, and :class:`UnicodeDecodeError`. If the output ends too early
     it raises :class:`EOFError`, the base class of asyncio's IncompleteReadError. Counts and limits
     are in characters.
+
+    Attributes:
+        buffer: the reader of bytes below.
     """
 
     def __init__(
         self, reader: OutputReader, encoding: str, errors: str, limit: int = DEFAULT_LIMIT
     ) -> None:
-        self._reader = reader
+        self.buffer = reader
         self._decoder = Decoder(encoding, errors)
         self._limit = limit
         self._text = ""
@@ -138,7 +141,7 @@ class TextReader:
 
     def exception(self) -> Exception | None:
         """Return the failure, if there is one."""
-        return self._failure or self._reader.exception()
+        return self._failure or self.buffer.exception()
 
     def at_eof(self) -> bool:
         """Whether all of the output was read."""
@@ -175,7 +178,7 @@ class TextReader:
         while not self._at_eof:
             if self._failure is not None:
                 raise self._failure
-            data = await self._reader.read(self._limit)
+            data = await self.buffer.read(self._limit)
             text, self._failure = self._decoder.feed_to_error(data, final=not data)
             self._at_eof = not data and self._failure is None
             self._text, self._at = self._text[self._at :] + text, 0
@@ -189,15 +192,18 @@ class TextWriter:
 
     It raises the writer's exceptions, and :class:`UnicodeEncodeError`. The stream is encoded as one
     text: it begins with one byte order mark, if the encoding has one.
+
+    Attributes:
+        buffer: the writer of bytes below.
     """
 
     def __init__(self, writer: StdinWriter, encoding: str, errors: str) -> None:
-        self._writer = writer
+        self.buffer = writer
         self._encoder = codecs.getincrementalencoder(encoding)(errors)
 
     def write(self, text: str) -> None:
         """Buffer text, and send it as soon as the command accepts it."""
-        self._writer.write(self._encoder.encode(text))
+        self.buffer.write(self._encoder.encode(text))
 
     def writelines(self, lines: Iterable[str]) -> None:
         """Write each of ``lines``. No newlines are added."""
@@ -206,7 +212,7 @@ class TextWriter:
 
     async def drain(self) -> None:
         """Wait until the buffer has room for more."""
-        await self._writer.drain()
+        await self.buffer.drain()
 
     def can_write_eof(self) -> bool:
         """Return True: stdin can be ended while the output goes on."""
@@ -214,9 +220,9 @@ class TextWriter:
 
     def write_eof(self) -> None:
         """End the stream once the buffer has been sent. Idempotent."""
-        if not self._writer.is_closing():
-            self._writer.write(self._encoder.encode("", final=True))
-        self._writer.write_eof()
+        if not self.buffer.is_closing():
+            self.buffer.write(self._encoder.encode("", final=True))
+        self.buffer.write_eof()
 
     def close(self) -> None:
         """End the stream, as :meth:`write_eof` does. Idempotent."""
@@ -224,8 +230,8 @@ class TextWriter:
 
     def is_closing(self) -> bool:
         """Whether the stream was ended, or the command accepts no more."""
-        return self._writer.is_closing()
+        return self.buffer.is_closing()
 
     async def wait_closed(self) -> None:
         """Wait until the buffer and the end of the stream have been sent."""
-        await self._writer.wait_closed()
+        await self.buffer.wait_closed()

@@ -1,0 +1,269 @@
+"""An event loop in a thread of its own, which serves callers that block.
+
+Goal: a call from any thread, also from one whose own loop runs, behaves like a blocking function:
+it returns or raises in its caller, the functions that it was given run in its caller, and Ctrl-C
+ends it before it is raised.
+
+Plan: a caller waits for *mail*: functions to call, and at last None. The mail comes from the loop,
+where a task does the work. Any exception that strikes the caller cancels the task; the caller
+raises it once the task has ended.
+
+Hazards: a thread that is not a daemon would keep the interpreter from its exit, and a daemon is
+killed in the middle of its work: the loops that are open at the exit are ended by :mod:`atexit`.
+A child process after :func:`os.fork` has no such thread: calls are refused there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import threading
+import warnings
+from contextlib import suppress
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, Final, Generic, ParamSpec, TypeVar
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+__all__ = ["Closed", "Portal"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_open: Final[set[Portal]] = set()
+"""The portals that are to be ended at the interpreter's exit."""
+
+
+class Closed(RuntimeError):
+    """The portal was closed before the call, or during it."""
+
+
+class Portal:
+    """A loop in a thread, from its making to :meth:`close`. Its methods are for every thread.
+
+    Args:
+        name: of what it serves, for messages.
+
+    Attributes:
+        at_end: is called in the loop before it ends; None for nothing.
+
+    Raises:
+        OSError, RuntimeError: there can be no more loops, or threads.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.at_end: Callable[[], Awaitable[object]] | None = None
+        self._name = name
+        self._pid = os.getpid()
+        self._lock = threading.RLock()  # a finalizer may run while its own thread has it
+        self._calls: set[_Call[Any]] = set()
+        self._failure: Exception | None = None
+        self._end = asyncio.Event()
+        self._ending = False
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        self._loop = self._runner.get_loop()
+        self._thread = threading.Thread(target=self._serve, name="rind", daemon=True)
+        _open.add(self)
+        try:
+            self._thread.start()
+        except BaseException:
+            _open.discard(self)
+            self._runner.close()
+            raise
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be called: it is not closed, and is of this process."""
+        return not self._ending and os.getpid() == self._pid
+
+    def call(self, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a function in the loop, and return its result once it is there.
+
+        Functions among the arguments are called in this thread. They return nothing.
+
+        Raises:
+            RuntimeError: the portal is of another process, or calls itself; Closed: it is closed.
+            BaseException: what the function has raised, or what has struck this thread meanwhile.
+        """
+        if self._is_own_thread():
+            raise RuntimeError(
+                f"{self._name} would wait for itself: it is called by its own thread"
+            )
+        call: _Call[T] = _Call()
+        work = partial(function, *map(call.by_mail, args))
+        call.work = partial(work, **{name: call.by_mail(value) for name, value in kwargs.items()})
+        try:
+            self._begin(call)
+            call.serve()
+        except BaseException as struck:
+            self._abort(call, struck)
+            raise
+        else:
+            return self._result(call)
+        finally:
+            self._calls.discard(call)
+            del call  # it may have an exception, whose traceback has this frame
+
+    def close(self) -> None:
+        """End the loop and its thread. Idempotent.
+
+        Calls of other threads are cancelled; they raise RuntimeError, if nothing else.
+
+        Raises:
+            Exception: what ``at_end`` has raised.
+        """
+        if os.getpid() != self._pid:
+            return
+        self._begin_to_end()
+        if self._is_own_thread():
+            return
+        struck = _wait_out(self._thread.join)
+        if struck is not None:
+            raise struck
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+
+    def abandon(self) -> None:
+        """Begin to end, and warn: nobody has closed it. For finalizers; returns at once."""
+        if not self.is_open:
+            return
+        self._begin_to_end()
+        warnings.warn(
+            f"unclosed {self._name}: use it as a context manager, or call its close()",
+            ResourceWarning,
+            stacklevel=3,
+        )
+
+    def _is_own_thread(self) -> bool:
+        """Whether a finalizer or a log handler calls, in the middle of the loop's work."""
+        return threading.current_thread() is self._thread
+
+    def _begin(self, call: _Call[T]) -> None:
+        if os.getpid() != self._pid:
+            raise RuntimeError(f"{self._name} is of the parent process: connect after the fork")
+        with self._lock:
+            if self._ending:
+                raise Closed(f"{self._name} is closed")
+            self._calls.add(call)
+            self._loop.call_soon_threadsafe(call.start)
+
+    def _abort(self, call: _Call[T], struck: BaseException) -> None:
+        """Cancel a call, and return once it has ended."""
+        if call not in self._calls:
+            return
+        with suppress(RuntimeError):  # the loop has ended, and every call with it
+            self._loop.call_soon_threadsafe(call.cancel)
+        _wait_out(call.until_ended)
+        for note in call.notes():
+            struck.add_note(note)
+
+    def _result(self, call: _Call[T]) -> T:
+        try:
+            if call.task is None or not call.task.done() or call.task.cancelled():
+                raise Closed(f"{self._name} was closed during the call")
+            return call.task.result()
+        finally:
+            del call  # as above
+
+    def _begin_to_end(self) -> None:
+        with self._lock:
+            if not self._ending:
+                self._ending = True
+                self._loop.call_soon_threadsafe(self._end.set)
+
+    def _serve(self) -> None:
+        """Run the loop. The thread's target."""
+        try:
+            with self._runner:
+                self._runner.run(self._until_ended())
+        except Exception as exc:  # noqa: BLE001 # close() raises it
+            self._failure = exc
+        finally:
+            _open.discard(self)
+            for call in list(self._calls):
+                call.mail.put(None)
+
+    async def _until_ended(self) -> None:
+        await self._end.wait()
+        if self.at_end is not None:
+            await self.at_end()
+
+
+class _Call(Generic[T]):
+    """A call: its task is in the loop, and its caller waits for mail."""
+
+    work: Callable[[], Awaitable[T]]
+
+    def __init__(self) -> None:
+        self.mail: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self.task: asyncio.Task[T] | None = None
+
+    def by_mail(self, value: Any) -> Any:
+        """Return a function that has ``value`` called by mail; ``value`` if it is no function."""
+        if not callable(value) or isinstance(value, type):
+            return value
+        return lambda *args: self.mail.put(partial(value, *args))
+
+    def start(self) -> None:
+        """Start the task. Called in the loop."""
+        self.task = asyncio.create_task(self._do())
+        self.task.add_done_callback(lambda _: self.mail.put(None))
+
+    async def _do(self) -> T:
+        return await self.work()
+
+    def cancel(self) -> None:
+        """Cancel the task, or end the call if it has none yet. Called in the loop."""
+        if self.task is None:
+            self.mail.put(None)
+        else:
+            self.task.cancel()
+
+    def serve(self) -> None:
+        """Call the functions that come by mail, until the call has ended."""
+        while (function := self.mail.get()) is not None:
+            function()
+
+    def until_ended(self) -> None:
+        """Throw away the mail until the call has ended."""
+        while self.mail.get() is not None:
+            pass
+
+    def notes(self) -> list[str]:
+        """Return the notes of the exception that the task has ended with."""
+        if self.task is None or not self.task.done():
+            return []
+        try:
+            self.task.result()
+        except BaseException as exc:  # noqa: BLE001 # a cancellation, too
+            return getattr(exc, "__notes__", [])
+        return []
+
+
+def _wait_out(wait: Callable[[], object]) -> BaseException | None:
+    """Wait, however often a signal's handler raises; return the first exception of these.
+
+    What is waited for is bounded in time.
+    """
+    struck: BaseException | None = None
+    while True:
+        try:
+            wait()
+        except BaseException as exc:  # noqa: BLE001 # it is returned
+            struck = struck or exc
+        else:
+            return struck
+
+
+@atexit.register
+def _close_all() -> None:
+    for portal in list(_open):
+        try:
+            portal.abandon()
+        finally:
+            portal.close()
