@@ -322,6 +322,13 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 
 @pytest.fixture
+def blocking_target(busybox: TestContainer) -> Iterator["rind.SyncTarget"]:
+    """Return a container with tools, as code that blocks has it."""
+    with rind.connect_sync(busybox.engine.host, environ=busybox.engine.variables) as client:
+        yield client.find(container=busybox.name)
+
+
+@pytest.fixture
 def shop(engine: TestEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Return the project that the examples are about, where a command line would find it."""
     (tmp_path / "compose.yaml").write_text(COMPOSE.format(image=engine.images["django"]))

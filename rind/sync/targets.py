@@ -16,11 +16,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rind.client import Client
     from rind.decide.plan import Words
     from rind.decide.profile import Profile
     from rind.endpoint.endpoint import Endpoint
     from rind.model import Container
-    from rind.sync.clients import SyncClient
     from rind.sync.portal import Portal
 
 __all__ = ["SyncTarget"]
@@ -45,7 +45,7 @@ def _as_open_process(function: Callable[..., Any]) -> OpenProcessSync:
 class SyncTarget(Blocking[Target]):
     """A container to run commands in, as :class:`rind.Target`, for code that blocks."""
 
-    def __init__(self, inner: Target, client: SyncClient) -> None:
+    def __init__(self, inner: Target, client: Blocking[Client]) -> None:
         super().__init__(inner)
         self._client = client
 

@@ -1,8 +1,13 @@
+import gc
 import subprocess
 import sys
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import TestContainer
+from conftest import TIMEOUT, TestContainer
+from processes import descriptors, sleepers
 
 import rind
 
@@ -25,10 +30,79 @@ def test_an_engine_that_there_is_not() -> None:
 
 
 async def test_where_a_loop_runs(busybox: TestContainer) -> None:
-    with pytest.raises(RuntimeError, match=r"run_sync\(\) .* use await rind.run\(\)"):
-        rind.run_sync(["true"])
-    with pytest.raises(RuntimeError, match=r"connect_sync.* use async with rind.connect"):
-        rind.connect_sync(busybox.engine.host).__enter__()
+    """As in Jupyter, or in a test of pytest-asyncio: it blocks that loop."""
+    assert rind.run_sync(["echo", "x"], text=True, **busybox.where).stdout == "x\n"
+    with rind.connect_sync(busybox.engine.host, environ={}) as client:
+        client.run(["true"], container=busybox.name, check=True)
+
+
+def test_several_threads(busybox: TestContainer) -> None:
+    with rind.connect_sync(busybox.engine.host) as client, ThreadPoolExecutor(4) as pool:
+
+        def echo(word: int) -> str:
+            return client.run(["echo", str(word)], container=busybox.name, text=True).stdout
+
+        assert list(pool.map(echo, range(8))) == [f"{word}\n" for word in range(8)]
+
+
+def test_nothing_of_it_is_left(busybox: TestContainer) -> None:
+    """Nor are the calls of other threads: they raise once it is closed."""
+    before = set(threading.enumerate()), descriptors()
+    some = threading.Event()
+    client = rind.connect_sync(busybox.engine.host)  # it connects at its first use
+    web = client.find(container=busybox.name)
+    with ThreadPoolExecutor(2) as pool, web.open_process(["cat"]) as process:
+        reading = pool.submit(process.stdout.read)
+        waiting = pool.submit(client.wait_for, service="none", on_missing=lambda _: some.set())
+        assert some.wait(TIMEOUT)
+        for _ in range(2):
+            client.close()
+        assert isinstance(reading.exception(), rind.Broken)
+        with pytest.raises(RuntimeError, match="was closed during the call"):
+            waiting.result()
+    with pytest.raises(RuntimeError, match=r"<SyncClient of unix.*> is closed"):
+        web.run(["true"])
+    assert (set(threading.enumerate()), descriptors()) == before
+
+
+def test_an_unclosed_one(busybox: TestContainer) -> None:
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    client = rind.connect_sync(busybox.engine.host)
+    process = client.find(container=busybox.name).open_process(["sleep", mark])
+    threads = [thread for thread in threading.enumerate() if thread.name == "rind"]
+    with pytest.warns(ResourceWarning, match=r"unclosed <SyncProcess .*: use it as a context man"):
+        del process
+    with pytest.warns(ResourceWarning, match=r"unclosed <SyncClient of .* or call its close\(\)"):
+        del client
+        gc.collect()
+    for thread in threads:
+        thread.join(TIMEOUT)
+    assert sleepers(busybox, mark) == 0
+
+
+def test_a_fork_and_an_exit_with_an_open_client(busybox: TestContainer) -> None:
+    mark = str(uuid.uuid4().int % 10**8 + 10**8)
+    script = (
+        "import os, sys, rind\n"
+        f"client = rind.connect_sync({busybox.engine.host!r})\n"
+        f"web = client.find(container={busybox.name!r})\n"
+        f"process = web.open_process(['sleep', '{mark}'])\n"
+        "if child := os.fork():\n"
+        "    sys.exit(os.waitpid(child, 0)[1])\n"
+        "try:\n"
+        "    web.run(['true'])\n"
+        "except RuntimeError as exc:\n"
+        "    print(exc)\n"
+        "client.close()\n"
+    )
+    command = [sys.executable, "-W", "ignore", "-W", "default::ResourceWarning", "-c", script]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=busybox.environ(PYTHONWARNINGS="")
+    )
+    assert "is of the parent process: connect after the fork" in done.stdout
+    assert "unclosed <SyncClient of unix" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sleepers(busybox, mark) == 0
 
 
 def test_a_client_of_another_loop(busybox: TestContainer) -> None:

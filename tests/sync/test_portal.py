@@ -1,0 +1,103 @@
+"""Calls across threads. No engine is needed for them."""
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from rind.sync.portal import Portal
+
+
+@pytest.fixture
+def portal() -> Iterator[Portal]:
+    portal = Portal("the portal")
+    yield portal
+    portal.close()
+
+
+def interrupt() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+async def told(tell: Callable[[str], object], *, and_end: bool = True) -> str:
+    tell("a part")
+    if not and_end:
+        await asyncio.Event().wait()
+    return "the end"
+
+
+def test_what_is_given_is_called_in_the_callers_thread(portal: Portal) -> None:
+    seen: list[object] = []
+
+    def tell(what: str) -> None:
+        seen.extend((what, threading.current_thread(), portal.call(told, print)))
+
+    assert portal.call(told, tell) == "the end"
+    assert seen == ["a part", threading.current_thread(), "the end"]
+
+
+def test_what_it_raises_ends_the_call(portal: Portal) -> None:
+    with pytest.raises(ZeroDivisionError):
+        portal.call(told, lambda _: 1 / 0, and_end=False)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'nope'"):
+        portal.call(told, print, nope=1)  # type: ignore[call-arg] # that is what is tested
+
+
+def test_interrupts_wait_for_the_end(portal: Portal) -> None:
+    """Also one that strikes while the call is being cancelled."""
+    cleaned = False
+
+    async def work() -> None:
+        nonlocal cleaned
+        try:
+            interrupt()
+            await asyncio.Event().wait()
+        finally:
+            interrupt()
+            await asyncio.sleep(0)
+            cleaned = True
+            raise asyncio.CancelledError from None
+
+    with pytest.raises(KeyboardInterrupt):
+        portal.call(work)
+    assert cleaned
+
+
+def test_an_interrupt_that_leaves_something_says_so(portal: Portal) -> None:
+    async def work() -> None:
+        try:
+            interrupt()
+            await asyncio.Event().wait()
+        except asyncio.CancelledError as exc:
+            exc.add_note("left running")
+            raise
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        portal.call(work)
+    assert caught.value.__notes__ == ["left running"]
+
+
+def test_its_own_thread(portal: Portal) -> None:
+    """A finalizer, or a handler of log records, may run there."""
+
+    async def work() -> None:
+        portal.call(told, print)
+
+    with pytest.raises(RuntimeError, match="the portal would wait for itself"):
+        portal.call(work)
+
+
+def test_its_end_fails() -> None:
+    async def fail() -> None:
+        raise OSError("gone")
+
+    portal = Portal("the portal")
+    portal.at_end = fail
+    with pytest.raises(OSError, match="gone"):
+        portal.close()
+    portal.close()
+    with pytest.raises(RuntimeError, match="the portal is closed"):
+        portal.call(told, print)
