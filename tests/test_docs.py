@@ -20,8 +20,7 @@ import rind
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
-SYNC: list[Callable[..., object]] = [rind.run_sync, rind.connect_sync, rind.SyncClient.run]
-"""What has an event loop of its own."""
+BLOCKING = {rind.SyncClient, rind.SyncTarget, rind.SyncProcess}
 
 
 def public() -> dict[str, Callable[..., object]]:
@@ -31,11 +30,16 @@ def public() -> dict[str, Callable[..., object]]:
         it = getattr(rind, name)
         if inspect.isfunction(it):
             found[name] = it
-        elif it in {rind.Client, rind.SyncClient, rind.Target, rind.Exec, rind.Process}:
+        elif it in {rind.Client, rind.Target, rind.Exec, rind.Process, *BLOCKING}:
             for member, method in inspect.getmembers(it, inspect.isfunction):
                 if not member.startswith("_"):
                     found[f"{name}.{member}"] = method
     return found
+
+
+def blocks(name: str) -> bool:
+    """Whether a public name is for code that blocks."""
+    return name.startswith("Sync") or name.endswith("_sync")
 
 
 def example(documented: Callable[..., object]) -> str:
@@ -60,6 +64,7 @@ async def execute(code: str, names: dict[str, object]) -> None:
 def test_every_public_docstring_has_an_example_and_its_raises() -> None:
     assert [name for name, it in public().items() if not example(it)] == []
     quiet = {"Client.target", "Client.stands_elsewhere", "Exec.hurry", "Process.hurry"}
+    quiet |= {"SyncClient.stands_elsewhere"}
     quiet |= {"Exec.detach", "Exec.write_at_once"}
     quiet |= {f"{name}.aclose" for name in ("Exec", "Process")}
     undocumented = [
@@ -74,7 +79,7 @@ async def test_docstrings() -> None:
     async with rind.connect() as client:
         web = await client.find(service="web")
         for name, it in public().items():
-            if name == "attach_terminal" or it in SYNC:
+            if name == "attach_terminal" or blocks(name):
                 continue  # see below
             names = {"rind": rind, "asyncio": asyncio, "signal": signal, "client": client}
             async with asyncio.timeout(60), AsyncExitStack() as stack:
@@ -91,10 +96,22 @@ async def test_docstrings() -> None:
                 await process.kill()
 
 
+@pytest.mark.newest_engine
 @pytest.mark.usefixtures("shop")
-def test_docstrings_of_what_has_its_own_loop_or_a_terminal() -> None:
-    for it in SYNC:
-        exec(example(it), {"rind": rind})  # the example
+def test_docstrings_of_what_blocks() -> None:
+    with rind.connect_sync() as client:
+        web = client.find(service="web")
+        names = {"rind": rind, "signal": signal, "client": client, "web": web}
+        for name, it in public().items():
+            if name.startswith("SyncProcess."):
+                with web.open_process(["cat"], tty=True) as process:
+                    exec(example(it), {**names, "process": process})  # the example
+            elif blocks(name):
+                exec(example(it), dict(names))
+
+
+@pytest.mark.usefixtures("shop")
+def test_the_docstring_of_what_has_a_terminal() -> None:
     code = (
         "import asyncio, rind\n"
         "async def main():\n"

@@ -71,9 +71,9 @@ PUBLIC = """
 AmbiguousError Broken BytesProcess Client Command CommandError CommandFailed CommandOptions
 CompletedProcess Container ContainerGone DEVNULL EngineError EngineInfo Exec ExecConfig ExecState
 ExitStatus LeftRunning LocalFile Lost NoContainerError OutputMissing PIPE Process Profile Refused
-RindError RunOptions STDOUT SelectionError StartError StdinWriter SyncClient Target TextProcess
-TextReader TextWriter TimedOut TooMuchOutput TtyProcess Unreachable UsageError Wanted WantedFields
-Word attach_terminal connect connect_sync run run_sync
+RindError RunOptions STDOUT SelectionError StartError StdinWriter SyncClient SyncProcess SyncTarget
+Target TextProcess TextReader TextWriter TimedOut TooMuchOutput TtyProcess Unreachable UsageError
+Wanted WantedFields Word attach_terminal connect connect_sync run run_sync
 """
 
 

@@ -3,12 +3,24 @@ is a test of its own. `tests/test_library_page.py` has both checkers look at it.
 
 from asyncio import StreamReader
 from pathlib import Path
-from typing import Any, assert_type
+from typing import IO, Any, assert_type
 
 import pytest
+from conftest import TestContainer
 
 import rind
-from rind import DEVNULL, PIPE, STDOUT, CompletedProcess, Process, StdinWriter, Target
+from rind import (
+    DEVNULL,
+    PIPE,
+    STDOUT,
+    CompletedProcess,
+    Process,
+    StdinWriter,
+    SyncProcess,
+    SyncTarget,
+    Target,
+    connect_sync,
+)
 from rind.execution.text import TextReader, TextWriter
 
 
@@ -73,3 +85,30 @@ async def test_what_type_checkers_refuse(target: Target) -> None:
         await target.run(["ls"], cwd="/")  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="input must be bytes, but is of type int"):
         await target.run(["cat"], input=1)  # type: ignore[call-overload]
+
+
+def test_what_blocks(blocking_target: SyncTarget) -> None:
+    words = ["echo", "x"]
+    assert_type(blocking_target.run(words), CompletedProcess[bytes])
+    assert_type(blocking_target.run(words, text=True, stdout=DEVNULL), CompletedProcess[str | None])
+    with blocking_target.open_process(words) as process:
+        assert_type(process, SyncProcess[IO[bytes], IO[bytes], IO[bytes]])
+        assert_type(process.communicate(b"x", timeout=60), tuple[bytes, bytes])
+    with blocking_target.open_process(words, encoding="utf-8", stderr=STDOUT) as merged:
+        assert_type(merged, SyncProcess[IO[str], IO[str], IO[str] | None])
+        assert_type(merged.communicate(), tuple[str | None, str | None])
+
+
+def test_what_a_blocking_client_takes(busybox: TestContainer) -> None:
+    """The keywords that name an engine are for connecting."""
+    with pytest.raises(TypeError, match="hst"):
+        connect_sync(hst="unix:///nowhere")  # type: ignore[call-arg]
+    with connect_sync(busybox.engine.host) as client:
+        assert_type(client.find(container=busybox.name), SyncTarget)
+        assert_type(client.find_all(container=busybox.name), list[SyncTarget])
+        done = client.run(["echo", "x"], container=busybox.name, text=True)
+        assert_type(done, CompletedProcess[str])
+        with pytest.raises(TypeError, match=r"run\(\) got an unexpected keyword argument 'host'"):
+            client.run(["true"], host="x")  # type: ignore[call-overload]
+        with pytest.raises(TypeError, match="did you mean service"):
+            client.find(servce="web")  # type: ignore[call-arg]

@@ -125,6 +125,8 @@ class SyncClient(Blocking[Client]):
     def close(self) -> None:
         """End the commands that are still open, and the connections. Idempotent.
 
+            client = rind.connect_sync()
+            print(client.versions())
             client.close()
 
         Calls of other threads raise an exception.

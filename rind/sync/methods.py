@@ -23,6 +23,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 S = TypeVar("S")
 
+_NESTED: Final = r"(?:[^()]|\((?:[^()]|\([^()]*\))*\))*"
+_AWAITED: Final = re.compile(rf"\(await ({_NESTED})\)(?=\.)")
 _ASYNC: Final = re.compile(r"\bawait |\basync (?=with|for)")
 
 
@@ -83,4 +85,4 @@ def same(method: Callable[Concatenate[T, P], R]) -> Callable[Concatenate[Blockin
 
 def as_blocking(doc: str | None) -> str:
     """Return the documentation of a coroutine function, for the function that blocks."""
-    return _ASYNC.sub("", doc or "")
+    return _ASYNC.sub("", _AWAITED.sub(r"\1", doc or ""))

@@ -34,6 +34,9 @@ __all__ = ["Closed", "Portal"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
+PATIENCE: Final = 3
+"""How often Ctrl-C does not end a clean-up, which is bounded in time."""
+
 _open: Final[set[Portal]] = set()
 """The portals that are to be ended at the interpreter's exit."""
 
@@ -64,6 +67,7 @@ class Portal:
         self._failure: Exception | None = None
         self._end = asyncio.Event()
         self._ending = False
+        self._ended = threading.Event()
         self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         self._loop = self._runner.get_loop()
         self._thread = threading.Thread(target=self._serve, name="rind", daemon=True)
@@ -121,9 +125,11 @@ class Portal:
         self._begin_to_end()
         if self._is_own_thread():
             return
-        struck = _wait_out(self._thread.join)
+        # Not join(): before Python 3.13, one that is interrupted takes the thread for ended.
+        struck = _wait_out(self._ended.wait)
         if struck is not None:
             raise struck
+        self._thread.join()
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
@@ -186,7 +192,8 @@ class Portal:
         finally:
             _open.discard(self)
             for call in list(self._calls):
-                call.mail.put(None)
+                call.end()
+            self._ended.set()
 
     async def _until_ended(self) -> None:
         await self._end.wait()
@@ -202,6 +209,7 @@ class _Call(Generic[T]):
     def __init__(self) -> None:
         self.mail: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self.task: asyncio.Task[T] | None = None
+        self._has_ended = False
 
     def by_mail(self, value: Any) -> Any:
         """Return a function that has ``value`` called by mail; ``value`` if it is no function."""
@@ -212,7 +220,7 @@ class _Call(Generic[T]):
     def start(self) -> None:
         """Start the task. Called in the loop."""
         self.task = asyncio.create_task(self._do())
-        self.task.add_done_callback(lambda _: self.mail.put(None))
+        self.task.add_done_callback(self.end)
 
     async def _do(self) -> T:
         return await self.work()
@@ -220,9 +228,14 @@ class _Call(Generic[T]):
     def cancel(self) -> None:
         """Cancel the task, or end the call if it has none yet. Called in the loop."""
         if self.task is None:
-            self.mail.put(None)
+            self.end()
         else:
             self.task.cancel()
+
+    def end(self, _: object = None) -> None:
+        """Let the caller go on. Called in the loop's thread."""
+        self._has_ended = True
+        self.mail.put(None)
 
     def serve(self) -> None:
         """Call the functions that come by mail, until the call has ended."""
@@ -230,9 +243,9 @@ class _Call(Generic[T]):
             function()
 
     def until_ended(self) -> None:
-        """Throw away the mail until the call has ended."""
-        while self.mail.get() is not None:
-            pass
+        """Throw away the mail until the call has ended. It may be interrupted, and repeated."""
+        while not self._has_ended:
+            self.mail.get()
 
     def notes(self) -> list[str]:
         """Return the notes of the exception that the task has ended with."""
@@ -246,18 +259,19 @@ class _Call(Generic[T]):
 
 
 def _wait_out(wait: Callable[[], object]) -> BaseException | None:
-    """Wait, however often a signal's handler raises; return the first exception of these.
+    """Wait, although a signal's handler raises meanwhile; return its first exception.
 
-    What is waited for is bounded in time.
+    The wait ends early only after more than PATIENCE exceptions.
     """
     struck: BaseException | None = None
-    while True:
+    for _ in range(PATIENCE + 1):
         try:
             wait()
         except BaseException as exc:  # noqa: BLE001 # it is returned
             struck = struck or exc
         else:
-            return struck
+            break
+    return struck
 
 
 @atexit.register

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from rind.sync.portal import Portal
+from rind.sync.portal import Portal, _Call
 
 
 @pytest.fixture
@@ -64,6 +64,13 @@ def test_interrupts_wait_for_the_end(portal: Portal) -> None:
     with pytest.raises(KeyboardInterrupt):
         portal.call(work)
     assert cleaned
+
+
+def test_an_interrupt_between_the_end_and_its_news() -> None:
+    call = _Call[None]()
+    call.end()
+    call.mail.get()
+    call.until_ended()  # returns
 
 
 def test_an_interrupt_that_leaves_something_says_so(portal: Portal) -> None:

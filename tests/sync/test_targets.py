@@ -26,6 +26,6 @@ def test_mistakes(blocking_target: rind.SyncTarget) -> None:
     with pytest.raises(TypeError, match="did you mean workdir"):
         blocking_target.open_process(["cat"], cwd="/")  # type: ignore[call-overload]
     with pytest.raises(rind.UsageError, match="list of words"):
-        blocking_target.open_process("cat")
+        blocking_target.open_process("cat")  # type: ignore[call-overload]
     with pytest.raises(ZeroDivisionError):
         blocking_target.run(script="echo; sleep 1000", on_output=lambda *_: 1 / 0)
