@@ -36,6 +36,6 @@ def test_they_look_alike() -> None:
         *("self", "wanted", "timeout", "follow", "fields")
     ]
     assert 'web = client.find(service="web")' in str(find.__doc__)
-    assert as_blocking("async with x: print((await y(f(()))).z); async for z in await_it") == (
-        "with x: print(y(f(())).z); for z in await_it"
+    assert as_blocking("async with x: print((await y(f())).z); async for z in await_it") == (
+        "with x: print(y(f()).z); for z in await_it"
     )
