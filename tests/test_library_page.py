@@ -69,12 +69,17 @@ async def main(web: rind.Target, info: rind.EngineInfo) -> None:
 """A program in which each line with that mark must be an error, and no other one."""
 
 
-def program(heading: str) -> dict[str, Any]:
-    """Return what a program of the page defines."""
+def code_of(heading: str) -> str:
+    """Return a program of the page."""
     section = PROGRAMS.split(f"### {heading}\n")[1].split("\n### ")[0]
     [code] = re.findall(r"^```python\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+    return str(code)
+
+
+def program(heading: str) -> dict[str, Any]:
+    """Return what a program of the page defines."""
     names: dict[str, Any] = {}
-    exec(code, names)  # the program
+    exec(code_of(heading), names)  # the program
     return names
 
 
@@ -94,6 +99,16 @@ def test_the_examples_without_a_loop() -> None:
     assert blocks
     for block in blocks:
         exec(block, {"print": lambda *_: None})  # the example
+
+
+@pytest.mark.newest_engine
+@pytest.mark.usefixtures("shop")
+def test_a_pytest_fixture(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(code_of("A pytest fixture"))
+    command = [sys.executable, "-W", "error", "-m", "pytest", "-q", "--rootdir", tmp_path]
+    done = subprocess.run([*command, "test_it.py"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert "1 passed" in done.stdout
 
 
 @pytest.mark.usefixtures("shop")

@@ -50,7 +50,7 @@ class RawReader(io.RawIOBase):
         return self._read(-1)
 
     def replace(self, rest: bytes) -> None:
-        """Make ``rest`` all that is left of the stream: it was read elsewhere."""
+        """Return ``rest`` to further reads: the stream itself was read elsewhere."""
         self._read = io.BytesIO(rest).read
 
 
@@ -103,7 +103,7 @@ class RawWriter(io.RawIOBase):
         stream.close()
 
     def leave(self) -> None:
-        """Throw away what is written from now on: the command was left."""
+        """Discard all further writes: the command was left."""
         self._stream = None
 
 

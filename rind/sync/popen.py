@@ -281,7 +281,7 @@ class SyncProcess(Blocking[_Inner], Generic[In_co, Out_co, Err_co]):
         return self._exchange.result()
 
     async def _read_all(self) -> list[bytes]:
-        """Wait for the end; return all that is left of stdout and stderr."""
+        """Wait for the end; return the rest of stdout and stderr."""
         seen = bytearray(), bytearray()
         ends = [end and _bytes_of(end) for end in (self._inner.stdout, self._inner.stderr)]
         await exchange(None, None, {end: take.extend for end, take in zip(ends, seen, strict=True)})

@@ -1,16 +1,16 @@
 """An event loop in a thread of its own, which serves callers that block.
 
-Goal: a call from any thread, also from one whose own loop runs, behaves like a blocking function:
-it returns or raises in its caller, the functions that it was given run in its caller, and Ctrl-C
-ends it before it is raised.
+Goal: a call behaves like a blocking function, in any thread, and also where another loop runs. It
+returns or raises in its caller. Functions among its arguments are called in its caller's thread.
+Ctrl-C ends the call's work, and is raised after that.
 
 Plan: a caller waits for *mail*: functions to call, and at last None. The mail comes from the loop,
 where a task does the work. Any exception that strikes the caller cancels the task; the caller
 raises it once the task has ended.
 
-Hazards: a thread that is not a daemon would keep the interpreter from its exit, and a daemon is
-killed in the middle of its work: the loops that are open at the exit are ended by :mod:`atexit`.
-A child process after :func:`os.fork` has no such thread: calls are refused there.
+Hazards: a thread that is not a daemon would keep the interpreter from exiting, and a daemon thread
+is killed in the middle of its work. So the thread is a daemon, and a function of :mod:`atexit` ends
+the loops that are still open. After :func:`os.fork`, the child has no such thread: calls raise.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Portal:
     """A loop in a thread, from its making to :meth:`close`. Its methods are for every thread.
 
     Args:
-        name: of what it serves, for messages.
+        name: the name of its owner, for messages.
 
     Attributes:
         at_end: is called in the loop before it ends; None for nothing.
@@ -91,7 +91,7 @@ class Portal:
 
         Raises:
             RuntimeError: the portal is of another process, or calls itself; Closed: it is closed.
-            BaseException: what the function has raised, or what has struck this thread meanwhile.
+            BaseException: as the function, or as a signal's handler in this thread.
         """
         if self._is_own_thread():
             raise RuntimeError(
@@ -135,7 +135,7 @@ class Portal:
             raise failure
 
     def abandon(self) -> None:
-        """Begin to end, and warn: nobody has closed it. For finalizers; returns at once."""
+        """Begin to end, and warn that it is unclosed. For finalizers: it does not wait."""
         if not self.is_open:
             return
         self._begin_to_end()
@@ -226,7 +226,7 @@ class _Call(Generic[T]):
         return await self.work()
 
     def cancel(self) -> None:
-        """Cancel the task, or end the call if it has none yet. Called in the loop."""
+        """Cancel the task, or end the call if its task has not begun. Called in the loop."""
         if self.task is None:
             self.end()
         else:
