@@ -302,3 +302,17 @@ async def test_the_status_is_known_without_asking(target: Target) -> None:
         with pytest.raises(rind.StartError):
             await process.stdout.read()
         assert process.returncode == 127
+
+
+async def test_its_state_without_a_wait(target: Target) -> None:
+    """Also while something else has its output open."""
+    async with target.open_process(script="read; sleep 1000 & exit 3") as process:
+        assert await process.poll() is None
+        process.stdin.write_eof()
+        while (status := await process.poll()) is None:
+            pass
+        assert (status, process.returncode) == (3, None)
+    async with target.open_process(["nope"]) as process:
+        await process.stdout.read()
+        with pytest.raises(rind.StartError):
+            await process.poll()

@@ -135,8 +135,9 @@ class SyncProcess(Blocking[_Inner], Generic[In_co, Out_co, Err_co]):
         if self._raw_in is not None:
             self._raw_in.leave()
         try:
-            with suppress(Closed):  # its client has ended it
-                self._portal.call(self._context.__aexit__, exc_type, exc, traceback)
+            if self._portal.is_open:  # else its client has ended it
+                with suppress(Closed):
+                    self._portal.call(self._context.__aexit__, exc_type, exc, traceback)
         finally:
             files: list[Any] = [self.stdin, self.stdout, self.stderr]
             for file in files:
