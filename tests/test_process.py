@@ -313,6 +313,6 @@ async def test_its_state_without_a_wait(target: Target) -> None:
             pass
         assert (status, process.returncode) == (3, None)
     async with target.open_process(["nope"]) as process:
-        await process.stdout.read()
-        with pytest.raises(rind.StartError):
-            await process.poll()
+        for failing in (process.stdout.read, process.poll):
+            with pytest.raises(rind.StartError):
+                await failing()

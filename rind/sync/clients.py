@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from typing import Any, Self, cast
 
 from rind.client import Client, connect
-from rind.engine.engine import REQUEST_TIMEOUT
+from rind.engine.api import REQUEST_TIMEOUT
 from rind.oneshot import run, run_found
 from rind.signatures import as_run_found_sync, as_run_sync
 from rind.sync.methods import Blocking, blocking, same
