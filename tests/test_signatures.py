@@ -95,8 +95,8 @@ def test_what_blocks(blocking_target: SyncTarget) -> None:
         assert_type(process, SyncProcess[IO[bytes], IO[bytes], IO[bytes]])
         assert_type(process.communicate(b"x", timeout=60), tuple[bytes, bytes])
     with blocking_target.open_process(words, encoding="utf-8", stderr=STDOUT) as merged:
-        assert_type(merged, SyncProcess[IO[str], IO[str], IO[str] | None])
-        assert_type(merged.communicate(), tuple[str | None, str | None])
+        assert_type(merged, SyncProcess[IO[str], IO[str], None])
+        assert_type(merged.communicate(), tuple[str, None])
 
 
 def test_what_a_blocking_client_takes(busybox: TestContainer) -> None:

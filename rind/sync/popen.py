@@ -218,6 +218,20 @@ class SyncProcess(Blocking[_Inner], Generic[In_co, Out_co, Err_co]):
 
     @overload
     def communicate(
+        self: SyncProcess[Any, IO[bytes], None],
+        input: bytes | None = None,
+        timeout: float | None = None,
+    ) -> tuple[bytes, None]: ...
+
+    @overload
+    def communicate(
+        self: SyncProcess[Any, IO[str], None],
+        input: str | None = None,
+        timeout: float | None = None,
+    ) -> tuple[str, None]: ...
+
+    @overload
+    def communicate(
         self: SyncProcess[Any, IO[bytes] | None, IO[bytes] | None],
         input: bytes | None = None,
         timeout: float | None = None,

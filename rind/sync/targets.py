@@ -7,6 +7,7 @@ from typing import IO, Any, cast
 from rind.decide.plan import words
 from rind.execution.stdio import DEFAULT_LIMIT
 from rind.execution.text import UTF_8, check_encoding
+from rind.keywords import OpenKeywords, takes
 from rind.signatures import Opening, as_run_in_target_sync
 from rind.sync.methods import Blocking, blocking, same
 from rind.sync.popen import SyncProcess
@@ -28,18 +29,32 @@ __all__ = ["SyncTarget"]
 OpenProcessSync = Opening[
     SyncProcess[IO[bytes], IO[bytes], IO[bytes]],
     SyncProcess[IO[bytes], IO[bytes], None],
-    SyncProcess[IO[bytes], IO[bytes], IO[bytes] | None],
+    SyncProcess[IO[bytes], None, IO[bytes]],
+    SyncProcess[IO[bytes], None, None],
+    SyncProcess[None, IO[bytes], IO[bytes]],
+    SyncProcess[None, IO[bytes], None],
+    SyncProcess[None, None, IO[bytes]],
+    SyncProcess[None, None, None],
     SyncProcess[IO[bytes] | None, IO[bytes] | None, IO[bytes] | None],
     SyncProcess[IO[str], IO[str], IO[str]],
     SyncProcess[IO[str], IO[str], None],
-    SyncProcess[IO[str], IO[str], IO[str] | None],
+    SyncProcess[IO[str], None, IO[str]],
+    SyncProcess[IO[str], None, None],
+    SyncProcess[None, IO[str], IO[str]],
+    SyncProcess[None, IO[str], None],
+    SyncProcess[None, None, IO[str]],
+    SyncProcess[None, None, None],
     SyncProcess[IO[str] | None, IO[str] | None, IO[str] | None],
 ]
 """The type of :meth:`SyncTarget.open_process`."""
 
 
-def _as_open_process(function: Callable[..., Any]) -> OpenProcessSync:
-    return function
+if TYPE_CHECKING:
+
+    def _as_open_process(function: Callable[..., Any]) -> OpenProcessSync:
+        """Give a function the overloads, and check its keywords. A decorator."""
+else:
+    _as_open_process = takes(OpenKeywords, like=Target.open_process)
 
 
 class SyncTarget(Blocking[Target]):
