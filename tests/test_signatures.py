@@ -105,7 +105,7 @@ def test_what_a_blocking_client_takes(busybox: TestContainer) -> None:
         connect_sync(hst="unix:///nowhere")  # type: ignore[call-arg]
     with connect_sync(busybox.engine.host) as client:
         assert_type(client.find(container=busybox.name), SyncTarget)
-        assert_type(client.find_all(container=busybox.name), list[SyncTarget])
+        assert_type(client.find_all(label=busybox.label), list[SyncTarget])
         done = client.run(["echo", "x"], container=busybox.name, text=True)
         assert_type(done, CompletedProcess[str])
         with pytest.raises(TypeError, match=r"run\(\) got an unexpected keyword argument 'host'"):
