@@ -8,6 +8,7 @@ from typing import Any, Self, cast
 
 from rind.client import Client, connect
 from rind.engine.api import REQUEST_TIMEOUT
+from rind.keywords import ConnectOptions, takes
 from rind.oneshot import run, run_found
 from rind.signatures import as_run_found_sync, as_run_sync
 from rind.sync.methods import Blocking, blocking, same
@@ -163,6 +164,7 @@ class SyncClient(Blocking[Client]):
     stands_elsewhere = same(Client.stands_elsewhere)
 
 
+@takes(ConnectOptions, like=connect)
 def connect_sync(
     host: str | None = None,
     *,
