@@ -15,7 +15,7 @@ from rind.sync.methods import Blocking, blocking, same
 from rind.sync.portal import Portal
 from rind.sync.targets import SyncTarget
 
-TYPE_CHECKING = False
+TYPE_CHECKING = not __name__
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType

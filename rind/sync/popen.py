@@ -16,7 +16,7 @@ from rind.sync.methods import Blocking, blocking
 from rind.sync.pipes import RawReader, RawWriter, reader, writer
 from rind.sync.portal import Closed
 
-TYPE_CHECKING = False
+TYPE_CHECKING = not __name__
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterator

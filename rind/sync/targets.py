@@ -13,7 +13,7 @@ from rind.sync.methods import Blocking, blocking, same
 from rind.sync.popen import SyncProcess
 from rind.target import Target
 
-TYPE_CHECKING = False
+TYPE_CHECKING = not __name__
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
     def _as_open_process(function: Callable[..., Any]) -> OpenProcessSync:
         """Give a function the overloads, and check its keywords. A decorator."""
+        return function
 else:
     _as_open_process = takes(OpenKeywords, like=Target.open_process)
 
