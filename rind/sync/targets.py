@@ -145,4 +145,5 @@ class SyncTarget(Blocking[Target]):
     detach = blocking(Target.detach)
     put = blocking(Target.put)
     get = blocking(Target.get)
+    remove = blocking(Target.remove)
     refresh = blocking(Target.refresh)
