@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from typing import Any, Self, cast
 
 from rind.client import Client, connect
+from rind.decide.plan import BARE
 from rind.engine.api import REQUEST_TIMEOUT
 from rind.keywords import ConnectOptions, takes
 from rind.oneshot import run, run_found
@@ -30,7 +31,7 @@ __all__ = ["SyncClient", "connect_sync", "run_sync"]
 
 
 @as_run_sync
-def run_sync(argv: Words = (), **options: Any) -> CompletedProcess[Any]:
+def run_sync(argv: Words = BARE, **options: Any) -> CompletedProcess[Any]:
     """Run a command as :func:`run` does, and block until its end.
 
         done = rind.run_sync(["./manage.py", "check"], check=True)
@@ -139,7 +140,7 @@ class SyncClient(Blocking[Client]):
             self._connected.close()
 
     @as_run_found_sync
-    def run(self, argv: Words = (), **options: Any) -> CompletedProcess[Any]:
+    def run(self, argv: Words = BARE, **options: Any) -> CompletedProcess[Any]:
         """Run a command as :func:`run` does, over this client's connections.
 
             with rind.connect_sync() as client:

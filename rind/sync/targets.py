@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import IO, Any, cast
 
-from rind.decide.plan import words
+from rind.decide.plan import BARE, words
 from rind.execution.stdio import DEFAULT_LIMIT
 from rind.execution.text import UTF_8, check_encoding
 from rind.keywords import OpenKeywords, takes
@@ -101,7 +101,7 @@ class SyncTarget(Blocking[Target]):
     @_as_open_process
     def open_process(
         self,
-        argv: Words = (),
+        argv: Words = BARE,
         *,
         encoding: str | None = None,
         errors: str = "strict",
@@ -130,7 +130,8 @@ class SyncTarget(Blocking[Target]):
         """
         check_encoding(encoding or UTF_8, errors)
         script = options.get("script")
-        args = [*([] if script is None else [script]), *words(argv)]
+        argv = words(argv, script)
+        args = [*([] if script is None else [script]), *argv]
         opening = cast("Callable[..., Any]", self._inner.open_process)
         context = opening(argv, encoding=encoding, errors=errors, limit=limit, **options)
         inner = self._portal.call(context.__aenter__)
