@@ -9,6 +9,7 @@ from rind.sync.methods import as_blocking
 
 WITHOUT = {
     "aclose": "close() does it",
+    "docker": "aiodocker needs a loop",
     "drain": "flush() does it",
     "exchange": "on_output of run() does it",
     "execute": "an Exec needs a loop",
