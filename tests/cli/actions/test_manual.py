@@ -1,3 +1,4 @@
+import os
 import re
 import shutil
 import subprocess
@@ -31,9 +32,11 @@ def test_shells_load_the_installed_completion(tmp_path: Path) -> None:
         (["fish", "--no-config", "-c", "source $argv[1]/rind.fish; complete rind"], "--no-files"),
     ):
         shell, *rest = words
+        program = os.environ.get(f"RIND_TEST_{shell.upper()}") or shutil.which(shell)
+        assert program, shell
         more = [] if shell == "fish" else ["x"]
         done = subprocess.run(
-            [shutil.which(shell) or shell, *rest, *more, completion, tmp_path],
+            [program, *rest, *more, completion, tmp_path],
             capture_output=True,
             text=True,
             check=True,
