@@ -85,7 +85,13 @@ def test_what_is_in_them(built: tuple[Path, Path], tracked: set[str]) -> None:
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "rind").rglob("*.py")}
     assert {name for name in names if name.endswith(".py")} == modules
     assert "rind/py.typed" in names
-    assert any(name.endswith(".data/data/share/man/man1/rind.1") for name in names)
+    for place in (
+        "man/man1/rind.1",
+        "bash-completion/completions/rind",
+        "zsh/site-functions/_rind",
+        "fish/vendor_completions.d/rind.fish",
+    ):
+        assert any(name.endswith(f".data/data/share/{place}") for name in names)
     with tarfile.open(sdist) as tar:
         inside = {name.partition("/")[2] for name in tar.getnames()} - {"PKG-INFO"}
     for name in ("README.md", "LICENSE", "CHANGELOG.md", "tests/run", ".ci/binary/launcher.c"):

@@ -385,12 +385,12 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         Option(
             "-V, --version",
             _set("action", "version"),
-            "print the version",
+            "print the version; with -v, also those of Python and the engine",
         ),
         Option(
             "-h, --help",
             _set("action", "help"),
-            "print this",
+            "print the options that people use first; --help all prints all of them",
         ),
     ),
     "Messages": (

@@ -74,7 +74,10 @@ def _plug_in(argv: list[str]) -> int:
 
 def _do(options: Options) -> int:
     match options.action:
-        case "help" | "manual" | "version" | "complete" | "completion":
+        case "version":
+            _print(f"rind {__version__}\n")
+            return _perform(options) if options.verbosity > 0 else 0
+        case "help" | "manual" | "complete" | "completion":
             _print(_text(options))
         case "shim" if options.words:
             from rind.cli.actions.shim import write_shims
@@ -89,15 +92,13 @@ def _text(options: Options) -> str:
     """Return the text of an action that only prints."""
     match options.action:
         case "help":
-            from rind.cli.actions.help import help_text
+            from rind.cli.actions.help import help_text, short_help
 
-            return help_text()
+            return help_text() if options.words == ["all"] else short_help()
         case "manual":
             from rind.cli.actions.manual import manual
 
             return manual()
-        case "version":
-            return f"rind {__version__}\n"
     from rind.cli.actions.completion import LIMIT, SCRIPTS, answer
 
     if options.action == "completion":
@@ -119,7 +120,7 @@ def _perform(options: Options) -> int:
         job = replace(job, variables=environment(options.env_files, options.env, os.environ))
         if why := broken_config(os.environ):
             say(f"{why}; doing without it, as docker does")
-        if options.action in {"list", "explain", "shim"}:
+        if options.action in {"list", "explain", "shim", "version"}:
             _show(job)
             return 0
         prepared = prepare(job)
@@ -153,6 +154,8 @@ def _show(job: Job) -> None:
     def out(text: str) -> None:
         _print(f"{text}\n")
 
+    if job.options.action == "version":
+        out("Python {}.{}.{} on {}".format(*sys.version_info[:3], sys.platform))
     client = EarlyClient(endpoint_from(job.options, job.env), job.env)
     if job.options.action == "list":
         from rind.cli.actions.listing import show_list
@@ -162,6 +165,10 @@ def _show(job: Job) -> None:
         from rind.cli.actions.shim import write_project_shims
 
         write_project_shims(client, job.options, say)
+    elif job.options.action == "version":
+        info = client.info()
+        kind = "Podman" if info.is_podman else "Docker Engine"
+        out(f"{kind} {info.version}, API {info.api}, at {client.endpoint.url}")
     else:
         from rind.cli.actions.explain import explain
 

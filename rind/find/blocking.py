@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from rind.decide.wanted import Wanted
     from rind.endpoint.endpoint import Endpoint
     from rind.execution.local import Local
-    from rind.model import Container, ExecConfig
+    from rind.model import Container, EngineInfo, ExecConfig
 
 __all__ = ["EarlyClient"]
 
@@ -129,6 +129,14 @@ class EarlyClient:
     def with_tasks(self, local: Sequence[Container], wanted: Wanted) -> list[Container]:
         """Return local containers that fit, and a swarm's running tasks that do."""
         return finish(self._finder.with_tasks(local, wanted))
+
+    def info(self) -> EngineInfo:
+        """Return the engine's description of itself.
+
+        Raises:
+            EngineError: the engine failed.
+        """
+        return finish(self.engine.info())
 
     def settle(self, command: Command, container: Container, profile: Profile) -> ExecConfig:
         """Return the command as it would be executed: see :func:`rind.find.resolve.settle`."""

@@ -238,12 +238,22 @@ def test_version_help_and_manual_are_printed() -> None:
     for args, said in [("-V", "rind 0.1.0\n"), ("--version", "rind 0.1.0\n")]:
         done = subprocess.run([RIND, args], capture_output=True, text=True, check=True)
         assert done.stdout == said
-    for args in ("-h", "--help"):
-        done = subprocess.run([RIND, args], capture_output=True, text=True, check=True)
+    for words in (["-h"], ["--help"], ["--help", "all"]):
+        done = subprocess.run([RIND, *words], capture_output=True, text=True, check=True)
         assert done.stdout.startswith("Usage: rind [OPTIONS] [--] [COMMAND [ARG...]]\n")
         assert max(map(len, done.stdout.splitlines())) <= 80
     done = subprocess.run([RIND, "--man"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith(".TH RIND 1 ")
+
+
+def test_a_verbose_version_names_the_engines(container: TestContainer) -> None:
+    done = container.rind("-v", "--version")
+    rind, python, engine = done.stdout.decode().splitlines()
+    assert rind == "rind 0.1.0"
+    assert python.startswith("Python 3.")
+    version = container.engine.cli("version", "--format", "{{.Server.Version}}")
+    assert engine.startswith(f"Docker Engine {version}, API 1.")
+    assert engine.endswith(f" at {container.engine.host}")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The text of ``--help``, made from the option table."""
+"""The texts of ``--help`` and ``--help all``, made from the option table."""
 
 import textwrap
 from typing import Final
@@ -6,7 +6,13 @@ from typing import Final
 from rind.cli.option_table import OPTIONS
 from rind.cli.options import Option
 
-__all__ = ["ABOUT", "EXAMPLES", "STATUSES", "WIDTH", "WORDS", "help_text"]
+__all__ = ["ABOUT", "EXAMPLES", "STATUSES", "WIDTH", "WORDS", "help_text", "short_help"]
+
+_FIRST: Final = (
+    *("--all", "--service", "--container", "--command", "--env", "--user", "--workdir"),
+    *("--no-tty", "--list", "--doctor"),
+)
+"""The options that people use first."""
 
 WIDTH: Final = 80
 """Columns of the narrowest usual terminal."""
@@ -39,17 +45,31 @@ not found, 128+N when signal N ended it.
 """
 
 
+_MORE: Final = """\
+rind --help all lists all options, and man rind says more.
+"""
+
+
+def short_help() -> str:
+    """Return the text of ``--help``: one screen."""
+    known = {option.long: option for group in OPTIONS.values() for option in group}
+    options = "".join(f"{_described(known[name])}\n" for name in _FIRST)
+    return "\n".join([*_introduction(), options, _MORE])
+
+
 def help_text() -> str:
-    """Return the text of ``--help``."""
+    """Return the text of ``--help all``."""
     groups = (
         "\n".join([*textwrap.wrap(f"{heading}:", WIDTH), *map(_described, options), ""])
         for heading, options in OPTIONS.items()
     )
+    return "\n".join([*_introduction(), WORDS, "\n".join(groups), STATUSES])
+
+
+def _introduction() -> tuple[str, str, str]:
     width = max(map(len, EXAMPLES)) + 2
     examples = "".join(f"  {line.ljust(width)}{text}\n" for line, text in EXAMPLES.items())
-    usage = "Usage: rind [OPTIONS] [--] [COMMAND [ARG...]]\n"
-    parts = usage, ABOUT, examples, WORDS, "\n".join(groups), STATUSES
-    return "\n".join(parts)
+    return "Usage: rind [OPTIONS] [--] [COMMAND [ARG...]]\n", ABOUT, examples
 
 
 def _described(option: Option) -> str:

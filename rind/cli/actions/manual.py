@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from rind import __version__
+from rind.cli.actions.completion import SCRIPTS
 from rind.cli.actions.help import ABOUT, EXAMPLES, STATUSES, WORDS
 from rind.cli.option_table import OPTIONS
 from rind.cli.options import Option
@@ -152,6 +153,21 @@ def _escaped(text: str) -> str:
     return rf"\&{escaped}" if escaped.startswith(".") else escaped
 
 
+def pages() -> dict[str, str]:
+    """Return the files in the documents' folder that are made from the program, by their names.
+
+    Packages install the completion scripts where shells look for them, under the names that they
+    look for; zsh needs the first line, and executes the file at the first TAB.
+    """
+    return {
+        "rind.1": manual(),
+        "options.md": option_page(),
+        "completion/rind.bash": SCRIPTS["bash"],
+        "completion/rind.zsh": f'#compdef rind\n{SCRIPTS["zsh"]}_rind "$@"\n',
+        "completion/rind.fish": SCRIPTS["fish"],
+    }
+
+
 if __name__ == "__main__":
-    (DOCS / "rind.1").write_text(manual())
-    (DOCS / "options.md").write_text(option_page())
+    for name, text in pages().items():
+        (DOCS / name).write_text(text)

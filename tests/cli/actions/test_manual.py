@@ -1,14 +1,47 @@
+import os
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
 from rind.cli.actions import manual as module
-from rind.cli.actions.manual import DOCS, manual, option_page
+from rind.cli.actions.manual import DOCS, manual, pages
 from rind.cli.parser import LONG
 
 
 def test_the_committed_pages_are_current() -> None:
     """If they are not, write them with ``python -m rind.cli.actions.manual``."""
-    assert (DOCS / "rind.1").read_text() == manual()
-    assert (DOCS / "options.md").read_text() == option_page()
+    for name, text in pages().items():
+        assert (DOCS / name).read_text() == text, name
+
+
+def test_shells_load_the_installed_completion(tmp_path: Path) -> None:
+    """Where packages install it, without a line in a file that the shell reads at its start."""
+    completion = DOCS / "completion"
+    (tmp_path / "_rind").write_text((completion / "rind.zsh").read_text())
+    for words, said in (
+        (["bash", "-c", 'source "$1/rind.bash"; complete -p rind'], "complete -F _rind rind"),
+        (
+            [
+                "zsh",
+                "-fc",
+                'fpath=("$2" $fpath); autoload -U compinit; compinit -D; echo $_comps[rind]',
+            ],
+            "_rind",
+        ),
+        (["fish", "--no-config", "-c", "source $argv[1]/rind.fish; complete rind"], "--no-files"),
+    ):
+        shell, *rest = words
+        program = os.environ.get(f"RIND_TEST_{shell.upper()}") or shutil.which(shell)
+        assert program, shell
+        more = [] if shell == "fish" else ["x"]
+        done = subprocess.run(
+            [program, *rest, *more, completion, tmp_path],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert said in done.stdout, shell
 
 
 def test_the_manual_describes_every_option_once() -> None:
