@@ -29,6 +29,7 @@ __all__ = ["Target"]
 TYPE_CHECKING = not __name__
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from rind.decide.plan import Words
@@ -223,8 +224,7 @@ class Target:
         return await open_exec(self._session, self.container, config, size, begun=begun)
 
     @as_open_process
-    @asynccontextmanager
-    async def open_process(  # noqa: PLR0913 # as many as asyncio.subprocess has
+    def open_process(  # noqa: PLR0913 # as many as asyncio.subprocess has
         self,
         argv: Words = BARE,
         *,
@@ -238,7 +238,7 @@ class Target:
         encoding: str | None = None,
         errors: str = "strict",
         **options: Unpack[CommandOptions],
-    ) -> AsyncIterator[Process[Any, Any, Any]]:
+    ) -> AbstractAsyncContextManager[Process[Any, Any, Any]]:
         """Start a command and connect its streams; leaving the context ends it.
 
             async with web.open_process(["cat"]) as process:
@@ -273,11 +273,9 @@ class Target:
         argv = words(argv, options.get("script"))
         command = Command(argv=argv, stdin=stdin != DEVNULL, **options)
         leaving = Leaving(on_exit, kill_after)
-        opened = self._opened(
+        return self._opened(
             command, streams, lambda *where: Process.start(*where, size=size, leaving=leaving)
         )
-        async with opened as process:
-            yield process
 
     @asynccontextmanager
     async def _opened(

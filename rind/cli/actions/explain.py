@@ -71,7 +71,7 @@ def _from(container: Container, profile: Profile, options: Options, field: str, 
     if not value:
         return "the container's own"
     label = f"{options.wanted.label}.{field}"
-    if getattr(options, field) is not None:
+    if getattr(options.command, field) is not None:
         return value
     if label in container.labels:
         return f"{value} ({label})"
