@@ -13,6 +13,8 @@ in size and time, and anything but the expected numbers means that it cannot loo
 """
 
 import asyncio
+import signal
+import sys
 from collections import deque
 from contextlib import suppress
 from typing import Final, NamedTuple
@@ -28,6 +30,23 @@ __all__ = ["CannotLook", "Look", "Looks", "run_script"]
 
 BOUND: Final = 10.0
 """Seconds for one look."""
+
+_SAME_NUMBER: Final = {*range(7), 8, 9, 11, 13, 14, 15, 21, 22, 24, 25, 26, 27, 28}
+"""The numbers that mean the same everywhere (signal(7), macOS's sys/signal.h), and 0."""
+
+_LINUX: Final = {
+    "SIGBUS": 7,
+    "SIGUSR1": 10,
+    "SIGUSR2": 12,
+    "SIGCHLD": 17,
+    "SIGCONT": 18,
+    "SIGSTOP": 19,
+    "SIGTSTP": 20,
+    "SIGURG": 23,
+    "SIGIO": 29,
+    "SIGSYS": 31,
+}
+"""Linux's numbers of the others (signal(7), x86 and ARM)."""
 
 MOST_AT_ONCE: Final = 250
 """Commands in one look, at most."""
@@ -98,6 +117,20 @@ async def run_script(engine: Engine, container_id: str, config: ExecConfig) -> t
     return out, err
 
 
+def linux_number(number: int) -> int:
+    """Return the number in a container of a signal, which may have another one on this machine.
+
+    Raises:
+        ValueError: Linux has no such signal.
+    """
+    if sys.platform == "linux" or number in _SAME_NUMBER:
+        return number
+    name = signal.Signals(number).name
+    if name not in _LINUX:
+        raise ValueError(f"Linux has no {name}")
+    return _LINUX[name]
+
+
 def _close_late(opening: "asyncio.Task[HijackedStream]") -> None:
     """Close the stream of an abandoned start."""
     if not opening.cancelled() and opening.exception() is None:
@@ -136,7 +169,7 @@ class Looks:
         """Look at a command's tree, and signal it.
 
         Args:
-            number: the signal; 0 sends none.
+            number: the signal, by this machine's number; 0 sends none.
             cookie: the tree's cookie.
             session: the command's session; None if unknown.
 
@@ -192,7 +225,7 @@ class Looks:
     async def _look_once(self, requests: list[_Request]) -> list[Look]:
         """Run the script for some requests; return their results in order."""
         numbers, held = (
-            (str(request.number) for request in requests),
+            (str(linux_number(request.number)) for request in requests),
             " ".join(request.held for request in requests),
         )
         config = script_config(SIGNAL_SCRIPT, *numbers, user=self._user, held=held)

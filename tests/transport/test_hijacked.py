@@ -175,7 +175,8 @@ async def test_what_is_taken_at_once(pair: Pair) -> None:
 
 async def test_a_pipe_is_left_alone_once_nothing_more_is_taken(pair: Pair) -> None:
     stream, theirs = pair
-    reader, writer = os.pipe2(os.O_NONBLOCK)
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
     theirs.close()
     os.write(writer, b"x")
     with pytest.raises(Broken, match="takes no more"):
@@ -224,7 +225,9 @@ async def test_a_connection_that_breaks_while_handing_on(
     broken.close()
 
 
-KEEPALIVE = socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT
+# macOS names the first one TCP_KEEPALIVE (tcp(4)).
+_IDLE = socket.TCP_KEEPALIVE if sys.platform == "darwin" else socket.TCP_KEEPIDLE
+KEEPALIVE = _IDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT
 
 
 async def test_over_tcp_keys_go_out_at_once_and_an_engine_that_is_off_is_noticed() -> None:
