@@ -31,9 +31,6 @@ __all__ = ["CannotLook", "Look", "Looks", "run_script"]
 BOUND: Final = 10.0
 """Seconds for one look."""
 
-_SAME_NUMBER: Final = {*range(7), 8, 9, 11, 13, 14, 15, 21, 22, 24, 25, 26, 27, 28}
-"""The numbers that mean the same everywhere (signal(7), macOS's sys/signal.h), and 0."""
-
 _LINUX: Final = {
     "SIGBUS": 7,
     "SIGUSR1": 10,
@@ -46,7 +43,9 @@ _LINUX: Final = {
     "SIGIO": 29,
     "SIGSYS": 31,
 }
-"""Linux's numbers of the others (signal(7), x86 and ARM)."""
+"""Linux's numbers of the signals that have another on macOS (signal(7); macOS's sys/signal.h)."""
+
+_NOT_ON_LINUX: Final = {"SIGEMT", "SIGINFO"}
 
 MOST_AT_ONCE: Final = 250
 """Commands in one look, at most."""
@@ -123,12 +122,12 @@ def linux_number(number: int) -> int:
     Raises:
         ValueError: Linux has no such signal.
     """
-    if sys.platform == "linux" or number in _SAME_NUMBER:
-        return number
-    name = signal.Signals(number).name
-    if name not in _LINUX:
-        raise ValueError(f"Linux has no {name}")
-    return _LINUX[name]
+    if sys.platform != "linux" and number:
+        name = signal.Signals(number).name
+        if name in _NOT_ON_LINUX:
+            raise ValueError(f"Linux has no {name}")
+        return _LINUX.get(name, number)
+    return number
 
 
 def _close_late(opening: "asyncio.Task[HijackedStream]") -> None:
@@ -174,11 +173,12 @@ class Looks:
             session: the command's session; None if unknown.
 
         Raises:
+            ValueError: a container has no such signal.
             CannotLook: no script can run in the container.
             EngineError, TimeoutError: the look failed.
         """
         answer = asyncio.get_running_loop().create_future()
-        self._requests.append(_Request(number, tree_words(cookie, session), answer))
+        self._requests.append(_Request(linux_number(number), tree_words(cookie, session), answer))
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
             self._looking.add_done_callback(self._wake_callers)
@@ -225,7 +225,7 @@ class Looks:
     async def _look_once(self, requests: list[_Request]) -> list[Look]:
         """Run the script for some requests; return their results in order."""
         numbers, held = (
-            (str(linux_number(request.number)) for request in requests),
+            (str(request.number) for request in requests),
             " ".join(request.held for request in requests),
         )
         config = script_config(SIGNAL_SCRIPT, *numbers, user=self._user, held=held)

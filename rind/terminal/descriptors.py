@@ -62,16 +62,16 @@ def _opened_again(fd: int, flags: int) -> int:
         OSError: it cannot be opened again.
     """
     flags |= os.O_NONBLOCK | os.O_NOCTTY
-    if sys.platform == "linux":
-        return os.open(f"/proc/self/fd/{fd}", flags)
-    name = os.ttyname(fd)  # /dev/fd/N would share the flags (fd(4))
-    if name == _CONTROLLING:
-        return os.open(_controlling_name(), flags)
-    own = os.open(name, flags)
-    if os.fstat(own).st_rdev != os.fstat(fd).st_rdev:  # the master of another PTY
-        os.close(own)
-        raise FileNotFoundError
-    return own
+    if sys.platform != "linux":
+        name = os.ttyname(fd)  # /dev/fd/N would share the flags (fd(4))
+        if name == _CONTROLLING:
+            return os.open(_controlling_name(), flags)
+        own = os.open(name, flags)
+        if os.fstat(own).st_rdev != os.fstat(fd).st_rdev:  # the master of another PTY
+            os.close(own)
+            raise FileNotFoundError
+        return own
+    return os.open(f"/proc/self/fd/{fd}", flags)
 
 
 def _controlling_name() -> str:

@@ -7,6 +7,8 @@ Each part names the source of its facts. What no part plays: other error numbers
 script (Rind starts none of them), file systems, and the kernel's own timing.
 """
 
+import _signal
+import _socket
 import errno
 import os
 import select
@@ -15,9 +17,6 @@ import sys
 import types
 from collections.abc import Callable, Iterable
 from typing import Any
-
-import _signal
-import _socket
 
 _DEVICE = os.makedev(5, 0)
 """Linux's /dev/tty (Documentation/admin-guide/devices.txt)."""
@@ -61,8 +60,9 @@ def _is_refused(fd: int) -> bool:
     return status.st_rdev == _DEVICE or not os.isatty(fd)
 
 
-_poll, _epoll = select.poll, select.epoll
-_READS, _WRITES = select.EPOLLIN, select.EPOLLOUT
+_poll = select.poll
+_epoll: Any = getattr(select, "epoll", None)
+_READS, _WRITES = 1, 4  # EPOLLIN and EPOLLOUT (epoll_ctl(2))
 
 
 class Poll:
@@ -107,7 +107,8 @@ class Kqueue:
         self.closed = False
 
     def fileno(self) -> int:
-        return self._epoll.fileno()
+        fd: int = self._epoll.fileno()
+        return fd
 
     def close(self) -> None:
         self._epoll.close()
@@ -267,7 +268,8 @@ def _signal_signal(function: Callable[..., Any]) -> Callable[..., Any]:
         def handle(_: int, frame: Any) -> None:
             handler(name, frame)
 
-        function(_linux(name), handle if callable(handler) and not isinstance(handler, int) else handler)
+        is_function = callable(handler) and not isinstance(handler, int)
+        function(_linux(name), handle if is_function else handler)
         _handlers[name] = handler
         return before
 
@@ -306,15 +308,17 @@ def _renumber() -> None:
     _signal.pthread_kill = _numbered(_signal.pthread_kill, 1)
     _signal.pthread_sigmask = _of_set(_signal.pthread_sigmask)
     _signal.valid_signals = lambda: {*range(1, 32)}
-    os.kill = _numbered(os.kill, 1)
-    os.killpg = _numbered(os.killpg, 1)
-    os.waitstatus_to_exitcode = _exit_code(os.waitstatus_to_exitcode)
-    for name, number in _NUMBERS.items():
-        setattr(_signal, name, number)
-    _signal.NSIG = 32
+    _set(os, kill=_numbered(os.kill, 1), killpg=_numbered(os.killpg, 1))
+    _set(os, waitstatus_to_exitcode=_exit_code(os.waitstatus_to_exitcode))
+    _set(_signal, **_NUMBERS, NSIG=32)
 
 
 # --- all of it --------------------------------------------------------------------------------
+
+
+def _set(module: object, **values: object) -> None:
+    for name, value in values.items():
+        setattr(module, name, value)
 
 
 def apply() -> None:
@@ -324,16 +328,17 @@ def apply() -> None:
         for name in names:
             if hasattr(module, name):
                 delattr(module, name)
-    select.poll, select.kqueue, select.kevent = Poll, Kqueue, Kevent  # type: ignore[misc,assignment]
-    for name, number in KQ.items():
-        setattr(select, name, number)
-    select.PIPE_BUF = 512  # macOS's sys/syslimits.h
-    os.sendfile, os.open = sendfile, open_  # type: ignore[assignment]
-    _socket.TCP_KEEPALIVE = 4  # Linux's TCP_KEEPIDLE, by the name of macOS's tcp(4)
-    _socket.socket = Socket  # type: ignore[misc]
+    # PIPE_BUF: macOS's sys/syslimits.h.
+    _set(select, poll=Poll, kqueue=Kqueue, kevent=Kevent, **KQ, PIPE_BUF=512)
+    _set(os, sendfile=sendfile, open=open_)
+    # Linux's TCP_KEEPIDLE, by the name of macOS's tcp(4).
+    _set(_socket, TCP_KEEPALIVE=4, socket=Socket)
     # urllib.request asks it for the system's proxies (CPython, Modules/_scproxy.c).
     sys.modules["_scproxy"] = proxies = types.ModuleType("_scproxy")
     proxies._get_proxies = proxies._get_proxy_settings = dict  # type: ignore[attr-defined]
+    # sysconfig finds the variables of this build by the platform's name.
+    arch = getattr(sys.implementation, "_multiarch", "")
+    os.environ["_PYTHON_SYSCONFIGDATA_NAME"] = f"_sysconfigdata_{sys.abiflags}_linux_{arch}"
     sys.addaudithook(_hide_proc)
     sys.platform = "darwin"
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from rind.errors import Broken
+from rind.transport import wire
 from rind.transport.carrier import Connection
 from rind.transport.hijacked import HijackedStream
 
@@ -225,9 +226,7 @@ async def test_a_connection_that_breaks_while_handing_on(
     broken.close()
 
 
-# macOS names the first one TCP_KEEPALIVE (tcp(4)).
-_IDLE = socket.TCP_KEEPALIVE if sys.platform == "darwin" else socket.TCP_KEEPIDLE
-KEEPALIVE = _IDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT
+KEEPALIVE = [getattr(socket, name) for name in wire._KEEPALIVE]
 
 
 async def test_over_tcp_keys_go_out_at_once_and_an_engine_that_is_off_is_noticed() -> None:

@@ -1,6 +1,7 @@
 """--doctor, on real engines."""
 
 import os
+import sys
 import subprocess
 import uuid
 from pathlib import Path
@@ -143,6 +144,12 @@ async def test_the_doctor_notes_root_writing_into_the_users_folder(
     assert note.startswith(f"note {target.name}: commands run as root there, and {tmp_path}/mine")
     assert note.endswith(" is yours; set app.rind.user: host")
     assert await said(containers("busybox", "", *volumes, "--user", "app")) == []
+    # There, what root writes through the virtual machine's file sharing is the user's.
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert await said(target) == []
+    as_host = containers("busybox", "", *volumes, "--label", "app.rind.user=host")
+    (note,) = await said(as_host)
+    assert note.startswith(f"note {as_host.name}: app.rind.user: host is not needed: ")
 
 
 @pytest.mark.newest_engine
