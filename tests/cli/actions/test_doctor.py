@@ -1,8 +1,8 @@
 """--doctor, on real engines."""
 
 import os
-import sys
 import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -148,8 +148,8 @@ async def test_the_doctor_notes_root_writing_into_the_users_folder(
     monkeypatch.setattr(sys, "platform", "darwin")
     assert await said(target) == []
     as_host = containers("busybox", "", *volumes, "--label", "app.rind.user=host")
-    (note,) = await said(as_host)
-    assert note.startswith(f"note {as_host.name}: app.rind.user: host is not needed: ")
+    needless = f"note {as_host.name}: app.rind.user: host is not needed: "
+    assert any(note.startswith(needless) for note in await said(as_host))
 
 
 @pytest.mark.newest_engine
