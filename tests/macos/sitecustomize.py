@@ -1,11 +1,13 @@
 """Makes Python on Linux look as on macOS, to the programs and modules that start after this.
 
-Python imports it by its name where its folder is in PYTHONPATH (site, "sitecustomize"). With
-RIND_TEST_AS=macos, the tests put it there for themselves and for each rind that they start.
+Python imports it by its name where its folder is in PYTHONPATH (site, "sitecustomize"). The tests
+pass that variable on to each rind that they start.
 
 Each part names the source of its facts. What no part plays: other error numbers, BSD's ps, stat and
 script (Rind starts none of them), file systems, and the kernel's own timing.
 """
+
+from __future__ import annotations
 
 import _signal
 import _socket
@@ -14,9 +16,12 @@ import os
 import select
 import stat
 import sys
-import types
-from collections.abc import Callable, Iterable
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # The tests of what a start loads run under this too.
+    from collections.abc import Callable, Iterable
+    from typing import Any
 
 _DEVICE = os.makedev(5, 0)
 """Linux's /dev/tty (Documentation/admin-guide/devices.txt)."""
@@ -334,7 +339,7 @@ def apply() -> None:
     # Linux's TCP_KEEPIDLE, by the name of macOS's tcp(4).
     _set(_socket, TCP_KEEPALIVE=4, socket=Socket)
     # urllib.request asks it for the system's proxies (CPython, Modules/_scproxy.c).
-    sys.modules["_scproxy"] = proxies = types.ModuleType("_scproxy")
+    sys.modules["_scproxy"] = proxies = type(sys)("_scproxy")
     proxies._get_proxies = proxies._get_proxy_settings = dict  # type: ignore[attr-defined]
     # sysconfig finds the variables of this build by the platform's name.
     arch = getattr(sys.implementation, "_multiarch", "")
