@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -78,7 +79,7 @@ def test_it_is_found_and_none_of_its_processes_is_local(
             assert resolve_endpoint(env).context == machine.context
             assert resolve_endpoint(env).url == found.url
         assert not is_engine(str(path))
-    monkeypatch.setattr(doctor.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     assert doctor._fix(Endpoint(found.url, "")) == machine.start
 
 
