@@ -280,7 +280,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             ids=[f"{engine.name}-{way}" for engine, way in ways],
             indirect=True,
         )
-    elif engines:
+    elif "engine" in metafunc.fixturenames:
         metafunc.parametrize(
             "engine",
             engines,

@@ -78,7 +78,11 @@ def test_the_tests_that_need_no_engine() -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "--numprocesses=0", "-p", "no:cacheprovider"),
-            *(TESTS / "terminal", TESTS / "base", TESTS / "transport/test_hijacked.py"),
+            *(
+                TESTS / "terminal",
+                TESTS / "base/test_readiness.py",
+                TESTS / "execution/test_local.py",
+            ),
         ],
         env={"PYTHONPATH": STAND_IN, "TERM": "xterm"},
         capture_output=True,

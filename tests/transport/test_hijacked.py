@@ -122,6 +122,7 @@ async def test_closing_ends_what_hands_on(pair: Pair) -> None:
         await handing
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has splice")
 @pytest.mark.parametrize("kind", ["pipe", "file"])
 async def test_a_file_or_a_pipe_is_sent_by_the_kernel(
     pair: Pair, tmp_path: Path, kind: str
