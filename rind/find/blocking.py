@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from rind.endpoint.endpoint import Endpoint
     from rind.execution.local import Local
     from rind.model import Container, EngineInfo, ExecConfig
-    from rind.transport.carrier import Request
 
 __all__ = ["EarlyClient"]
 
@@ -73,7 +72,7 @@ class EarlyClient:
         environ: Mapping[str, str],
         *,
         interactive: bool = True,
-        on_request: Callable[[Request], object] = bool,
+        on_request: Callable[[str], object] = bool,
     ) -> None:
         self.caller = find_caller(environ, endpoint.url)
         self.environ = environ

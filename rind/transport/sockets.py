@@ -32,14 +32,14 @@ class SocketCarrier:
     Attributes:
         dialer: opens the wires.
         headers: sent with every request, as (name, value).
-        on_request: is called with each request before it is sent.
+        on_request: is called before each request is sent, with its method and path.
     """
 
     def __init__(
         self,
         dialer: Dialer,
         headers: Sequence[tuple[str, str]] = (),
-        on_request: Callable[[Request], object] = bool,
+        on_request: Callable[[str], object] = bool,
     ) -> None:
         self.dialer = dialer
         self.headers = headers
@@ -128,7 +128,7 @@ class SocketCarrier:
         return await self.dialer.dial(deadline)
 
     def _encoded(self, request: Request, connection: str, *, chunked: bool = False) -> bytes:
-        self.on_request(request)
+        self.on_request(f"{request.method} /{request.path}")
         where = request, self.dialer.name, connection
         return encoded(*where, chunked=chunked, headers=self.headers)
 

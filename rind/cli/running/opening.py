@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from rind.execution.begin import Created
     from rind.execution.direct import Direct
     from rind.model import Caller, Container, ExecConfig
-    from rind.transport.carrier import Request
 
 __all__ = [
     "Job",
@@ -187,14 +186,14 @@ def announce(
     say(f"in {places}: {described(options, profile)}")
 
 
-def _told(say: Callable[[str], None]) -> Callable[[Request], None]:
+def _told(say: Callable[[str], None]) -> Callable[[str], None]:
     """Return a function that prints each request, with the seconds since the first one."""
     begun = time.monotonic()
     numbers = count(1)
 
-    def tell(request: Request) -> None:
-        after, path = time.monotonic() - begun, _LONG_ID.sub(r"\1", request.path)
-        say(f"request {next(numbers)} after {after:.3f} s: {request.method} /{path}")
+    def tell(request: str) -> None:
+        after, short = time.monotonic() - begun, _LONG_ID.sub(r"\1", request)
+        say(f"request {next(numbers)} after {after:.3f} s: {short}")
 
     return tell
 
