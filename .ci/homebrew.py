@@ -71,7 +71,7 @@ def formula(
         number, hashes = pinned[name]
         url, digest = _sdist(sources(name, number))
         if digest not in hashes:
-            sys.exit(f"the lock file has no hash of {url}")
+            sys.exit(f"the lock file lacks the hash of {url}")
         resources.append(RESOURCE.format(name=name, url=url, sha256=digest))
     return FORMULA.format(
         repository=repository,
@@ -90,7 +90,7 @@ def _pins(lock: str) -> Iterator[tuple[str, str, set[str]]]:
 
 
 def _needed(name: str) -> set[str]:
-    """Return the names of a package and of all that it needs on macOS with this Python."""
+    """Return the names of a package and of its dependencies on macOS with this Python."""
     found, left = set[str](), {name}
     while left:
         one = left.pop()

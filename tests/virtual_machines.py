@@ -1,7 +1,7 @@
 """Engines in virtual machines, as each describes a container with the project's folder in /app.
 
 In the texts, HOME is the user's home directory, and LINK a symbolic link to it, as /tmp is one to
-/private/tmp on macOS. Nobody has run these here: each fact has the public place that it is from.
+/private/tmp on macOS. None of these was run here: each fact has the public place that it is from.
 """
 
 from dataclasses import dataclass, field
@@ -76,7 +76,7 @@ VIRTUAL_MACHINES = [
     VirtualMachine(
         *("Colima", "HOME/.colima/default/docker.sock", "colima"), "HOME/shop", "colima start"
     ),
-    # orbstack/orbstack#415 (own paths), #823 (/mnt/mac for what is not shared by itself).
+    # orbstack/orbstack#415 (own paths), #823 (/mnt/mac for unshared folders).
     VirtualMachine(
         *("OrbStack", "HOME/.orbstack/run/docker.sock", "orbstack"),
         *("/mnt/macHOME/shop", "orbctl start"),

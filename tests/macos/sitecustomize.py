@@ -71,7 +71,7 @@ _READS, _WRITES = 1, 4  # EPOLLIN and EPOLLOUT (epoll_ctl(2))
 
 
 class Poll:
-    """select.poll, with POLLNVAL for what it refuses."""
+    """select.poll, with POLLNVAL for the descriptors that it refuses."""
 
     def __init__(self) -> None:
         self._poll = _poll()
