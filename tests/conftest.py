@@ -122,6 +122,11 @@ def hand_over() -> dict[str, str]:
     return {"_RIND_EVENTS": events} if events else {}
 
 
+def stand_in() -> dict[str, str]:
+    """Return what makes Python look as on macOS in a run too, if it does so here (tests/macos)."""
+    return {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+
+
 class Where(TypedDict):
     """The keywords of rind.run that say where."""
 
@@ -155,6 +160,7 @@ class TestContainer:
             # A leak or a deprecated call shows on stderr.
             "PYTHONWARNINGS": "error",
             **hand_over(),
+            **stand_in(),
             **self.engine.variables,
             **self.env,
             **more,
@@ -274,7 +280,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             ids=[f"{engine.name}-{way}" for engine, way in ways],
             indirect=True,
         )
-    elif engines:
+    elif "engine" in metafunc.fixturenames:
         metafunc.parametrize(
             "engine",
             engines,

@@ -116,8 +116,14 @@ def test_the_library_never_prints_or_exits() -> None:
         calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
         used = {function.id for function in calls if isinstance(function, ast.Name)}
         assert not used & {"print", "exit", "quit", "input"}, name
-        # base.light only looks there whether asyncio is loaded.
-        assert name == "base.light" or "sys" not in imports(tree), name
+        of_sys = {
+            node.attr
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "sys"
+        }
+        # base.light looks whether asyncio is loaded.
+        assert of_sys <= {"platform"} | ({"modules"} if name == "base.light" else set()), name
+        assert not [1 for node in ast.walk(tree) if getattr(node, "module", "") == "sys"], name
 
 
 def test_every_module_has_its_test() -> None:

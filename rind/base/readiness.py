@@ -1,19 +1,34 @@
-"""Waits in the event loop until a descriptor can be read or written."""
+"""Waits in the event loop until a descriptor can be read or written.
+
+Not every selector accepts every descriptor. epoll rejects one that is always ready (epoll_ctl(2),
+EPERM). kqueue of macOS rejects devices (EINVAL), also /dev/tty, though a terminal's own name is
+accepted. select(2) accepts all, so a thread waits with it for a terminal.
+"""
 
 import asyncio
+import errno
+import os
+import select
 from collections.abc import Callable
+from typing import Final
 
 __all__ = ["pump", "readable", "writable"]
+
+
+TURN: Final = 0.1
+"""Seconds that a thread waits at once: it outlives a cancelled waiter by as much."""
 
 
 async def readable(fd: int) -> None:
     """Return when ``fd`` can be read, without reading from it.
 
     Raises:
-        PermissionError: ``fd`` is always ready, as a regular file is (epoll_ctl(2), EPERM).
+        PermissionError: ``fd`` is always ready, as /dev/zero is.
     """
     loop = asyncio.get_running_loop()
-    await _ready(fd, loop.add_reader, loop.remove_reader)
+    if not await _ready(fd, loop.add_reader, loop.remove_reader):
+        while not (await asyncio.to_thread(select.select, [fd], [], [], TURN))[0]:
+            pass
 
 
 async def writable(fd: int) -> None:
@@ -23,7 +38,9 @@ async def writable(fd: int) -> None:
         PermissionError: as :func:`readable`.
     """
     loop = asyncio.get_running_loop()
-    await _ready(fd, loop.add_writer, loop.remove_writer)
+    if not await _ready(fd, loop.add_writer, loop.remove_writer):
+        while not (await asyncio.to_thread(select.select, [], [fd], [], TURN))[1]:
+            pass
 
 
 async def pump(fd: int, read: Callable[[], bytes], take: Callable[[bytes], bool]) -> None:
@@ -62,13 +79,26 @@ async def pump(fd: int, read: Callable[[], bytes], take: Callable[[bytes], bool]
         loop.remove_reader(fd)
 
 
-async def _ready(fd: int, add: Callable[..., object], remove: Callable[[int], object]) -> None:
+async def _ready(fd: int, add: Callable[..., object], remove: Callable[[int], object]) -> bool:
+    """Wait in the event loop; return False at once if its selector rejects a terminal.
+
+    Raises:
+        PermissionError: the selector rejects anything else.
+    """
     ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    add(fd, _settle, ready)
+    try:
+        add(fd, _settle, ready)
+    except OSError as exc:
+        if exc.errno != errno.EINVAL:
+            raise
+        if os.isatty(fd):
+            return False
+        raise PermissionError(exc.errno, exc.strerror) from exc
     try:
         await ready
     finally:
         remove(fd)
+    return True
 
 
 def _settle(future: "asyncio.Future[None]") -> None:

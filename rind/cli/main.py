@@ -23,6 +23,9 @@ def main() -> NoReturn:
     then, all output is written, and no child is left. If Python shows ResourceWarnings, it exits
     in full, so that every object is destroyed.
     """
+    if sys.platform == "win32":
+        sys.stderr.write("rind: Windows is not supported: install Rind in WSL, and use it there\n")
+        sys.exit(_FAILED)
     # Until there is something to clean up, SIGINT has its default action: no traceback.
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)

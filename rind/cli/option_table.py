@@ -44,6 +44,10 @@ def _set(name: str, value: object) -> Reader:
     return lambda options, _: _change(options, name, value)
 
 
+def _louder(options: Options, _: str) -> None:
+    options.verbosity = max(options.verbosity, 0) + 1
+
+
 def _store(name: str) -> Reader:
     return lambda options, value: _change(options, name, value)
 
@@ -401,8 +405,9 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         ),
         Option(
             "-v, --verbose",
-            _set("verbosity", 1),
-            "show the command, its container and the reason, and run it",
+            _louder,
+            "show the command, its container and the reason, and run it; twice, also each request "
+            "to the engine",
         ),
     ),
 }

@@ -72,7 +72,7 @@ class Options:
         wait: seconds to wait for the container; None not to wait.
         detach_keys: None for the keys in docker's configuration file.
         completion: the shell whose script to print.
-        verbosity: -1 quiet, 0, 1 verbose.
+        verbosity: -1 quiet, 0, 1 verbose, 2 with the requests to the engine.
     """
 
     action: Action = "run"

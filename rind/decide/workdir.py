@@ -3,27 +3,47 @@
 from __future__ import annotations
 
 from rind.base.records import replace
-from rind.model import Mount
+from rind.model import Mount, is_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Final
 
     from rind.model import Container
 
-__all__ = ["below", "container_path", "host_path", "joined", "parts", "seen_through"]
+__all__ = [
+    "below",
+    "container_path",
+    "host_path",
+    "joined",
+    "named_source",
+    "parts",
+    "seen_through",
+]
 
 _UNSEEN: Final = "/(host)"
 """The prefix of a folder that none of our mounts contains. Real paths do not begin with it."""
 
 _DESKTOP: Final = (
-    # Docker Desktop runs the engine in a virtual machine, and reports this machine's files by their
-    # paths there: on macOS, and on Windows, whose drive C: is /mnt/c in WSL.
+    # An engine in a virtual machine may report this machine's files by their paths there: Docker
+    # Desktop on macOS, and on Windows, whose drive C: is /mnt/c in WSL; OrbStack. Colima, Lima,
+    # Rancher Desktop and Podman's machine have them at the same paths as this machine.
     ("/host_mnt", "/"),
+    ("/mnt/mac", "/"),
     ("/run/desktop/mnt/host/wsl", "/"),
     ("/run/desktop/mnt/host", "/mnt"),
 )
+
+
+_HASHED: Final = "/run/desktop/mnt/host/wsl/docker-desktop-bind-mounts"
+"""Docker Desktop's folder of a WSL distribution's files, which have the names of hashes there."""
+
+_BIND: Final = "desktop.docker.io/binds"
+"""The labels in which Docker Desktop keeps a bind mount's source as it was given:
+``/NUMBER/Source``, ``SourceKind`` and ``Target``."""
+
+_MOST_BINDS: Final = 100
 
 
 def parts(path: str) -> list[str]:
@@ -55,10 +75,22 @@ def below(path: str, folder: str) -> list[str] | None:
 
 
 def host_path(source: str) -> str:
-    """Return this machine's path of a bind mount's source, undoing Docker Desktop's translation."""
+    """Return this machine's path of a bind mount's source, undoing a virtual machine's prefix."""
     for prefix, replacement in _DESKTOP:
         if (rest := below(source, prefix)) is not None:
             return joined(replacement, *rest)
+    return source
+
+
+def named_source(source: str, target: str, labels: Mapping[str, str]) -> str:
+    """Return a bind mount's source; for a hash of Docker Desktop's, the path in its labels."""
+    if below(source, _HASHED) is not None:
+        for number in range(_MOST_BINDS):
+            if (bound := labels.get(f"{_BIND}/{number}/Target")) is None:
+                break
+            path = labels.get(f"{_BIND}/{number}/Source", "")
+            if bound == target and is_path(path):
+                return path
     return source
 
 

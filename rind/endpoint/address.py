@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 
 from rind.base.light import pattern, socket
 from rind.base.records import dataclass
@@ -35,8 +36,8 @@ _TLS_PORT: Final = 2376
 """docker's default port with TLS (docker/cli, opts/hosts.go)."""
 _HIGHEST_PORT: Final = 65535
 
-_LONGEST_PATH: Final = 107
-"""Most bytes of a socket's path: Linux's sockaddr_un (unix(7)) holds these and a NUL."""
+_LONGEST_PATH: Final = 103 if sys.platform == "darwin" else 107
+"""Most bytes of a socket's path: sockaddr_un holds these and a NUL (unix(7); macOS's unix(4))."""
 
 _SCHEME: Final = pattern(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _PLACE: Final = pattern(r"(\[[^\]]*\]|[^:]*)(?::([^:]*))?")

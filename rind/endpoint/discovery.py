@@ -37,11 +37,17 @@ def well_known(env: Mapping[str, str], uid: int) -> Iterator[tuple[str, str]]:
         yield "Colima", f"{config}/colima/default/docker.sock"
         yield "Rancher Desktop", f"{home}/.rd/docker.sock"
         yield "OrbStack", f"{home}/.orbstack/run/docker.sock"
+        # By the template "docker" (lima-vm/lima, templates/docker.yaml).
+        yield "Lima", f"{env.get('LIMA_HOME') or f'{home}/.lima'}/docker/sock/docker.sock"
     if host := env.get("CONTAINER_HOST"):
         yield "Podman (CONTAINER_HOST)", host
     yield "rootless Podman", f"{runtime}/podman/podman.sock"
     yield "Podman", "/run/podman/podman.sock"
     if home:
+        # Podman 5 on macOS ("podman machine inspect", PodmanSocket).
+        if folder := env.get("TMPDIR"):
+            path = os.path.join(folder, "podman/podman-machine-default-api.sock")
+            yield "Podman's machine", path
         machine = f"{home}/.local/share/containers/podman/machine"
         yield "Podman's machine", f"{machine}/podman.sock"
         yield "Podman's machine", f"{machine}/qemu/podman.sock"

@@ -15,6 +15,7 @@ import re
 
 from rind.base.light import pattern
 from rind.base.quoting import printable
+from rind.decide.workdir import named_source
 from rind.endpoint.endpoint import parse_api_version
 from rind.model import (
     COMPOSE,
@@ -213,7 +214,7 @@ def _container(item: object) -> Container:
         labels=labels,
         image=text_in(item, "Image", ""),
         created=number(item.get("Created", 0), "Created", 2**63),
-        mounts=[found for mount in mounts if (found := _bind_mount(mount)) is not None],
+        mounts=[found for mount in mounts if (found := _bind_mount(mount, labels)) is not None],
         folder=_path(labels, f"{COMPOSE}.project.working_dir"),
         config_files=[file for file in files if is_path(file)],
         local_folder=_path(labels, DEV_FOLDER),
@@ -259,14 +260,16 @@ def _name(names: object, container_id: str) -> str:
     return container_id[:_SHORT_ID]
 
 
-def _bind_mount(mount: object) -> Mount | None:
+def _bind_mount(mount: object, labels: Mapping[str, str]) -> Mount | None:
     mount = _typed(mount, dict, "a mount")
     if mount.get("Type") != "bind":
         return None
     source, target = mount.get("Source"), mount.get("Destination")
     if not (isinstance(source, str) and isinstance(target, str)):
         raise WrongAnswer("a mount has no source or destination")
-    return Mount(source, target) if is_path(source) and is_path(target) else None
+    if not (is_path(source) and is_path(target)):
+        return None
+    return Mount(named_source(source, target, labels), target)
 
 
 def _parsed(data: bytes) -> object:

@@ -26,7 +26,7 @@ from rind.transport.wire import BlockingWire, finish
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Final
 
     from rind.base.deadline import Deadline
@@ -67,12 +67,17 @@ class EarlyClient:
     """
 
     def __init__(
-        self, endpoint: Endpoint, environ: Mapping[str, str], *, interactive: bool = True
+        self,
+        endpoint: Endpoint,
+        environ: Mapping[str, str],
+        *,
+        interactive: bool = True,
+        on_request: Callable[[str], object] = bool,
     ) -> None:
         self.caller = find_caller(environ, endpoint.url)
         self.environ = environ
         dialer = dialer_for(endpoint, BlockingWire, interactive=interactive)
-        self._carrier = SocketCarrier(dialer, endpoint.headers)
+        self._carrier = SocketCarrier(dialer, endpoint.headers, on_request)
         self.engine = Engine(endpoint, self._carrier, interactive=interactive)
         finish(self.engine.__aenter__())
         self._finder = Finder(self.engine, self.caller, environ)
@@ -112,8 +117,12 @@ class EarlyClient:
 
     async def _connect(self, endpoint: Endpoint) -> tuple[EarlyClient, Engine]:
         if endpoint.url not in self._nodes:
-            interactive = self.engine.interactive
-            self._nodes[endpoint.url] = EarlyClient(endpoint, self.environ, interactive=interactive)
+            self._nodes[endpoint.url] = EarlyClient(
+                endpoint,
+                self.environ,
+                interactive=self.engine.interactive,
+                on_request=self._carrier.on_request,
+            )
         client = self._nodes[endpoint.url]
         return client, client.engine
 
@@ -207,6 +216,7 @@ class EarlyClient:
         """Return an engine for an event loop, with the same endpoint and dialect."""
         from rind.transport.loop_wire import LoopWire
 
-        carrier = SocketCarrier(self._carrier.dialer.using(LoopWire), self._carrier.headers)
+        early = self._carrier
+        carrier = SocketCarrier(early.dialer.using(LoopWire), early.headers, early.on_request)
         interactive = self.engine.interactive
         return Engine(self.endpoint, carrier, self.engine.dialect, interactive=interactive)

@@ -159,12 +159,16 @@ def aliases(mounts: Sequence[Mount], words: Sequence[str]) -> list[Mount]:
 
 
 def _named(path: str, names: Mapping[_Identity, str]) -> str:
+    """Return a path by its name among ``names``, or else by one that it has on this machine."""
+    existing = ""
     # As it is first: a Linux machine may have a /host_mnt of its own.
     for candidate in dict.fromkeys((path, host_path(path))) if path else ():
         identity = _identity(candidate)
         if identity is not None and identity in names:
             return names[identity]
-    return path
+        if identity is not None:
+            existing = existing or candidate
+    return existing or path
 
 
 def _identity(path: str) -> _Identity | None:

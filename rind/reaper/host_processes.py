@@ -8,6 +8,8 @@ pose as an engine and report any number, so a process is signalled only if all o
   ssh.
 * The process's cgroup contains the container's whole ID, 64 digits.
 * It is the process that was inspected: a pidfd holds it, so its number cannot be reused meanwhile.
+
+Only on Linux: elsewhere, containers run in a virtual machine, and their numbers are its own.
 """
 
 import os
@@ -15,6 +17,7 @@ import re
 import signal
 import socket
 import struct
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -49,6 +52,8 @@ Stats = Mapping[int, list[str]]
 
 def is_engine(path: str) -> bool:
     """Whether an engine in our PID namespace listens at a unix socket."""
+    if sys.platform != "linux":
+        return False
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.setblocking(False)
@@ -61,8 +66,8 @@ def is_engine(path: str) -> bool:
             return False  # the /proc that is mounted belongs to another namespace
         folder = _PROC / str(pid)
         return (folder / "comm").read_text().strip() in _ENGINES and _numbers(folder) == [str(pid)]
-    except (OSError, ValueError, AttributeError):
-        return False  # AttributeError: only Linux has SO_PEERCRED
+    except (OSError, ValueError):
+        return False
 
 
 def session_of(pid: int, container_id: str) -> Session | None:
@@ -75,7 +80,7 @@ def session_of(pid: int, container_id: str) -> Session | None:
         folder = _PROC / str(pid)
         if _is_of(folder, container_id):
             found = Session(_numbers(folder)[-1], _stat(folder)[_START_TIME])
-            signal.pidfd_send_signal(pidfd, 0)  # it still exists, so all of this was about it
+            _send(pidfd, 0)  # it still exists, so all of this was about it
             return found
     return None
 
@@ -126,18 +131,25 @@ def signal_tree(number: int, variable: str, root: int | None, container_id: str)
     for pid in tree:
         with suppress(*_NO_PROCESS), _held(pid) as pidfd:
             if _stat(_PROC / str(pid))[_START_TIME] == stats[pid][_START_TIME]:
-                signal.pidfd_send_signal(pidfd, number)
+                _send(pidfd, number)
     return len(tree)
 
 
 @contextmanager
 def _held(pid: int) -> Iterator[int]:
     """Hold a process by a pidfd: while that can be signalled, its number is not reused."""
+    if sys.platform != "linux":
+        raise ProcessLookupError
     pidfd = os.pidfd_open(pid)
     try:
         yield pidfd
     finally:
         os.close(pidfd)
+
+
+def _send(pidfd: int, number: int) -> None:
+    if sys.platform == "linux":
+        signal.pidfd_send_signal(pidfd, number)
 
 
 def _is_of(folder: Path, container_id: str) -> bool:

@@ -13,6 +13,8 @@ in size and time, and anything but the expected numbers means that it cannot loo
 """
 
 import asyncio
+import signal
+import sys
 from collections import deque
 from contextlib import suppress
 from typing import Final, NamedTuple
@@ -28,6 +30,22 @@ __all__ = ["CannotLook", "Look", "Looks", "run_script"]
 
 BOUND: Final = 10.0
 """Seconds for one look."""
+
+_LINUX: Final = {
+    "SIGBUS": 7,
+    "SIGUSR1": 10,
+    "SIGUSR2": 12,
+    "SIGCHLD": 17,
+    "SIGCONT": 18,
+    "SIGSTOP": 19,
+    "SIGTSTP": 20,
+    "SIGURG": 23,
+    "SIGIO": 29,
+    "SIGSYS": 31,
+}
+"""Linux's numbers of the signals that have another on macOS (signal(7); macOS's sys/signal.h)."""
+
+_NOT_ON_LINUX: Final = {"SIGEMT", "SIGINFO"}
 
 MOST_AT_ONCE: Final = 250
 """Commands in one look, at most."""
@@ -98,6 +116,20 @@ async def run_script(engine: Engine, container_id: str, config: ExecConfig) -> t
     return out, err
 
 
+def linux_number(number: int) -> int:
+    """Return the number in a container of a signal, which may have another one on this machine.
+
+    Raises:
+        ValueError: Linux has no such signal.
+    """
+    if sys.platform != "linux" and number:
+        name = signal.Signals(number).name
+        if name in _NOT_ON_LINUX:
+            raise ValueError(f"Linux has no {name}")
+        return _LINUX.get(name, number)
+    return number
+
+
 def _close_late(opening: "asyncio.Task[HijackedStream]") -> None:
     """Close the stream of an abandoned start."""
     if not opening.cancelled() and opening.exception() is None:
@@ -136,16 +168,17 @@ class Looks:
         """Look at a command's tree, and signal it.
 
         Args:
-            number: the signal; 0 sends none.
+            number: the signal, by this machine's number; 0 sends none.
             cookie: the tree's cookie.
             session: the command's session; None if unknown.
 
         Raises:
+            ValueError: a container has no such signal.
             CannotLook: no script can run in the container.
             EngineError, TimeoutError: the look failed.
         """
         answer = asyncio.get_running_loop().create_future()
-        self._requests.append(_Request(number, tree_words(cookie, session), answer))
+        self._requests.append(_Request(linux_number(number), tree_words(cookie, session), answer))
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
             self._looking.add_done_callback(self._wake_callers)

@@ -3,7 +3,8 @@
 The descriptors are shared with the shell that started us, and so is the flag ``O_NONBLOCK``: set on
 a terminal, it makes the shell's next read fail. Instead, by kind of descriptor:
 
-    pipe, terminal   open it again through /proc, which gives us flags of our own
+    pipe, terminal   open it again, which gives us flags of our own: through /proc on Linux;
+                     elsewhere a terminal by its name, and a pipe not at all
     socket           MSG_DONTWAIT in each call (Node and others give their children sockets)
     regular file,    plain calls: it is always ready, and epoll rejects it
     /dev/null
@@ -21,6 +22,7 @@ import errno
 import os
 import select
 import stat
+import sys
 from contextlib import suppress
 
 from rind.base.light import signal, socket
@@ -42,6 +44,8 @@ READ_SIZE: Final = 64 * 1024
 _MOST_PARTS: Final = 1024
 """Parts in one write: Linux's IOV_MAX."""
 
+_CONTROLLING: Final = "/dev/tty"
+
 _GONE: Final = {errno.EPIPE, errno.ECONNRESET, errno.EIO}
 """Errors of a pipe, a socket and a terminal whose other end is closed."""
 
@@ -49,6 +53,39 @@ _GONE: Final = {errno.EPIPE, errno.ECONNRESET, errno.EIO}
 def _is_master(fd: int) -> bool:
     """Whether a terminal is the master of a PTY: opening that again makes a new PTY."""
     return os.fstat(fd).st_rdev == os.makedev(5, 2)  # pts(4)
+
+
+def _opened_again(fd: int, flags: int) -> int:
+    """Open a pipe or a terminal again, without blocking.
+
+    Raises:
+        OSError: it cannot be opened again.
+    """
+    flags |= os.O_NONBLOCK | os.O_NOCTTY
+    if sys.platform != "linux":
+        name = os.ttyname(fd)  # /dev/fd/N would share the flags (fd(4))
+        if name == _CONTROLLING:
+            return os.open(_controlling_name(), flags)
+        own = os.open(name, flags)
+        if os.fstat(own).st_rdev != os.fstat(fd).st_rdev:  # the master of another PTY
+            os.close(own)
+            raise FileNotFoundError
+        return own
+    return os.open(f"/proc/self/fd/{fd}", flags)
+
+
+def _controlling_name() -> str:
+    """Return the controlling terminal's own name: kqueue and poll(2) of macOS reject /dev/tty.
+
+    Raises:
+        OSError: no standard stream is that terminal.
+    """
+    for fd in (0, 1, 2):
+        with suppress(OSError):
+            os.tcgetpgrp(fd)  # it fails for a terminal that does not control us
+            if (name := os.ttyname(fd)) != _CONTROLLING:
+                return name
+    raise FileNotFoundError
 
 
 class _Descriptor:
@@ -60,16 +97,17 @@ class _Descriptor:
         self._blocks = True
         self._owned = False
         mode = os.fstat(fd).st_mode
+        self._is_pipe = stat.S_ISFIFO(mode)
         self._always_ready = stat.S_ISREG(mode) or is_null(fd)
         if stat.S_ISSOCK(mode):
             self._socket = socket.socket(fileno=os.dup(fd))
             self._fd = self._socket.fileno()
             self._blocks = False
-        elif stat.S_ISFIFO(mode) or (os.isatty(fd) and not _is_master(fd)):
+        elif self._is_pipe or (os.isatty(fd) and not _is_master(fd)):
             try:
-                self._fd = os.open(f"/proc/self/fd/{fd}", flags | os.O_NONBLOCK | os.O_NOCTTY)
+                self._fd = _opened_again(fd, flags)
             except OSError:
-                return  # no /proc, or another user's terminal
+                return  # a pipe on macOS, or another user's terminal
             self._owned = True
             self._blocks = False
 
@@ -91,7 +129,7 @@ class _Descriptor:
         try:
             await ready(self._fd)
         except PermissionError:
-            # epoll rejects it because it is always ready, as /dev/zero is.
+            # It is always ready, as /dev/zero is.
             self._always_ready = True
 
 
@@ -112,7 +150,7 @@ class Source(_Descriptor):
     @property
     def spliceable(self) -> int | None:
         """The descriptor, if it is a file or a pipe that does not block; else None."""
-        is_pipe = self._owned and stat.S_ISFIFO(os.fstat(self._fd).st_mode)
+        is_pipe = self._owned and self._is_pipe
         return self._fd if is_pipe or self._always_ready else None
 
     async def read(self) -> bytes:
@@ -146,8 +184,11 @@ class Source(_Descriptor):
 
     @property
     def may_block(self) -> bool:
-        """Whether :meth:`read_at_once` may block, or would take keys from the shell."""
-        return self._waits or (self._blocks and not self._always_ready)
+        """Whether a read may block though poll(2) reports bytes, or would take keys from the shell.
+
+        poll(2) of macOS rejects devices.
+        """
+        return self._waits or (self._blocks and not (self._always_ready or self._is_pipe))
 
     def read_at_once(self) -> bytes:
         """Return the available bytes; ``b""`` at the end.
@@ -184,25 +225,24 @@ class Sink(_Descriptor):
 
         left = [memoryview(part) for part in data if part]
         while left:
-            if self._blocks:
-                await self._wait(writable)
+            if self.write_at_once(left):
+                return
+            await self._wait(writable)
+            if self._blocks:  # poll(2) may have rejected it
                 with suppress(BlockingIOError):
                     self._drop_written(left)
-            elif not self.write_at_once(left):
-                await self._wait(writable)
 
     def write_at_once(self, data: list[memoryview]) -> bool:
         """Write as much of ``data`` as is possible without blocking; return whether it was all.
 
-        The written bytes are removed from ``data``. If any write might block, nothing is written.
+        The written bytes are removed from ``data``.
 
         Raises:
             BrokenPipeError, OSError: as :meth:`write`.
         """
-        if self._blocks and not self._always_ready:
-            return not data
+        may_block = self._blocks and not self._always_ready
         with suppress(BlockingIOError):
-            while data:
+            while data and not (may_block and not _has_room(self._fd)):
                 self._drop_written(data)
         return not data
 
@@ -224,6 +264,13 @@ class Sink(_Descriptor):
             # A pipe that is ready accepts PIPE_BUF bytes without blocking, but not more.
             return os.write(self._fd, data[0][: select.PIPE_BUF])
         return os.writev(self._fd, data[:_MOST_PARTS])
+
+
+def _has_room(fd: int) -> bool:
+    """Whether a descriptor accepts PIPE_BUF bytes now."""
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    return any(events & ~select.POLLNVAL for _, events in poll.poll(0))
 
 
 def _drop(data: list[memoryview], size: int) -> None:

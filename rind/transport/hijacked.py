@@ -26,6 +26,7 @@ import os
 import select
 import socket
 import stat
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -160,9 +161,10 @@ class HijackedStream:
             return 0
 
     async def write_from(self, fd: int) -> bool:
-        """Send a file or a pipe to its end, within the kernel (sendfile(2), splice(2)).
+        """Send a file or a pipe to its end, within Linux's kernel (sendfile(2), splice(2)).
 
         Returns whether the kernel could do that. If not, the unsent bytes are still in ``fd``.
+        Other kernels have no splice, and their sendfile leaves the file's position where it was.
 
         Args:
             fd: a regular file, or a non-blocking pipe.
@@ -170,6 +172,8 @@ class HijackedStream:
         Raises:
             Broken: as :meth:`write`.
         """
+        if sys.platform != "linux":
+            return False
         self.has_written = True
         try:
             with self._in_use():
@@ -289,11 +293,7 @@ class _Splice:
         if self._done.done():
             return
         try:
-            if self._is_pipe:
-                flags = os.SPLICE_F_NONBLOCK
-                moved = os.splice(self._fd, self._sock, READ_SIZE, flags=flags)
-            else:
-                moved = os.sendfile(self._sock, self._fd, None, READ_SIZE)
+            moved = self._move_once()
         except BlockingIOError:
             # splice does not say which of the two would block. If the socket has room, the pipe.
             for_pipe = self._is_pipe and _is_writable(self._sock)
@@ -308,6 +308,13 @@ class _Splice:
         else:
             if moved == 0:
                 self._done.set_result(True)
+
+    def _move_once(self) -> int:
+        if sys.platform != "linux":
+            raise NotImplementedError
+        if self._is_pipe:
+            return os.splice(self._fd, self._sock, READ_SIZE, flags=os.SPLICE_F_NONBLOCK)
+        return os.sendfile(self._sock, self._fd, None, READ_SIZE)
 
 
 def _is_writable(fd: int) -> bool:

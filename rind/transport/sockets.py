@@ -13,7 +13,7 @@ from rind.transport.http import Response, chunk, encoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from typing import Final
 
     from rind.transport.carrier import Connection, Request
@@ -32,11 +32,18 @@ class SocketCarrier:
     Attributes:
         dialer: opens the wires.
         headers: sent with every request, as (name, value).
+        on_request: is called before each request is sent, with its method and path.
     """
 
-    def __init__(self, dialer: Dialer, headers: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self,
+        dialer: Dialer,
+        headers: Sequence[tuple[str, str]] = (),
+        on_request: Callable[[str], object] = bool,
+    ) -> None:
         self.dialer = dialer
         self.headers = headers
+        self.on_request = on_request
 
     async def request(self, request: Request, deadline: Deadline) -> Answer:
         """Send a request; return the complete answer."""
@@ -121,6 +128,7 @@ class SocketCarrier:
         return await self.dialer.dial(deadline)
 
     def _encoded(self, request: Request, connection: str, *, chunked: bool = False) -> bytes:
+        self.on_request(f"{request.method} /{request.path}")
         where = request, self.dialer.name, connection
         return encoded(*where, chunked=chunked, headers=self.headers)
 

@@ -208,6 +208,7 @@ class _Forwarding:
             raise SshError("there is no ssh command here")
         # If setpriv(1) is installed, ssh ends whenever this process exits, for any reason. That
         # holds until ssh is in the background: its fork there does not inherit it (prctl(2)).
+        # macOS has nothing like it: there, an ssh whose Rind was killed ends after the login.
         prefix = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
         argv = [*prefix, *self._argv]
         null = os.open(os.devnull, os.O_RDONLY)
@@ -269,7 +270,9 @@ def _path(url: str) -> str:
     if runtime:
         # Another user might exchange a symbolic link in the path.
         runtime = os.path.realpath(runtime)
-    for folder in ([f"{runtime}/rind"] if runtime else []) + [_FALLBACK.format(uid)]:
+    parent, _, name = _FALLBACK.format(uid).rpartition("/")
+    fallback = f"{os.path.realpath(parent)}/{name}"  # /tmp of macOS is a symbolic link
+    for folder in ([f"{runtime}/rind"] if runtime else []) + [fallback]:
         path = f"{folder}/{sha256(url.encode()).hexdigest()[:24]}"
         if can_be_forwarded(path) and len(path) <= _LONGEST_PATH and _is_private(folder, uid):
             return path

@@ -14,7 +14,9 @@ Pipe = tuple[int, int]
 
 @pytest.fixture
 def pipe() -> Iterator[Pipe]:
-    reader, writer = os.pipe2(os.O_NONBLOCK)
+    reader, writer = os.pipe()
+    for fd in (reader, writer):
+        os.set_blocking(fd, False)
     yield reader, writer
     os.close(reader)
     os.close(writer)

@@ -38,6 +38,19 @@ def test_an_invalid_command_line_is_an_error(
     assert said in one_line(done.stderr)
 
 
+def test_windows_is_refused_in_one_line() -> None:
+    program = (
+        "import sys; sys.platform = 'win32'; "
+        "sys.modules |= dict.fromkeys(['fcntl', 'termios', 'pwd', 'grp', 'resource', 'tty']); "
+        "from rind.cli.main import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert done.returncode == 125
+    assert (
+        one_line(done.stderr) == "Windows is not supported: install Rind in WSL, and use it there"
+    )
+
+
 def rind_at(host: str, **env: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [RIND, "true"],

@@ -6,6 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rind.endpoint.address import (
+    _LONGEST_PATH as MOST,
+)
+from rind.endpoint.address import (
     DEFAULT_HOST,
     DEFAULT_SOCKET,
     SshAddress,
@@ -63,7 +66,10 @@ def test_an_address_is_completed_as_the_docker_cli_does(address: str, url: str) 
     ("address", "why"),
     [
         ("unix:/path", "did you mean unix:///path?"),
-        ("unix:///" + "x" * 107, "the socket's path has 108 bytes, and 107 are the most"),
+        (
+            "unix:///" + "x" * MOST,
+            f"the socket's path has {MOST + 1} bytes, and {MOST} are the most",
+        ),
         ("unix:///" + "\xfc" * 54, "the socket's path has 109 bytes"),
         ("unix:///a\0b", "has a NUL byte in it"),
         ("unix:///\udcff", "it is not valid UTF-8"),
@@ -107,7 +113,7 @@ def test_an_address_is_completed_as_the_docker_cli_does(address: str, url: str) 
         ("ssh://host/%h", "ssh cannot forward a socket at the path '/%h'"),
         ("ssh://host/${HOME}/x", "ssh cannot forward a socket"),
         ("ssh://host/a//b", "ssh cannot forward a socket"),
-        ("ssh://host/" + "x" * 107, "the socket's path has 108 bytes"),
+        ("ssh://host/" + "x" * MOST, f"the socket's path has {MOST + 1} bytes"),
     ],
 )
 def test_an_address_that_is_refused(address: str, why: str) -> None:

@@ -12,7 +12,7 @@ from rind.endpoint.discovery import answering, well_known
 def test_the_order() -> None:
     env = {"HOME": "/h", "XDG_RUNTIME_DIR": "/r", "COLIMA_HOME": "/c", "CONTAINER_HOST": "ssh://x"}
     assert list(dict.fromkeys(engine for engine, _ in well_known(env, 7))) == [
-        *("rootless Docker", "Docker Desktop", "Colima", "Rancher Desktop", "OrbStack"),
+        *("rootless Docker", "Docker Desktop", "Colima", "Rancher Desktop", "OrbStack", "Lima"),
         *("Podman (CONTAINER_HOST)", "rootless Podman", "Podman", "Podman's machine"),
     ]
     assert ("rootless Podman", "/r/podman/podman.sock") in well_known(env, 7)

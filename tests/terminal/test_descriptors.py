@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import sys
 import threading
 import tty
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 from rind.terminal.descriptors import Sink, Source
 
 DATA = bytes(range(256)) * 2000
+
+# See tests/macos for the others.
+opens_pipes_again = pytest.mark.skipif(sys.platform != "linux", reason="it takes /proc")
 
 
 async def read_all(fd: int) -> bytes:
@@ -205,6 +209,7 @@ async def test_closing_twice_is_closing_once() -> None:
     os.close(writer)
 
 
+@opens_pipes_again
 async def test_the_end_is_left_to_read() -> None:
     reader, writer = os.pipe()
     source = Source(reader)
@@ -225,6 +230,7 @@ async def test_a_device_that_may_block_hands_nothing_on() -> None:
     os.close(fd)
 
 
+@opens_pipes_again
 def test_what_the_kernel_can_move(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     (tmp_path / "file").touch()
@@ -240,6 +246,7 @@ def test_what_the_kernel_can_move(tmp_path: Path) -> None:
     far.close()
 
 
+@opens_pipes_again
 def test_what_is_taken_at_once_is_removed() -> None:
     reader, writer = os.pipe()
     sink = Sink(writer)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from rind.errors import Broken
+from rind.transport import wire
 from rind.transport.carrier import Connection
 from rind.transport.hijacked import HijackedStream
 
@@ -121,6 +122,7 @@ async def test_closing_ends_what_hands_on(pair: Pair) -> None:
         await handing
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has splice")
 @pytest.mark.parametrize("kind", ["pipe", "file"])
 async def test_a_file_or_a_pipe_is_sent_by_the_kernel(
     pair: Pair, tmp_path: Path, kind: str
@@ -175,7 +177,8 @@ async def test_what_is_taken_at_once(pair: Pair) -> None:
 
 async def test_a_pipe_is_left_alone_once_nothing_more_is_taken(pair: Pair) -> None:
     stream, theirs = pair
-    reader, writer = os.pipe2(os.O_NONBLOCK)
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
     theirs.close()
     os.write(writer, b"x")
     with pytest.raises(Broken, match="takes no more"):
@@ -224,7 +227,7 @@ async def test_a_connection_that_breaks_while_handing_on(
     broken.close()
 
 
-KEEPALIVE = socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT
+KEEPALIVE = [getattr(socket, name) for name in wire._KEEPALIVE]
 
 
 async def test_over_tcp_keys_go_out_at_once_and_an_engine_that_is_off_is_noticed() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -35,6 +36,17 @@ _FIXES: Final = {
     "restarting": "docker logs --tail 20",
 }
 """Commands that help with a container, by its state."""
+
+
+_STARTS: Final = {
+    "/.colima/": "colima start",
+    "/colima/": "colima start",
+    "/.rd/": "rdctl start",
+    "/.orbstack/": "orbctl start",
+    "/.lima/": "limactl start docker",
+    "podman": "podman machine start",
+}
+"""Commands that start the virtual machine of an engine on macOS, by a part of its socket's path."""
 
 
 class _Print(Protocol):
@@ -119,6 +131,9 @@ def _fix(endpoint: Endpoint) -> str:
     scheme, _, path = endpoint.url.partition("://")
     if scheme != "unix":
         return "" if scheme == "ssh" else "docker version"
+    if sys.platform == "darwin":
+        real = os.path.realpath(path)
+        return next((start for part, start in _STARTS.items() if part in real), "open -a Docker")
     with suppress(OSError):
         if not os.access(path, os.R_OK | os.W_OK):
             group = _group(Path(path).stat().st_gid)
@@ -178,8 +193,8 @@ async def _examine_containers(client: Client, options: Options, findings: _Findi
         try:
             await _examine(target, findings)
             await _examine_leash(target, findings)
-            if note := await _owner_note(target, client.caller):
-                findings.note(f"{container.name}: {note} {conditions.label}.user: host")
+            if note := await _owner_note(target, client.caller, f"{conditions.label}.user: host"):
+                findings.note(f"{container.name}: {note}")
         except SelectionError as exc:
             findings.fail("labels", str(exc))
 
@@ -244,12 +259,23 @@ async def _examine_leash(target: Target, findings: _Findings) -> None:
         findings.ok(f"{name}: a leash can hold a command there")
 
 
-async def _owner_note(target: Target, caller: Caller) -> str:
-    """Return a note if commands write as root into the user's folders, else an empty string."""
+async def _owner_note(target: Target, caller: Caller, label: str) -> str:
+    """Return a note about the owner of what commands write into the user's folders, if any.
+
+    Args:
+        target: the container.
+        caller: the user.
+        label: makes commands run as the user.
+    """
+    if sys.platform == "darwin":
+        if target.profile.user != "host":
+            return ""
+        # docker/for-mac#2657: the program that shares the files runs as the user.
+        return f"{label} is not needed: the virtual machine writes your files as you anyway"
     mounts = localized([target.container], caller.cwd)[0].mounts
     ours = [mount.source for mount in mounts if _owner(mount.source) == caller.uid != 0]
     if ours and (await target.user()).partition(":")[0] in {"root", "0"}:
-        return f"commands run as root there, and {ours[0]} is yours; set"
+        return f"commands run as root there, and {ours[0]} is yours; set {label}"
     return ""
 
 

@@ -54,7 +54,7 @@ _FILES: Final = {
     "/var/run/docker.sock": (
         "The engine, unless another one is named; if this socket does not exist, the first "
         "well-known one that answers: of rootless Docker, Docker Desktop, Colima, Rancher Desktop, "
-        "OrbStack or Podman."
+        "OrbStack, Lima or Podman."
     ),
     "$XDG_RUNTIME_DIR/rind": "Sockets of ssh connections, which end after ten idle seconds.",
 }

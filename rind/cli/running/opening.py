@@ -5,9 +5,12 @@ Everything up to the start request happens before asyncio is loaded: see :mod:`r
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from functools import partial
+from itertools import count
 
+from rind.base.light import pattern
 from rind.base.records import dataclass
 from rind.cli.translate import command_from, described, docker_words, endpoint_from, wanted_from
 from rind.decide.selection import AmbiguousError
@@ -44,6 +47,9 @@ __all__ = [
     "start",
     "wanted_keys",
 ]
+
+
+_LONG_ID = pattern("([0-9a-f]{12})[0-9a-f]{52}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,7 @@ def prepare(job: Job) -> Prepared | int | None:
     command = command_from(options, job.variables, env)
     detach_keys = wanted_keys(options, env)
     endpoint = endpoint_from(options, env)
-    early = EarlyClient(endpoint, env)
+    early = EarlyClient(endpoint, env, on_request=_told(say) if options.verbosity > 1 else bool)
     try:
         early, selected = early.find(wanted_from(options))
     except AmbiguousError:
@@ -178,6 +184,18 @@ def announce(
         names.setdefault(url, []).append(name)
     places = "; ".join(f"{', '.join(there)} on {url}" for url, there in names.items())
     say(f"in {places}: {described(options, profile)}")
+
+
+def _told(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Return a function that prints each request, with the seconds since the first one."""
+    begun = time.monotonic()
+    numbers = count(1)
+
+    def tell(request: str) -> None:
+        after, short = time.monotonic() - begun, _LONG_ID.sub(r"\1", request)
+        say(f"request {next(numbers)} after {after:.3f} s: {short}")
+
+    return tell
 
 
 def mention_elsewhere(

@@ -1,6 +1,7 @@
 """The start of an ordinary run; test_invocation.py and test_attach.py test the rest of it."""
 
 import os
+import re
 from collections.abc import Mapping
 
 import pytest
@@ -44,6 +45,18 @@ def test_prepare_plans_the_command(busybox: TestContainer) -> None:
     options.wanted = Wanted(container="rind-none")
     with pytest.raises(SelectionError, match="No such container: rind-none"):
         prepare(job(options, env))
+
+
+def test_a_run_makes_as_few_requests_as_docker_does(busybox: TestContainer) -> None:
+    done = busybox.rind("-v", "-v", "-T", "true", _RIND_EVENTS="")
+    said = done.stderr.decode()
+    found = re.findall(r"^rind: request \d after \d+\.\d{3} s: (\S+ \S+)$", said, re.MULTILINE)
+    shown = [re.sub(r"/[0-9a-f]{12}/|/v[\d.]+/", "/", request) for request in found]
+    # Until the start; a busy machine may need more than one to see its end.
+    start = ["GET /_ping", "GET /containers/json", "POST /containers/exec", "POST /exec/start"]
+    assert shown[:4] == start, said
+    assert "GET /exec/json" in shown[4:]
+    assert "request" not in busybox.rind("-v", "-T", "true").stderr.decode()
 
 
 def test_only_a_missing_command_gets_a_hint() -> None:
