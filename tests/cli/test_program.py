@@ -18,7 +18,8 @@ def test_a_full_nonblocking_stdout_is_waited_for() -> None:
     filled = 0
     while select.select([], [writing], [], 0)[1]:
         filled += os.write(writing, b"x" * 4096)
-    with subprocess.Popen([RIND, "--help", "all"], stdout=writing, stderr=subprocess.PIPE) as process:
+    words = [RIND, "--help", "all"]
+    with subprocess.Popen(words, stdout=writing, stderr=subprocess.PIPE) as process:
         os.close(writing)
         with open(reading, "rb") as reader:  # noqa: PTH123 # a descriptor
             said = reader.read()[filled:]
