@@ -13,6 +13,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
@@ -320,8 +321,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     with Path(f"{folder}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
-            unfinished = folder.with_name(f"{name}.unfinished")
-            unfinished.mkdir()
+            unfinished = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=folder.parent))
             make(unfinished)
             unfinished.rename(folder)
     return folder

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -124,10 +123,7 @@ def ignores(pid: int, number: int) -> bool:
 
 
 def gone(pids: list[int]) -> bool:
-    deadline = time.monotonic() + 5
-    while alive(pids):
-        if time.monotonic() > deadline:
-            return False
+    wait_until(lambda: not alive(pids))
     return True
 
 
