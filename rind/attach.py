@@ -148,6 +148,7 @@ async def _copy_output(process: Exec, output: Output) -> None:
 
     Raises:
         OSError: one of them could not be written; the other was written to the end.
+        Broken: the output ended too early.
     """
     try:
         await output.flush()  # what another pump has taken, and could not write
@@ -156,6 +157,7 @@ async def _copy_output(process: Exec, output: Output) -> None:
             await output.flush()
             await process.hand_on(output.take)
             await output.flush()
+        output.end()
     finally:
         output.close()
     if output.failure is not None:

@@ -241,6 +241,8 @@ class ExecConfig:
         mapped: the mounts whose paths are rewritten to this machine's in the output.
         protocol: the protocol that the command speaks, in whose messages paths are mapped; empty
             for any other command.
+        library: this machine's folder with copies of the container's files, whose paths are mapped
+            in stdin; then the reader of stdout maps the messages there. Empty for none.
     """
 
     argv: Sequence[str]
@@ -254,6 +256,7 @@ class ExecConfig:
     detach_keys: str = NO_DETACH_KEYS
     mapped: Sequence[Mount] = ()
     protocol: MessageProtocol = ""
+    library: str = ""
 
 
 _START_FAILURES: Final = {125, 126, 127}

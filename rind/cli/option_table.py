@@ -268,6 +268,12 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
             excludes=("--lsp", *_NOT_WITH_PROTOCOL),
         ),
         Option(
+            "--no-library-files",
+            _set("library_files", value=False),
+            "fetch no files that the language server names, such as a library's",
+            needs="--lsp",
+        ),
+        Option(
             "--no-map-paths",
             _set("command.map_paths", value=False),
             "leave paths as they are, even if the label or the variable maps them",

@@ -72,6 +72,7 @@ class Options:
         wait: seconds to wait for the container; None not to wait.
         detach_keys: None for the keys in docker's configuration file.
         completion: the shell whose script to print.
+        library_files: whether to fetch the files that a language server names.
         verbosity: -1 quiet, 0, 1 verbose, 2 with the requests to the engine.
     """
 
@@ -96,6 +97,7 @@ class Options:
     shim: str = ""
     kill_after: float = 10.0
     completion: str = ""
+    library_files: bool = True
     verbosity: int = 0
 
 

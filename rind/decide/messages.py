@@ -134,7 +134,25 @@ class MessageStream:
         Raises:
             BrokenFrame: the stream does not consist of messages.
         """
-        return b"".join(framed(self._mapped(body)) for body in self._messages.feed(data))
+        return b"".join(self.written(*message) for message in self.parsed(data))
+
+    def parsed(self, data: bytes) -> list[tuple[bytes, object]]:
+        """Return the messages that are now complete, as bytes and as JSON values.
+
+        The value is None if nothing in a message is to be mapped.
+
+        Raises:
+            BrokenFrame: the stream does not consist of messages.
+        """
+        return [(body, self._value_of(body)) for body in self._messages.feed(data)]
+
+    def written(self, body: bytes, message: object) -> bytes:
+        """Return a message of :meth:`parsed` with its paths mapped, and with its header."""
+        mapped = self._value(message, "")
+        if mapped != message:
+            text = json.dumps(mapped, ensure_ascii=False, separators=(",", ":"))
+            body = text.encode(errors="surrogatepass")
+        return framed(body)
 
     def close(self) -> bytes:
         """Check that the stream has not ended within a message; return no more bytes.
@@ -145,20 +163,13 @@ class MessageStream:
         self._messages.close()
         return b""
 
-    def _mapped(self, body: bytes) -> bytes:
-        """Return a message with its paths mapped; the same bytes if nothing is mapped."""
+    def _value_of(self, body: bytes) -> object:
         if not self._marks.search(body):
-            return body
+            return None
         try:
-            message: object = json.loads(body)
+            return json.loads(body)
         except (ValueError, RecursionError) as exc:
             raise BrokenFrame(f"a message is not JSON: {exc}") from exc
-        mapped = self._value(message, "")
-        if mapped == message:
-            return body
-        return json.dumps(mapped, ensure_ascii=False, separators=(",", ":")).encode(
-            errors="surrogatepass"
-        )
 
     def _value(self, value: object, name: str) -> object:
         if isinstance(value, dict):

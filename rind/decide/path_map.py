@@ -9,15 +9,17 @@ from rind.decide.workdir import below, joined, parts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Final
 
     from rind.model import Mount
 
-__all__ = ["PathMap", "uri_quoted"]
+__all__ = ["PathMap", "uri_path", "uri_quoted"]
 
 _OPTION: Final = re.compile(r"(--?[A-Za-z][\w-]*=)(.*)", re.DOTALL)
 _FILE: Final = "file://"
+_URI: Final = re.compile(r"(file://(?:localhost)?)(/[^?#]*)(.*)", re.DOTALL)
+"""A URI of a file of the machine itself: what is before its path, the path, and what is after."""
 _SAFE: Final = "/~!$&'()*+,;=:@"
 """Characters of a path that a URI need not quote, besides letters and digits (RFC 3986, 3.3)."""
 
@@ -27,16 +29,18 @@ class PathMap:
 
     Args:
         mounts: the bind mounts. Of several with the same target, the first one maps it back.
+        copies: this machine's copies of single files that no mount has, by the container's path.
 
     Attributes:
         mounts: pairs of this machine's path and the container's, one for each target.
     """
 
-    def __init__(self, mounts: Iterable[Mount]) -> None:
+    def __init__(self, mounts: Iterable[Mount], copies: Mapping[str, str] | None = None) -> None:
         self._sources = [(joined(mount.source), joined(mount.target)) for mount in mounts]
         named = {target: source for source, target in reversed(self._sources)}
         self.mounts = [(source, target) for target, source in named.items()]
         self._targets = list(named.items())
+        self._copies = {} if copies is None else copies
 
     def __repr__(self) -> str:
         return f"<PathMap {self.mounts}>"
@@ -55,15 +59,20 @@ class PathMap:
         >>> PathMap([Mount("/home/me/shop", "/app")]).to_host("/app/x.py")
         '/home/me/shop/x.py'
         """
-        return _mapped(path, self._targets)
+        mapped = _mapped(path, self._targets)
+        return self._copies.get(path, path) if mapped == path else mapped
+
+    def has(self, path: str) -> bool:
+        """Whether a mount contains an absolute path of the container."""
+        return any(below(path, target) is not None for target, _ in self._targets)
 
     def uri_to_container(self, uri: str) -> str:
         """Return a ``file://`` URI with its path mapped; any other text unchanged."""
-        return _mapped_uri(uri, self._sources)
+        return _mapped_uri(uri, self.to_container)
 
     def uri_to_host(self, uri: str) -> str:
         """Return a ``file://`` URI with its path mapped back; any other text unchanged."""
-        return _mapped_uri(uri, self._targets)
+        return _mapped_uri(uri, self.to_host)
 
     def word(self, word: str) -> str:
         """Return a word of a command line with its path mapped; any other word unchanged.
@@ -90,17 +99,22 @@ def _mapped(path: str, pairs: list[tuple[str, str]]) -> str:
     return joined(target, *rest) + slash
 
 
-def _mapped_uri(uri: str, pairs: list[tuple[str, str]]) -> str:
-    if not uri.startswith(_FILE):
+def _mapped_uri(uri: str, map_path: Callable[[str], str]) -> str:
+    if not (match := _URI.fullmatch(uri)):
         return uri
-    host, slash, rest = uri.removeprefix(_FILE).partition("/")
-    if host not in {"", "localhost"}:
-        return uri
-    path = re.split("[?#]", slash + rest, maxsplit=1)[0]
-    after = uri[len(_FILE) + len(host) + len(path) :]
-    plain = unquote(path, errors="surrogateescape")
-    mapped = _mapped(plain, pairs)
-    return uri if mapped == plain else f"{_FILE}{host}{uri_quoted(mapped)}{after}"
+    plain = unquote(match[2], errors="surrogateescape")
+    mapped = map_path(plain)
+    return uri if mapped == plain else f"{match[1]}{uri_quoted(mapped)}{match[3]}"
+
+
+def uri_path(uri: str) -> str:
+    """Return the path of a ``file://`` URI; empty for any other text.
+
+    >>> uri_path("file:///my%20shop#L3")
+    '/my shop'
+    """
+    match = _URI.fullmatch(uri)
+    return unquote(match[2], errors="surrogateescape") if match else ""
 
 
 def uri_quoted(path: str) -> str:

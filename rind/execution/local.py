@@ -141,6 +141,13 @@ class Output:
                 except OSError as exc:
                     self._fail(stream, exc)
 
+    def end(self) -> None:
+        """Check that the output has not ended too early.
+
+        Raises:
+            Broken: it has.
+        """
+
     def close(self) -> None:
         """Close the descriptors that the sinks have opened; ours stay open."""
         for sink in self._sinks.values():

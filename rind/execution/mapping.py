@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 
 from rind.errors import Broken, UsageError
+from rind.model import Mount
 from rind.transport.frames import STDERR, STDOUT
 
 TYPE_CHECKING = False
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from rind.decide.screen_rewriter import ScreenRewriter
-    from rind.model import ExecConfig
+    from rind.model import ExecConfig, MessageProtocol
 
     class Rewriting(Protocol):
         """Rewrites one stream."""
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
             """
 
 
-__all__ = ["Rewriting", "inward", "on_screen", "outward"]
+__all__ = ["Rewriting", "explained", "inward", "on_screen", "outward"]
 
 _NAMES = {"lsp": "the language server protocol", "dap": "the debug adapter protocol"}
 
@@ -46,6 +48,8 @@ def outward(config: ExecConfig) -> dict[int, Rewriting]:
     from rind.decide.rewriter import Rewriter
 
     plain = PathMap(config.mapped)
+    if config.library:
+        return {STDERR: Rewriter(plain)}
     if config.protocol:
         return {STDOUT: _Messages(config, outward=True), STDERR: Rewriter(plain)}
     return {stream: Rewriter(plain) for stream in (STDOUT, STDERR)}
@@ -73,10 +77,9 @@ class _Messages:
         from rind.decide.messages import MessageStream
         from rind.decide.path_map import PathMap
 
-        self._stream = MessageStream(PathMap(config.mapped), config.protocol, outward=outward)
-        self._error = Broken if outward else UsageError
-        whose = "the server's output" if outward else "the client's input"
-        self._problem = f"{whose} is not {_NAMES[config.protocol]}"
+        mounts = [*config.mapped, Mount(config.library, "/")] if config.library else config.mapped
+        self._stream = MessageStream(PathMap(mounts), config.protocol, outward=outward)
+        self._errors = partial(explained, config.protocol, outward=outward)
 
     def feed(self, data: bytes) -> bytes:
         with self._errors():
@@ -86,9 +89,13 @@ class _Messages:
         with self._errors():
             return self._stream.close()
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except ValueError as exc:
-            raise self._error(f"{self._problem}: {exc}") from exc
+
+@contextmanager
+def explained(protocol: MessageProtocol, *, outward: bool) -> Iterator[None]:
+    """Translate a broken message: the server's is Broken, the client's a UsageError."""
+    try:
+        yield
+    except ValueError as exc:
+        whose = "the server's output" if outward else "the client's input"
+        error = Broken if outward else UsageError
+        raise error(f"{whose} is not {_NAMES[protocol]}: {exc}") from exc

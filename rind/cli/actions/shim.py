@@ -31,8 +31,8 @@ __all__ = ["write_project_shims", "write_shims"]
 
 _ALLOWED = frozenset(
     [
-        *("--dap", "--lsp", "--map-paths", "--no-map-paths", "--no-pre-step", "--no-stdin"),
-        *("--no-tty", "--shell", "--tty", "--user", "--workdir"),
+        *("--dap", "--lsp", "--map-paths", "--no-library-files", "--no-map-paths", "--no-pre-step"),
+        *("--no-stdin", "--no-tty", "--shell", "--tty", "--user", "--workdir"),
     ]
 )
 """The options of a shim that a label may have. The others choose another container or engine, or

@@ -214,8 +214,10 @@ class Invocation:
             size = local_window_size() if config.tty else None
             name = targets[0].container.name
             self._running = supervisor = self._supervisor(name)
+            local = Local(tty=config.tty, detach_keys=detach_keys)
+            config = self._with_library(targets[0], config, local)
             start = partial(targets[0].execute, config, size)
-            serve = partial(self._serve, config, Local(tty=config.tty, detach_keys=detach_keys))
+            serve = partial(self._serve, config, local)
             docker = docker_words(options, client.endpoint, targets[0].endpoint)
             return await self._supervise(supervisor, client, start, serve, docker)
 
@@ -233,9 +235,18 @@ class Invocation:
         begun = serving.into_begun()
         async with continued(prepared.early) as client:
             target = client.target(prepared.selected.container, self._options.wanted.label)
-            start = partial(target.execute, prepared.config, prepared.size, begun)
-            serve = partial(self._serve, prepared.config, serving.local)
+            config = self._with_library(target, prepared.config, serving.local)
+            start = partial(target.execute, config, prepared.size, begun)
+            serve = partial(self._serve, config, serving.local)
             return await self._supervise(supervisor, client, start, serve, prepared.docker)
+
+    def _with_library(self, target: Target, config: ExecConfig, local: Local) -> ExecConfig:
+        """Return a command's configuration; a language server's names files that we fetch."""
+        if config.protocol != "lsp" or not config.mapped or not self._options.library_files:
+            return config
+        from rind.cli.running.library_files import with_library
+
+        return with_library(target, config, local, self._env)
 
     async def _find(self, client: Client) -> Sequence[Target] | None:
         """Return the containers to run in; None if the user leaves the picker.
