@@ -35,6 +35,10 @@ class LspClient:
         """Introduce ourselves, and a document."""
         await self.request("initialize", {"processId": None, "rootUri": None, "capabilities": {}})
         await self.notify("initialized", {})
+        await self.show(path, text)
+
+    async def show(self, path: Path, text: str) -> None:
+        """Introduce one more document."""
         document = {"uri": path.as_uri(), "languageId": "python", "version": 1, "text": text}
         await self.notify("textDocument/didOpen", {"textDocument": document})
 

@@ -106,13 +106,13 @@ async def test_a_language_server_knows_our_files(tmp_path: Path, containers: Con
     folder = tmp_path / "my shop"
     folder.mkdir()
     (folder / "other.py").write_text('def wanted():\n    """Be wanted."""\n')
-    text = "from other import wanted\n\nwanted()\n"
+    text = "from other import wanted\nfrom django.urls import converters\nwanted()\n"
     (folder / "x.py").write_text(text)
     step = "source /venv/bin/activate"
     container = containers("django", step, "--volume", f"{folder}:/srv/shop")
     process = await asyncio.create_subprocess_exec(
         *(RIND, "--lsp", "pylsp"),
-        env=container.environ(),
+        env=container.environ(XDG_CACHE_HOME=str(tmp_path / "my cache")),
         cwd=folder,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -132,8 +132,29 @@ async def test_a_language_server_knows_our_files(tmp_path: Path, containers: Con
     renamed = await client.request("textDocument/rename", {**where, "newName": "sought"})
     changed = [edit["textDocument"]["uri"] for edit in renamed["documentChanges"]]
     assert set(changed) == {path.as_uri(), (folder / "other.py").as_uri()}
+    await check_library(client, path, tmp_path / "my cache")
     await client.close()
     assert await process.wait() == 0
+
+
+async def check_library(client: LspClient, path: Path, cache: Path) -> None:
+    """Go to a definition in a library, which is in the container only, and on from there."""
+    where = {"textDocument": {"uri": path.as_uri()}, "position": {"line": 1, "character": 27}}
+    (found,) = await client.request("textDocument/definition", where)
+    (library,) = (file for file in cache.rglob("*") if file.is_file())
+    assert library.match("rind/files/*/venv/lib/*/site-packages/django/urls/converters.py")
+    assert found["uri"] == library.as_uri()
+    assert library.stat().st_mode & 0o777 == 0o400
+    text = library.read_text()
+    await client.show(library, text)
+    line = text.splitlines().index("class IntConverter:")
+    where = {"textDocument": {"uri": found["uri"]}, "position": {"line": line, "character": 8}}
+    asked = {**where, "context": {"includeDeclaration": True}}
+    references = await client.request("textDocument/references", asked)
+    assert [place["uri"] for place in references] == [found["uri"]] * text.count("IntConverter")
+    renamed = await client.request("textDocument/rename", {**where, "newName": "Sought"})
+    changed = [edit["textDocument"]["uri"] for edit in renamed["documentChanges"]]
+    assert found["uri"] in changed
 
 
 def test_a_client_or_a_server_that_is_none(shop: tuple[TestContainer, Path]) -> None:

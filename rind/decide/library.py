@@ -46,6 +46,8 @@ _NOT_OPENED: Final = {"data", "relatedInformation"}
 """Keys of what is the server's own, and of diagnostics."""
 _LINK: Final = re.compile(r"file://[^\s\"'<>)\]}`|\\]*")
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
 _SCRIPT: Final = """\
 most=$1 left=$2
 shift 2
@@ -132,9 +134,12 @@ def _links(contents: object) -> Iterator[str]:
 
 def _may_fetch(path: str, paths: PathMap) -> bool:
     names = path.split("/")[1:]
-    is_plain = not {"", ".", ".."}.intersection(names) and "\0" not in path
-    is_short = len(names) <= DEEPEST and len(path.encode(errors="surrogatepass")) <= LONGEST
-    return is_plain and is_short and bool(names) and not paths.has(path)
+    is_plain = bool(names) and not {"", ".", ".."}.intersection(names) and "\0" not in path
+    # Surrogates stand for bytes that are not UTF-8; the engine's JSON cannot carry these.
+    size = len(path.encode(errors="surrogatepass"))
+    is_text = not _SURROGATE.search(path)
+    is_short = len(names) <= DEEPEST and size <= LONGEST
+    return is_plain and is_text and is_short and not paths.has(path)
 
 
 def fetch_argv(stamps: Mapping[str, str]) -> list[str]:

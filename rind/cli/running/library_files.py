@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -46,17 +45,22 @@ def with_library(
 
     Unchanged if there is no place for copies.
     """
-    cache = env.get("XDG_CACHE_HOME", "")
-    if not cache.startswith("/"):
-        cache = f"{Path.home()}/.cache"
-    container = target.container
-    copies = open_copies(Path(cache), container.name, container.id)
+    cache, container = _cache(env), target.container
+    copies = open_copies(cache, container.name, container.id) if cache else None
     if copies is None:
         return config
     paths = PathMap(config.mapped, copies.paths)
     library = LibraryFiles(target, config.user, copies, paths)
     local.output = LibraryOutput(MessageStream(paths, "lsp", outward=True), library)
     return replace(config, library=str(copies.folder))
+
+
+def _cache(env: Mapping[str, str]) -> Path | None:
+    """Return the folder of the user's caches (XDG Base Directory Specification)."""
+    cache, home = env.get("XDG_CACHE_HOME", ""), env.get("HOME", "")
+    if cache.startswith("/"):
+        return Path(cache)
+    return Path(home, ".cache") if Path(home).is_absolute() and Path(home).is_dir() else None
 
 
 class LibraryFiles:
@@ -108,7 +112,7 @@ class LibraryFiles:
                     timeout=GIVEN_UP_AFTER,
                     capture_limit=MOST_AT_ONCE + LARGEST,
                 )
-                for file in fetched(asked, done.stdout):
+                for file in fetched(asked, done.stdout or b""):
                     if not file.is_there:
                         self._copies.remove(file.path)
                     elif file.content is not None:
