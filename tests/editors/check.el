@@ -25,7 +25,7 @@
 
 (let ((definition (check--definition "wanted("))
       (make-backup-files nil)
-      hover after-restart server)
+      hover library after-restart server)
   (with-current-buffer "shop.py"
     (goto-char (point-min))
     (search-forward "wanted(")
@@ -33,13 +33,23 @@
     (setq server (eglot-current-server))
     (setq hover (format "%s" (jsonrpc-request server :textDocument/hover
                                               (eglot--TextDocumentPositionParams))))
+    (goto-char (point-min))
+    (search-forward "import o")
+    (backward-char)
+    (save-current-buffer
+      (xref-find-definitions (xref-backend-identifier-at-point (xref-find-backend))))
+    (with-current-buffer "os.py"
+      (setq library (eq server (eglot-current-server))))
+    (goto-char (point-min))
+    (search-forward "wanted(")
+    (backward-char)
     (let ((eglot-confirm-server-edits nil))
       (eglot-rename "sought")))
   (save-some-buffers t)
   (call-process-shell-command (getenv "RESTART"))
   (find-file "shop.py")
   (setq after-restart (check--definition "sought("))
-  (princ (json-encode `((definition . ,definition) (hover . ,hover)
+  (princ (json-encode `((definition . ,definition) (hover . ,hover) (library . ,library)
                         (after_restart . ,after-restart))))
   (terpri)
   (kill-emacs 0))

@@ -50,6 +50,17 @@ vim.lsp.buf.hover()
 wait("what hovers", hovered)
 result.hover = hovered()
 
+vim.cmd("only")
+vim.fn.cursor(1, 8)
+vim.lsp.buf.definition()
+wait("the library", function()
+  return vim.fn.expand("%:t") == "os.py"
+end)
+wait("the same servers", attached(2))
+result.library = vim.bo.readonly and #vim.lsp.get_clients() == 2
+vim.cmd("edit shop.py")
+vim.fn.cursor(4, 1)
+
 vim.lsp.buf.rename("sought", { name = "pylsp" })
 wait("the rename", function()
   return vim.fn.getline(4):find("sought")

@@ -92,6 +92,7 @@ def test_neovim(project: Project) -> None:
     )
     stock = str(project.folder / "stock.py")
     assert seen.pop("hover").count("Be wanted.") == 1
+    assert seen.pop("library")
     assert seen == {"diagnostic": "F401", "definition": stock, "after_restart": stock}
     assert project.is_renamed()
     assert "sought()" in (project.folder / "shop.py").read_text()  # formatted
@@ -105,6 +106,7 @@ def test_emacs(project: Project) -> None:
     seen = project.edit(os.environ["RIND_TEST_EMACS"], *words)
     stock = str(project.folder / "stock.py")
     assert seen.pop("hover").count("Be wanted.") == 1
+    assert seen.pop("library")
     assert seen == {"definition": stock, "after_restart": stock}
     assert project.is_renamed()
 
