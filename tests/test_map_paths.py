@@ -157,13 +157,15 @@ async def check_library(client: LspClient, path: Path, cache: Path) -> None:
     assert found["uri"] in changed
 
 
-def test_a_client_or_a_server_that_is_none(shop: tuple[TestContainer, Path]) -> None:
+def test_a_client_or_a_server_that_is_none(
+    shop: tuple[TestContainer, Path], tmp_path: Path
+) -> None:
     container, _ = shop
     for command, stdin, whose in (
         (["cat"], b"hello\n", "the client's input"),
         (["echo", "Starting up"], b"", "the server's output"),
     ):
-        done = container.rind("--lsp", *command, stdin=stdin)
+        done = container.rind("--lsp", *command, stdin=stdin, XDG_CACHE_HOME=str(tmp_path))
         assert (done.returncode, done.stdout) == (125, b"")
         assert f"{whose} is not the language server protocol: ".encode() in done.stderr
         assert done.stderr.count(b"\n") == 1

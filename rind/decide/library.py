@@ -44,6 +44,11 @@ _LOCATIONS: Final = {"uri", "targetUri", "target"}
 """Keys whose values an editor opens."""
 _NOT_OPENED: Final = {"data", "relatedInformation"}
 """Keys of what is the server's own, and of diagnostics."""
+_LIBRARIES: Final = {
+    *(".asdf", ".bundle", ".cache", ".cargo", ".conda", ".gem", ".gradle", ".local", ".m2", ".nox"),
+    *(".npm", ".nvm", ".pnpm", ".pyenv", ".rbenv", ".rustup", ".tox", ".venv", ".virtualenvs"),
+}
+"""Hidden folders that libraries are in."""
 _LINK: Final = re.compile(r"file://[^\s\"'<>)\]}`|\\]*")
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -133,13 +138,25 @@ def _links(contents: object) -> Iterator[str]:
 
 
 def _may_fetch(path: str, paths: PathMap) -> bool:
-    names = path.split("/")[1:]
-    is_plain = bool(names) and not {"", ".", ".."}.intersection(names) and "\0" not in path
+    root, *names = path.split("/")
+    if root or not names or not all(names) or "\0" in path or _may_configure(names):
+        return False
     # Surrogates stand for bytes that are not UTF-8; the engine's JSON cannot carry these.
     size = len(path.encode(errors="surrogatepass"))
-    is_text = not _SURROGATE.search(path)
     is_short = len(names) <= DEEPEST and size <= LONGEST
-    return is_plain and is_text and is_short and not paths.has(path)
+    return is_short and not _SURROGATE.search(path) and not paths.has(path)
+
+
+def _may_configure(names: list[str]) -> bool:
+    """Whether a program of this machine may take a file for its configuration.
+
+    Git runs programs that ``.git/config`` names, and that of a bare repository, which has a HEAD;
+    cargo runs those in ``.cargo/config.toml``.
+    """
+    hidden = [number for number, name in enumerate(names, 1) if name.startswith(".")]
+    is_beside = any(number >= len(names) - 1 for number in hidden)
+    is_known = all(names[number - 1] in _LIBRARIES for number in hidden)
+    return is_beside or not is_known or names[-1].upper() == "HEAD"
 
 
 def fetch_argv(stamps: Mapping[str, str]) -> list[str]:

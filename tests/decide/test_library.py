@@ -64,6 +64,12 @@ def test_what_it_does_not_open() -> None:
         "/lib/x",
         "https://example.com/lib/x",
         "file:///lib/%00",
+        "file:///lib/.git/config",
+        "file:///.venv/.vscode/x.json",
+        "file:///.venv/.envrc",
+        "file:///.cargo/config.toml",
+        "file:///lib/HEAD",
+        "file:///lib/head",
         "file:///lib/%ff",
         "file:///lib/\ud800",
         "file://" + "/x" * (DEEPEST + 1),
@@ -75,6 +81,7 @@ def test_no_other_path_is_fetched(uri: str) -> None:
 
 
 def test_a_path_with_other_letters() -> None:
+    assert names({"uri": "file:///root/.venv/lib/x.py"}) == ["/root/.venv/lib/x.py"]
     assert names({"uri": "file://localhost/my%20l%C3%AFb/%0A%24(x)?q"}) == ["/my lïb/\n$(x)"]
 
 

@@ -34,6 +34,20 @@ def test_what_leads_out_of_a_mount_stays() -> None:
     assert SHOP.to_container("") == ""
 
 
+def test_copies_of_single_files() -> None:
+    copies = {"/lib/x": "/cache/lib/x"}
+    paths = PathMap([Mount("/shop", "/app"), Mount("/same", "/same")], copies)
+    assert paths.to_host("/lib/x") == "/cache/lib/x"
+    assert paths.uri_to_host("file:///lib/x#L3") == "file:///cache/lib/x#L3"
+    assert paths.to_host("/app/x") == "/shop/x"
+    assert paths.to_host("/lib/y") == "/lib/y"
+    assert [
+        path for path in ("/app", "/app/x", "/same/x", "/lib/x", "/apps") if paths.has(path)
+    ] == [
+        *("/app", "/app/x", "/same/x"),
+    ]
+
+
 def test_the_root_on_either_side() -> None:
     whole = PathMap([Mount("/", "/host")])
     assert whole.to_container("/home/x") == "/host/home/x"

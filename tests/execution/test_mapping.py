@@ -1,5 +1,6 @@
 import pytest
 
+from rind.decide.messages import framed
 from rind.errors import Broken, UsageError
 from rind.execution.mapping import inward, outward
 from rind.model import ExecConfig, Mount
@@ -36,6 +37,18 @@ def test_a_server_and_its_client() -> None:
     told.feed(b"Content-Length")
     with pytest.raises(UsageError, match="ends within a message"):
         told.close()
+
+
+def test_with_copies_the_reader_of_stdout_maps_it() -> None:
+    config = ExecConfig(argv=["x"], mapped=MOUNTS, protocol="lsp", library="/cache/web")
+    streams = outward(config)
+    assert streams.keys() == {STDERR}
+    assert streams[STDERR].feed(b"/app/x\n") == b"/shop/x\n"
+    told = inward(config)
+    assert told is not None
+    said = b'{"uri":"file:///cache/web/lib/x","rootUri":"file:///shop/x","x":"file:///cache/y"}'
+    heard = b'{"uri":"file:///lib/x","rootUri":"file:///app/x","x":"file:///cache/y"}'
+    assert told.feed(framed(said)) == framed(heard)
 
 
 def test_the_protocol_is_named() -> None:

@@ -1,14 +1,21 @@
 """The files that a language server names, from a real container into a folder of this machine."""
 
+import asyncio
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from conftest import Containers, TestContainer
 
+from rind.cli.running import library_files
+from rind.cli.running.library_files import LibraryFiles
 from rind.decide.messages import framed
+from rind.decide.path_map import PathMap
+from rind.files.copies import Copies
 
 
 @pytest.fixture
@@ -85,3 +92,53 @@ def test_what_is_not_asked_for_is_not_fetched(shop: Shop) -> None:
     (cache / "rind/files").chmod(0o777)
     assert answered(shop, "/etc/passwd") == ["/etc/passwd"]
     assert list(copies(shop)) == []
+
+
+class Engine:
+    """In place of a target: notes what is asked for, and answers when it may."""
+
+    def __init__(self) -> None:
+        self.asked: list[Sequence[str]] = []
+        self.may_answer = asyncio.Event()
+
+    async def run(self, argv: Sequence[str], **_options: object) -> SimpleNamespace:
+        self.asked.append(argv[6::2])
+        await self.may_answer.wait()
+        return SimpleNamespace(stdout=b"1 7\nx" * len(argv[6::2]))
+
+
+def result(*paths: str) -> object:
+    return {"id": 1, "result": [{"uri": f"file://{path}"} for path in paths]}
+
+
+async def test_a_file_is_asked_for_once_in_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine()
+    engine.may_answer.set()
+    library = LibraryFiles(cast("Any", engine), "", copies := Copies(tmp_path), PathMap([]))
+    await library.fetch(library.wanted(result("/a", "/b")))
+    for _ in range(1000):
+        assert library.wanted(result("/a")) == library.wanted(None) == []
+    assert library.wanted(result("/c", "/a")) == ["/c"]
+    assert engine.asked == [["/a", "/b"]]
+    assert copies.paths.keys() == {"/a", "/b"}
+    monkeypatch.setattr(library_files, "CHECKED_FOR", 0)
+    assert library.wanted(result("/a")) == ["/a"]
+
+
+async def test_a_slow_engine_stalls_no_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library_files, "PATIENCE", 0)
+    engine = Engine()
+    library = LibraryFiles(cast("Any", engine), "", copies := Copies(tmp_path), PathMap([]))
+    await library.fetch(["/a"])
+    await library.fetch(["/b"])
+    assert copies.paths == {}
+    assert library.wanted(result("/a", "/b")) == []
+    engine.may_answer.set()
+    monkeypatch.setattr(library_files, "PATIENCE", 60)
+    await library.fetch(["/c"])
+    assert engine.asked == [["/a"], ["/b"], ["/c"]]
+    assert copies.paths.keys() == {"/a", "/b", "/c"}
