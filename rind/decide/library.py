@@ -43,7 +43,7 @@ _LATEST: Final = 2**40
 _LOCATIONS: Final = {"uri", "targetUri", "target"}
 """Keys whose values an editor opens."""
 _NOT_OPENED: Final = {"data", "relatedInformation"}
-"""Keys of what is the server's own, and of diagnostics."""
+"""Keys whose values are for the server alone, or belong to a diagnostic."""
 _LIBRARIES: Final = {
     *(".asdf", ".bundle", ".cache", ".cargo", ".conda", ".gem", ".gradle", ".local", ".m2", ".nox"),
     *(".npm", ".nvm", ".pnpm", ".pyenv", ".rbenv", ".rustup", ".tox", ".venv", ".virtualenvs"),
@@ -153,10 +153,10 @@ def _may_configure(names: list[str]) -> bool:
     Git runs programs that ``.git/config`` names, and that of a bare repository, which has a HEAD;
     cargo runs those in ``.cargo/config.toml``.
     """
-    hidden = [number for number, name in enumerate(names, 1) if name.startswith(".")]
-    is_beside = any(number >= len(names) - 1 for number in hidden)
-    is_known = all(names[number - 1] in _LIBRARIES for number in hidden)
-    return is_beside or not is_known or names[-1].upper() == "HEAD"
+    hidden = {name for name in names if name.startswith(".")}
+    return not (
+        hidden <= _LIBRARIES and hidden.isdisjoint(names[-2:]) and names[-1].upper() != "HEAD"
+    )
 
 
 def fetch_argv(stamps: Mapping[str, str]) -> list[str]:

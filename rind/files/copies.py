@@ -39,7 +39,7 @@ _NANO: Final = 10**9
 
 
 def open_copies(cache: Path, container: str, container_id: str) -> Copies | None:
-    """Return a container's copies, after removing all that is too old or too much.
+    """Return a container's copies, after removing those that are too old or too many.
 
     Args:
         cache: the folder of the user's caches; it is made if it is not there.
@@ -118,7 +118,7 @@ class Copies:
         return ""
 
     def store(self, path: str, content: bytes, modified: int) -> None:
-        """Make or replace a copy; without room for it, there is none.
+        """Make or replace a copy; on a full disk, it stays as it was.
 
         Args:
             path: in the container: absolute, without ``..``.
