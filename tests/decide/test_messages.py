@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -145,3 +146,31 @@ def test_it_does_not_matter_how_messages_are_cut(bodies: list[bytes], size: int)
     ]
     messages.close()
     assert found == bodies
+
+
+RECORDED = [
+    line.split(" ", 1) for line in Path(__file__).with_name("neovim.txt").read_text().splitlines()
+]
+"""A session of Neovim with pylsp, and ruff's answers, as Neovim saw them: the sender, and the message."""
+CACHE = "/home/me/.cache/rind/files/web-1-0123456789ab"
+
+
+def test_a_recorded_session_differs_in_its_paths_alone() -> None:
+    """What it should be is found by replacing text, which this session allows."""
+    mounts = [Mount("/home/me/my shop", "/srv/shop")]
+    library = "/usr/lib/python3.11/os.py"
+    told = MessageStream(PathMap([*mounts, Mount(CACHE, "/")]), "lsp", outward=False)
+    paths = PathMap(mounts, {library: CACHE + library})
+    said = MessageStream(paths, "lsp", outward=True)
+    differing = 0
+    for who, ours in RECORDED:
+        theirs = ours.replace("file:///home/me/my%20shop", "file:///srv/shop").replace(CACHE, "")
+        if who == "editor":
+            theirs = theirs.replace('"rootPath":"/home/me/my shop"', '"rootPath":"/srv/shop"')
+            theirs = theirs.replace('"processId":4711', '"processId":null')
+        stream, before, after = (told, ours, theirs) if who == "editor" else (said, theirs, ours)
+        (body,) = Messages().feed(stream.feed(framed(before.encode())))
+        assert json.loads(body) == json.loads(after)
+        assert before != after or body == before.encode()
+        differing += before != after
+    assert differing > len(RECORDED) / 2
