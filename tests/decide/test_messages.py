@@ -151,7 +151,7 @@ def test_it_does_not_matter_how_messages_are_cut(bodies: list[bytes], size: int)
 RECORDED = [
     line.split(" ", 1) for line in Path(__file__).with_name("neovim.txt").read_text().splitlines()
 ]
-"""A session of Neovim with pylsp, and ruff's answers, as Neovim saw them: the sender, and the message."""
+"""A session of Neovim with pylsp, and ruff's answers, as Neovim saw them."""
 CACHE = "/home/me/.cache/rind/files/web-1-0123456789ab"
 
 
