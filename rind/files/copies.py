@@ -140,7 +140,7 @@ class Copies:
             Path(temporary).replace(local)
             self.paths[path] = str(local)
         except OSError:
-            Path(temporary).unlink()
+            Path(temporary).unlink(missing_ok=True)
 
     def remove(self, path: str) -> None:
         """Remove a copy, if there is one."""
