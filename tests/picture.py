@@ -11,9 +11,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import Any, Final
 
-COLUMNS: Final = 86
+PICTURE: Final = Path(__file__).parents[1] / "rind" / "docs" / "picture.svg"
+COLUMNS: Final = 88
 COLOURS: Final = {
     "light": {
         "back": "#eaeef2",
@@ -26,7 +28,7 @@ COLOURS: Final = {
         "green": "#116329",
         "brown": "#7d4e00",
         "blue": "#0550ae",
-        "magenta": "#8250df",
+        "magenta": "#6f42c1",
         "cyan": "#1b6c73",
     },
     "dark": {
@@ -44,13 +46,12 @@ COLOURS: Final = {
         "cyan": "#39c5cf",
     },
 }
-"""Fills by what they are for; from `default` on, those of text, by pyte's names."""
+"""Fills of the two colour schemes; from `default` on, those of text, by pyte's names."""
 
 _WIDTH, _EDGE, _BAR, _PAD, _ROW, _CAPTION = 800, 12, 27, 14, 19, 44
 _COLUMN = (_WIDTH - 2 * (_EDGE + _PAD)) / COLUMNS
-_TITLE = "Rind in two terminals"
 _STYLE = """\
-text{font:14.2px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
+text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
 .b{font-weight:700}
 .title{font-size:13px}
 .caption{font:600 18px system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif}
@@ -72,7 +73,7 @@ class View:
 
 @dataclass(frozen=True)
 class Frame:
-    """What is seen for some seconds."""
+    """The terminals and the caption for some seconds."""
 
     seconds: float
     caption: str
@@ -80,7 +81,7 @@ class Frame:
 
 
 def view(screen: Any, *, active: bool) -> View:
-    """Return what is on a pyte screen."""
+    """Return a pyte screen's contents."""
     rows = tuple(tuple(_pieces(screen.buffer[row])) for row in range(screen.lines))
     cursor = (screen.cursor.y, screen.cursor.x) if active and not screen.cursor.hidden else None
     return View(screen.title, rows, cursor)
@@ -97,30 +98,26 @@ def _pieces(row: Any) -> Iterator[tuple[int, str, str]]:
             yield piece[0][0] + words.start(), kind, words[0]
 
 
-def drawn(frames: Sequence[Frame], description: str) -> str:
-    """Return the picture; the description is for those who do not see it."""
+def drawn(frames: Sequence[Frame], title: str, description: str) -> str:
+    """Return the picture; the title and description are for those who do not see it."""
     heights = [len(view.rows) * _ROW + _BAR + _PAD for view in frames[0].views]
     tops = [_EDGE + sum(heights[:number]) + number * _EDGE for number in range(len(heights))]
     height = tops[-1] + heights[-1] + _CAPTION
     duration = round(sum(frame.seconds for frame in frames), 2)
     motion, marks = _motion(frames, tops, duration)
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}"'
-            f' width="{_WIDTH}" height="{height}" role="img" aria-labelledby="title desc">',
-            f'<title id="title">{_TITLE}</title>',
-            f'<desc id="desc">{html.escape(description)}</desc>',
-            f"<style>\n{_STYLE}{_fills('light')}@media (prefers-color-scheme:dark){{",
-            f"{_fills('dark')}}}",
-            f"@media (prefers-reduced-motion:no-preference){{\n.m{{animation:{duration}s step-end"
-            f" infinite}}\n{motion}}}\n</style>",
-            _box("back", 0, 0, _WIDTH, height, 10),
-            *(_window(top, tall) for top, tall in zip(tops, heights, strict=True)),
-            *marks,
-            "</svg>",
-            "",
-        ]
-    )
+    size = f'viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}"'
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="title desc">',
+        f'<title id="title">{html.escape(title)}</title>',
+        f'<desc id="desc">{html.escape(description)}</desc>',
+        f"<style>\n{_STYLE}{_fills('light')}",
+        f"@media (prefers-color-scheme:dark){{\n{_fills('dark')}}}",
+        f"@media (prefers-reduced-motion:no-preference){{\n{motion}}}\n</style>",
+        _box("back", (0, 0), (_WIDTH, height), 10),
+        *(_window(top, tall) for top, tall in zip(tops, heights, strict=True)),
+        *marks,
+    ]
+    return "\n".join([*lines, "</svg>", ""])
 
 
 def _fills(scheme: str) -> str:
@@ -128,21 +125,19 @@ def _fills(scheme: str) -> str:
     return f"{fills}\n.edge{{stroke:{COLOURS[scheme]['line']}}}\n"
 
 
-def _box(kind: str, x: float, y: float, width: float, height: float, radius: int = 0) -> str:  # noqa: PLR0913 - a rectangle has them
+def _box(kind: str, at: tuple[float, float], size: tuple[float, float], radius: int = 0) -> str:
     corners = f' rx="{radius}"' * (radius > 0)
-    return f'<rect class="{kind}" x="{x}" y="{y}" width="{width}" height="{height}"{corners}/>'
+    place = f'x="{at[0]}" y="{at[1]}" width="{size[0]}" height="{size[1]}"'
+    return f'<rect class="{kind}" {place}{corners}/>'
 
 
 def _window(top: int, height: int) -> str:
     width = _WIDTH - 2 * _EDGE
-    return _box("paper edge", _EDGE, top, width, height, 8) + _box(
-        "bar", _EDGE + 1, top + 1, width - 2, _BAR - 2, 7
-    )
+    paper = _box("paper edge", (_EDGE, top), (width, height), 8)
+    return paper + _box("bar", (_EDGE + 1, top + 1), (width - 2, _BAR - 2), 7)
 
 
-def _motion(
-    frames: Sequence[Frame], tops: Sequence[int], duration: float
-) -> tuple[str, list[str]]:
+def _motion(frames: Sequence[Frame], tops: Sequence[int], duration: float) -> tuple[str, list[str]]:
     """Return the @keyframes, and the marks that they show and hide."""
     names: dict[str, str] = {}
     marks = []
@@ -158,7 +153,8 @@ def _motion(
         f".{name}{{animation-name:{name}}}@keyframes {name}{{{steps}}}\n"
         for steps, name in names.items()
     )
-    return "".join(rules), marks
+    run = f".m{{animation:{duration}s step-end infinite}}\n"
+    return run + "".join(rules), marks
 
 
 def _steps(start: float, end: float) -> str:
@@ -203,11 +199,11 @@ def _marks(frame: Frame, tops: Sequence[int]) -> Iterator[tuple[tuple[object, ..
         if shown.cursor and not shown.killed:
             row, column = shown.cursor
             left = round(x + column * _COLUMN, 1)
-            box = _box("{}muted", left, text_top + row * _ROW + 1, round(_COLUMN, 1), _ROW - 2)
-            yield (number, "cursor"), box
+            place = (left, text_top + row * _ROW + 1)
+            yield (number, "cursor"), _box("{}muted", place, (round(_COLUMN, 1), _ROW - 2))
 
 
-def _text(kind: str, x: float, y: float, text: str, length: float = 0) -> str:  # noqa: PLR0913 - a text has them
+def _text(kind: str, x: float, y: float, text: str, length: float = 0) -> str:
     fit = f' textLength="{length:.1f}"' * (length > 0)
     words = html.escape(text, quote=False).replace("{", "{{").replace("}", "}}")
     return f'<text class="{{}}{kind}" x="{x}" y="{y}"{fit}>{words}</text>'

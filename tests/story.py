@@ -1,11 +1,10 @@
-"""The story of the README's picture: what is typed into two terminals, and what they then show.
+"""The story of the README's picture: the keys typed into two terminals, recorded with the output.
 
-All that they show is the programs' own, on real terminals; the seconds are made up.
+All output is the programs' own, on real terminals; only the captions and the seconds are made up.
 """
 
 import os
 import signal
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from conftest import TIMEOUT, TestEngine, wait_until
 from picture import COLUMNS, Frame, View, view
 from screen import Screen
 
+TITLE = "Rind in two worktrees of a project"
 DESCRIPTION = (
     "Two terminals, in two worktrees of one project that each have a stack of their own. In each,"
     " rind --list marks the container of that worktree. In the second, rind runs Django's"
@@ -32,7 +32,7 @@ _TOP = "docker top shop-web-1 -o pid,args"
 
 
 class Terminal:
-    """A shell in one of the worktrees, and what its terminal shows."""
+    """A shell on a terminal, in one of the worktrees."""
 
     def __init__(self, folder: Path, env: dict[str, str], rows: int) -> None:
         title = f"~/{folder.name}  (branch {_BRANCHES[folder.name]})"
@@ -58,7 +58,7 @@ class Terminal:
         return replace(view(self.screen.screen, active=active), killed=self.killed)
 
     def wait_for(self, last: str) -> None:
-        """Wait until the last line that is not empty begins so."""
+        """Wait until the last line that is not empty is this one."""
 
         def seen(lines: list[str]) -> bool:
             return [line for line in lines if line][-1:] == [last]
@@ -80,7 +80,7 @@ class Terminal:
 
 
 class Recorder:
-    """What the terminals show, frame after frame."""
+    """Collects the frames, one after another."""
 
     def __init__(self, terminals: list[Terminal]) -> None:
         self.terminals = terminals
@@ -116,14 +116,15 @@ def recorded(engine: TestEngine, folders: list[Path], env: dict[str, str]) -> li
         terminal.wait_for(terminal.prompt)
     it.caption = "Two worktrees of a project, each with its own stack"
     it.show(first, 1.5)
-    it.run(first, "rind --list", 2)
-    it.caption = "Rind uses the container of the worktree that you are in"
+    it.run(first, "rind --list", 0.5)
+    it.caption = "Rind uses the container of the one that you are in (*)"
+    it.show(first, 2)
     it.run(second, "rind --list", 2.5)
-    it.caption = "Programs get a real terminal: to ask, to draw, to hide a password"
+    it.caption = "Programs get a real terminal: this one asks, and hides a password"
     _answer(it, second)
     it.caption = "A server runs in the first worktree's container"
     it.run(first, "rind ./manage.py runserver", 2, "Quit the server with CONTROL-C.")
-    it.caption = "Docker lists its processes there"
+    it.caption = "Docker lists what runs there; the leash is Rind's"
     wait_until(lambda: _has(engine, "rind-leash") and _has(engine, "/venv/bin/python"))
     it.run(second, _TOP, 3)
     it.caption = "Kill the window, Rind and all …"
