@@ -117,7 +117,7 @@ def recorded(engine: TestEngine, folders: list[Path], env: dict[str, str]) -> li
     it.caption = "Two worktrees of a project, each with its own stack"
     it.show(first, 1.5)
     it.run(first, "rind --list", 0.5)
-    it.caption = "Rind uses the container of the one that you are in (*)"
+    it.caption = "Rind uses the container of the worktree that you are in (*)"
     it.show(first, 2)
     it.run(second, "rind --list", 2.5)
     it.caption = "Programs get a real terminal: this one asks, and hides a password"
