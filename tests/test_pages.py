@@ -5,16 +5,12 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from textwrap import indent
 
-import pexpect
 import pytest
 from conftest import RIND, TIMEOUT, Containers, TestContainer, TestEngine
 from console import assert_says, blocks, examples
-from picture import drawn
-from screen import Screen
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -183,50 +179,6 @@ def test_exit_statuses_are_documented(busybox: TestContainer) -> None:
     for status in ("124", "125", "126", "127", "128+n", "141"):
         assert f"| {status} |" in (ROOT / "rind" / "docs" / "guide.md").read_text()
     assert busybox.rind("true").returncode == 0
-
-
-PICTURE = ROOT / "rind" / "docs" / "picture.svg"
-SHOWN = [
-    "rind ./manage.py check",
-    "rind -c 'echo $VIRTUAL_ENV; pwd'",
-    "echo 'print(6 * 7)' | rind python",
-    "rind cat manage.py | wc -l",
-    "rind -c 'exit 42'; echo $?",
-    "rind --all -c 'test -x /usr/bin/python3 && echo has Python'",
-]
-
-
-@pytest.mark.newest_engine
-def test_the_picture_is_what_the_program_shows(compose: Compose, engine: TestEngine) -> None:
-    """With RIND_TEST_PICTURE=1 in the environment, the picture is made anew."""
-    worker = "\n".join(compose_file(engine, "busybox", "      - app.rind").splitlines()[1:])
-    both = compose_file(engine, "django", '      app.rind: "source /venv/bin/activate"')
-    compose.up(f"name: shop\n{both}")
-    env = {
-        "PATH": f"{Path(RIND).parent}:{os.environ['PATH']}",
-        "DOCKER_HOST": engine.host,
-        "COMPOSE_PROJECT_NAME": "shop",
-        "TERM": "xterm-256color",
-        "PS1": r"\[\e[32m\]~/shop\[\e[0m\]$ ",
-    }
-    child = pexpect.spawn(
-        "bash", ["--norc", "--noprofile"], env=env, dimensions=(24, 78), timeout=TIMEOUT
-    )
-    screen = Screen(child, 24, 78)
-    for number, command in enumerate(SHOWN, 1):
-        screen.wait_for(partial(has_prompts, number))
-        if "--all" in command:
-            compose.up(f"name: shop\n{both}{worker.replace('web:', 'worker:')}\n")
-        child.send(f"{command}\r")
-    screen.wait_for(partial(has_prompts, len(SHOWN) + 1))
-    found = drawn(screen.screen)
-    if os.environ.get("RIND_TEST_PICTURE"):
-        PICTURE.write_text(found)
-    assert PICTURE.read_text() == found
-
-
-def has_prompts(count: int, lines: list[str]) -> bool:
-    return sum(line.startswith("~/shop$") for line in lines) == count
 
 
 def test_what_is_said_of_security_has_its_tests() -> None:
