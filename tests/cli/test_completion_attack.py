@@ -18,7 +18,8 @@ import pytest
 from conftest import TIMEOUT
 
 from rind.cli.actions import completion
-from rind.cli.actions.completion import SCRIPTS, Gap, answer
+from rind.cli.actions.completion import Gap, answer
+from rind.cli.actions.completion_scripts import SCRIPTS
 
 # --- shells -----------------------------------------------------------------------------------
 

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rind.cli.actions import completion
-from rind.cli.actions.completion import SCRIPTS, Gap, answer, decide
+from rind.cli.actions.completion import Gap, answer, decide
+from rind.cli.actions.completion_scripts import SCRIPTS
 from rind.cli.option_table import SHELLS
 from rind.cli.options import Options
 from rind.cli.parser import LONG
@@ -202,11 +203,13 @@ def lines(container: TestContainer, *words: str, **env: str) -> list[str]:
     return done.stdout.decode().splitlines()
 
 
-def offers(container: TestContainer, *words: str, **env: str) -> list[str]:
-    """Ask until there are candidates."""
+def offers(
+    container: TestContainer, *words: str, expected: list[str] | None = None, **env: str
+) -> list[str]:
+    """Ask until there are candidates, or those that are expected."""
     deadline = time.monotonic() + PATIENCE
-    while not (found := lines(container, *words, **env)):
-        assert time.monotonic() < deadline, words
+    while not (found := lines(container, *words, **env)) or found != (expected or found):
+        assert time.monotonic() < deadline, (words, found)
     return found
 
 
