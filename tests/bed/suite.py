@@ -56,6 +56,7 @@ _PROGRAMS = {
     "RIND_TEST_BUSYBOX": images.busybox,
     "RIND_TEST_ZSH": shells.zsh,
     "RIND_TEST_FISH": shells.fish,
+    "RIND_TEST_BASH_COMPLETION": shells.bash_completion,
     "RIND_TEST_NVIM": editors.neovim,
     "RIND_TEST_EMACS": editors.emacs,
     "RIND_TEST_HELIX": editors.helix,

@@ -165,7 +165,9 @@ def _place(words: Sequence[str], env: Mapping[str, str]) -> int:
     starts: Sequence[int] = range(len(words))
     match words:
         case ["bash", line, *after]:
-            typed, starts, quote = located(line)
+            blank = len(line) - len(line.lstrip(" \t"))
+            typed, starts, quote = located(line[blank:])
+            starts = [blank + start for start in starts]
             if not _ends_there(quote, "".join(after)):
                 return 0
         case ["fish-token", *before, token]:
