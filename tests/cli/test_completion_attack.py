@@ -20,6 +20,7 @@ from conftest import TIMEOUT
 from rind.cli.actions import completion
 from rind.cli.actions.completion import Gap, answer
 from rind.cli.actions.completion_scripts import SCRIPTS
+from rind.cli.actions.program_completion import read
 
 # --- shells -----------------------------------------------------------------------------------
 
@@ -477,6 +478,26 @@ def test_other_keys_of_readline_do_no_harm(shells: Shells, names: list[str], key
 
 
 # --- other sources ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shell", SCRIPTS)
+def test_a_programs_own_candidates_do_no_harm(
+    shells: Shells, names: list[str], shell: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program is the container's, and so is what it says of its words."""
+
+    def ask(gap: Gap, _env: Mapping[str, str]) -> list[str]:
+        output = "".join(f"{name}\0" for name in ["", *names])
+        return read(output.encode(), gap.head, gap.text, ended=True)
+
+    monkeypatch.setattr(completion, "_ask", ask)
+    outcomes = [
+        attack(shells(shell), names, f"rind {program} {opening}a", name)
+        for program in ("tool", "./tool")
+        for opening in ("", "'", '"', "--x=")
+        for name in SOME
+    ]
+    check(outcomes, nothing=0.2)
 
 
 @pytest.mark.parametrize("shell", SCRIPTS)
