@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from rind import __version__
-from rind.cli.actions.completion import SCRIPTS
+from rind.cli.actions.completion_scripts import SCRIPTS
 from rind.cli.actions.help import ABOUT, EXAMPLES, STATUSES, WORDS
 from rind.cli.option_table import OPTIONS
 from rind.cli.options import Option
