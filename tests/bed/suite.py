@@ -11,7 +11,7 @@ The tests find the engines in the variable RIND_TEST_ENGINES, a JSON list of obj
   for an engine of the user's.
 
 They find a busybox, whose shell is ash, in RIND_TEST_BUSYBOX, interactive shells in RIND_TEST_ZSH
-and RIND_TEST_FISH, editors in RIND_TEST_NVIM, RIND_TEST_EMACS and RIND_TEST_HELIX, the
+and RIND_TEST_FISH, the folder of bash-completion in RIND_TEST_BASH_COMPLETION, editors in RIND_TEST_NVIM, RIND_TEST_EMACS and RIND_TEST_HELIX, the
 devcontainer CLI in RIND_TEST_DEVCONTAINER, and the folder of OpenSSH in RIND_TEST_SSH.
 
 They find Podmans in RIND_TEST_PODMANS, and a swarm's manager and worker in RIND_TEST_SWARM, lists

@@ -484,9 +484,10 @@ def test_tab_runs_nothing(terminal: Terminal, tmp_path: Path) -> None:
     assert not (tmp_path / "PWNED").exists()
 
 
+BASH_COMPLETION = os.environ.get("RIND_TEST_BASH_COMPLETION", "/usr/share/bash-completion")
 # "grow" is a program that each shell's completion knows; "show" is the tests' own.
 OWN = {
-    "bash": f""". {shlex.quote(os.environ["RIND_TEST_BASH_COMPLETION"])}/bash_completion
+    "bash": f""". {shlex.quote(BASH_COMPLETION)}/bash_completion
 """
     """_grow() {
   COMPREPLY=()

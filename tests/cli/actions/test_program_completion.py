@@ -87,7 +87,7 @@ def programs(
         (folder / name).touch()
     put(container, f"{folder}/.", "/app")
     container.inside("mkdir -p /usr/share/bash-completion/completions /tools; cp /app/tool /tools")
-    completions = Path(os.environ["RIND_TEST_BASH_COMPLETION"])
+    completions = Path(os.environ.get("RIND_TEST_BASH_COMPLETION", "/usr/share/bash-completion"))
     (folder / "tool").write_text(TOOL)
     shared = "/usr/share/bash-completion"
     put(container, str(completions / "bash_completion"), shared)
