@@ -99,7 +99,8 @@ def _text(options: Options) -> str:
             from rind.cli.actions.manual import manual
 
             return manual()
-    from rind.cli.actions.completion import LIMIT, SCRIPTS, answer
+    from rind.cli.actions.completion import LIMIT, answer
+    from rind.cli.actions.completion_scripts import SCRIPTS
 
     if options.action == "completion":
         return SCRIPTS[options.completion]

@@ -1,4 +1,4 @@
-"""Shells that the machine may lack, zsh and fish, run from where they are unpacked."""
+"""Shells that the machine may lack, zsh and fish, and bash-completion, where they are unpacked."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ _FISH = Pack(
     ("fish", "fish-common", "libgcc-s1", "libpcre2-32-0", "libstdc++6", "libtinfo6"),
     whole=True,
 )
+_BASH_COMPLETION = Pack("bookworm", ("bash-completion",), whole=True)
+
+
+def bash_completion() -> Path:
+    """Return the directory of bash-completion's files, bash_completion the first of them."""
+    return _BASH_COMPLETION.ready() / "usr/share/bash-completion"
 
 
 def zsh() -> Path:

@@ -11,8 +11,9 @@ The tests find the engines in the variable RIND_TEST_ENGINES, a JSON list of obj
   for an engine of the user's.
 
 They find a busybox, whose shell is ash, in RIND_TEST_BUSYBOX, interactive shells in RIND_TEST_ZSH
-and RIND_TEST_FISH, editors in RIND_TEST_NVIM, RIND_TEST_EMACS and RIND_TEST_HELIX, the
-devcontainer CLI in RIND_TEST_DEVCONTAINER, and the folder of OpenSSH in RIND_TEST_SSH.
+and RIND_TEST_FISH, bash-completion's folder in RIND_TEST_BASH_COMPLETION, editors in
+RIND_TEST_NVIM, RIND_TEST_EMACS and RIND_TEST_HELIX, the devcontainer CLI in
+RIND_TEST_DEVCONTAINER, and the folder of OpenSSH in RIND_TEST_SSH.
 
 They find Podmans in RIND_TEST_PODMANS, and a swarm's manager and worker in RIND_TEST_SWARM, lists
 of the same with the image `busybox` alone.
@@ -56,6 +57,7 @@ _PROGRAMS = {
     "RIND_TEST_BUSYBOX": images.busybox,
     "RIND_TEST_ZSH": shells.zsh,
     "RIND_TEST_FISH": shells.fish,
+    "RIND_TEST_BASH_COMPLETION": shells.bash_completion,
     "RIND_TEST_NVIM": editors.neovim,
     "RIND_TEST_EMACS": editors.emacs,
     "RIND_TEST_HELIX": editors.helix,

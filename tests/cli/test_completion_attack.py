@@ -18,7 +18,9 @@ import pytest
 from conftest import TIMEOUT
 
 from rind.cli.actions import completion
-from rind.cli.actions.completion import SCRIPTS, Gap, answer
+from rind.cli.actions.completion import Gap, answer
+from rind.cli.actions.completion_scripts import SCRIPTS
+from rind.cli.actions.program_completion import read
 
 # --- shells -----------------------------------------------------------------------------------
 
@@ -282,7 +284,7 @@ def _unclosed(opening: str) -> str:
 def test_a_hostile_name_is_inserted_exactly_or_not_at_all(
     shells: Shells, names: list[str], shell: str, opening: str
 ) -> None:
-    typed = f"rind cat {opening}"
+    typed = f"rind ./cat {opening}"
     outcomes = []
     for name in (_begun(opening) + rest for rest in NAMES):
         # fish leaves the quote open after one of these, since the name may continue.
@@ -298,7 +300,7 @@ def test_more_special_characters_do_no_harm(
     special = shells(shell, OPTIONS[shell])
     check(
         [
-            attack(special, names, f"rind cat {opening}{begun}", begun + name)
+            attack(special, names, f"rind ./cat {opening}{begun}", begun + name)
             for begun in ("", "a=", "a:")
             for name in [*SPELT, *(first + "root" for first in SPECIAL)]
         ],
@@ -326,7 +328,7 @@ def test_a_word_that_is_not_literal_does_no_harm(
     key = "\x14" if shell == "zsh" else "\t"
     check(
         [
-            attack(shells(shell), names, f"rind cat {opening}{active}", active + rest, key=key)
+            attack(shells(shell), names, f"rind ./cat {opening}{active}", active + rest, key=key)
             for active in ACTIVE
             if not opening or opening not in active
             for rest in ("x", HOSTILE)
@@ -385,7 +387,7 @@ def test_a_name_inside_a_substitution_does_no_harm(
     for before, after in AROUND[shell]:
         for opening in ("", "'", '"'):
             for name in SOME:
-                typed = f"{before}rind cat {opening}a"
+                typed = f"{before}rind ./cat {opening}a"
                 outcomes.append(attack(shells(shell), names, typed, name, closing=after))
     check(outcomes)
 
@@ -405,7 +407,7 @@ def test_a_cursor_in_the_middle_does_no_harm(shells: Shells, names: list[str], s
         back = "\x02" * len(after)
         for name in FEW:
             names[:] = [name]
-            line = shells(shell).press(f"rind cat {before}{after}{back}\t")
+            line = shells(shell).press(f"rind ./cat {before}{after}{back}\t")
             shells(shell).enter()
             assert shells(shell).harm() == set(), line
 
@@ -416,7 +418,7 @@ def test_an_open_quote_that_readline_misreads_runs_nothing(
     """The quote stays open, so Enter runs nothing yet."""
     for name in FEW:
         names[:] = [name]
-        line = shells("bash").press("echo $'it\\'s'; rind cat 'a\t")
+        line = shells("bash").press("echo $'it\\'s'; rind ./cat 'a\t")
         assert shells("bash").enter() == [], line
         assert shells("bash").harm() == set(), line
 
@@ -443,7 +445,7 @@ def test_two_names_insert_their_common_prefix(
     shells: Shells, names: list[str], shell: str, opening: str
 ) -> None:
     quote = _unclosed(opening)
-    typed = f"rind cat {opening}"
+    typed = f"rind ./cat {opening}"
     for pair in PAIRS:
         if shell == "fish" and {".", "~"}.intersection(pair):
             continue  # names that fish does not offer
@@ -462,7 +464,7 @@ def test_two_names_insert_their_common_prefix(
 def test_other_keys_of_readline_do_no_harm(shells: Shells, names: list[str], keys: str) -> None:
     """They insert all names, list all, or insert each in place of the previous one."""
     for opening in SHORT_OPENINGS:
-        typed = f"rind cat {opening}"
+        typed = f"rind ./cat {opening}"
         for some in (SOME[:1], SOME[:2], SOME, ["a b", "a'b", "$(touch P)"]):
             names[:] = some
             line = shells("bash").press(typed + keys)
@@ -476,6 +478,26 @@ def test_other_keys_of_readline_do_no_harm(shells: Shells, names: list[str], key
 
 
 # --- other sources ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shell", SCRIPTS)
+def test_a_programs_own_candidates_do_no_harm(
+    shells: Shells, names: list[str], shell: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program is the container's, and so is what it says of its words."""
+
+    def ask(gap: Gap, _env: Mapping[str, str]) -> list[str]:
+        output = "".join(f"{name}\0" for name in ["", *names])
+        return read(output.encode(), gap.head, gap.text, ended=True)
+
+    monkeypatch.setattr(completion, "_ask", ask)
+    outcomes = [
+        attack(shells(shell), names, f"rind {program} {opening}", name)
+        for program in ("tool", "./tool")
+        for opening in ("a", "'a", '"a', "--x=")
+        for name in SOME
+    ]
+    check(outcomes, nothing=0.2)
 
 
 @pytest.mark.parametrize("shell", SCRIPTS)

@@ -18,9 +18,11 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 
 from rind.base.records import dataclass, replace
-from rind.cli.actions.shell_words import FISH, common, inserts, quoted, split
+from rind.cli.actions.program_completion import LIST, parameters, read
+from rind.cli.actions.shell_words import FISH, common, inserts, located, quoted, split
 from rind.cli.option_table import SHELLS
 from rind.cli.parser import LONG, MissingValue, parse
 from rind.cli.variables import environment
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from rind.find.blocking import EarlyClient
     from rind.model import Container
 
-__all__ = ["LIMIT", "SCRIPTS", "Gap", "answer", "decide"]
+__all__ = ["LIMIT", "Gap", "answer", "decide"]
 
 ASK_LIMIT: Final = 1.5
 """Seconds for the container to answer: a cold engine takes 0.3, a pre-step any time."""
@@ -52,53 +54,6 @@ CANDIDATE_LIMIT: Final = 10_000
 """Candidates. Larger sets are not offered: a subset may share a prefix that the others lack."""
 LENGTH_LIMIT: Final = 4096
 """Bytes of a candidate: Linux's PATH_MAX."""
-
-SCRIPTS: Final = {
-    # $2 is the text that readline replaces, as typed but without an open quote; the printed text
-    # is appended to it. With "filenames", readline lists only the last part of each path. A single
-    # match is not marked so: a directory of that name on this machine would add a slash. When it
-    # inserts all matches (COMP_TYPE 42 is "*"), readline removes the open quote: none are offered.
-    "bash": r"""_rind() {
-  COMPREPLY=()
-  (( COMP_TYPE != 42 )) || return
-  while IFS= read -r; do
-    COMPREPLY+=("$2$REPLY")
-  done < <(rind --complete bash "${COMP_LINE:0:COMP_POINT}" "${COMP_LINE:COMP_POINT}")
-  [[ ${COMPREPLY-} != */ ]] || compopt -o nospace
-  [[ ${#COMPREPLY[@]} -lt 2 ]] || compopt -o filenames -o noquote
-} 2>/dev/null
-complete -F _rind rind
-""",
-    # zsh quotes the candidates that it inserts, with three exceptions, which are not offered.
-    # Within backquotes, a second shell unquotes them once more. In an open brace, or after a
-    # bracket, zsh's word differs from the one on the line. Within $(...), the backslash of "\!"
-    # is not removed. -p hides the folder, so that it is not listed with each file.
-    "zsh": r"""_rind() {
-  [[ $PREBUFFER$LBUFFER != *\`* ]] || return
-  [[ -n $words[CURRENT] || $LBUFFER == *[[:space:]] ]] || return
-  (( ${#words[CURRENT]//[^\{]} == ${#${:-$PREFIX$SUFFIX}//[^\{]} )) || return
-  local -a found
-  found=(${(f)"$(rind --complete zsh "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)"})
-  [[ $compstate[quote] != \" || $PREBUFFER$LBUFFER != *\(* ]] || found=("${(@)found:#*!*}")
-  if [[ ${found[1]-} == -*$'\t'* ]]; then
-    local -a shown
-    shown=("${(@)found/$'\t'/  -- }")
-    compadd -l -d shown -- "${(@)found%%$'\t'*}"
-    return
-  fi
-  local folder=${(Q)PREFIX}
-  folder=${folder%"${folder##*/}"}
-  found=("${(@)found#"$folder"}")
-  compadd -p "$folder" -- ${found:#*/}
-  compadd -p "$folder" -S '' -- ${(M)found:#*/}
-  (( compstate[nmatches] ))
-}
-compdef _rind rind
-""",
-    "fish": r"""complete --command rind --no-files --arguments \
-  '(rind --complete fish-token (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'
-""",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +71,14 @@ class Gap:
     options: Options
     text: str
     head: str = ""
+
+    @property
+    def program(self) -> list[str]:
+        """The program and its words, the one to complete the last; empty for any other word."""
+        if self.kind != "files" or self.options.command.script is not None:
+            return []
+        words = self.options.words
+        return [*words, self.head + self.text] if words else []
 
 
 # The last word of a script, if it is free of shell syntax.
@@ -173,11 +136,16 @@ def answer(words: Sequence[str], env: Mapping[str, str]) -> list[str]:
     Args:
         words: the script's name for itself, then the text to complete. "bash": the line up to the
             cursor, and the rest of the line; the candidates are the texts to insert. "fish-token":
-            the words, the last one as it was typed. Any other name: the words.
+            the words, the last one as it was typed. Any other name: the words. "local" before a
+            name: if the word is a program's argument, return only a tab and where the program is.
         env: our own environment.
     """
     try:
         match words:
+            case ["local", *rest] if place := _place(rest, env):
+                return [f"\t{place}"]
+            case ["local", *rest]:
+                return answer(rest, env)
             case ["bash", line, *after]:
                 return _for_bash(line.lstrip(" \t"), "".join(after), env)
             case ["fish-token", *before, token]:
@@ -186,6 +154,30 @@ def answer(words: Sequence[str], env: Mapping[str, str]) -> list[str]:
                 return _with_help(_complete(words[1:], env))
     except (RindError, OSError):
         return []
+
+
+def _place(words: Sequence[str], env: Mapping[str, str]) -> int:
+    """Return where a program begins whose completion on this machine may be asked, or 0.
+
+    It is an index in bash's line, else the number of words before it. A path, such as
+    ``./manage.py``, names a file of the container: this machine's is not asked about it.
+    """
+    starts: Sequence[int] = range(len(words))
+    match words:
+        case ["bash", line, *after]:
+            blank = len(line) - len(line.lstrip(" \t"))
+            typed, starts, quote = located(line[blank:])
+            starts = [blank + start for start in starts]
+            if not _ends_there(quote, "".join(after)):
+                return 0
+        case ["fish-token", *before, token]:
+            typed = ["rind", *before, *split(token, FISH)[0]]
+        case _:
+            typed = ["rind", *words[1:]]
+    program = decide(typed[1:], env).program
+    if not program or "/" in program[0] or env.get("RIND_NO_LOCAL_COMPLETION"):
+        return 0
+    return starts[len(typed) - len(program)]
 
 
 def _with_help(found: Sequence[str]) -> list[str]:
@@ -220,9 +212,7 @@ def _for_bash(line: str, after: str, env: Mapping[str, str]) -> list[str]:
     Words are completed only at their end: there, the text already typed keeps its meaning.
     """
     typed, quote = split(line)
-    # The cursor must be at the end of a word: followed by the closing quote, if one is open, and
-    # then a blank or nothing. An open backslash would escape that text.
-    if after and (quote == "\\" or not re.match(rf"{quote}(?:[ \t]|\Z)", after)):
+    if not _ends_there(quote, after):
         return []
     rests = [candidate.removeprefix(typed[-1]) for candidate in _complete(typed[1:], env)]
     shared = quoted(common(rests), quote)
@@ -232,6 +222,15 @@ def _for_bash(line: str, after: str, env: Mapping[str, str]) -> list[str]:
     if len(common(found)) > len(shared):
         return [shared, *found] if inserts(shared, line, quote) else []
     return found
+
+
+def _ends_there(quote: str, after: str) -> bool:
+    """Whether the cursor is at the end of a word, before the text ``after``.
+
+    So it is before the closing quote, if one is open, and then a blank or nothing. An open
+    backslash would escape that text.
+    """
+    return not after or (quote != "\\" and bool(re.match(rf"{quote}(?:[ \t]|\Z)", after)))
 
 
 # --- candidates from this machine -------------------------------------------------------------
@@ -266,33 +265,6 @@ _TRAITS: Final[Mapping[str, Callable[[Container], Iterable[str]]]] = {
     "services": service_names,
 }
 
-# $1 is the kind to list, $2 the beginning of each name. NULs separate the names, which may contain
-# newlines. The pre-step may have changed the shell's options, and dash, ash and bash differ: in
-# whether a glob without a match expands to nothing, and whether `.*` matches `.`.
-_LIST: Final = r"""
-set +efu
-if [ "$1" = commands ]; then
-  IFS=:
-  for rind_folder in $PATH; do
-    for rind_file in "${rind_folder:-.}/$2"*; do
-      if [ -f "$rind_file" ] && [ -x "$rind_file" ]; then printf '%s\0' "${rind_file##*/}"; fi
-    done
-  done
-elif [ "$1" = users ]; then
-  printf 'host\0'
-  while IFS=: read -r rind_user rind_rest; do printf '%s\0' "$rind_user"; done </etc/passwd
-else
-  for rind_file in "$2"*; do
-    case ${rind_file##*/} in . | ..) continue ;; esac
-    if [ -d "$rind_file" ]; then printf '%s/\0' "$rind_file"
-    elif [ "$1" = programs ] && ! [ -x "$rind_file" ]; then :
-    elif [ "$1" = directories ]; then :
-    elif [ -e "$rind_file" ] || [ -L "$rind_file" ]; then printf '%s\0' "$rind_file"
-    fi
-  done
-fi
-"""
-
 
 def _ask(gap: Gap, env: Mapping[str, str]) -> list[str]:
     from rind.cli.translate import endpoint_from
@@ -324,8 +296,8 @@ def _list(early: EarlyClient, gap: Gap, env: Mapping[str, str]) -> list[str]:
     options = gap.options
     command = replace(
         options.command,
-        script=_LIST,
-        argv=[gap.kind, gap.text],
+        script=LIST,
+        argv=[gap.kind, gap.text, *(parameters(gap.program) if gap.program else ())],
         env=environment(options.env_files, options.env, env),
         stdin=False,
     )
@@ -337,18 +309,19 @@ def _list(early: EarlyClient, gap: Gap, env: Mapping[str, str]) -> list[str]:
 
     from rind.client import continued
 
-    async def read() -> list[str]:
+    out, ended = bytearray(), False
+
+    async def ask() -> None:
         async with asyncio.timeout(ASK_LIMIT), continued(early) as client:
-            return await _read(await client.target(container).execute(config, begun=begun))
+            await _read(await client.target(container).execute(config, begun=begun), out)
 
-    return asyncio.run(read())
+    with suppress(TimeoutError):
+        asyncio.run(ask())
+        ended = True
+    return read(bytes(out), gap.head, gap.text, ended) if len(out) <= OUTPUT_LIMIT else []
 
 
-async def _read(execution: Exec) -> list[str]:
-    out = bytearray()
+async def _read(execution: Exec, out: bytearray) -> None:
     async with execution:
-        while (part := await execution.read()) is not None:
+        while len(out) <= OUTPUT_LIMIT and (part := await execution.read()) is not None:
             out += part[1] if part[0] == STDOUT else b""
-            if len(out) > OUTPUT_LIMIT:
-                return []
-    return out.decode(errors="surrogateescape").split("\0")[:-1]

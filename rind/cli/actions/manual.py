@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from rind import __version__
-from rind.cli.actions.completion import SCRIPTS
+from rind.cli.actions.completion_scripts import SCRIPTS
 from rind.cli.actions.help import ABOUT, EXAMPLES, STATUSES, WORDS
 from rind.cli.option_table import OPTIONS
 from rind.cli.options import Option
@@ -23,6 +23,9 @@ _ENVIRONMENT: Final = {
         "Defaults for --container, --service, --project and --label."
     ),
     "RIND_MAP_PATHS": "If set, --map-paths is the default.",
+    "RIND_NO_LOCAL_COMPLETION": (
+        "If set, TAB asks the container alone for the words of a program, not this machine too."
+    ),
     "COMPOSE_PROJECT_NAME": "The project to choose a container from, not the one where you are.",
     "DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG": "The engine, as the docker command chooses it.",
     "DOCKER_TLS_VERIFY, DOCKER_TLS, DOCKER_CERT_PATH": (

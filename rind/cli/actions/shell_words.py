@@ -7,7 +7,7 @@ from typing import Final
 
 from rind.errors import UsageError
 
-__all__ = ["BASH", "FISH", "common", "inserts", "quoted", "split"]
+__all__ = ["BASH", "FISH", "common", "inserts", "located", "quoted", "split"]
 
 # The parts of a line, by the open quote. The shell expands the part "active". Text that matches no
 # part, such as "$(" or ";", may change the meaning of the rest of the line. bash does not expand
@@ -62,7 +62,19 @@ def split(line: str, parts: Mapping[str, re.Pattern[str]] = BASH) -> tuple[list[
     Raises:
         UsageError: the last word is not literal, or a part of the line does not match ``parts``.
     """
-    words, quote, literal, at = [""], "", True, 0
+    words, _, quote = located(line, parts)
+    return words, quote
+
+
+def located(
+    line: str, parts: Mapping[str, re.Pattern[str]] = BASH
+) -> tuple[list[str], list[int], str]:
+    """Return a line's words, the index in the line where each begins, and the open quote.
+
+    Raises:
+        UsageError: as :func:`split`.
+    """
+    words, starts, quote, literal, at = [""], [0], "", True, 0
     while at < len(line):
         part = parts[quote].match(line, at)
         if part is None or part.lastgroup is None:
@@ -71,6 +83,7 @@ def split(line: str, parts: Mapping[str, re.Pattern[str]] = BASH) -> tuple[list[
         match part.lastgroup:
             case "blank":
                 words.append("")
+                starts.append(at)
                 literal = True
             case "quote":
                 quote = "" if quote else part[0]
@@ -79,7 +92,7 @@ def split(line: str, parts: Mapping[str, re.Pattern[str]] = BASH) -> tuple[list[
                 literal &= kind != "active"
     if not literal:
         raise UsageError(f"not a literal word: {words[-1]!r}")
-    return words, quote
+    return words, starts, quote
 
 
 def inserts(text: str, line: str, quote: str) -> bool:

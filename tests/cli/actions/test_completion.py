@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -17,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rind.cli.actions import completion
-from rind.cli.actions.completion import SCRIPTS, Gap, answer, decide
-from rind.cli.option_table import SHELLS
+from rind.cli.actions.completion import Gap, answer, decide
+from rind.cli.actions.completion_scripts import SCRIPTS
 from rind.cli.options import Options
 from rind.cli.parser import LONG
 from rind.decide.plan import Command
@@ -112,6 +113,24 @@ def test_any_words_yield_a_gap_or_a_usage_error(words: list[str]) -> None:
     assert gap.head + gap.text == (words[-1] if words else "")
 
 
+def test_only_an_argument_of_a_program_by_its_name_is_asked_here() -> None:
+    for line, expected in (
+        ("rind git chec", ["\t5"]),
+        ("  rind -w 'x y' -- git a ", ["\t19"]),
+        ("rind ./manage.py x", None),
+        ("rind gi", None),
+        ("rind --completion z", ["sh"]),
+        ("rind git $x", []),
+        ("rind -c 'ls", None),
+    ):
+        found = answer(["local", "bash", line], {"DOCKER_HOST": "unix:///dev/null"})
+        assert found == (expected or []), line
+    assert answer(["local", "zsh", "-e", "x", "git", "a", ""], {}) == ["\t3"]
+    assert answer(["local", "fish-token", "git", "'a"], {}) == ["\t1"]
+    off = {"DOCKER_HOST": "unix:///dev/null", "RIND_NO_LOCAL_COMPLETION": "1"}
+    assert answer(["local", "zsh", "git", ""], off) == []
+
+
 # --- without an engine ------------------------------------------------------------------------
 
 
@@ -172,12 +191,6 @@ def test_an_unknown_shell_is_an_error() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (125, b"", said)
 
 
-@pytest.mark.parametrize("name", SHELLS)
-def test_each_script_is_printed_as_it_is(name: str) -> None:
-    done = subprocess.run([RIND, "--completion", name], capture_output=True, check=True)
-    assert done.stdout.decode() == SCRIPTS[name]
-
-
 def test_a_run_does_not_import_completion() -> None:
     program = "import sys, rind.cli.program, rind.cli.running.invocation; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
@@ -202,11 +215,13 @@ def lines(container: TestContainer, *words: str, **env: str) -> list[str]:
     return done.stdout.decode().splitlines()
 
 
-def offers(container: TestContainer, *words: str, **env: str) -> list[str]:
-    """Ask until there are candidates."""
+def offers(
+    container: TestContainer, *words: str, expected: list[str] | None = None, **env: str
+) -> list[str]:
+    """Ask until there are candidates, or those that are expected."""
     deadline = time.monotonic() + PATIENCE
-    while not (found := lines(container, *words, **env)):
-        assert time.monotonic() < deadline, words
+    while not (found := lines(container, *words, **env)) or found != (expected or found):
+        assert time.monotonic() < deadline, (words, found)
     return found
 
 
@@ -467,3 +482,62 @@ def test_tab_runs_nothing(terminal: Terminal, tmp_path: Path) -> None:
         while (words := terminal.words(typed)) != expected:
             assert time.monotonic() < deadline, (typed, words)
     assert not (tmp_path / "PWNED").exists()
+
+
+BASH_COMPLETION = os.environ.get("RIND_TEST_BASH_COMPLETION", "/usr/share/bash-completion")
+# "grow" is a program that each shell's completion knows; "show" is the tests' own.
+OWN = {
+    "bash": f""". {shlex.quote(BASH_COMPLETION)}/bash_completion
+"""
+    """_grow() {
+  COMPREPLY=()
+  case $COMP_CWORD-${COMP_WORDS[*]}-$COMP_LINE-$COMP_POINT in
+    "1-grow tre-grow tre-8" | "3-grow --x = tre-grow --x=tre-12") COMPREPLY=("tree "); ;;
+    "1-grow ki-grow ki-7") COMPREPLY=(kind:a kind:b) ;;
+    *) compopt -o filenames; COMPREPLY=(here.txt) ;;
+  esac
+}
+complete -o nospace -F _grow grow
+complete -o default -C 'printf "%s\\n" "seed-$COMP_LINE" #' sow
+""",
+    "zsh": """_grow() { _arguments '*:what:->what' && return; compadd tree kind:a kind:b; _files }
+compdef _grow grow
+""",
+    "fish": """complete --command grow --arguments 'tree kind:a kind:b --x=tree'
+""",
+}
+
+
+@pytest.mark.parametrize("shell", SCRIPTS)
+def test_tab_asks_this_machines_completion_of_the_program(
+    shell: str, stocked: TestContainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files are the container's, also where the program's completion offers this machine's."""
+    for name in ("here.txt", "tree.txt"):
+        (tmp_path / name).touch()
+    monkeypatch.setitem(
+        RC, shell, OWN[shell] + RC[shell] if shell == "bash" else RC[shell] + OWN[shell]
+    )
+    terminal = Terminal(shell, stocked, tmp_path)
+    cases = [
+        ("rind grow tre\tx", "(rind)(grow)(tree)(x)"),
+        ("rind -e 'ab=c:d e' grow tre\tx", "(rind)(-e)(ab=c:d e)(grow)(tree)(x)"),
+        ("rind grow ki\ta x", "(rind)(grow)(kind:a)(x)"),
+        ("rind ./grow tre\tx", "(rind)(./grow)(trex)"),
+        ("rind grow he\tx", "(rind)(grow)(hex)"),
+        ("rind grow su\tin\tx", "(rind)(grow)(sub dir/inner)(x)"),
+        ("rind cat he\tx", "(rind)(cat)(hex)"),
+        ("rind cat tw\tx", "(rind)(cat)(two words)(x)"),
+    ]
+    if shell != "zsh":
+        cases.append(("rind grow --x=tre\tx", "(rind)(grow)(--x=tree)(x)"))
+    if shell == "bash":
+        cases.append(("rind find . -nam\tx", "(rind)(find)(.)(-name)(x)"))
+        cases.append(("rind sow s\tx", "(rind)(sow)(seed-sow)(s)(x)"))
+    else:
+        cases.append(("rind git cherry-p\tx", "(rind)(git)(cherry-pick)(x)"))
+    for typed, expected in cases:
+        deadline = time.monotonic() + PATIENCE
+        while (words := terminal.words(typed)) != expected:
+            assert time.monotonic() < deadline, (typed, words)
+    terminal.close()
