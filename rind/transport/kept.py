@@ -42,11 +42,16 @@ class KeepingCarrier(SocketCarrier):
 
     def __init__(self, dialer: Dialer, headers: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__(dialer, headers)
+        self._idle: list[tuple[float, Wire]] = []  # with the time of its last use, the oldest first
         self._loop = asyncio.get_running_loop()
         self._places = asyncio.Semaphore(MOST_AT_ONCE)
-        self._idle: list[tuple[float, Wire]] = []  # with the time of its last use, the oldest first
         self._sweep: asyncio.TimerHandle | None = None
         self._is_closed = False
+
+    def __del__(self) -> None:
+        # A client that was never closed warns by itself; its sockets would do so in Python's words.
+        for _, wire in self._idle:
+            wire.close()
 
     async def request(self, request: Request, deadline: Deadline) -> Answer:
         """Send a request; return the complete answer."""

@@ -1,6 +1,7 @@
 """Connections that are kept, with an engine that is scripted to the byte."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -162,3 +163,16 @@ def test_another_loop_is_refused() -> None:
     for use in uses:
         with pytest.raises(RuntimeError, match="connected in another event loop"):
             asyncio.run(use(PING, Deadline(10)))  # type: ignore[arg-type] # they are coroutines
+
+
+async def test_what_was_never_closed_is_closed_with_its_carrier(script: Script) -> None:
+    """Without a warning for each socket: warnings are errors here."""
+    script.answers = [OK]
+    carrier = KeepingCarrier(PlainDialer(script.url, LoopWire))
+    assert await ask(carrier) == b"OK"
+    assert carrier._sweep is not None
+    carrier._sweep.cancel()  # it would keep the carrier for a while
+    carrier._sweep = None
+    del carrier
+    gc.collect()
+    await script.all_closed.wait()
