@@ -10,14 +10,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
+from anyio.streams.buffered import BufferedByteReceiveStream
 from conftest import TestEngine, wait_until
 from pygls.client import JsonRPCClient
 from reference import PAGE as PAGE_OF_NAMES
 from reference import reference
 from test_docs import README, execute_all
+
+import rind
 
 ROOT = Path(__file__).parents[1]
 PAGE = Path(__file__).parents[1].joinpath("rind", "docs", "library.md").read_text()
@@ -119,6 +123,26 @@ def test_a_pytest_fixture(tmp_path: Path) -> None:
 async def test_many_at_once() -> None:
     said = await program("Many at once")["everywhere"]("echo hello", 2)
     assert said["shop-web-1"] == "hello\n"
+
+
+@pytest.mark.usefixtures("shop")
+async def test_a_byte_stream_of_anyio() -> None:
+    kind = program("A byte stream of anyio")["CommandStream"]
+    async with rind.connect() as client:
+        target = await client.find(service="web")
+        async with target.open_process(["cat"]) as process, kind(process) as stream:
+            buffered = BufferedByteReceiveStream(stream)
+            await stream.send(b"one\ntwo")
+            assert await buffered.receive_until(b"\n", 100) == b"one"
+            await stream.send_eof()
+            assert await buffered.receive() == b"two"
+            with pytest.raises(anyio.EndOfStream):
+                await stream.receive()
+            assert await process.wait() == 0
+        async with target.open_process(["sleep", "1000"]) as process:
+            await (stream := kind(process)).aclose()
+            with pytest.raises(anyio.BrokenResourceError):
+                await stream.send(b"x")
 
 
 @pytest.mark.usefixtures("shop")
