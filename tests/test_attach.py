@@ -41,7 +41,7 @@ def test_bare_rind_is_an_interactive_shell(shell: "pexpect.spawn[bytes]") -> Non
     assert shell.exitstatus == 7
 
 
-def test_the_pre_steps_environment_is_there(django: TestContainer) -> None:
+def test_the_pre_steps_environment_reaches_the_shell(django: TestContainer) -> None:
     child = django.spawn()
     child.expect(PROMPT)
     child.sendline("command -v python")
@@ -107,7 +107,7 @@ def test_the_window_size_is_right_from_the_first_instruction(container: TestCont
     child.expect(pexpect.EOF)
 
 
-def test_resizes_follow(container: TestContainer) -> None:
+def test_resizes_reach_the_program(container: TestContainer) -> None:
     script = "trap 'stty size' WINCH; echo ready; while :; do read x; done"
     child = container.spawn("-c", script, size=(24, 80))
     child.expect_exact("ready")
@@ -310,7 +310,7 @@ def test_a_tty_needs_both_stdin_and_stdout(container: TestContainer, terminal: T
     assert terminal.is_as_before()
 
 
-def test_stdin_that_is_a_socket(container: TestContainer) -> None:
+def test_stdin_can_be_a_socket(container: TestContainer) -> None:
     ours, theirs = socket.socketpair()
     with (
         ours,
@@ -330,7 +330,7 @@ def test_stdin_that_is_a_socket(container: TestContainer) -> None:
     assert received == data
 
 
-def test_stdin_that_is_a_file(container: TestContainer, tmp_path: Path) -> None:
+def test_stdin_can_be_a_file(container: TestContainer, tmp_path: Path) -> None:
     data = os.urandom(300_000)
     (tmp_path / "in").write_bytes(data)
     with (tmp_path / "in").open("rb") as stdin, (tmp_path / "out").open("wb") as stdout:
@@ -391,7 +391,7 @@ def test_detach_returns_at_once_with_nothing_on_stdout(container: TestContainer)
 # --- what the program knows of the terminal ---------------------------------------------------
 
 
-def test_term_and_encoding_are_handed_over_with_a_tty_only(container: TestContainer) -> None:
+def test_term_and_encoding_are_passed_only_with_a_tty(container: TestContainer) -> None:
     show = 'echo "$TERM/$COLORTERM/$LANG/$LC_TIME"'
     env = {"TERM": "screen", "COLORTERM": "truecolor", "LANG": "de_DE.UTF-8", "LC_TIME": "C"}
     child = container.spawn("-c", show, env=env)
@@ -404,7 +404,7 @@ def test_term_and_encoding_are_handed_over_with_a_tty_only(container: TestContai
     assert container.rind("-c", show, TERM="screen", COLORTERM="truecolor").stdout == b"/\n"
 
 
-def test_what_the_container_sets_itself_stays(containers: Containers) -> None:
+def test_the_containers_own_variables_take_precedence(containers: Containers) -> None:
     target = containers("busybox", "", "--env", "LANG=here", "--env", "TERM=linux")
     child = target.spawn("-c", 'echo "$TERM/$LANG"', env={"TERM": "screen", "LANG": "there"})
     child.expect_exact("linux/here\r\n")
@@ -496,9 +496,7 @@ def test_a_stdout_that_fails_loses_nothing_of_stderr(
 # --- ends of other kinds ----------------------------------------------------------------------
 
 
-def test_a_killed_programs_screen_is_put_in_order(
-    busybox: TestContainer, terminal: Terminal
-) -> None:
+def test_a_killed_programs_screen_is_restored(busybox: TestContainer, terminal: Terminal) -> None:
     left = "printf '\\033[?1049h\\033[?25l\\033[?2004hready'; "
     with start(busybox, terminal, "-c", left + "kill -KILL $$") as process:
         seen = terminal.read_until(b"\x1b[?2004l\x1b[?25h\x1b[?1049l")
@@ -517,7 +515,9 @@ def test_a_killed_programs_screen_is_put_in_order(
 
 
 @pytest.mark.parametrize("how", ["kill", "rm"])
-def test_a_container_that_dies_under_a_command_is_told(containers: Containers, how: str) -> None:
+def test_a_container_that_dies_during_a_command_is_reported(
+    containers: Containers, how: str
+) -> None:
     target = containers("busybox")
     with subprocess.Popen(
         [RIND, "-c", "echo ready; sleep 1000"],
@@ -541,7 +541,7 @@ def test_a_container_that_dies_under_a_command_is_told(containers: Containers, h
         target.engine.cli("run", "--detach", "--name", target.name, target.engine.images["busybox"])
 
 
-def test_a_stop_gives_the_terminal_back_and_a_continue_takes_it_again(
+def test_stop_restores_the_terminal_and_continue_sets_raw_mode(
     busybox: TestContainer, terminal: Terminal
 ) -> None:
     # A job of a shell's: its group has the terminal, and is not orphaned when it is stopped.
@@ -578,7 +578,7 @@ def test_an_escape_suspends_and_the_screen_is_drawn_again(
     assert terminal.is_as_before()
 
 
-def test_in_the_background_it_takes_no_keys(busybox: TestContainer, terminal: Terminal) -> None:
+def test_rind_in_the_background_reads_no_keys(busybox: TestContainer, terminal: Terminal) -> None:
     command = f"{RIND} -T -c 'echo ready; until [ -e /tmp/go ]; do sleep 0.1; done; echo done'"
     run = f"set -m; {command} & read -r line; echo got $line; wait"
     with start(busybox, terminal, run, program=SHELL) as shell:
@@ -632,7 +632,7 @@ assert not failed, failed
 """
 
 
-def test_the_host_programs_handlers_are_given_back(busybox: TestContainer) -> None:
+def test_the_programs_signal_handlers_are_restored(busybox: TestContainer) -> None:
     words = [sys.executable, "-c", ATTACHING, busybox.engine.host, busybox.name]
     done = subprocess.run(words, capture_output=True, check=False, timeout=TIMEOUT)
     assert (done.returncode, done.stderr) == (0, b"")

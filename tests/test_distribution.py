@@ -78,7 +78,9 @@ def offline(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) 
     return ["--no-index", "--find-links", str(folder)]
 
 
-def test_what_is_in_them(built: tuple[Path, Path], tracked: set[str]) -> None:
+def test_wheel_and_sdist_have_the_expected_files(
+    built: tuple[Path, Path], tracked: set[str]
+) -> None:
     wheel, sdist = built
     with zipfile.ZipFile(wheel) as file:
         names = file.namelist()
@@ -101,7 +103,7 @@ def test_what_is_in_them(built: tuple[Path, Path], tracked: set[str]) -> None:
     assert {name for name in names if not written.match(name)} <= tracked
 
 
-def test_they_are_the_same_wherever_they_are_made(
+def test_builds_are_reproducible(
     built: tuple[Path, Path], tracked: set[str], tmp_path: Path
 ) -> None:
     source = tmp_path / "source"
@@ -116,7 +118,7 @@ def test_they_are_the_same_wherever_they_are_made(
 
 @pytest.mark.newest_engine
 @pytest.mark.parametrize("tool", ["pip", "uv tool", "zipapp"])
-def test_it_runs_without_the_sources(
+def test_rind_runs_without_its_sources(
     built: tuple[Path, Path],
     offline: list[str],
     busybox: TestContainer,
@@ -156,7 +158,7 @@ def test_it_runs_without_the_sources(
     assert run(program, "--version", cwd=tmp_path).startswith("rind ")
 
 
-def test_the_lock_files_have_all_that_is_declared() -> None:
+def test_the_lock_files_have_all_declared_dependencies() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     extras = project["project"]["optional-dependencies"]
     assert project["build-system"]["requires"] == [

@@ -75,7 +75,7 @@ def test_every_public_docstring_has_an_example_and_its_raises() -> None:
 
 @pytest.mark.newest_engine
 @pytest.mark.usefixtures("shop")
-async def test_docstrings() -> None:
+async def test_examples_in_docstrings_run() -> None:
     async with rind.connect() as client:
         web = await client.find(service="web")
         for name, it in public().items():
@@ -98,7 +98,7 @@ async def test_docstrings() -> None:
 
 @pytest.mark.newest_engine
 @pytest.mark.usefixtures("shop")
-def test_docstrings_of_what_blocks() -> None:
+def test_examples_of_blocking_functions_run() -> None:
     with rind.connect_sync() as client:
         web = client.find(service="web")
         names = {"rind": rind, "signal": signal, "client": client, "web": web}
@@ -111,7 +111,7 @@ def test_docstrings_of_what_blocks() -> None:
 
 
 @pytest.mark.usefixtures("shop")
-def test_the_docstring_of_what_has_a_terminal() -> None:
+def test_the_example_with_a_terminal_runs() -> None:
     code = (
         "import asyncio, rind\n"
         "async def main():\n"
@@ -137,5 +137,5 @@ async def execute_all(page: str) -> int:
 
 
 @pytest.mark.usefixtures("shop")
-async def test_the_readme() -> None:
+async def test_examples_in_the_readme_run() -> None:
     assert await execute_all(README) >= 1

@@ -51,7 +51,7 @@ EXPECTED: Result = (3, {STDOUT: SENT, STDERR: b"err\n"})
 
 @by_each_carrier
 @pytest.mark.parametrize("piece", [1, 7, 1000])
-async def test_it_does_not_matter_how_the_exchange_is_cut(
+async def test_any_cutting_of_the_exchange_yields_the_same(
     busybox: TestContainer, tmp_path: Path, piece: int, carry: Carry
 ) -> None:
     def configure(proxy: FaultProxy) -> None:
@@ -107,7 +107,7 @@ async def test_every_fault_ends_with_the_truth_or_a_clear_error(  # noqa: PLR091
     assert not [error for error in told if "\n" in str(error)]
 
 
-async def test_an_engine_that_dies_under_a_command_is_told_at_once(
+async def test_an_engine_that_dies_during_a_command_is_reported_at_once(
     busybox: TestContainer, tmp_path: Path
 ) -> None:
     def configure(proxy: FaultProxy) -> None:
@@ -137,7 +137,7 @@ async def test_an_engine_that_dies_under_a_command_is_told_at_once(
         process.stdin.close()
 
 
-async def test_a_writer_whose_stream_breaks_has_not_ended_for_that(
+async def test_a_broken_stream_does_not_mean_that_the_command_has_ended(
     busybox: TestContainer, tmp_path: Path
 ) -> None:
     """Of about every fourth such one on a TTY, the engine says that it has ended with 126."""
@@ -190,7 +190,7 @@ protocols out of what has a body, docker exec does not work with it either: "rec
 
 @pytest.mark.newest_engine
 @pytest.mark.parametrize("words", [[], ["--timeout", "1m"], ["-t"]])
-def test_what_does_not_upgrade_is_named_at_once(
+def test_a_proxy_that_does_not_upgrade_is_reported_at_once(
     busybox: TestContainer, tmp_path: Path, words: list[str]
 ) -> None:
     mark = str(uuid.uuid4().int % 10**8 + 10**8)

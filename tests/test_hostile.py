@@ -93,7 +93,7 @@ async def run(url: str, *args: str) -> tuple[int, bytes, bytes, int]:
     return await asyncio.to_thread(measured)
 
 
-async def test_with_nothing_wrong_it_runs(tmp_path: Path) -> None:
+async def test_correct_answers_run_a_command(tmp_path: Path) -> None:
     async with hostile(tmp_path, {}) as url:
         status, out, said, _ = await run(url, "-T", "true")
     assert (status, out, said) == (0, b"", b"")
@@ -124,7 +124,7 @@ HARMLESS: dict[str, list[object]] = {
 
 
 @pytest.mark.parametrize("harmless", HARMLESS)
-async def test_what_concerns_nobody(tmp_path: Path, harmless: str) -> None:
+async def test_harmless_mistakes_are_ignored(tmp_path: Path, harmless: str) -> None:
     async with hostile(tmp_path, {"list": reply(HARMLESS[harmless])}) as url:
         assert (await run(url, "-T", "--timeout", "10", "true"))[:3] == (0, b"", b"")
         status, listed, said, _ = await run(url, "--list", "--timeout", "10")
@@ -164,6 +164,6 @@ async def test_no_local_process_is_signalled(
         await run(url, "--timeout", "1", "--kill-after", "0.1", *action)
 
 
-def test_the_right_answers_are_right() -> None:
+def test_correct_answers_are_accepted() -> None:
     """Else each case above would be wrong for another reason than its own."""
     assert json.loads(RIGHT["list"].partition(b"\r\n\r\n")[2]) == [CONTAINER]

@@ -89,12 +89,12 @@ def test_the_page_of_every_name_is_current() -> None:
 
 
 @pytest.mark.usefixtures("shop")
-async def test_the_examples() -> None:
+async def test_the_pages_examples_run() -> None:
     assert await execute_all(EXAMPLES) >= 7
 
 
 @pytest.mark.usefixtures("shop")
-def test_the_examples_without_a_loop() -> None:
+def test_the_pages_examples_without_a_loop_run() -> None:
     blocks = [code for sync, code in BLOCKS if sync]
     assert blocks
     for block in blocks:
@@ -103,7 +103,7 @@ def test_the_examples_without_a_loop() -> None:
 
 @pytest.mark.newest_engine
 @pytest.mark.usefixtures("shop")
-def test_a_pytest_fixture(tmp_path: Path) -> None:
+def test_the_pytest_fixture_works(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(code_of("A pytest fixture"))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "test_it.py"],
@@ -116,13 +116,13 @@ def test_a_pytest_fixture(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("shop")
-async def test_many_at_once() -> None:
+async def test_the_program_for_many_containers_works() -> None:
     said = await program("Many at once")["everywhere"]("echo hello", 2)
     assert said["shop-web-1"] == "hello\n"
 
 
 @pytest.mark.usefixtures("shop")
-async def test_a_language_servers_client() -> None:
+async def test_the_language_servers_client_works() -> None:
     uri = "file:///tmp/document.py"
     text = "import collections\ncollections.Ord\n"
     document = {"uri": uri, "languageId": "python", "version": 1, "text": text}
@@ -141,14 +141,14 @@ async def test_a_language_servers_client() -> None:
 
 
 @pytest.mark.usefixtures("shop")
-async def test_an_expect_driver() -> None:
+async def test_the_expect_driver_works() -> None:
     dialogue = [(">>> ", "name = input('who? ')"), (r"who\? ", "me"), (">>> ", "exit()")]
     async with asyncio.timeout(60):
         await program("An expect driver")["answer"](["python", "-q"], dialogue)
 
 
 @pytest.mark.usefixtures("shop")
-async def test_a_terminal_in_a_web_page() -> None:
+async def test_the_terminal_in_a_web_page_works() -> None:
     app = web.Application()
     app.router.add_get("/", program("A terminal in a web page")["terminal"])
     async with (
@@ -164,7 +164,7 @@ async def test_a_terminal_in_a_web_page() -> None:
 
 
 @pytest.mark.usefixtures("shop")
-async def test_a_supervisor(engine: TestEngine, tmp_path: Path) -> None:
+async def test_the_supervisor_works(engine: TestEngine, tmp_path: Path) -> None:
     told: list[str] = []
     some = asyncio.Event()
 
@@ -201,7 +201,7 @@ def checked(program: str, *arguments: str | Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
-def test_type_checkers_pass_all_of_it_and_refuse_what_is_wrong(tmp_path: Path) -> None:
+def test_type_checkers_accept_the_examples_and_reject_mistakes(tmp_path: Path) -> None:
     """The README's examples too; what awaits where it stands is put into a function."""
     blocks = [*re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)]
     for number, code in enumerate([*blocks, *(code for _, code in BLOCKS)]):

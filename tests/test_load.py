@@ -152,7 +152,7 @@ def test_a_reader_that_stops_as_the_command_ends_loses_nothing(busybox: TestCont
     assert results == {size: size for size in sizes}
 
 
-async def test_output_that_nobody_read_until_the_end_is_all_there(busybox: TestContainer) -> None:
+async def test_output_unread_until_the_end_is_complete(busybox: TestContainer) -> None:
     """Ask for the first of the output only when the engine is full of it."""
     async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
         container = await engine.container(busybox.name)
@@ -171,7 +171,7 @@ async def test_output_that_nobody_read_until_the_end_is_all_there(busybox: TestC
             assert await asyncio.gather(*map(one, sizes)) == sizes
 
 
-def test_a_reader_that_stops_holds_an_endless_writer_back(busybox: TestContainer) -> None:
+def test_a_stopped_reader_blocks_an_endless_writer(busybox: TestContainer) -> None:
     before = idle(busybox)
     with rind(busybox, "yes", stdin=subprocess.DEVNULL) as process:
         assert process.stdout
@@ -193,7 +193,7 @@ def test_a_reader_that_stops_holds_an_endless_writer_back(busybox: TestContainer
     busybox.inside(f"kill {pid} 2>/dev/null || true")
 
 
-def test_stdin_is_not_read_faster_than_the_command_does(
+def test_stdin_is_not_read_faster_than_the_command_reads_it(
     busybox: TestContainer, tmp_path: Path
 ) -> None:
     before = idle(busybox)
@@ -215,7 +215,7 @@ def test_stdin_is_not_read_faster_than_the_command_does(
 
 
 @pytest.mark.newest_engine
-def test_fifty_at_once(busybox: TestContainer) -> None:
+def test_fifty_programs_run_concurrently(busybox: TestContainer) -> None:
     processes = [
         subprocess.Popen(
             [RIND, "-c", f"cat; exit {number}"],

@@ -123,7 +123,9 @@ RECIPES = (ROOT / "rind" / "docs" / "recipes.md").read_text()
 
 @pytest.mark.newest_engine
 @pytest.mark.parametrize("heading", re.findall(r"^## (?!Git)(.*)", RECIPES, re.MULTILINE))
-def test_recipes(compose: Compose, engine: TestEngine, tmp_path: Path, heading: str) -> None:
+def test_the_recipes_run(
+    compose: Compose, engine: TestEngine, tmp_path: Path, heading: str
+) -> None:
     recipe = RECIPES.split(f"## {heading}\n")[1].split("\n## ")[0]
     # Other tests' containers are there too, meanwhile.
     key = "test.recipe"
@@ -143,7 +145,7 @@ def test_recipes(compose: Compose, engine: TestEngine, tmp_path: Path, heading: 
         assert_says(narrowed, expected, container.environ(HOME=str(tmp_path)), tmp_path)
 
 
-def test_the_doctor_of_the_page_on_troubles() -> None:
+def test_the_doctor_example_of_the_troubles_page_runs() -> None:
     page = (ROOT / "rind" / "docs" / "troubleshooting.md").read_text()
     ((command, expected),) = examples(page)
     assert_says(command, expected, {"HOME": "/nonexistent"})
@@ -155,7 +157,7 @@ def test_the_doctor_of_the_page_on_troubles() -> None:
         assert all(part in text for part in message.split("…")), message
 
 
-def test_links_lead_somewhere() -> None:
+def test_every_link_has_a_target() -> None:
     for page in [ROOT / "README.md", *(ROOT / "rind" / "docs").glob("*.md")]:
         for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text()):
             path, _, heading = link.partition("#")
@@ -168,7 +170,7 @@ def test_links_lead_somewhere() -> None:
             assert not heading or heading in anchors, (page, link)
 
 
-def test_the_two_commands_are_there_and_executable() -> None:
+def test_both_commands_exist_and_are_executable() -> None:
     root = Path(__file__).parents[1]
     for command in ("tests/demo", "tests/run"):
         assert f"./{command}" in README

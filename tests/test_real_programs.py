@@ -31,7 +31,7 @@ async def converse(client: LspClient) -> None:
     await client.close()
 
 
-async def test_a_language_server(target: rind.Target) -> None:
+async def test_a_language_server_answers(target: rind.Target) -> None:
     async with (
         asyncio.timeout(TIMEOUT),
         target.open_process(["pylsp"], stderr=rind.DEVNULL) as process,
@@ -40,7 +40,7 @@ async def test_a_language_server(target: rind.Target) -> None:
         assert await process.wait() == 0
 
 
-async def test_a_language_server_through_the_command(django: TestContainer) -> None:
+async def test_a_language_server_answers_through_the_command_line(django: TestContainer) -> None:
     process = await asyncio.create_subprocess_exec(
         *(RIND, "-T", "pylsp"),
         env=django.environ(),
@@ -79,9 +79,7 @@ async def test_editors_complete_the_librarys_names(target: rind.Target) -> None:
 
 
 @pytest.mark.newest_engine
-async def test_a_watcher_that_starts_again_on_every_change(
-    containers: Containers, tmp_path: Path
-) -> None:
+async def test_a_watcher_restarts_on_every_change(containers: Containers, tmp_path: Path) -> None:
     """Fifty runs are cancelled, most of them in the middle; nothing is left of any."""
     container = containers("busybox")
     before = await asyncio.to_thread(container.engine.cli, "top", container.name)
@@ -125,7 +123,7 @@ async def test_a_watcher_that_starts_again_on_every_change(
     await asyncio.to_thread(wait_until, nothing_is_left)
 
 
-async def test_an_interactive_program(target: rind.Target) -> None:
+async def test_an_interactive_program_is_driven(target: rind.Target) -> None:
     async with asyncio.timeout(TIMEOUT):
         async with target.open_process(["python", "-q"], tty=True, size=(24, 80)) as process:
 

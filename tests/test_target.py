@@ -58,7 +58,9 @@ async def test_a_cancelled_run_leaves_nothing(busybox: TestContainer) -> None:
 
 
 @pytest.mark.newest_engine
-async def test_two_hundred_at_once(busybox: TestContainer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_two_hundred_commands_run_concurrently(
+    busybox: TestContainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All run together, for long enough to be held by a leash, and end together."""
     commands = 200
     threads = threading.active_count()
@@ -94,7 +96,7 @@ def eager_loop() -> asyncio.AbstractEventLoop:
 
 @pytest.mark.parametrize("factory", [asyncio.new_event_loop, uvloop.new_event_loop, eager_loop])
 @pytest.mark.parametrize("debug", [False, True])
-def test_whatever_the_loop(
+def test_any_event_loop_works(
     busybox: TestContainer,
     factory: Callable[[], asyncio.AbstractEventLoop],
     debug: bool,  # noqa: FBT001 # a case
@@ -140,7 +142,7 @@ async def test_a_file_is_duplicated_at_the_call(busybox: TestContainer, tmp_path
         assert descriptors() <= before
 
 
-async def test_waiting_is_for_a_files_output_too(busybox: TestContainer, tmp_path: Path) -> None:
+async def test_wait_includes_the_output_to_a_file(busybox: TestContainer, tmp_path: Path) -> None:
     async with rind.connect(busybox.engine.host) as client:
         web = await client.find(container=busybox.name)
         for number in range(20):
@@ -164,7 +166,7 @@ async def test_a_pipes_reader_sees_the_end(busybox: TestContainer) -> None:
     os.close(reading)
 
 
-async def test_an_end_is_known_before_the_engine_forgets_it(busybox: TestContainer) -> None:
+async def test_an_end_is_noticed_before_the_engine_forgets_it(busybox: TestContainer) -> None:
     async with rind.connect(busybox.engine.host) as client:
         web = await client.find(container=busybox.name)
         async with web.open_process(["sh", "-c", "echo x; exit 3"], stdin=rind.DEVNULL) as process:
@@ -173,7 +175,7 @@ async def test_an_end_is_known_before_the_engine_forgets_it(busybox: TestContain
             assert await process.wait() == 3
 
 
-async def test_a_read_that_was_cut_short_loses_nothing(busybox: TestContainer) -> None:
+async def test_a_cancelled_read_loses_nothing(busybox: TestContainer) -> None:
     turn = "echo $i; i=$((i+1)); [ $((i % 10)) != 0 ] || sleep 0.01"
     script = f"i=0; while [ $i -lt 300 ]; do {turn}; done"
     async with rind.connect(busybox.engine.host) as client:
@@ -223,7 +225,7 @@ ENDINGS: dict["Ending", str] = {
 
 
 @pytest.mark.parametrize("how", ENDINGS)
-async def test_a_container_that_ends_under_a_command_is_told(
+async def test_a_container_that_ends_during_a_command_is_reported(
     containers: Containers, how: "Ending"
 ) -> None:
     main = "while ! [ -e /tmp/end ]; do [ ! -e /tmp/eat ] || exec tail /dev/zero; sleep 0.1; done"
@@ -255,7 +257,7 @@ async def test_a_container_that_ends_under_a_command_is_told(
             await found.detach(rind.Command(argv=["true"], stdin=False, output=False))
 
 
-async def test_a_command_that_runs_out_of_memory_alone_is_told(containers: Containers) -> None:
+async def test_a_command_killed_for_lack_of_memory_is_reported(containers: Containers) -> None:
     target = containers("busybox", "", "--memory=20m", "--memory-swap=20m")
     async with rind.connect(target.engine.host) as client:
         found = await client.find(container=target.name)
@@ -268,7 +270,7 @@ async def test_a_command_that_runs_out_of_memory_alone_is_told(containers: Conta
     assert said == f"the command was killed when {target.name} ran out of memory"
 
 
-async def test_a_kill_of_ones_own_is_no_news(busybox: TestContainer) -> None:
+async def test_ones_own_kill_is_not_reported_as_a_cause(busybox: TestContainer) -> None:
     async with rind.connect(busybox.engine.host) as client:
         found = await client.find(container=busybox.name)
         assert (await found.run(["sh", "-c", "kill -9 $$"])).returncode == 137
@@ -283,7 +285,7 @@ async def test_a_kill_of_ones_own_is_no_news(busybox: TestContainer) -> None:
     ("argv", "said"),
     [(["nope"], "nope: not found in the PATH"), (["/etc"], "/etc: permission denied")],
 )
-async def test_a_command_that_cannot_start_is_the_same_error_after_a_pre_step(
+async def test_a_failed_start_is_the_same_error_after_a_pre_step(
     containers: Containers, pre_step: str | None, argv: list[str], said: str
 ) -> None:
     target = containers("busybox", pre_step)
@@ -309,7 +311,7 @@ async def test_run_takes_stdin_from_a_file(busybox: TestContainer, tmp_path: Pat
                 await target.run(["cat"], **wrong)
 
 
-async def test_a_time_to_end_in(busybox: TestContainer) -> None:
+async def test_kill_after_bounds_the_clean_up(busybox: TestContainer) -> None:
     """What a command has to say at its end is said in that time, or not at all."""
     async with rind.connect(busybox.engine.host) as client:
         target = await client.find(container=busybox.name)
@@ -320,7 +322,7 @@ async def test_a_time_to_end_in(busybox: TestContainer) -> None:
             assert (await target.run(script="cat /tmp/said || :")).stdout == said
 
 
-async def test_what_has_ended_can_be_checked_later(busybox: TestContainer) -> None:
+async def test_an_ended_command_can_be_checked_later(busybox: TestContainer) -> None:
     async with rind.connect(busybox.engine.host) as client:
         target = await client.find(container=busybox.name)
         (await target.run(["true"])).check_returncode()
@@ -330,7 +332,7 @@ async def test_what_has_ended_can_be_checked_later(busybox: TestContainer) -> No
         assert (caught.value.stderr, caught.value.container) == ("why\n", busybox.name)
 
 
-async def test_what_things_say_of_themselves(busybox: TestContainer) -> None:
+async def test_every_repr_is_informative(busybox: TestContainer) -> None:
     async with rind.connect(busybox.engine.host) as client:
         assert repr(client) == f"<Client of {busybox.engine.host} (from host)>"
         target = await client.find(container=busybox.name)
@@ -348,14 +350,14 @@ async def test_what_things_say_of_themselves(busybox: TestContainer) -> None:
             await execution.wait()
 
 
-async def test_waiting_by_keywords(busybox: TestContainer) -> None:
+async def test_wait_for_accepts_keywords(busybox: TestContainer) -> None:
     async with rind.connect(busybox.engine.host) as client:
         assert (await client.wait_for(container=busybox.name)).container.name == busybox.name
         (target,) = await client.wait_for_all(label=busybox.label)
         assert target.container.name == busybox.name
 
 
-async def test_text_and_limits_of_what_is_captured(busybox: TestContainer) -> None:
+async def test_captured_text_has_a_limit(busybox: TestContainer) -> None:
     async with rind.connect(busybox.engine.host) as client:
         target = await client.find(container=busybox.name)
         done = await target.run(script=r"printf 'a\r\n\374'", encoding="latin-1")
@@ -379,7 +381,7 @@ async def test_text_and_limits_of_what_is_captured(busybox: TestContainer) -> No
         assert "yes" not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
 
 
-async def test_text_streams(busybox: TestContainer) -> None:
+async def test_streams_can_be_text(busybox: TestContainer) -> None:
     async with rind.connect(busybox.engine.host) as client:
         target = await client.find(container=busybox.name)
         async with target.open_process(["cat"], tty=True, encoding="utf-8") as process:
@@ -395,7 +397,7 @@ async def test_text_streams(busybox: TestContainer) -> None:
                 await process.communicate()
 
 
-async def test_what_is_removed(target: rind.Target) -> None:
+async def test_files_and_trees_are_removed(target: rind.Target) -> None:
     make = (
         "mkdir -p /tmp/gone/a && cd /tmp/gone && touch a/b -- -rf && ln -s a link && chmod 0 -- -rf"
     )
@@ -416,7 +418,7 @@ async def test_what_is_removed(target: rind.Target) -> None:
             await target.remove(path, recursive=True, missing_ok=True)
 
 
-async def test_removing_where_there_is_no_rm(distroless: TestContainer) -> None:
+async def test_removing_without_rm_is_a_start_error(distroless: TestContainer) -> None:
     async with rind.connect(distroless.engine.host) as client:
         target = await client.find(container=distroless.name)
         with pytest.raises(rind.StartError, match="rm: not found"):

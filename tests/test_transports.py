@@ -148,7 +148,7 @@ async def test_output_and_status(way: Way, busybox: TestContainer) -> None:
     assert err.startswith(b"rind: ")
 
 
-async def test_stdin_that_is_not_read(way: Way, busybox: TestContainer) -> None:
+async def test_an_unread_stdin_loses_no_output(way: Way, busybox: TestContainer) -> None:
     script = "head -c 5; echo ended; exit 5"
     status, out, err = await program(busybox, way, "-c", script, stdin=MUCH)
     assert status == 5
@@ -161,7 +161,7 @@ async def test_stdin_that_is_not_read(way: Way, busybox: TestContainer) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-async def test_nothing_is_left_by_who_is_killed(
+async def test_killing_rind_leaves_nothing(
     way: Way, containers: Containers, number: signal.Signals
 ) -> None:
     container = containers("busybox")
@@ -178,7 +178,7 @@ async def test_nothing_is_left_by_who_is_killed(
             pass
 
 
-async def test_a_time_limit(way: Way, busybox: TestContainer) -> None:
+async def test_a_time_limit_ends_the_command(way: Way, busybox: TestContainer) -> None:
     status, _, err = await program(busybox, way, "--timeout", "0.5", "sleep", "9848")
     assert status == 124
     # A new connection by ssh may take that long.
@@ -186,7 +186,7 @@ async def test_a_time_limit(way: Way, busybox: TestContainer) -> None:
     assert "sleep 9848" not in await asyncio.to_thread(busybox.inside, "ps")
 
 
-async def test_a_terminal_and_its_sizes(way: Way, busybox: TestContainer) -> None:
+async def test_a_terminal_follows_the_window_size(way: Way, busybox: TestContainer) -> None:
     def talk() -> None:
         terminal = pexpect.spawn(
             RIND,
@@ -213,7 +213,7 @@ async def test_a_terminal_and_its_sizes(way: Way, busybox: TestContainer) -> Non
     await asyncio.to_thread(talk)
 
 
-async def test_all_of_them(way: Way, containers: Containers) -> None:
+async def test_all_containers_run_the_command(way: Way, containers: Containers) -> None:
     first = containers("busybox")
     second = containers("busybox", label=first.label)
     process = await asyncio.create_subprocess_exec(
@@ -230,7 +230,7 @@ async def test_all_of_them(way: Way, containers: Containers) -> None:
 
 
 @pytest.mark.newest_engine
-async def test_many_at_once(target: rind.Target) -> None:
+async def test_many_commands_run_concurrently(target: rind.Target) -> None:
     async def digest(number: int) -> bool:
         sent = MUCH[: 10_000 * number]
         done = await target.run(["sha1sum"], input=sent)
@@ -239,7 +239,7 @@ async def test_many_at_once(target: rind.Target) -> None:
     assert all(await asyncio.gather(*map(digest, range(10))))
 
 
-async def test_a_reader_that_is_slow(target: rind.Target) -> None:
+async def test_a_slow_reader_loses_nothing(target: rind.Target) -> None:
     script = "head -c 20000000 /dev/zero; echo end >&2"
     async with target.open_process(script=script) as process:
         received = len(await process.stdout.read(1))
@@ -251,7 +251,7 @@ async def test_a_reader_that_is_slow(target: rind.Target) -> None:
         assert await process.wait() == 0
 
 
-async def test_who_is_cancelled_ends_the_command(
+async def test_cancelling_ends_the_command(
     client: rind.Client, target: rind.Target, busybox: TestContainer
 ) -> None:
     before = descriptors()
@@ -273,7 +273,9 @@ async def test_who_is_cancelled_ends_the_command(
         assert descriptors() <= before + 3
 
 
-async def test_waiting_and_files(client: rind.Client, target: rind.Target, tmp_path: Path) -> None:
+async def test_wait_for_and_files_work(
+    client: rind.Client, target: rind.Target, tmp_path: Path
+) -> None:
     found = await client.wait_for(container=target.container.name)
     assert found.container.id == target.container.id
     (tmp_path / "much").write_bytes(MUCH)
@@ -347,7 +349,7 @@ async def cut_under(target: rind.Target, server: SshServer) -> None:
         await process.wait()
 
 
-async def test_an_ssh_that_is_cut_under_a_command_is_told(
+async def test_an_ssh_connection_cut_during_a_command_is_reported(
     busybox: TestContainer, ssh_server: SshServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in ssh_server.environ.items():

@@ -68,7 +68,9 @@ def printed(argv: list[str], env: dict[str, str], cwd: Path) -> dict[bytes, byte
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_what_the_pre_step_leaves_alone_stays(shell: list[str], seed: int, tmp_path: Path) -> None:
+def test_the_pre_step_changes_no_other_variable(
+    shell: list[str], seed: int, tmp_path: Path
+) -> None:
     env = environment(seed)
     given = printed(["/usr/bin/env", "-0"], env, tmp_path)
     for pre_step, changes in CHANGES.items():
@@ -94,7 +96,7 @@ def run_in_bash(env: dict[str, str], pre_step: str = "export A=1") -> tuple[int,
     return done.returncode, done.stdout, done.stderr
 
 
-def test_a_file_of_bash_env_counts_and_does_not_print_on_stdout(tmp_path: Path) -> None:
+def test_a_bash_env_file_is_read_and_its_output_goes_to_stderr(tmp_path: Path) -> None:
     (tmp_path / "env").write_text("echo noise; export B=$A\n")
     variables = {"BASH_ENV": "$FOLDER/env", "FOLDER": str(tmp_path), "A": "0"}
     status, out, err = run_in_bash(variables, "export B=$B$A")
@@ -102,7 +104,7 @@ def test_a_file_of_bash_env_counts_and_does_not_print_on_stdout(tmp_path: Path) 
     assert {b"A=0", b"B=00", b"BASH_ENV=$FOLDER/env"} <= {*out.splitlines()}
 
 
-def test_one_that_ends_the_shell_is_told(tmp_path: Path) -> None:
+def test_a_bash_env_file_that_ends_the_shell_is_reported(tmp_path: Path) -> None:
     (tmp_path / "env").write_text("exit 3\n")
     status, out, err = run_in_bash({"BASH_ENV": str(tmp_path / "env")})
     assert (status, out) == (3, b"")
@@ -110,7 +112,7 @@ def test_one_that_ends_the_shell_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("variables", [{"SHELLOPTS": "noexec:xtrace"}, FUNCTION])
-def test_nothing_of_the_environment_decides_what_bash_does(variables: dict[str, str]) -> None:
+def test_no_variable_changes_what_bash_does(variables: dict[str, str]) -> None:
     status, out, err = run_in_bash(variables)
     assert (status, err) == (0, b"")
     [(name, value)] = variables.items()

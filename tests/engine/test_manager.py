@@ -32,7 +32,7 @@ class Recorded(Kept):
         return await super().request(request, deadline)
 
 
-async def test_tasks_are_asked_for_only_of_services_that_fit(swarm: list[TestEngine]) -> None:
+async def test_tasks_are_requested_only_for_matching_services(swarm: list[TestEngine]) -> None:
     manager, *_ = swarm
     name = "rind-test-manager"
     image = manager.images["busybox"]
@@ -68,7 +68,7 @@ class Forgetful(Kept):
         return Answer(200, body=json.dumps(services if kind == "services" else []).encode())
 
 
-async def test_a_service_that_is_removed_meanwhile() -> None:
+async def test_a_service_may_be_removed_between_two_requests() -> None:
     where = Endpoint("unix:///nowhere", "the test")
     carrier = Forgetful(where.url)
     async with Engine(where, carrier, Dialect()) as client:
@@ -76,14 +76,14 @@ async def test_a_service_that_is_removed_meanwhile() -> None:
     assert carrier.listed == 2
 
 
-async def test_a_worker_is_no_manager(swarm: list[TestEngine]) -> None:
+async def test_a_worker_is_not_a_manager(swarm: list[TestEngine]) -> None:
     async with Engine(Endpoint(swarm[1].host, "the test")) as engine:
         with pytest.raises(NoManager) as caught:
             await ask_manager(engine, every)
     assert caught.value.is_worker
 
 
-async def test_an_engine_without_a_swarm(engine: TestEngine) -> None:
+async def test_an_engine_without_a_swarm_has_no_tasks(engine: TestEngine) -> None:
     async with Engine(Endpoint(engine.host, "the test")) as client:
         with pytest.raises(NoManager) as caught:
             await ask_manager(client, every)
@@ -105,7 +105,7 @@ class Locked(Kept):
         return Answer(503, body=json.dumps({"message": said}).encode())
 
 
-async def test_a_locked_swarm_is_one() -> None:
+async def test_a_locked_manager_is_a_manager() -> None:
     where = Endpoint("unix:///nowhere", "the test")
     async with Engine(where, Locked(where.url), Dialect()) as client:
         with pytest.raises(Refused, match="needs to be unlocked"):

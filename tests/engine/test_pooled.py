@@ -40,13 +40,13 @@ assert rind.engine.pooled.aiodocker.Docker
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_what_is_used_of_aiodocker_is_still_there() -> None:
+def test_the_used_parts_of_aiodocker_exist() -> None:
     request = inspect.signature(aiohttp.ClientSession._request).parameters
     assert {"params", "data", "headers", "allow_redirects", "auto_decompress"} <= set(request)
     assert {"docker_host", "session"} <= set(aiodocker.Docker.__init__.__code__.co_names)
 
 
-async def test_a_request_that_is_under_way_when_it_is_closed(engine: TestEngine) -> None:
+async def test_a_client_may_be_closed_during_a_request(engine: TestEngine) -> None:
     """Whatever aiohttp makes of that, which depends on how far it has come."""
     for turns in range(20):
         docker = aiodocker.Docker(url=engine.host)
@@ -102,7 +102,7 @@ async def test_adopting_leaves_aiohttp_with_nothing(tmp_path: object) -> None:
         assert not session.connector._acquired
 
 
-async def test_adopting_what_is_gone_is_an_error(tmp_path: object) -> None:
+async def test_adopting_a_closed_connection_is_an_error(tmp_path: object) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
@@ -120,7 +120,9 @@ async def test_adopting_what_is_gone_is_an_error(tmp_path: object) -> None:
             _hijacked(response)
 
 
-async def test_the_endpoint_of_a_client(engine: TestEngine, tmp_path: Path) -> None:
+async def test_the_endpoint_of_an_aiodocker_client_is_read(
+    engine: TestEngine, tmp_path: Path
+) -> None:
     async with aiodocker.Docker(url=engine.host) as docker:
         assert endpoint_of(docker) == Endpoint(engine.host, "docker")
     async with aiodocker.Docker(url="tcp://box:2375", api_version="v1.41") as docker:

@@ -82,7 +82,7 @@ def test_a_command_that_cannot_start_is_reported_at_any_event(
     assert done.stderr.startswith(b"rind: cannot start the command: /no/such/program: not found")
 
 
-def test_output_that_is_not_taken_at_once_arrives_whole(busybox: TestContainer) -> None:
+def test_output_larger_than_a_pipe_arrives_whole(busybox: TestContainer) -> None:
     env = busybox.environ(_RIND_EVENTS="1000")
     words = [RIND, "-T", "head", "-c", "3000000", "/dev/zero"]
     with subprocess.Popen(words, env=env, stdout=subprocess.PIPE) as process:

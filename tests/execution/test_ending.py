@@ -23,7 +23,7 @@ from rind.model import Container
         (["die"], ("ended", True)),
     ],
 )
-def test_the_ending(actions: list[str], told: tuple[str | None, bool]) -> None:
+def test_events_give_the_ending(actions: list[str], told: tuple[str | None, bool]) -> None:
     assert ending(actions) == told
 
 
@@ -52,7 +52,7 @@ class Engine:
         ("exited", ["die"], True, "ended"),
     ],
 )
-async def test_why_a_command_was_not_started(
+async def test_the_cause_of_a_failed_start_is_found(
     state: str, events: list[str], how: str | None, *, is_final: bool
 ) -> None:
     engine = cast("Any", Engine(state, events))

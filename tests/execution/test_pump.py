@@ -12,7 +12,7 @@ from rind.execution import receiver
 from rind.reaper import tree
 
 
-async def test_a_short_command_without_stdin_takes_no_task_but_its_start(
+async def test_a_short_command_without_stdin_needs_one_task(
     busybox: TestContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A program may run thousands of them."""
@@ -34,7 +34,7 @@ async def test_a_short_command_without_stdin_takes_no_task_but_its_start(
     assert names == ["open_it"]
 
 
-async def test_a_file_takes_stdout_while_stderr_is_captured(
+async def test_a_file_receives_stdout_while_stderr_is_captured(
     busybox: TestContainer, tmp_path: Path
 ) -> None:
     async with rind.connect(busybox.engine.host) as client:

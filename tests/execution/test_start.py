@@ -18,7 +18,7 @@ from rind.model import ExecConfig
 from rind.reaper.tree import Tree
 
 
-async def test_a_command_that_cannot_be_created(busybox: TestContainer) -> None:
+async def test_a_command_that_cannot_be_created_is_an_error(busybox: TestContainer) -> None:
     async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
         container = await engine.container(busybox.name)
         gone = replace(container, id="0" * 64)
@@ -47,7 +47,7 @@ async def test_leaving_before_the_engine_has_started_the_command_ends_it(
         assert "656565" not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
 
 
-async def test_cancelled_while_the_request_to_start_is_on_its_way(
+async def test_cancelling_a_requested_start_ends_the_command(
     busybox: TestContainer, tmp_path: Path
 ) -> None:
     go_on = asyncio.Event()
@@ -78,7 +78,7 @@ async def unreachable(*_: object) -> bool:
 
 @pytest.mark.newest_engine
 @pytest.mark.parametrize("is_cancelled", [True, False])
-async def test_what_an_abandoned_start_leaves_is_told(
+async def test_an_abandoned_start_reports_a_command_left_running(
     busybox: TestContainer, monkeypatch: pytest.MonkeyPatch, *, is_cancelled: bool
 ) -> None:
     begun = asyncio.Event()

@@ -38,7 +38,7 @@ def test_nothing_waits_for_an_event_loop(busybox: TestContainer) -> None:
     assert not is_elsewhere(selected.container, caller)
 
 
-def test_what_is_not_there_is_told(busybox: TestContainer) -> None:
+def test_a_missing_container_is_reported(busybox: TestContainer) -> None:
     engine, caller = opened(busybox), find_caller({}, busybox.engine.host)
     finder = Finder(engine, caller, {})
     with pytest.raises(SelectionError, match=r"No such container: none on unix:.*; see: docker ps"):

@@ -28,11 +28,11 @@ def bystander() -> Iterator[int]:
         process.wait()
 
 
-def test_a_real_engine_is_one(engine: TestEngine) -> None:
+def test_a_real_engine_is_recognized(engine: TestEngine) -> None:
     assert is_engine(engine.host.removeprefix("unix://"))
 
 
-def test_what_else_listens_is_none(tmp_path: Path) -> None:
+def test_another_listener_is_not_an_engine(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as ours:
         ours.bind(str(tmp_path / "ours"))
         assert not is_engine(str(tmp_path / "ours"))  # nobody listens yet
@@ -44,7 +44,7 @@ def test_what_else_listens_is_none(tmp_path: Path) -> None:
     assert not is_engine("/nul\0")
 
 
-def test_an_engine_of_another_user_is_none(
+def test_another_users_engine_is_not_trusted(
     engine: TestEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = engine.host.removeprefix("unix://")
@@ -72,7 +72,7 @@ def first_process(container: TestContainer) -> tuple[int, str]:
     return int(pid), container_id
 
 
-def test_a_containers_process_is_its_own(busybox: TestContainer) -> None:
+def test_a_containers_process_is_recognized(busybox: TestContainer) -> None:
     pid, container_id = first_process(busybox)
     found = session_of(pid, container_id)
     assert found is not None
@@ -117,7 +117,7 @@ def test_a_tree_is_signalled_by_its_variable(busybox: TestContainer) -> None:
     wait_until(lambda: signal_tree(0, variable, None, container_id) == 0)
 
 
-def test_one_whose_number_was_used_again_is_left_alone(
+def test_a_process_with_a_reused_number_is_spared(
     busybox: TestContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its start time tells it from the one that was looked at."""
@@ -177,7 +177,9 @@ def bearer(variable: str) -> int:
     return found()[0]
 
 
-def test_without_rights_it_is_said(busybox: TestContainer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_rights_are_reported(
+    busybox: TestContainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, container_id = first_process(busybox)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(PermissionError):

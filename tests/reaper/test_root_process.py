@@ -39,7 +39,7 @@ HIDDEN = {
         ("(trap '' TERM; while :; do sleep {mark}; done) & sleep 1000", signals.SIGTERM),
     ],
 )
-def test_what_a_hidden_command_leaves_in_its_session_is_ended(
+def test_processes_in_a_hidden_commands_session_are_ended(
     busybox: TestContainer, script: str, number: int
 ) -> None:
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
@@ -52,7 +52,7 @@ def test_what_a_hidden_command_leaves_in_its_session_is_ended(
 
 
 @pytest.mark.newest_engine
-async def test_no_other_containers_process_is_taken_for_the_command(
+async def test_another_containers_process_is_not_taken_for_the_command(
     containers: Containers, tmp_path: Path
 ) -> None:
     """In a shared PID namespace, the order of starts tells nothing."""
@@ -76,7 +76,7 @@ async def test_no_other_containers_process_is_taken_for_the_command(
 
 
 @pytest.mark.parametrize("podman", podmans(), ids=lambda podman: podman.name)
-def test_with_podman_a_command_that_hides_is_found(podman: TestEngine) -> None:
+def test_a_hidden_command_is_found_with_podman(podman: TestEngine) -> None:
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
     with started_in(podman) as make:
         container = make("busybox")
@@ -86,7 +86,7 @@ def test_with_podman_a_command_that_hides_is_found(podman: TestEngine) -> None:
 
 
 @pytest.mark.parametrize("how", [*HIDDEN])
-async def test_a_command_that_hides_is_found_from_elsewhere_too(
+async def test_a_hidden_command_is_found_on_a_remote_engine(
     busybox: TestContainer, tmp_path: Path, how: str
 ) -> None:
     """A proxy is no engine of this machine: to Rind, its process numbers are another's."""

@@ -16,7 +16,7 @@ def test_the_same_place_is_the_same_process() -> None:
         assert match_root(310, OUTSIDE, order, OUTSIDE) == INSIDE[2]
 
 
-def test_a_child_elsewhere_does_not_matter() -> None:
+def test_a_child_elsewhere_is_ignored() -> None:
     assert match_root(201, OUTSIDE, INSIDE, [*OUTSIDE, (400, 310)]) == INSIDE[1]
 
 
@@ -35,7 +35,7 @@ def test_a_child_elsewhere_does_not_matter() -> None:
         (201, [], [], []),
     ],
 )
-def test_without_certainty_there_is_none(
+def test_an_uncertain_root_is_not_returned(
     pid: int,
     before: list[tuple[int, int]],
     inside: list[Root],

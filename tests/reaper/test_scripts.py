@@ -141,7 +141,7 @@ def test_the_whole_tree_is_counted_and_killed_and_no_other(shell: list[str]) -> 
         assert signal(shell, mine, 15) == 0
 
 
-def test_builtins_alone_do(shell: list[str], tmp_path: Path) -> None:
+def test_builtins_alone_suffice(shell: list[str], tmp_path: Path) -> None:
     if shell == SHELLS["ash"]:
         shell = ["/bin/dash"]  # this ash has its applets without looking for them
     cookie = uuid.uuid4().hex
@@ -153,7 +153,7 @@ def test_builtins_alone_do(shell: list[str], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tools", [True, False], ids=["tools", "builtins"])
-def test_one_look_signals_several_trees_each_as_it_is_asked(
+def test_one_look_sends_each_tree_its_own_signal(
     shell: list[str],
     tmp_path: Path,
     tools: bool,  # noqa: FBT001 # a case
@@ -187,7 +187,7 @@ echo ready; wait
 """
 
 
-def test_the_children_of_the_tree_are_of_the_tree(shell: list[str]) -> None:
+def test_children_of_a_tree_belong_to_it(shell: list[str]) -> None:
     cookie = uuid.uuid4().hex
     with victim(cookie, CHILD_OF_A_BEARER) as pids:
         wait_until(lambda: len(descendants(pids[0])) == 3)
@@ -239,7 +239,7 @@ def forged(cookie: str, victim: int) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("tools", [True, False], ids=["tools", "builtins"])
-def test_a_process_speaks_for_no_other(
+def test_no_process_can_forge_a_cookie_for_another(
     shell: list[str],
     tmp_path: Path,
     tools: bool,  # noqa: FBT001 # a case
@@ -259,7 +259,7 @@ def test_a_process_speaks_for_no_other(
 
 
 @pytest.mark.parametrize("name", [b"\n7 (x", b"x) S 1 7 7 (", b"a\n7 () R 7 7 7"])
-def test_a_name_speaks_for_no_other(shell: list[str], name: bytes) -> None:
+def test_no_process_name_can_forge_a_parent(shell: list[str], name: bytes) -> None:
     """A process's name stands in the middle of its stat."""
     cookie = uuid.uuid4().hex
     rename = "import ctypes, sys, time; ctypes.CDLL(None).prctl(15, bytes.fromhex(sys.argv[1]));"
@@ -274,7 +274,7 @@ def test_a_name_speaks_for_no_other(shell: list[str], name: bytes) -> None:
         assert alive([other]) == [other]
 
 
-def test_what_a_script_is_about_is_on_no_command_line(shell: list[str]) -> None:
+def test_no_command_line_shows_a_cookie(shell: list[str]) -> None:
     cookie = uuid.uuid4().hex
     process = leash(shell)
     assert process.stdin
@@ -314,7 +314,7 @@ def leash(shell: list[str]) -> "subprocess.Popen[bytes]":
     )
 
 
-def test_the_leash_ends_what_it_holds_when_its_stdin_ends(shell: list[str]) -> None:
+def test_the_leash_ends_its_trees_at_the_end_of_stdin(shell: list[str]) -> None:
     cookies = [uuid.uuid4().hex for _ in range(4)]
     with (
         victim(cookies[0]) as first,
@@ -337,7 +337,7 @@ hold {cookies[1]}"""  # in the middle of this line, the one who held it was kill
         assert alive(stranger) == stranger
 
 
-def test_the_leash_ends_one_tree_when_it_is_told(shell: list[str]) -> None:
+def test_the_leash_ends_one_tree_on_request(shell: list[str]) -> None:
     cookies = [uuid.uuid4().hex for _ in range(3)]
     with victim(cookies[0]) as ended, victim(cookies[1]) as held, victim(cookies[2]) as released:
         process = leash(shell)
@@ -360,7 +360,7 @@ def test_a_leash_that_holds_nothing_ends_nothing(shell: list[str]) -> None:
         assert alive(pids) == pids
 
 
-def test_the_leash_itself_cannot_be_talked_out_of_it(shell: list[str]) -> None:
+def test_the_leash_ignores_signals(shell: list[str]) -> None:
     cookie = uuid.uuid4().hex
     with victim(cookie) as pids:
         process = leash(shell)

@@ -71,7 +71,7 @@ async def test_one_connection_is_shared(
 
 
 @by_each_kind
-async def test_a_host_of_the_users_configuration(
+async def test_a_host_of_the_users_configuration_is_reached(
     server: SshServer, busybox: TestContainer, kind: "WireKind"
 ) -> None:
     url = server.over(busybox.engine.host).replace(server.url, "ssh://there")
@@ -79,7 +79,7 @@ async def test_a_host_of_the_users_configuration(
 
 
 @by_each_kind
-async def test_a_connection_that_was_cut_is_made_anew(
+async def test_a_cut_connection_is_replaced(
     server: SshServer, busybox: TestContainer, kind: "WireKind"
 ) -> None:
     url = server.over(busybox.engine.host)
@@ -89,7 +89,7 @@ async def test_a_connection_that_was_cut_is_made_anew(
     assert (await carrier.request(Request("GET", "_ping"), Deadline(10))).status == 200
 
 
-async def test_many_at_once_make_one(server: SshServer, busybox: TestContainer) -> None:
+async def test_concurrent_requests_share_an_ssh(server: SshServer, busybox: TestContainer) -> None:
     carrier = SocketCarrier(
         SshDialer(server.over(busybox.engine.host), LoopWire, interactive=False)
     )
@@ -98,7 +98,7 @@ async def test_many_at_once_make_one(server: SshServer, busybox: TestContainer) 
     assert len(server.clients()) <= 1  # idle for long, it has ended
 
 
-def test_two_programs_at_once(server: SshServer, busybox: TestContainer) -> None:
+def test_two_programs_share_one_connection(server: SshServer, busybox: TestContainer) -> None:
     environ = busybox.environ(**server.environ, DOCKER_HOST=server.over(busybox.engine.host))
     argv = [RIND, "--container", busybox.name, "echo", "done"]
     both = [subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE) for _ in range(4)]
@@ -112,7 +112,7 @@ def test_two_programs_at_once(server: SshServer, busybox: TestContainer) -> None
 
 
 @by_each_kind
-async def test_a_host_that_is_unknown(server: SshServer, kind: "WireKind") -> None:
+async def test_an_unknown_host_is_rejected(server: SshServer, kind: "WireKind") -> None:
     (server.folder / "known_hosts").write_text("")
     with pytest.raises(SshError, match="ssh says: Host key verification failed; see"):
         await ping(f"{server.url}/x", kind)
@@ -120,7 +120,7 @@ async def test_a_host_that_is_unknown(server: SshServer, kind: "WireKind") -> No
 
 
 @by_each_kind
-async def test_a_key_that_is_refused(server: SshServer, kind: "WireKind") -> None:
+async def test_a_rejected_key_is_reported(server: SshServer, kind: "WireKind") -> None:
     (server.folder / "key.pub").write_text("")
     with pytest.raises(SshError, match=r"Permission denied .*: ssh -p \d+ -- root@127.0.0.1"):
         await ping(f"{server.url}/x", kind)
@@ -128,14 +128,14 @@ async def test_a_key_that_is_refused(server: SshServer, kind: "WireKind") -> Non
 
 
 @by_each_kind
-async def test_a_server_that_is_not_there(server: SshServer, kind: "WireKind") -> None:
+async def test_a_missing_server_is_reported(server: SshServer, kind: "WireKind") -> None:
     with pytest.raises(SshError, match=r"ssh says: connect to host .* port 1: Connection refused"):
         await ping("ssh://root@127.0.0.1:1/x", kind)
     assert not server.clients()
 
 
 @by_each_kind
-async def test_no_ssh_at_all(
+async def test_a_missing_ssh_program_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: "WireKind"
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -146,13 +146,13 @@ async def test_no_ssh_at_all(
         await ping("ssh://there", kind)
 
 
-async def test_no_engine_behind_it(server: SshServer) -> None:
+async def test_a_missing_engine_behind_ssh_is_reported(server: SshServer) -> None:
     with pytest.raises(rind.Unreachable, match="reaches the machine, but no engine answers at /x "):
         async with rind.connect(f"{server.url}/x"):
             pass
 
 
-async def test_a_server_that_forwards_nothing(
+async def test_a_server_without_forwarding_is_reported(
     monkeypatch: pytest.MonkeyPatch, busybox: TestContainer
 ) -> None:
     with (
@@ -167,7 +167,7 @@ async def test_a_server_that_forwards_nothing(
 
 
 @pytest.mark.parametrize("fault", ["open", "link", "file"])
-async def test_a_folder_that_is_not_only_ours(
+async def test_a_shared_socket_folder_is_not_used(
     server: SshServer, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     folder = Path(os.environ["XDG_RUNTIME_DIR"], "rind")
@@ -191,7 +191,7 @@ async def test_a_folder_that_is_not_only_ours(
 
 
 @pytest.mark.parametrize("fault", ["theirs", "below theirs", "open", "link"])
-async def test_a_folder_that_another_user_can_exchange(
+async def test_a_socket_folder_that_another_user_can_replace_is_not_used(
     server: SshServer, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     """As with sudo -E: the sockets would lead to that user's engine."""
@@ -225,7 +225,7 @@ def silent(server: SshServer) -> Iterator[tuple[SshServer, str, socket.socket]]:
         yield server, "ssh://{}:{}/x".format(*listener.getsockname()), listener
 
 
-async def test_who_gives_up_leaves_no_ssh(
+async def test_cancelling_leaves_no_ssh(
     silent: tuple[SshServer, str, socket.socket],
 ) -> None:
     server, url, listener = silent
@@ -241,7 +241,7 @@ async def test_who_gives_up_leaves_no_ssh(
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_who_is_killed_leaves_no_ssh(
+def test_killing_rind_leaves_no_ssh(
     silent: tuple[SshServer, str, socket.socket], number: signal.Signals
 ) -> None:
     server, url, listener = silent
@@ -274,7 +274,7 @@ def test_an_ssh_in_the_background_ends_after_its_user_was_killed(
 # --- what ssh asks ----------------------------------------------------------------------------
 
 
-def test_what_ssh_asks_is_asked_at_the_terminal(server: SshServer, busybox: TestContainer) -> None:
+def test_ssh_prompts_at_the_terminal(server: SshServer, busybox: TestContainer) -> None:
     (server.folder / "known_hosts").write_text("")
     environ = busybox.environ(**server.environ, DOCKER_HOST=server.over(busybox.engine.host))
     terminal = pexpect.spawn(
@@ -290,7 +290,7 @@ def test_what_ssh_asks_is_asked_at_the_terminal(server: SshServer, busybox: Test
         os.kill(pid, signal.SIGTERM)
 
 
-def test_a_library_asks_nothing(server: SshServer, busybox: TestContainer) -> None:
+def test_the_library_never_prompts(server: SshServer, busybox: TestContainer) -> None:
     (server.folder / "known_hosts").write_text("")
     program = f"""
 import rind
