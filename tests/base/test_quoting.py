@@ -42,7 +42,7 @@ POSIX = {**SHELLS, "zsh": [os.environ.get("RIND_TEST_ZSH", "zsh")]}
 
 @pytest.mark.parametrize("shell", POSIX)
 def test_a_shell_understands_the_word(shell: str) -> None:
-    # dash has no $'...', which POSIX has since 2024 only.
+    # dash has no $'...': POSIX has had it only since 2024.
     words = WORDS if shell == "dash" else [*WORDS, *UNPRINTABLE]
     script = "printf '%s\\0' " + " ".join(map(quoted, words))
     done = subprocess.run(
@@ -69,7 +69,7 @@ def test_bytes_that_are_not_utf8_are_preserved() -> None:
         ["bash", "-c", f"printf %s {quoted(word)}"], capture_output=True, check=True
     )
     assert done.stdout == b"a\xff\xc3"
-    assert quoted("\ud800").isascii()  # of no bytes at all
+    assert quoted("\ud800").isascii()  # it stands for no byte
 
 
 def test_plain_words_stay_as_they_are() -> None:

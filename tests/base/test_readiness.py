@@ -1,4 +1,4 @@
-"""Waiting for descriptors, and what moves within the event loop's callbacks."""
+"""Waiting for descriptors, and moving bytes within the event loop's callbacks."""
 
 import asyncio
 import os
@@ -74,7 +74,7 @@ async def test_an_error_of_the_reader_or_the_taker_is_raised(pipe: Pipe) -> None
 
 
 async def test_a_taker_that_would_block_is_an_error(pipe: Pipe) -> None:
-    """Its BlockingIOError is not the reader's, which only says that there is nothing."""
+    """Its BlockingIOError is not the reader's, which only means that there are no bytes."""
     reader, writer = pipe
     os.write(writer, b"x")
 

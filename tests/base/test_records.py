@@ -1,4 +1,4 @@
-"""Records beside the standard library's data classes, which they must not differ from."""
+"""Records, compared with the standard library's data classes: both must behave alike."""
 
 import copy
 import dataclasses

@@ -1,4 +1,4 @@
-"""What a person would type; that it does the same is seen in cli/test_explain.py."""
+"""The line that a person would type; cli/actions/test_explain.py runs it."""
 
 import pytest
 

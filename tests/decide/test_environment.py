@@ -1,4 +1,4 @@
-"""A pre-step's shell leaves the environment as it was, under the shells that containers have."""
+"""A pre-step's shell preserves the environment, under the shells that containers have."""
 
 import os
 import random
@@ -11,7 +11,7 @@ from conftest import SHELLS
 from rind.decide.pre_step import PreStep, wrap
 
 SEEDS = range(15)
-# What shells give values of their own, what steers them, and what our script has for itself.
+# Variables that shells set, variables that control shells, and those of our script.
 NAMES = (
     "_ BASH BASHOPTS BASHPID BASH_ARGV0 BASH_COMMAND BASH_ENV BASH_VERSION CDPATH COLUMNS "
     "DIRSTACK ENV EPOCHSECONDS EUID FUNCNAME GLOBIGNORE GROUPS HISTCMD HOME HOSTNAME HOSTTYPE "
@@ -32,7 +32,7 @@ CHANGES: dict[str, dict[bytes, bytes | None]] = {
     },
     "set -eu; IFS=/; CHANGED=; umask 0; for i in 1 2; do :; done": {b"CHANGED": b""},
 }
-"""What pre-steps do on purpose."""
+"""Changes that pre-steps make on purpose."""
 
 
 @pytest.fixture(params=SHELLS)
@@ -58,7 +58,7 @@ def wrapped(shell: list[str], argv: list[str], pre_step: str) -> list[str]:
 
 
 def printed(argv: list[str], env: dict[str, str], cwd: Path) -> dict[bytes, bytes]:
-    """Run ``env -0`` as the engine would; return what it prints."""
+    """Run ``env -0`` as the engine would; return its output."""
     done = subprocess.run(
         argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, check=False
     )

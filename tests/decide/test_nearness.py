@@ -1,4 +1,4 @@
-"""Near and elsewhere; what follows from it is in test_selection.py."""
+"""Near and elsewhere; test_selection.py tests the selection by them."""
 
 from dataclasses import replace
 

@@ -45,7 +45,7 @@ HOSTILE = [
     "æ漢\U0001f600\u202e",
     "\x01\x7f",
 ]
-# Prints its arguments so that none can be mistaken for another.
+# Prints its arguments unambiguously.
 SHOW = ["printf", "[%s]\\0"]
 
 
@@ -272,7 +272,7 @@ def test_a_function_may_hide_a_program(shell: list[str]) -> None:
 
 
 def test_a_builtin_does_not_hide_a_program(shell: list[str], tmp_path: Path) -> None:
-    program = tmp_path / "type"  # a builtin everywhere, and no applet of busybox's
+    program = tmp_path / "type"  # a builtin of every shell, and not an applet of busybox
     program.write_text("#!/bin/sh\necho program $1\n")
     program.chmod(0o755)
     done = run(shell, wrap(["type", "a"], f"PATH={tmp_path}:$PATH"))
@@ -298,7 +298,7 @@ def test_a_failed_execution_has_the_shells_status(
 
 
 def test_the_command_takes_the_shells_place(shell: list[str]) -> None:
-    # $$ of the command is the process that the engine started: no shell is left above it.
+    # The command's $$ is the process that the engine started: no shell is its parent.
     with subprocess.Popen(
         [*shell, *wrap(["sh", "-c", "echo $$"], "true")[1:]], stdout=subprocess.PIPE
     ) as process:
@@ -315,7 +315,7 @@ def test_the_pre_steps_output_is_not_on_stdout(shell: list[str]) -> None:
 @pytest.mark.parametrize(
     ("name", "pre_step"),
     [(name, "source ./env.sh") for name in SHELLS]
-    # busybox ash, and bash called as sh, have a source of their own that is stricter.
+    # busybox ash, and bash called as sh, have a stricter `source` of their own.
     + [(name, "source env.sh") for name in ("dash", "bash")]
     + [(name, "source missing || source env.sh") for name in ("dash", "bash")],
 )

@@ -1,4 +1,4 @@
-"""What a refusal says: what is wrong, what was seen, and what to type."""
+"""The message of a refusal: the fault, the containers found, and the words to type."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ PROGRAM = replace(NOWHERE, is_program=True)
 def said(
     *more: Container, wanted: Wanted = ANY, caller: object = NOWHERE, fit: list[Container]
 ) -> str:
-    """Return what is said where of all containers these fit."""
+    """Return the message for containers of which these fit."""
     left = narrow(fit, wanted, caller)  # type: ignore[arg-type] # a Caller
     return str(why_none(left, wanted, caller, [*fit, *more]))  # type: ignore[arg-type] # a Caller
 

@@ -1,4 +1,4 @@
-"""Paths in what a program prints on a terminal."""
+"""Paths in a program's output on a terminal."""
 
 import pytest
 from hypothesis import given

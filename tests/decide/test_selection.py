@@ -38,7 +38,7 @@ def service(project: str, name: str, index: int = 1, **fields: Any) -> Container
 
 
 def bare(container: Container) -> Container:
-    """Take its label away."""
+    """Return a container without its label."""
     labels = {name: value for name, value in container.labels.items() if name != "app.rind"}
     return replace(container, labels=labels)
 
@@ -63,7 +63,7 @@ def find(
     caller: Caller = NOWHERE,
     more: list[Container] | None = None,
 ) -> Selected:
-    """Do what the engine's answers are used for; ``more`` is on the engine, and no candidate."""
+    """Select among containers; those of ``more`` are on the engine, but are not candidates."""
     left = narrow(candidates, wanted, caller)
     selected = select(left, wanted, caller)
     if selected is None:
@@ -96,7 +96,7 @@ BLOG_DB, BLOG_2 = service("blog", "db", folder="/srv/b"), service("blog", "web",
 
 REFUSED, SEVERAL = "refused", "several"
 CASES: list[tuple[str, list[Container], Wanted, Caller, str | Container]] = [
-    # what they are, the candidates, what is wanted, where the caller stands, what is taken
+    # description, candidates, conditions, the caller's place, the chosen container
     ("nothing", [], ANY, NOWHERE, REFUSED),
     ("the only one", [WEB], ANY, NOWHERE, WEB),
     ("the only one that runs", [WEB, gone(DB)], ANY, NOWHERE, WEB),

@@ -64,7 +64,7 @@ def swarm(*services: Service) -> Swarm:
         (Wanted(service="agent"), [AGENT]),
         (Wanted(label="other"), []),
         (Wanted(container="shop_web.2.t2"), [WEB]),
-        (Wanted(container="shop_web"), [WEB]),  # which no container of it is named
+        (Wanted(container="shop_web"), [WEB]),  # no container has this name
         (Wanted(container="web.2@two"), [WEB]),
         (Wanted(container="0" * 12), [WEB, DB, AGENT]),
     ],
@@ -104,7 +104,7 @@ def test_a_task_has_its_containers_name() -> None:
 
 
 def test_a_global_services_task_has_its_node_as_index() -> None:
-    """By its ID where nobody has asked for its name; a hostile label is none."""
+    """It is the node's ID if its name was not requested; a hostile label is ignored."""
     name = f"agent.{ONE}.t7"
     labels = {"com.docker.swarm.task.name": name, "com.docker.swarm.node.id": ONE}
     assert Container("", name, "running", "", labels).index == ONE

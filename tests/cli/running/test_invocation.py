@@ -31,7 +31,7 @@ HOSTILE = [
 ]
 
 
-# --- the main job ---------------------------------------------------------------------------
+# --- running a command ---------------------------------------------------------------------------
 
 
 def test_migrate_runs_with_the_venvs_python_in_the_containers_directory(
