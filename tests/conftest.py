@@ -110,7 +110,7 @@ def pytest_report_header() -> str:
 
 
 def hand_over() -> dict[str, str]:
-    """Return the event at which the event loop takes over a run of this test.
+    """Return the variable that sets at which event the event loop takes over a run.
 
     In a third of the tests, the program chooses; in a third, the loop takes over at once; in a
     third, at a random event. RIND_TEST_EVENTS sets one for all; if empty, the program chooses.

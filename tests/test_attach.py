@@ -1,4 +1,4 @@
-"""Interactive runs: a real PTY on this side, a real TTY on the other, a screen where it matters."""
+"""Interactive runs: a local PTY, a TTY in the container, and an emulated screen where needed."""
 
 import asyncio
 import os
@@ -78,7 +78,7 @@ def test_every_key_reaches_the_program(busybox: TestContainer) -> None:
     one = "dd bs=1 count=1 2>/dev/null | od -An -tx1"
     child = busybox.spawn("-c", f"stty raw -echo; echo ready; while :; do {one}; done")
     child.expect_exact("ready")
-    # Ctrl-P is the engine's own first detach key: it must not be held back until the next.
+    # Ctrl-P is the engine's own first detach key: it must not be held back until the next key.
     keys = b"\x10\x11\x03\x1a\x04\x1b\x7f\r\n\xff"
     for number in keys:
         sent = bytes([number])
@@ -97,7 +97,7 @@ def test_the_screen_is_as_the_program_drew_it(container: TestContainer) -> None:
 
 def test_the_window_size_is_right_from_the_first_instruction(container: TestContainer) -> None:
     if container.engine.name.startswith("20."):
-        # That engine is told right after the start: the program may look too soon, once.
+        # That engine gets the size right after the start: the program may read it too early, once.
         child = container.spawn(
             "-c", "until [ \"$(stty size)\" = '31 97' ]; do :; done; stty size", size=(31, 97)
         )
@@ -114,7 +114,7 @@ def test_resizes_reach_the_program(container: TestContainer) -> None:
     for rows, columns in [(40, 132), (10, 20), (24, 80)]:
         child.setwinsize(rows, columns)
         if container.engine.name:
-            child.sendline("")  # dash runs a trap only once its read is over
+            child.sendline("")  # dash runs a trap only after its read has returned
         child.expect_exact(f"{rows} {columns}\r\n")
     child.close(force=True)
 
@@ -150,7 +150,7 @@ def test_createsuperuser_answers_at_its_prompts(containers: Containers) -> None:
     assert web.rind("./manage.py", "shell", "-c", count).stdout.endswith(b"1\n")
 
 
-# --- the local terminal is given back ---------------------------------------------------------
+# --- the local terminal is restored -----------------------------------------------------------
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def start(
     program: Sequence[str] = (RIND,),
     **env: str,
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run rind, or another program, on the terminal; nothing of it survives."""
+    """Run rind, or another program, on the terminal; all of its processes are ended."""
     process = subprocess.Popen(
         ["setsid", *program, *args],
         env=container.environ(**env),
@@ -347,7 +347,7 @@ def test_detach_keys_leave_the_command_running(busybox: TestContainer) -> None:
     script = "trap '' HUP; echo ready; read x; echo $x >/tmp/left; sleep 1000"
     child = busybox.spawn("--detach-keys", "ctrl-x,x", "-c", script)
     child.expect_exact("ready")
-    child.send("typed\x18")  # the first key alone is held back, and given with the next
+    child.send("typed\x18")  # the first key alone is held back, and sent with the next key
     child.send("y\r")
     child.send("\x18x")
     child.expect_exact(
@@ -388,7 +388,7 @@ def test_detach_returns_at_once_with_nothing_on_stdout(container: TestContainer)
     assert "unable to find user nosuch" in one_line(done.stderr)
 
 
-# --- what the program knows of the terminal ---------------------------------------------------
+# --- the terminal's variables -----------------------------------------------------------------
 
 
 def test_term_and_encoding_are_passed_only_with_a_tty(container: TestContainer) -> None:
@@ -411,11 +411,11 @@ def test_the_containers_own_variables_take_precedence(containers: Containers) ->
     child.expect(pexpect.EOF)
 
 
-# --- which of our streams are terminals, open, and not full -----------------------------------
+# --- local streams: terminals, closed, full ---------------------------------------------------
 
 
 def at_a_terminal(container: TestContainer, line: str) -> "pexpect.spawn[bytes]":
-    """Run a line with rind in it in a shell that has job control."""
+    """Run a line that calls rind, in a shell with job control."""
     return pexpect.spawn(
         *("bash", ["--norc", "--noprofile", "-i", "-c", line.replace("rind", RIND)]),
         env=container.environ(PS1=""),
@@ -488,7 +488,7 @@ def test_a_stdout_that_fails_loses_nothing_of_stderr(
     )
     assert done.stdout == ""
     why = "rind: cannot read stdin or write the output: No space left on device\n"
-    said = done.stderr.replace("Terminated\n", "")  # the shell's, of its sleep
+    said = done.stderr.replace("Terminated\n", "")  # the shell's message about its sleep
     assert said == "more\nended\n" + (why if status == 125 else "")
     assert done.returncode == status
 
@@ -544,7 +544,7 @@ def test_a_container_that_dies_during_a_command_is_reported(
 def test_stop_restores_the_terminal_and_continue_sets_raw_mode(
     busybox: TestContainer, terminal: Terminal
 ) -> None:
-    # A job of a shell's: its group has the terminal, and is not orphaned when it is stopped.
+    # As a shell's job: its process group has the terminal, and is not orphaned when stopped.
     run = f"set -m; {RIND} -c 'echo ready; read x; exit 4'; echo st=$?; fg; echo =$?"
     with start(busybox, terminal, run, program=SHELL) as shell:
         terminal.read_until(b"ready\r\n")
@@ -562,7 +562,7 @@ def test_an_escape_suspends_and_the_screen_is_drawn_again(
     busybox: TestContainer, terminal: Terminal
 ) -> None:
     termios.tcsetwinsize(terminal.master, (24, 80))
-    # The program draws on the alternate screen, anew at each change of the window's size.
+    # The program draws on the alternate screen, and redraws at each resize.
     draw = "printf '\\033[?1049h'; trap 'echo drawn' WINCH; echo ready; while ! read x; do :; done"
     run = f"set -m; {RIND} --detach-keys '~.' -c \"$DRAW\"; echo st=$?; fg; echo =$?"
     with start(busybox, terminal, run, program=SHELL, DRAW=draw) as shell:

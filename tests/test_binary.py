@@ -1,4 +1,4 @@
-"""The self-contained program, where there is no Python and no library at all."""
+"""The self-contained program, in places without Python or any library."""
 
 import fcntl
 import os
@@ -37,7 +37,7 @@ def test_a_missing_requirement_is_one_line(tmp_path: Path) -> None:
 
 
 def chrooted(root: Path, *words: str, stdin: bytes = b"", **env: str) -> tuple[int, bytes, bytes]:
-    """Run a program in a root file system that has nothing else."""
+    """Run a program in a root file system that contains only it."""
     chroot = shutil.which("chroot")
     assert chroot
     done = subprocess.run(
@@ -63,7 +63,7 @@ def test_it_runs_in_an_empty_root_over_tls(
         "DOCKER_TLS_VERIFY": "1",
         "DOCKER_CERT_PATH": "/certificates",
     }
-    for _ in range(2):  # it unpacks itself, and finds that
+    for _ in range(2):  # the first unpacks itself, and the second finds the copy
         words = ["--container", busybox.name, "-c", "cat; echo x >&2; exit 7"]
         assert chrooted(tmp_path, *words, stdin=b"\0\xff\n", **env) == (7, b"\0\xff\n", b"x\n")
     (own,) = (tmp_path / "var/tmp").iterdir()
@@ -75,7 +75,7 @@ def test_it_runs_in_an_empty_root_over_tls(
 
 
 def test_it_runs_in_a_container(binary: Path, busybox: TestContainer) -> None:
-    """Of an image with no library of any kind; by a shim too, on a terminal."""
+    """The image has no library; the program also runs by a shim, and on a terminal."""
     engine = busybox.engine
     socket = engine.host.removeprefix("unix://")
     script = "mkdir /shims; /rind --shim /shims -q --container $1 id && exec /shims/id -u"
@@ -111,7 +111,7 @@ def test_a_shared_cache_is_not_used(binary: Path, tmp_path: Path) -> None:
 def test_a_cache_that_another_user_can_replace_is_not_used(
     binary: Path, tmp_path: Path, prepare: str
 ) -> None:
-    """As with sudo -E: what that user puts there would run as root."""
+    """As with sudo -E: files that the user puts there would run as root."""
     shutil.copy2(binary, tmp_path / "rind")
     local = prepare.replace(" /", f" {tmp_path}/")
     subprocess.run(["sh", "-ec", local.replace(f"-s {tmp_path}", "-s ")], check=True)
@@ -153,7 +153,7 @@ def test_first_starts_may_have_the_same_process_number(binary: Path, tmp_path: P
         assert process.communicate()[0].startswith(b"rind ")
         assert process.returncode == 0
     (tree,) = (tmp_path / ".cache" / "rind").iterdir()
-    # It is whole: what any command may import is there.
+    # The copy is complete: it has every module that a command may import.
     libraries = f"/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
     program = f"import sys; sys.path.append(sys.prefix + {libraries!r}); "
     program += "import asyncio, aiodocker, prompt_toolkit, rind.attach"

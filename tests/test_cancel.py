@@ -1,4 +1,4 @@
-"""Commands that are cancelled more than once, at any moment: nothing is left."""
+"""Commands that are cancelled more than once, at any moment: no process is left."""
 
 import asyncio
 import os
@@ -122,7 +122,7 @@ def test_two_interrupts_of_a_program_without_a_loop_leave_nothing(busybox: TestC
         assert process.stderr.readline() == b"ready\n"
         for _ in range(2):
             process.send_signal(signal.SIGINT)
-            with suppress(subprocess.TimeoutExpired):  # it may be faster than that
+            with suppress(subprocess.TimeoutExpired):  # it may end sooner
                 process.wait(0.1)
         process.wait(TIMEOUT)
         assert b"KeyboardInterrupt" in process.stderr.read()

@@ -1,4 +1,4 @@
-"""Selection by where we stand, by service and project, on real Compose projects and mounts."""
+"""Selection by working directory, service and project, on real Compose projects and mounts."""
 
 import asyncio
 import gc
@@ -44,7 +44,7 @@ class Projects:
     label: str
 
     def up(self, folder: str, *, scale: int = 1, mount: bool = False) -> Path:
-        """Start a project in a folder of its own; give that."""
+        """Start a project in a folder of its own; return the folder."""
         path = self.root / folder
         path.mkdir(parents=True)
         (path / "src").mkdir()
@@ -141,7 +141,7 @@ def test_a_bind_mount_selects_among_two_checkouts(projects: Projects, tmp_path: 
     first, second = projects.up("a/shop", mount=True), projects.up("b/shop", mount=True)
     for folder, name in ((first, "a/shop"), (second, "b/shop")):
         assert projects.chosen(cwd=folder / "src") == f"{projects.name(name)}-web-1"
-        # The label says that the working directory goes along.
+        # The label sets the command's directory by ours.
         assert projects.rind("pwd", cwd=folder / "src").stdout == b"/code/src\n"
         assert projects.rind("pwd", cwd=folder).stdout == b"/code\n"
     (tmp_path / "link").symlink_to(second / "src")
@@ -166,7 +166,7 @@ def test_a_project_that_is_not_up_is_reported(projects: Projects, tmp_path: Path
 
 
 def test_a_stopped_nearer_checkout_is_not_replaced_by_another(projects: Projects) -> None:
-    """Worktrees side by side, each with its own stack: no other's is taken in its place."""
+    """Worktrees side by side, each with its own stack: no other worktree's is chosen instead."""
     near, far = projects.up("shop"), projects.up("shop2")
     name = f"{projects.name('shop')}-web-1"
     projects.engine.cli("compose", "stop", "--timeout", "0", cwd=near)
@@ -248,7 +248,7 @@ def test_the_compose_file_in_the_environment_is_used(projects: Projects, tmp_pat
     assert projects.chosen(cwd=tmp_path, COMPOSE_FILE="shop/docker/compose.yaml") == name
     separated = {"COMPOSE_FILE": "docker/compose.yaml,x", "COMPOSE_PATH_SEPARATOR": ","}
     assert projects.chosen(cwd=tmp_path / "shop", **separated) == name
-    # Beside the folder of the file, and nowhere.
+    # The caller is above the file's folder, without a repository, and then within one.
     assert projects.chosen(cwd=tmp_path / "shop") == name
     (tmp_path / "shop/.git").mkdir()
     assert projects.chosen(cwd=tmp_path / "shop/app") == name
@@ -291,7 +291,7 @@ async def test_a_command_runs_as_the_calling_user(
     image: str,
     pre_step: str | None,
 ) -> None:
-    """A user whom the container does not know has a home directory and a name all the same."""
+    """A user unknown to the container still has a home directory and a name."""
     monkeypatch.setattr(os, "getuid", lambda: 4242)
     monkeypatch.setattr(os, "getgid", lambda: 4243)
     target = containers(image, pre_step)
@@ -309,11 +309,11 @@ async def test_a_command_runs_as_the_calling_user(
     assert lines[1].startswith("drwx------ 2 4242 4243 ")
     assert (await said({"USER": "it's/../x"})).startswith("4242 4242 /tmp/rind-4242\n")
     assert (await said({})).startswith("4242 4242 /tmp/rind-4242\n")
-    # What somebody else may have put there is not taken.
+    # A home directory that another user may have created is not used.
     target.inside("mkdir /tmp/rind-you; ln -s /tmp/rind-me /tmp/rind-her")
     for name in ("you", "her"):
         assert (await said({"USER": name})).startswith(f"{name} {name} /\n")
-    # What is said wins, and a user whom it knows has a home.
+    # Explicit variables take precedence, and a known user has a home already.
     assert (await said({}, env={"HOME": "/var/tmp"})).startswith("/var/tmp\n")
     assert (await said({"USER": "me"}, pre_step=False)).startswith("/\n")
     monkeypatch.setattr(os, "getuid", lambda: 1000)
@@ -432,7 +432,7 @@ async def test_closing_ends_the_commands_that_are_not_detached(
     on_exit: Literal["kill", "detach"],
     runs_on: bool,  # noqa: FBT001 # a case
 ) -> None:
-    """As where several run under one client, without a TaskGroup, and one of them fails."""
+    """As when several commands run under one client, without a TaskGroup, and one fails."""
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
     is_used, is_closed = asyncio.Event(), asyncio.Event()
 
@@ -483,7 +483,7 @@ async def test_closing_ends_commands_being_started(
     assert mark not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
 
 
-# --- working directories of the worst kind ----------------------------------------------------
+# --- hostile working directories --------------------------------------------------------------
 
 PLACES = {
     "removed": "os.mkdir('x'); os.chdir('x'); os.rmdir('../x')",
@@ -491,7 +491,7 @@ PLACES = {
     "long": "for _ in range(40): os.mkdir('x' * 200); os.chdir('x' * 200)",
     "not UTF-8": "os.mkdir(b'\\xff'); os.chdir(b'\\xff')",
 }
-# Root may search any directory, unless it has given that up.
+# Root may search any directory unless it drops that capability.
 SEARCHES_NOTHING = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
 
 
@@ -531,7 +531,7 @@ def test_a_compose_file_above_a_too_long_folder_is_found(tmp_path: Path) -> None
 
 
 def test_an_invalid_folder_label_is_ignored(containers: Containers, tmp_path: Path) -> None:
-    """A relative one was relative to a working directory that is no more."""
+    """A relative folder must not be resolved: the working directory is removed."""
     label = ("--label", "com.docker.compose.project.working_dir=shop/src")
     target = containers("busybox", "", *label)
     gone = tmp_path / "gone"
@@ -547,7 +547,7 @@ def test_an_invalid_folder_label_is_ignored(containers: Containers, tmp_path: Pa
 
 
 async def test_a_late_answer_times_out(tmp_path: Path) -> None:
-    """It takes what is said, and says nothing."""
+    """The engine receives the request, and does not answer."""
     path = tmp_path / "silent.sock"
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))

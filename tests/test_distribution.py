@@ -1,4 +1,4 @@
-"""What is published, installed as users do, and run far from the sources."""
+"""The published files, installed as users install them, and run without the sources."""
 
 import os
 import re
@@ -36,7 +36,7 @@ def umask(mask: int) -> Iterator[None]:
 
 
 def build(source: Path, into: Path) -> tuple[Path, Path]:
-    """Return the wheel, which is made from the sdist, and the sdist."""
+    """Return the wheel, built from the sdist, and the sdist."""
     command = (sys.executable, "-m", "build", "--no-isolation", "--outdir", into)
     run(*command, cwd=source, SOURCE_DATE_EPOCH="1700000000")
     return made(into)
@@ -66,9 +66,9 @@ def tracked() -> set[str]:
 
 @pytest.fixture(scope="module")
 def offline(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Return the options with which packages come from a folder that has all that is needed.
+    """Return pip's options for installing from a folder that has every needed package.
 
-    pip has filled it: how to reach an index here is said to it alone.
+    pip fills the folder, because only pip is configured to reach an index here.
     """
 
     def download(folder: Path) -> None:

@@ -24,7 +24,7 @@ BLOCKING = {rind.SyncClient, rind.SyncTarget, rind.SyncProcess}
 
 
 def public() -> dict[str, Callable[..., object]]:
-    """Return what must have an example: every function, and every method of what they give."""
+    """Return everything that must have an example: the functions, and their results' methods."""
     found: dict[str, Callable[..., object]] = {}
     for name in rind.__all__:
         it = getattr(rind, name)
@@ -43,9 +43,9 @@ def blocks(name: str) -> bool:
 
 
 def example(documented: Callable[..., object]) -> str:
-    """Return the indented part of a docstring that is no section's."""
+    """Return the indented example of a docstring, without its sections."""
     text = documented.__doc__ or ""
-    margin = text.rpartition("\n")[2]  # what stands before the closing quotes
+    margin = text.rpartition("\n")[2]  # the indentation of the closing quotes
     text = text.replace(f"\n{margin}", "\n")
     return "\n".join(
         textwrap.dedent(block)
@@ -54,7 +54,7 @@ def example(documented: Callable[..., object]) -> str:
 
 
 async def execute(code: str, names: dict[str, object]) -> None:
-    """Run code that may await where it stands."""
+    """Run code that may use ``await`` at the top level."""
     compiled = compile(code, "<example>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     result = types.FunctionType(compiled, names)()
     if inspect.iscoroutine(result):

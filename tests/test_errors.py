@@ -1,4 +1,4 @@
-"""Errors travel: through a process pool, a copy, and with all that they know."""
+"""Errors keep their attributes when they are pickled or copied."""
 
 import copy
 import pickle

@@ -1,6 +1,6 @@
-"""The program against an engine that answers wrongly, without an end, or with far too much.
+"""The program against an engine whose answers are wrong, endless or far too large.
 
-Whatever it answers: one line, 125, in bounded time and memory, and no local process is touched.
+Every answer yields one line and 125, in bounded time and memory, and no local process is signalled.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from conftest import RIND, TIMEOUT, one_line
 from hostile import CONTAINER, ID, RIGHT, STATE, hostile, reply
 
 MEMORY = 64 * 1024
-"""KiB that a run may take above one with nothing wrong."""
+"""KiB of memory that a run may use beyond a run with correct answers."""
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 CHUNK = b"10000\r\n" + b" " * 65536 + b"\r\n"
@@ -70,10 +70,10 @@ WRONG: dict[str, dict[str, bytes | tuple[bytes, bytes]]] = {
 
 
 async def run(url: str, *args: str) -> tuple[int, bytes, bytes, int]:
-    """Run rind; give its status, what it printed, and the memory that it took, in KiB."""
+    """Run rind; return its status, its output and its peak memory in KiB."""
 
     def measured() -> tuple[int, bytes, bytes, int]:
-        # From a small process: a child's peak is never below what its parent had.
+        # From a small process: a child's peak is at least its parent's size.
         script = (
             "import resource, subprocess, sys; done = subprocess.run(sys.argv[2:]);"
             "peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss;"
@@ -134,7 +134,7 @@ async def test_harmless_mistakes_are_ignored(tmp_path: Path, harmless: str) -> N
 
 @pytest.fixture
 def bystander() -> Iterator[int]:
-    """Start a local process that leads a session, as what was exec'd does; it must survive."""
+    """Start a local process that leads a session, as an exec'd one does; it must survive."""
     process = subprocess.Popen(["sleep", "1000"], start_new_session=True)
     try:
         yield process.pid
@@ -156,7 +156,7 @@ async def test_no_local_process_is_signalled(
     container_id = container_id.format(scope=own_cgroup(bystander))
     wrong = {
         "list": reply([CONTAINER | {"Id": container_id}]),
-        # Output that does not end, of a command that runs, in a container with no shell.
+        # Endless output of a running command, in a container without a shell.
         "start": START + FRAME,
         "state": reply({"Running": True, "ExitCode": None, "Pid": bystander}),
     }
@@ -165,5 +165,5 @@ async def test_no_local_process_is_signalled(
 
 
 def test_correct_answers_are_accepted() -> None:
-    """Else each case above would be wrong for another reason than its own."""
+    """Otherwise each case above would fail for another reason than its own."""
     assert json.loads(RIGHT["list"].partition(b"\r\n\r\n")[2]) == [CONTAINER]

@@ -1,4 +1,4 @@
-"""What is said of a wrong keyword, and of a wrong value."""
+"""Messages for wrong keywords and wrong values."""
 
 import inspect
 import re

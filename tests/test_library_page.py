@@ -1,4 +1,4 @@
-"""The page on the library: each example runs as it stands, and each program does its work."""
+"""The page on the library: each example runs unchanged, and each program works."""
 
 import asyncio
 import json
@@ -66,7 +66,7 @@ async def main(web: rind.Target, info: rind.EngineInfo) -> None:
         any_process(text)
     web.open_process(["cat"], on_exit="Kill")  # wrong
 """
-"""A program in which each line with that mark must be an error, and no other one."""
+"""A program in which a type checker must report exactly the marked lines."""
 
 
 def code_of(heading: str) -> str:
@@ -77,14 +77,14 @@ def code_of(heading: str) -> str:
 
 
 def program(heading: str) -> dict[str, Any]:
-    """Return what a program of the page defines."""
+    """Return the names that a program of the page defines."""
     names: dict[str, Any] = {}
     exec(code_of(heading), names)  # the program
     return names
 
 
 def test_the_page_of_every_name_is_current() -> None:
-    """Else: python tests/reference.py."""
+    """If it is not, run: python tests/reference.py."""
     assert PAGE_OF_NAMES.read_text() == reference()
 
 
@@ -178,7 +178,7 @@ async def test_the_supervisor_works(engine: TestEngine, tmp_path: Path) -> None:
             await some.wait()
 
     async def keeping(argv: list[str], told_of: str) -> None:
-        """Keep it up until it is told of that."""
+        """Run the supervisor until it has reported ``told_of``."""
         task = asyncio.create_task(program("A supervisor")["keep_up"](argv, tell))
         await until(told_of)
         task.cancel()
@@ -196,13 +196,13 @@ async def test_the_supervisor_works(engine: TestEngine, tmp_path: Path) -> None:
 
 
 def checked(program: str, *arguments: str | Path) -> subprocess.Popen[str]:
-    """Start a type checker. From the project's root, mypy knows most of it already."""
+    """Start a type checker in the project's root, where mypy's cache is."""
     command = [sys.executable, "-m", program, *arguments]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 def test_type_checkers_accept_the_examples_and_reject_mistakes(tmp_path: Path) -> None:
-    """The README's examples too; what awaits where it stands is put into a function."""
+    """The README's examples too; code with a top-level ``await`` is put into a function."""
     blocks = [*re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)]
     for number, code in enumerate([*blocks, *(code for _, code in BLOCKS)]):
         text = code

@@ -1,4 +1,4 @@
-"""One command where it fits; the public names."""
+"""One command in the selected container; the public names."""
 
 import ast
 import inspect
@@ -115,7 +115,7 @@ def test_importing_rind_loads_nothing() -> None:
 
 @pytest.mark.parametrize("name", ["connect", "run"])
 def test_importing_connect_loads_everything_for_connecting(name: str) -> None:
-    """Not when it connects: the event loop would stand still."""
+    """Importing during the connection would block the event loop."""
     code = (
         f"import sys, asyncio; from rind import {name}; before = set(sys.modules)\n"
         "async def main():\n"

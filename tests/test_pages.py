@@ -1,4 +1,4 @@
-"""The pages' shell examples, run as they stand; the README's compose file, brought up."""
+"""The pages' shell examples, run unchanged; the README's Compose file, brought up."""
 
 import fcntl
 import os
@@ -36,7 +36,7 @@ def compose(engine: TestEngine, tmp_path: Path) -> Iterator[Compose]:
     folder = tmp_path / f"rindtest{os.getpid()}"
     folder.mkdir()
     it = Compose(engine, folder)
-    # With the label app.rind itself, and names that the README has: one at a time on an engine.
+    # It uses the label app.rind and the README's names, so only one test at a time may run it.
     with Path(engine.config, f"{engine.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield it
@@ -116,7 +116,7 @@ exit 1
 X
 printf '#!/bin/sh\n[ "$(md5sum)" = "$(head -c 99999 /bin/bash | md5sum)" ]\n' >/bin/psql""",
 }
-"""What makes the programs that a recipe is about, in its container."""
+"""A script that creates a recipe's programs in its container."""
 
 RECIPES = (ROOT / "rind" / "docs" / "recipes.md").read_text()
 
@@ -127,7 +127,7 @@ def test_the_recipes_run(
     compose: Compose, engine: TestEngine, tmp_path: Path, heading: str
 ) -> None:
     recipe = RECIPES.split(f"## {heading}\n")[1].split("\n## ")[0]
-    # Other tests' containers are there too, meanwhile.
+    # Other tests' containers run on the engine at the same time.
     key = "test.recipe"
     labels = "".join(blocks("yaml", recipe)).replace("app.rind", key)
     file = compose_file(engine, "django", indent(labels or f"{key}:", " " * 6))
@@ -139,7 +139,7 @@ def test_the_recipes_run(
     found = examples(recipe)
     assert found
     for command, expected in found:
-        # Of the containers with the label, only that of this test.
+        # Only this test's container, of those with the label.
         named = "-s db" if "-s db" in command else f"--container {container.name}"
         narrowed = command.replace("rind ", f"rind {named} ", 1).replace("-s db -s db", "-s db")
         assert_says(narrowed, expected, container.environ(HOME=str(tmp_path)), tmp_path)

@@ -1,4 +1,4 @@
-"""What a reader of asyncio.subprocess expects, on real engines."""
+"""Processes behave as those of asyncio.subprocess, on real engines."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ async def test_an_idle_command_costs_two_tasks(
 ) -> None:
     """Two tasks: one moves its output, one watches for its end. All share their leash's task."""
     monkeypatch.setattr(tree, "LEASH_AFTER", 0.0)
-    monkeypatch.setattr(receiver, "SLOW_READER", TIMEOUT)  # no answer of the engine is late
+    monkeypatch.setattr(receiver, "SLOW_READER", TIMEOUT)  # no reader counts as slow
     before = asyncio.all_tasks()
     async with AsyncExitStack() as stack:
         for _ in range(3):
@@ -34,7 +34,7 @@ async def test_an_idle_command_costs_two_tasks(
             process.stdin.write(b"x")
             assert await process.stdout.read(9) == b"x"
             process._exec._receiver.stop_watching()
-            process._exec._receiver._begin_to_watch()  # as it does in time
+            process._exec._receiver._begin_to_watch()  # as the receiver does after a while
         leash = process._exec._tree._leash
         while len(leash._losers) < 3:  # noqa: ASYNC110 # no event tells it
             await asyncio.sleep(0.01)
@@ -131,7 +131,7 @@ async def test_waiting_needs_no_reading(target: Target) -> None:
     script = "echo begun; read x; head -c 300000 /dev/zero"
     async with target.open_process(script=script, limit=1000) as process:
         assert await process.stdout.readline() == b"begun\n"
-        await asyncio.sleep(2 * SLOW_READER)  # the engine is not asked any more from then on
+        await asyncio.sleep(2 * SLOW_READER)  # from then on, the engine is no longer polled
         process.stdin.write(b"x\n")
         async with asyncio.timeout(30):
             assert await process.wait() == 0
@@ -282,7 +282,7 @@ async def test_lines_of_both_streams_are_in_order(target: Target) -> None:
 
 async def test_lines_of_a_blocked_or_ended_command_are_read(target: Target) -> None:
     async with target.open_process(["seq", "100000"], limit=100) as process:
-        await process.wait()  # it waits for a reader
+        await process.wait()  # the output waits for a reader
         assert process.returncode == 0
         expected = b"".join(b"%d\n" % number for number in range(1, 100_001))
         assert b"".join([line async for _, line in process.lines()]) == expected
@@ -305,7 +305,7 @@ async def test_the_status_is_set_without_a_wait(target: Target) -> None:
 
 
 async def test_poll_returns_the_state(target: Target) -> None:
-    """Also while something else has its output open."""
+    """Also while another process holds the output open."""
     async with target.open_process(script="read; sleep 1000 & exit 3") as process:
         assert await process.poll() is None
         process.stdin.write_eof()

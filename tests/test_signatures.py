@@ -1,5 +1,5 @@
-"""What type checkers make of the library: mypy runs over this file too, and each ``assert_type``
-is a test of its own. `tests/test_library_page.py` has both checkers look at it."""
+"""The library's types: mypy checks this file, so each ``assert_type`` is a test of its own.
+`tests/test_library_page.py` runs both type checkers over it."""
 
 from asyncio import StreamReader
 from pathlib import Path
@@ -100,7 +100,7 @@ def test_blocking_methods_are_typed(blocking_target: SyncTarget) -> None:
 
 
 def test_a_blocking_clients_keywords_are_typed(busybox: TestContainer) -> None:
-    """The keywords that name an engine are for connecting."""
+    """The keywords that name an engine belong to connect_sync."""
     with pytest.raises(TypeError, match="hst"):
         connect_sync(hst="unix:///nowhere")  # type: ignore[call-arg]
     with connect_sync(busybox.engine.host) as client:

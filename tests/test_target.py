@@ -61,7 +61,7 @@ async def test_a_cancelled_run_leaves_nothing(busybox: TestContainer) -> None:
 async def test_two_hundred_commands_run_concurrently(
     busybox: TestContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All run together, for long enough to be held by a leash, and end together."""
+    """All run at once, long enough for a leash to hold them, and end at once."""
     commands = 200
     threads = threading.active_count()
     together = asyncio.Barrier(commands)
@@ -87,7 +87,7 @@ async def test_two_hundred_commands_run_concurrently(
 
 
 def eager_loop() -> asyncio.AbstractEventLoop:
-    # Not on uvloop: the two do not know each other's newest keywords.
+    # Not on uvloop, which does not support the keywords of the eager task factory.
     loop = asyncio.new_event_loop()
     if sys.version_info >= (3, 12):
         loop.set_task_factory(asyncio.eager_task_factory)
@@ -131,7 +131,7 @@ async def test_a_file_is_duplicated_at_the_call(busybox: TestContainer, tmp_path
         ) as process:
             os.close(source)
             os.close(sink)
-            # They are other files' now.
+            # Other files have these descriptors now.
             others = [os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT) for _ in range(8)]
             assert {source, sink} <= set(others)
             assert await process.wait() == 0
@@ -209,9 +209,7 @@ async def test_a_time_limit_covers_every_stage(
         with pytest.raises(rind.TimedOut, match="did not end within 0") as caught:
             await rind.run(["true"], timeout=0.5, **where)  # type: ignore[call-overload] # a dict
         assert caught.value.timeout == 0.5
-        assert (
-            asyncio.get_running_loop().time() - started < 5
-        )  # to tell it from the 30 of a request
+        assert asyncio.get_running_loop().time() - started < 5  # far below a request's limit of 30
         never.set()
 
 
@@ -294,7 +292,7 @@ async def test_a_failed_start_is_the_same_error_after_a_pre_step(
     where = f" of {target.name}" if said.endswith("PATH") else ""
     where += ", where no pre-step ran" if where and pre_step is None else ""
     assert str(caught.value) == f"cannot start the command: {said}{where}"
-    # A command may end with such a status as well.
+    # A command's own status may be the same.
     assert (await rind.run(["sh", "-c", "exit 127"], **target.where)).returncode == 127
 
 
@@ -312,7 +310,7 @@ async def test_run_takes_stdin_from_a_file(busybox: TestContainer, tmp_path: Pat
 
 
 async def test_kill_after_bounds_the_clean_up(busybox: TestContainer) -> None:
-    """What a command has to say at its end is said in that time, or not at all."""
+    """A command's clean-up completes within kill_after, or is cut off."""
     async with rind.connect(busybox.engine.host) as client:
         target = await client.find(container=busybox.name)
         slow = f"trap 'sleep {KILL_AFTER + 1}; echo ended >>/tmp/said' TERM; echo ready; sleep 99 &"

@@ -34,8 +34,8 @@ class Way:
 
     Attributes:
         host: the engine's URL by it.
-        environ: the variables that it needs.
-        proxy: what is in between; None for nothing.
+        environ: the client's variables.
+        proxy: the proxy in between, or None.
     """
 
     host: str
@@ -58,7 +58,7 @@ async def way_to(
     folder: Path,
     configure: Callable[[FaultProxy], None] | None = None,
 ) -> AsyncIterator[Way]:
-    """Give a way to an engine, with a proxy in between if that gets orders."""
+    """Yield a way to an engine, with a proxy in between if ``configure`` is set."""
     upstream, listens_at, tls = engine.host, "", engine.tls or {}
     if transport == "tls":
         upstream = tls["host"]
@@ -136,7 +136,7 @@ async def start(container: TestContainer, way: Way, *args: str) -> asyncio.subpr
 
 
 async def test_every_byte_both_ways(way: Way, busybox: TestContainer) -> None:
-    """Which takes half-closing: cat ends at the end of its stdin."""
+    """This needs the half-close: cat exits at the end of its stdin."""
     assert await program(busybox, way, "cat", stdin=MUCH) == (0, MUCH, b"")
 
 
@@ -153,7 +153,7 @@ async def test_an_unread_stdin_loses_no_output(way: Way, busybox: TestContainer)
     status, out, err = await program(busybox, way, "-c", script, stdin=MUCH)
     assert status == 5
     if busybox.engine.name.startswith("podman"):
-        # It may lose the end of such an output, for any client; see rind/docs/engines.md.
+        # Podman may lose the end of this output, with any client; see rind/docs/engines.md.
         assert b"unixpacket" not in err
         assert out == MUCH[:5] + b"ended\n" or not err or b"output may be missing" in err
         return
@@ -243,7 +243,7 @@ async def test_a_slow_reader_loses_nothing(target: rind.Target) -> None:
     script = "head -c 20000000 /dev/zero; echo end >&2"
     async with target.open_process(script=script) as process:
         received = len(await process.stdout.read(1))
-        await asyncio.sleep(0.5)  # what is there fills every buffer in between
+        await asyncio.sleep(0.5)  # the output fills every buffer in between
         while data := await process.stdout.read(1_000_000):
             received += len(data)
         assert received == 20_000_000
@@ -269,7 +269,7 @@ async def test_cancelling_ends_the_command(
     with pytest.raises(asyncio.CancelledError):
         await working
     assert "sleep 9849" not in await asyncio.to_thread(busybox.inside, "ps")
-    if client.endpoint.url.startswith(("ssh:", "unix:")):  # whose connections are not kept, or few
+    if client.endpoint.url.startswith(("ssh:", "unix:")):  # their connections are few, or not kept
         assert descriptors() <= before + 3
 
 
@@ -310,13 +310,13 @@ async def test_a_fault_ends_with_the_truth_or_a_clear_error(
                 async with rind.connect(way.host, environ=way.environ) as client:
                     target = await client.find(container=busybox.name)
                     done = await target.run(["sh", "-c", "cat; exit 3"], input=b"x" * 1000)
-                    # Where nothing encrypts, a clean cut may be the end of an output.
+                    # Without encryption, a clean cut may look like the end of the output.
                     cut = set() if transport == "tls" else {b""}
                     assert done.stdout in {b"x" * 1000, *cut}
                     return done.returncode, way.proxy
 
     def nothing(_: FaultProxy) -> None:
-        """Let all go by."""
+        """Relay without a fault."""
 
     status, whole = await run(nothing)
     assert status == 3
@@ -334,9 +334,9 @@ async def test_a_fault_ends_with_the_truth_or_a_clear_error(
         else:
             # 126: see Inspector._doubt().
             assert status == 3 or (status == 126 and transport != "tls"), point
-            # One run relays more than another.
+            # The count of relayed bytes varies between runs.
             assert proxy.struck.is_set() or proxy.relayed <= point
-    # How many are told depends on what was asked for at these points; some requests are repeated.
+    # The number of errors varies: some of the interrupted requests are repeated.
     assert len(told) > 1
     assert {error.exit_status for error in told} == {125}
     assert not [error for error in told if "\n" in str(error)]
@@ -359,5 +359,5 @@ async def test_an_ssh_connection_cut_during_a_command_is_reported(
         target = await client.find(container=busybox.name)
         with pytest.raises(rind.Broken, match="the ssh that forwarded it has exited"):
             await cut_under(target, ssh_server)
-    # The way to the machine was there again, so nothing is left.
+    # ssh could connect again, so Rind has ended the command.
     assert "sleep 9850" not in await asyncio.to_thread(busybox.inside, "ps")

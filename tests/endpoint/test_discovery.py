@@ -25,7 +25,7 @@ def test_default_sockets_have_their_order() -> None:
 
 @pytest.fixture
 def short() -> Iterator[Path]:
-    """Return a folder in which paths may be those of sockets."""
+    """Return a folder whose path is short enough for sockets."""
     with TemporaryDirectory() as folder:
         yield Path(folder)
 
@@ -34,7 +34,7 @@ def test_the_first_listening_socket_is_used(short: Path) -> None:
     home, runtime = short / "home", short / "run"
     env = {"HOME": str(home), "XDG_RUNTIME_DIR": str(runtime)}
     assert answering(env) is None
-    # What is left of an engine that has ended.
+    # The socket file of an engine that has ended.
     with listening(runtime / "docker.sock"):
         pass
     (runtime / "docker.sock").touch()

@@ -12,7 +12,7 @@ from rind.endpoint.endpoint import resolve_endpoint
 from rind.errors import UsageError
 
 DEEP = "[" * 100_000
-"""JSON that Python's parser gives up on."""
+"""JSON that is nested too deeply for Python's parser."""
 
 
 def test_an_empty_home_variable_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,11 +60,11 @@ def test_variables_configure_tls(tmp_path: Path) -> None:
     unverified = {"DOCKER_TLS": "1", "DOCKER_CERT_PATH": str(tmp_path), "DOCKER_HOST": "host:1"}
     unsafe = resolve_endpoint(unverified)
     assert unsafe == Endpoint("tcp://host:1", "DOCKER_HOST", Tls(None, cert, key, verify=False))
-    # The files are docker's configuration's own, where nothing says otherwise.
+    # By default, the files are in docker's configuration folder.
     env = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CONFIG": str(tmp_path)}
     assert resolve_endpoint(env).url == "tcp://localhost:2376"
     assert resolve_endpoint(env).tls == Tls(ca, cert, key, verify=True)
-    # As for docker, a socket has none.
+    # As with docker, a unix socket has no TLS.
     for address in ("unix:///x", "ssh://x"):
         assert resolve_endpoint(env, host=address).tls is None
     assert resolve_endpoint({"DOCKER_TLS_VERIFY": ""}, host="tcp://host").tls is None
@@ -75,7 +75,7 @@ def test_a_context_configures_tls(config: Path) -> None:
         for path in (config / "contexts/meta").glob("*/meta.json"):
             path.write_text(json.dumps({"Endpoints": {"docker": endpoint}}))
 
-    # What the variables say is not for a context.
+    # The variables do not apply to a context.
     env = {"DOCKER_CONFIG": str(config), "DOCKER_TLS_VERIFY": "1"}
     write(Host="tcp://host")
     assert resolve_endpoint(env) == Endpoint("tcp://host:2375", "the context a", context="a")

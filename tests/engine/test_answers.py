@@ -1,4 +1,4 @@
-"""What an engine says: what a real one does, and anything else at all."""
+"""Answers of an engine: real, invalid and mutated ones."""
 
 import copy
 import json
@@ -149,7 +149,7 @@ def test_podmans_exit_code_is_read_once_it_is_final() -> None:
     assert read_exec_state(resized, is_podman=True) == ExecState(False, None, 4711)
     settled = said(STATE | {"ExitCode": 6, "Pid": 0, "CanRemove": True})
     assert read_exec_state(settled, is_podman=True) == ExecState(False, 6, 0, True)
-    # Docker says so minutes later, and keeps the pid.
+    # Docker's state minutes later; it keeps the pid.
     assert read_exec_state(resized) == ExecState(False, 0, 4711)
 
 

@@ -1,4 +1,4 @@
-"""The connection to an engine: its version, its silence and its end."""
+"""The connection to an engine: the API version, a silent engine, and closing."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The requests, against real engines, by each carrier; what only a fake can show."""
+"""The requests, by each carrier, to real engines, and to a fake for faults."""
 
 import asyncio
 import json
@@ -79,7 +79,7 @@ async def test_an_exec_instance_is_created_started_and_inspected(
     while len(received) < 9:
         received += await stream.read()
     assert received[8:] == b"x"
-    # 20.10 says the process late; a hang times out.
+    # 20.10 reports the process late; a hang times out.
     while not (running := await client.inspect_exec(exec_id)).pid:
         assert (running.running, running.exit_code) == (True, None)
     stream.write_eof()
@@ -92,7 +92,7 @@ async def test_an_exec_instance_is_created_started_and_inspected(
     assert ended.pid == running.pid
 
 
-# --- a fake engine, for what a real one does not do -------------------------------------------
+# --- a fake engine, for faults of no real one --------------------------------------------------
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -123,7 +123,7 @@ async def fake(tmp_path: Path, carry: Carry, *answers: bytes) -> AsyncIterator[E
     async with server:
         async with opened(f"unix://{path}", carry) as engine:
             yield engine
-        await asyncio.wait(filter(None, serving))  # the end of a connection that was kept
+        await asyncio.wait(filter(None, serving))  # until a kept connection has ended
 
 
 def answer(body: object, status: str = "200 OK", kind: str = "application/json") -> bytes:

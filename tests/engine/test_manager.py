@@ -1,4 +1,4 @@
-"""What is asked of a manager; the swarms are real."""
+"""Requests to a manager; the swarms are real."""
 
 import json
 
@@ -21,7 +21,7 @@ def every(_: Service) -> bool:
 
 
 class Recorded(Kept):
-    """Notes what is asked for."""
+    """Records the requests."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -52,7 +52,7 @@ async def test_tasks_are_requested_only_for_matching_services(swarm: list[TestEn
 
 
 class Forgetful(Kept):
-    """A manager of a service that is removed once it was listed (moby, convertTaskListFilters)."""
+    """A manager whose service is removed right after the listing (moby, convertTaskListFilters)."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -98,7 +98,7 @@ async def test_podman_has_no_swarm(podman: TestEngine) -> None:
 
 
 class Locked(Kept):
-    """Answers as a manager that was restarted, and waits for its key (moby, errSwarmLocked)."""
+    """Answers as a restarted manager that waits for its key (moby, errSwarmLocked)."""
 
     async def request(self, _request: Request, _deadline: Deadline) -> Answer:
         said = "Swarm is encrypted and needs to be unlocked before it can be used."

@@ -1,4 +1,4 @@
-"""The reaches into aiodocker and aiohttp."""
+"""The use of private parts of aiodocker and aiohttp."""
 
 import asyncio
 import inspect
@@ -47,7 +47,7 @@ def test_the_used_parts_of_aiodocker_exist() -> None:
 
 
 async def test_a_client_may_be_closed_during_a_request(engine: TestEngine) -> None:
-    """Whatever aiohttp makes of that, which depends on how far it has come."""
+    """aiohttp's outcome depends on how far the request has come."""
     for turns in range(20):
         docker = aiodocker.Docker(url=engine.host)
         carrier = PooledCarrier(docker)
@@ -57,19 +57,19 @@ async def test_a_client_may_be_closed_during_a_request(engine: TestEngine) -> No
         await docker.close()
         try:
             assert (await asking).status == 200
-        except ConnectionError:  # it was sent
+        except ConnectionError:  # the request was sent
             pass
         except RuntimeError as exc:
             assert str(exc) == CLOSED  # noqa: PT017 # there may be no error
 
 
 async def test_adopting_leaves_aiohttp_with_nothing(tmp_path: object) -> None:
-    """Fails where aiohttp changes what :func:`_hijacked` reaches for."""
+    """Fails if aiohttp changes a private name that :func:`_hijacked` uses."""
     taken = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        # The first bytes of the stream come in one piece with the answer.
+        # The first bytes of the stream arrive in one piece with the answer.
         writer.write(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\nearly")
         await taken.wait()
         writer.write((await reader.readexactly(4)).upper())
@@ -97,7 +97,7 @@ async def test_adopting_leaves_aiohttp_with_nothing(tmp_path: object) -> None:
             received += data
         assert received == b"PING and late"
         stream.close()
-        # The pool's only place is free again.
+        # The pool's only connection is available again.
         assert session.connector is not None
         assert not session.connector._acquired
 

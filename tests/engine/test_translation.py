@@ -1,4 +1,4 @@
-"""What is said of an engine that cannot be reached; seen with real ones in test_main.py."""
+"""Messages for an unreachable engine; test_main.py has real cases."""
 
 import errno
 import os

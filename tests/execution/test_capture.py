@@ -71,7 +71,7 @@ def test_output_is_reported_as_it_arrives() -> None:
 
 
 def test_invalid_text_is_an_error() -> None:
-    """An error that has another cause shows it all the same."""
+    """An error with another cause still shows that cause."""
     seen = capture(encoding="ascii")
     seen.take("stdout", b"\xff")
     with pytest.raises(UnicodeDecodeError):

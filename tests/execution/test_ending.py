@@ -1,4 +1,4 @@
-"""What a container's events say of a killed command; real ones are in test_target.py."""
+"""How a container's events explain a killed command; test_target.py has real ones."""
 
 from typing import Any, cast
 
@@ -28,7 +28,7 @@ def test_events_give_the_ending(actions: list[str], told: tuple[str | None, bool
 
 
 class Engine:
-    """An engine whose container is seen to end only in its events."""
+    """An engine that reports its container's end only by events."""
 
     def __init__(self, state: str, events: list[str]) -> None:
         self._web = Container("0" * 64, "web", state, "", {})

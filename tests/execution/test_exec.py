@@ -200,7 +200,7 @@ async def test_leaving_without_a_wait_spares_a_background_child(
 
 
 async def test_leaving_ends_a_busy_writer_on_a_terminal(busybox: TestContainer) -> None:
-    """Of such a one, 20.10 may say that it has ended once its stream is closed."""
+    """20.10 may report that such a command has ended once its stream is closed."""
     async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
         container = await engine.container(busybox.name)
         script = "trap '' PIPE; sleep 666666 & while echo y; do :; done; wait"
@@ -254,7 +254,7 @@ async def test_an_invalid_signal_is_rejected(start: Start, number: int) -> None:
 
 
 async def test_a_signal_right_after_the_start_arrives(start: Start) -> None:
-    """The engine starts the command after it has answered."""
+    """The engine starts the command only after its answer."""
 
     async def one() -> int:
         process = await start("sleep", "1000")

@@ -1,4 +1,4 @@
-"""Our stdout and stderr, as pipes that are full or closed; with a terminal, see test_attach.py."""
+"""Our stdout and stderr as full or closed pipes; test_attach.py has terminals."""
 
 import os
 from collections.abc import Iterator

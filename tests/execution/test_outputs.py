@@ -1,4 +1,4 @@
-"""Outputs without an engine: what asyncio's own have, ours have."""
+"""Outputs without an engine: they behave as asyncio's own."""
 
 import asyncio
 import os

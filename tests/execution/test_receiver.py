@@ -1,4 +1,4 @@
-"""Output from an engine that is scripted to the byte; what a slow reader needs is in test_load."""
+"""Output from an engine that is scripted to the byte; test_load.py has slow readers."""
 
 import asyncio
 import errno
@@ -65,7 +65,7 @@ class Peer:
         return Receiver(self.stream, inspector, self.tasks, incoming)
 
     def says(self, data: bytes) -> None:
-        """Send all that there will ever be."""
+        """Send data, then end of stream."""
         self.socket.sendall(data)
         self.socket.shutdown(socket.SHUT_WR)
 
@@ -102,7 +102,7 @@ async def test_a_failed_connection_says_whether_the_command_may_run(*, later: bo
         "the command may still be running in web"
     )
     with theirs:
-        theirs.sendall(b"x")  # wakes who waits
+        theirs.sendall(b"x")  # wakes the reader
         if later:
             await receiver.pump(lambda _: True)
         with pytest.raises(Lost, match=re.escape(said)):
@@ -270,7 +270,7 @@ async def test_parts_are_handed_to_the_taker(peer: Peer) -> None:
 
 
 async def test_output_that_the_engine_would_drop_is_saved(peer: Peer) -> None:
-    """Before the reader comes back, and whether or not it is slow."""
+    """Before the next read, also for a reader that is not slow."""
     receiver = peer.receiver(ExecState(running=True, exit_code=None, pid=ENDS_SOON))
     peer.socket.sendall(frame(STDOUT, b"first"))
     saving = asyncio.create_task(receiver.save_the_rest())
@@ -289,7 +289,7 @@ async def test_parts_just_received_by_another_task_come_first(peer: Peer) -> Non
     await receiver._turn.acquire()
     other = asyncio.create_task(receiver._receive())
     await asyncio.sleep(0)
-    receiver._turn.release()  # the other's turn is next, but it has not begun
+    receiver._turn.release()  # the other task's turn is next, but has not begun
     peer.socket.sendall(frame(STDOUT, b"two"))
     taken: list[bytes] = []
 

@@ -1,4 +1,4 @@
-"""What a session keeps; the commands that closing a client ends are in test_client.py."""
+"""The commands that a session holds; test_client.py closes clients with real ones."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ def engine() -> Engine:
 
 
 class Command:
-    """A command that is closed, or fails to be."""
+    """A command whose close succeeds or fails."""
 
     def __init__(self, failure: Exception | None = None) -> None:
         self.failure = failure

@@ -1,4 +1,4 @@
-"""Tests of starts that are cut short; what a start gives is test_exec's."""
+"""Starts that are cut short; test_exec.py has complete ones."""
 
 import asyncio
 from dataclasses import replace
@@ -42,7 +42,7 @@ async def test_leaving_before_the_engine_has_started_the_command_ends_it(
 
         for _ in range(10):
             await asyncio.gather(*(one() for _ in range(4)), return_exceptions=True)
-        # One that was missed would be started soon after.
+        # A missed command would be started soon after.
         await asyncio.to_thread(busybox.inside, "sleep 0.5")
         assert "656565" not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
 
@@ -65,7 +65,7 @@ async def test_cancelling_a_requested_start_ends_the_command(
         starting = asyncio.create_task(open_exec(Session(engine), container, config))
         await proxy.holds_start.wait()
         starting.cancel()
-        await asyncio.sleep(0.3)  # for a clean-up that would be too early
+        await asyncio.sleep(0.3)  # a clean-up that is too early would happen now
         go_on.set()
         with pytest.raises(asyncio.CancelledError):
             await starting

@@ -1,4 +1,4 @@
-"""What an engine's answers about a command mean: those that are hard to have from a real one."""
+"""The interpretation of answers about a command that a real engine rarely gives."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
@@ -22,7 +22,7 @@ WEB = Container(id="0" * 64, name="web", state="running", status="", labels={})
 
 
 class Answers:
-    """An engine and a command's tree that answer as they are told."""
+    """An engine and a command's tree with scripted answers."""
 
     def __init__(self, *answers: ExecState | Exception, root: bool | Exception = False) -> None:
         self.there: Container | Exception = WEB

@@ -1,4 +1,4 @@
-"""Stdin without an engine: what asyncio's own has, ours has."""
+"""Stdin without an engine: it behaves as asyncio's own."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from rind.execution.text import TextWriter
 
 
 class Command:
-    """Takes what is sent, as fast as it is let."""
+    """Accepts sent bytes, at a rate that the test sets."""
 
     def __init__(self) -> None:
         self.received = b""
@@ -65,7 +65,7 @@ async def test_an_immediate_write_needs_no_task() -> None:
     writer.write(b"four")
     assert not spawned
     writer.write(b"and the rest")
-    writer.write(b" and more")  # not before the rest
+    writer.write(b" and more")  # must follow the rest
     await spawned[0]
     assert (b"".join(sent), command.received) == (b"fourand ", b"the rest and more")
     writer.write(b"again")

@@ -1,4 +1,4 @@
-"""Tasks that end with what they work for."""
+"""Tasks that end with their owner."""
 
 import asyncio
 import gc
@@ -111,7 +111,7 @@ def test_ctrl_c_does_not_end_the_work_and_is_raised_once(
     runner = asyncio.Runner()
     with pytest.raises(struck):
         runner.run(program())
-    runner.close()  # it waits for what still runs, and raises nothing
+    runner.close()  # it waits for running work, and raises nothing
     assert done == ["a beginning", "a beginning", "the end"]
 
 
@@ -124,7 +124,7 @@ def test_a_clean_up_cancelled_before_its_first_step_is_repeated() -> None:
 
     async def program() -> None:
         waiting = asyncio.create_task(carried_out(lambda: asyncio.create_task(persistent(work))))
-        await asyncio.sleep(0)  # it waits now, and the clean-up has not begun
+        await asyncio.sleep(0)  # the task waits now, and the clean-up has not begun
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
         with pytest.raises(asyncio.CancelledError):

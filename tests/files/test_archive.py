@@ -1,4 +1,4 @@
-"""Over both carriers; the copies are in test_transfer."""
+"""Archives, over both carriers; test_transfer.py tests whole copies."""
 
 import tarfile
 from collections.abc import AsyncIterator

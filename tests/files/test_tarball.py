@@ -28,7 +28,7 @@ def unpack(data: bytes, folder: Path, size: int = 1000) -> None:
 
 
 def tree(folder: Path) -> dict[str, object]:
-    """Return what is there: contents, link targets, permissions, times."""
+    """Return a folder's contents, link targets, permissions and times."""
     seen: dict[str, object] = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))

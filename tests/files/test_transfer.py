@@ -35,7 +35,7 @@ def source(tmp_path: Path) -> Path:
     (folder / "link").symlink_to("src/main.py")
     (folder / "big").write_bytes(os.urandom(3_000_000))
     for path in (*folder.rglob("*"), folder):
-        os.utime(path, (1e9, 1e9), follow_symlinks=False)  # an engine tells whole seconds
+        os.utime(path, (1e9, 1e9), follow_symlinks=False)  # an engine rounds to seconds
     return folder
 
 
@@ -97,7 +97,7 @@ async def test_uncopyable_paths_are_errors(target: Target, tmp_path: Path) -> No
 async def test_a_file_that_fails_during_the_copy_is_reported(
     target: Target, tmp_path: Path
 ) -> None:
-    """It is that error, and not the connection's that it broke off."""
+    """The error is the file's, not that of the interrupted connection."""
     path = tmp_path / "shrinks"
     path.write_bytes(b"x" * 5_000_000)
 
@@ -112,7 +112,7 @@ async def test_a_file_that_fails_during_the_copy_is_reported(
 async def test_other_tasks_run_during_a_copy(
     target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And files are opened in another thread."""
+    """Files are opened in another thread."""
     (tmp_path / "many").mkdir()
     for number in range(1000):
         (tmp_path / "many" / f"{number}").write_bytes(b"x" * 3000)
@@ -153,7 +153,7 @@ async def test_other_tasks_run_during_a_copy(
 
 
 async def test_a_cancelled_copy_stops(target: Target, tmp_path: Path) -> None:
-    """Nothing of it goes on, and nothing appears here; the container has the part that came."""
+    """It stops, and no local file appears; the container has the part that arrived."""
     folder = tmp_path / "to"
     folder.mkdir()
     with (tmp_path / "zeros").open("wb") as file:
@@ -180,7 +180,7 @@ async def test_a_cancelled_copy_stops(target: Target, tmp_path: Path) -> None:
 
 
 def test_a_copy_ends_with_its_loop(busybox: TestContainer, tmp_path: Path) -> None:
-    """Its connection is closed at once: until then, the engine keeps the container locked."""
+    """The connection is closed at once: until then, the engine keeps the container locked."""
     with (tmp_path / "zeros").open("wb") as file:
         file.truncate(50_000_000)
 
@@ -219,7 +219,7 @@ async def test_links_at_the_destination_are_followed(
         await target.put(__file__, "/tmp/circle1")
     assert (await target.run(["readlink", "/tmp/circle1"])).stdout == b"circle2\n"
 
-    # Docker returns where links lead to in the end, and so never sends as many.
+    # Docker resolves links itself, so a real engine never sends as many.
     links = 40
 
     async def stat(*_: object) -> PathStat:
@@ -236,7 +236,7 @@ async def test_links_at_the_destination_are_followed(
 
 @contextmanager
 def unprivileged() -> Iterator[Path]:
-    """Lend a folder to a user who is not root, as whom this thread acts on files meanwhile."""
+    """Give a folder to a user other than root, as whom this thread accesses files meanwhile."""
     set_user = ctypes.CDLL(None).setfsuid
     with TemporaryDirectory() as folder:
         if os.getuid() == 0:

@@ -1,4 +1,4 @@
-"""A client without an event loop, against real engines; and what it may not import."""
+"""A client without an event loop, on real engines; and the modules that it must not import."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ TOO_SLOW = {
     *("hashlib", "http", "inspect", "logging", "pathlib", "shutil", "ssl", "subprocess"),
     *("tempfile", "threading", "typing", "urllib", "uuid", "weakref.WeakSet"),
 }
-"""Modules that take milliseconds to import, and that a start can do without."""
+"""Modules that take milliseconds to import, and that a start does not need."""
 
 
 def early(container: TestContainer) -> EarlyClient:

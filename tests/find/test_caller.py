@@ -1,4 +1,4 @@
-"""Which folders of this machine a container's are."""
+"""The local folders of a container."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from rind.model import Container, Mount
 
 
 def named(path: str, cwd: Path) -> tuple[str, str]:
-    """Return how a folder and a mount's source are called after it."""
+    """Return the names of a folder and of a mount's source, as rewritten for the caller."""
     container = Container("0" * 64, "web", "running", "", {}, mounts=[Mount(path, "/x")])
     (found,) = localized([container], str(cwd))
     return found.folder, found.mounts[0].source
@@ -51,7 +51,7 @@ def test_a_hostile_path_is_resolved_quickly(shop: Path) -> None:
     started = time.process_time()
     for path in ("/a" * 500_000, "/" + "a" * 10**6, "/.." * 300_000, "a\0b", "/a\0b", "/\ud800"):
         assert named(path, shop) == ("", path)
-    assert time.process_time() - started < 5  # to tell it from the half minute
+    assert time.process_time() - started < 5  # far below the half minute
 
 
 def test_a_removed_working_directory_still_has_its_checkout(
@@ -77,7 +77,7 @@ def test_a_missing_working_directory_is_handled(shop: Path) -> None:
 
 
 def side(folder: Path | str, cwd: Path, *, mount: bool = False) -> str:
-    """Return how the checkout of a container with this folder is to the caller's."""
+    """Return the relation of the checkout of a container with this folder to the caller's."""
     container = Container("0" * 64, "web", "running", "", {})
     mounts = [Mount(str(folder), "/x")] if mount else []
     return side_of(replace(container, folder="" if mount else str(folder), mounts=mounts), cwd)
@@ -95,7 +95,7 @@ def side_of(container: Container, cwd: Path) -> str:
 
 @pytest.fixture
 def checkouts(tmp_path: Path) -> Path:
-    """Make a repository with a worktree beside it and one in it, and another repository."""
+    """Make a repository with a worktree beside it and another inside, and a second repository."""
 
     def git(*words: str) -> None:
         who = ("-c", "user.name=x", "-c", "user.email=x@example.com")
@@ -150,7 +150,7 @@ def test_a_submodule_is_a_repository_of_its_own(checkouts: Path) -> None:
 
 
 def test_a_clone_with_the_same_compose_file_is_another_checkout(checkouts: Path) -> None:
-    """As a second clone; also where it is gone, or not seen from within a container."""
+    """As a second clone has; also if the file is gone, or not visible from a container."""
     shop, blog = checkouts / "shop", checkouts / "blog"
     (blog / "docker").mkdir()
     (shop / "docker/dev.yaml").touch()
@@ -206,7 +206,7 @@ def test_compose_file_in_the_environment_is_used(
     ):
         env = {"COMPOSE_FILE": value, "COMPOSE_PATH_SEPARATOR": separator}
         assert find_caller(env, "").compose_file == str(shop / "docker/dev.yaml")
-    (shop / "src/.git").mkdir()  # what is above is another project
+    (shop / "src/.git").mkdir()  # the folder above is another project
     assert find_caller({"COMPOSE_FILE": "docker/dev.yaml"}, "").compose_file is None
     (shop / "src/.git").rmdir()
     for value in ("", "-", "none.yaml", "\0"):

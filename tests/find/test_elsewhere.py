@@ -1,4 +1,4 @@
-"""How a swarm's tasks are not found, or lost; the swarms are real."""
+"""Tasks of a swarm that are not found, or lost; the swarms are real."""
 
 import asyncio
 import json
@@ -46,7 +46,7 @@ def test_a_task_that_cannot_run_is_explained(services: Services) -> None:
 
 
 def test_a_failed_task_is_explained(services: Services) -> None:
-    """The task that waits for its turn after that has no error."""
+    """The next task, which waits for its turn, has no error."""
     service = services(*on("node2"), "--restart-delay", "60s", replicas=1, command="false", up=0)
     wait_until(lambda: "failed" in service.states())
     said = service.refused("true")
@@ -58,7 +58,7 @@ def test_an_ended_task_is_named(swarm: Nodes, services: Services) -> None:
     name = swarm[1].cli("ps", "--filter", f"label={service.label}", "--format", "{{.Names}}")
     service.update("--force")
     state = ("inspect", "--format", "{{.Status.State}}", name.rpartition(".")[2])
-    # The manager learns of a container's end after its node.
+    # The manager learns of a container's end later than the node.
     wait_until(lambda: swarm[0].cli(*state) != "running")
     said = service.refused("--container", name, "true")
     assert said.startswith(f"no running task of the swarm has the name {name}: web.1@node2 has")
@@ -121,7 +121,7 @@ def test_a_wrong_engine_address_of_a_node_is_reported(swarm: Nodes, services: Se
         said = service.refused("true")
         assert said.startswith("the node node2 of web.1@node2: ")
         assert said in service.rind("--doctor").stdout.decode()
-        # That may be over soon.
+        # The error may be temporary.
         assert service.refused("--wait=1", "true") == f"waited for 1 s: {said}"
     with labelled(manager, worker, "--label-add", f"app.rind.host={other.host}"):
         said = service.refused("--wait", "true")
@@ -176,7 +176,7 @@ def test_a_node_that_is_down_is_reported(swarm: Nodes, services: Services) -> No
 
 
 def test_a_manager_without_a_quorum_offers_local_containers(leaderless: Containers) -> None:
-    """What is here can be used; but of a service, there may be more elsewhere."""
+    """Local containers can be used, but a service may have more tasks elsewhere."""
     plain = leaderless("busybox", "export STEP=done")
     wait_until(lambda: plain.engine.cli("node", "ls", "--quiet", check=False) == "")
     for words in ([], ["--all"]):
@@ -195,7 +195,7 @@ def test_a_manager_without_a_quorum_offers_local_containers(leaderless: Containe
 
 
 class Other:
-    """An engine that has a container of the ID that a manager tells, or refuses."""
+    """An engine that has a container with the ID that a manager returned, or refuses."""
 
     def __init__(self, *labels: str, refuses: int = 0) -> None:
         self.labels = dict(label.split("=") for label in labels)
@@ -226,7 +226,7 @@ async def test_a_manager_cannot_pass_off_a_container_as_a_task() -> None:
 
 
 class Recorded(Kept):
-    """Notes what is asked for."""
+    """Records the requests."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -255,7 +255,7 @@ async def test_task_labels_without_a_swarm_are_ignored(containers: Containers) -
 
 
 class Leaderless(Kept):
-    """Answers as a manager that waits for another one to lead."""
+    """Answers as a manager without a leader."""
 
     async def request(self, _request: Request, _deadline: Deadline) -> Answer:
         said = "rpc error: code = Unknown desc = The swarm does not have a leader."
@@ -263,7 +263,7 @@ class Leaderless(Kept):
 
 
 async def test_a_leaderless_manager_is_a_manager() -> None:
-    """So that --wait asks it again."""
+    """So --wait asks it again."""
     async with Engine(WHERE, Leaderless(WHERE.url), Dialect()) as engine:
         elsewhere = Elsewhere(engine, {})
         missing = rind.SelectionError("there is none")

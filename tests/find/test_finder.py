@@ -1,6 +1,6 @@
 """A request is resolved by a real engine, without an event loop.
 
-The decisions are in decide/; what a client makes of this is in test_client.py.
+The decisions are in decide/; test_client.py tests the client's use of them.
 """
 
 import pytest
@@ -30,7 +30,7 @@ def test_nothing_waits_for_an_event_loop(busybox: TestContainer) -> None:
     for wanted in (Wanted(label=busybox.label), Wanted(container=busybox.name)):
         selected = finish(finder.find(wanted))
         assert selected.container.name == busybox.name
-        # An engine says of each since when it is up, in words that change with time.
+        # An engine's status text contains the uptime, which changes.
         every = [one.container.id for one in finish(finder.find_all(wanted))]
         assert every == [selected.container.id]
         candidates = finish(finder.containers(wanted))

@@ -1,4 +1,4 @@
-"""What is done in a swarm's tasks, on whichever node they run; the swarm is real."""
+"""Commands in a swarm's tasks, on every node; the swarm is real."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ def test_a_command_runs_where_the_task_is(swarm: Nodes, spread: TestService) -> 
 
 
 def test_a_task_is_found_by_each_of_its_names(swarm: Nodes, spread: TestService) -> None:
-    """The service's name is the swarm's, too; the task's is its container's, as --list has it."""
+    """Also the service's name in the swarm, and the name of the task's container, as in --list."""
     slot = slots(swarm, spread)["node2"]
     assert spread.printed("-s", spread.name, "--index", slot, "-c", "echo $STEP") == "done\n"
     name = swarm[1].cli("ps", "--filter", f"label={spread.label}", "--format", "{{.Names}}")
@@ -66,7 +66,7 @@ def test_a_global_services_task_is_selected_by_node(swarm: Nodes, services: Serv
         number = node.cli("info", "--format", "{{.Swarm.NodeID}}")
     said = sorted(service.printed("--all", "echo", "x").splitlines())
     assert said == [f"web@{node.name}  | x" for node in swarm]
-    # As the engine there names it, which has not asked for the nodes.
+    # The name on the node's engine, which has not requested the nodes.
     assert service.rind("--index", number, "true", DOCKER_HOST=node.host).returncode == 0
     listed = json.loads(service.printed("--list", "--json"))
     assert {one["index"] for one in listed} == {"node1", "node2", "node3"}
@@ -249,7 +249,7 @@ def test_wait_finds_a_task_elsewhere(services: Services) -> None:
 
 
 def test_waiting_for_all_waits_for_starting_tasks(services: Services) -> None:
-    """A task runs when it is healthy; here it never is, nor unhealthy."""
+    """A task counts as running once healthy; this one stays "starting"."""
     health = ("--health-cmd", "false", "--health-start-period", "1000s")
     service = services(*health, "--replicas-max-per-node", "1", replicas=3, up=0)
     wait_until(lambda: service.states() == ["starting"] * 3)
@@ -258,7 +258,7 @@ def test_waiting_for_all_waits_for_starting_tasks(services: Services) -> None:
 
 
 def test_an_unhealthy_task_can_be_entered(services: Services) -> None:
-    """As a container here can be; --wait waits until it is."""
+    """As with a local container; --wait waits until it is healthy."""
     health = ("--health-cmd", "false", "--health-start-period", "1000s")
     service = services(*health, *on("node2"), replicas=1, up=0)
     wait_until(lambda: service.states() == ["starting"])
@@ -269,7 +269,7 @@ def test_an_unhealthy_task_can_be_entered(services: Services) -> None:
 
 
 def test_waiting_for_all_waits_for_a_tasks_successor(swarm: Nodes, services: Services) -> None:
-    """The swarm lets it wait five seconds before it starts the next one."""
+    """The swarm starts the next task five seconds later."""
     service = services("--constraint", "node.role==worker", replicas=2)
     container, *_ = [*running(swarm[1], service).split(), *running(swarm[2], service).split()]
     node = swarm[1] if container in running(swarm[1], service) else swarm[2]
@@ -284,7 +284,7 @@ def test_waiting_for_all_waits_for_a_tasks_successor(swarm: Nodes, services: Ser
 def sockets() -> list[str]:
     found = []
     for descriptor in Path("/proc/self/fd").iterdir():
-        with suppress(OSError):  # the folder's own
+        with suppress(OSError):  # the folder's own socket
             found.append(str(descriptor.readlink()))
     return sorted(what for what in found if what.startswith("socket:"))
 
@@ -328,11 +328,11 @@ async def test_a_local_task_needs_no_connection_to_its_node(
             for task in await client.containers(label=spread.label):
                 target = await client.reach(task, spread.label)
                 assert (await target.run(["true"])).returncode == 0
-                assert target.container.status.startswith("Up")  # as the engine there has it
+                assert target.container.status.startswith("Up")  # the status on the node's engine
             found = {task.node: task for task in await client.containers(label=spread.label)}
         async with rind.connect(worker.host) as client:
             own = found["node2"]
-            assert (await client.reach(own)).container.id == own.id  # it is here, for the worker
+            assert (await client.reach(own)).container.id == own.id  # local to it
             with pytest.raises(
                 rind.SelectionError, match="no node of a swarm that is managed here"
             ):
@@ -340,7 +340,7 @@ async def test_a_local_task_needs_no_connection_to_its_node(
 
 
 class Slow:
-    """A client that connects and closes only with others."""
+    """A client that connects and closes only together with others."""
 
     def __init__(self, together: asyncio.Barrier) -> None:
         self.together = together
@@ -391,8 +391,8 @@ async def test_a_connection_made_during_the_close_is_closed() -> None:
     async with asyncio.timeout(TIMEOUT):
         await slow.connects.wait()
         await nodes.aclose()
-        await together.wait()  # it connects,
-        await together.wait()  # and is left
+        await together.wait()  # it connects
+        await together.wait()  # it is closed
         with pytest.raises(RuntimeError, match="closed meanwhile"):
             await connecting
     assert not slow.is_open

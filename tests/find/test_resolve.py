@@ -1,4 +1,4 @@
-"""The command to execute in a container, settled without an event loop."""
+"""The command to execute in a container, resolved without an event loop."""
 
 import pytest
 from conftest import TestContainer

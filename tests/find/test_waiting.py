@@ -1,4 +1,4 @@
-"""What is waited for, without an engine; with one it is in test_transports and cli/test_waiting."""
+"""Waiting, without an engine; test_transports.py and cli/running have real ones."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -39,7 +39,7 @@ class Events:
 
 
 class Finds:
-    """What is found, each time; the last one again and again."""
+    """Returns scripted results, and repeats the last one."""
 
     def __init__(self, *found: str | None) -> None:
         self.found = [*found]

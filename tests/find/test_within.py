@@ -16,7 +16,7 @@ ID = "0123456789abcdef" * 4
 
 @dataclass(frozen=True)
 class Workplace:
-    """A container that a caller is in, with the folder ``shop`` as /workspaces/shop."""
+    """The caller's own container, with the folder ``shop`` at /workspaces/shop."""
 
     outer: TestContainer
     folder: Path
@@ -71,7 +71,7 @@ def test_the_working_directory_is_the_hosts(workplace: Workplace, containers: Co
     assert out == "/workspaces/shop\n"
     assert workplace.rind("--container", shop.name, "pwd") == (0, "/code/src\n", "")
     assert workplace.rind("-p", "shop2", "pwd") == (0, "/\n", "")
-    # Nothing else is taken for it.
+    # No other folder is taken for it.
     shop.kill()
     status, out, said = workplace.rind("pwd")
     assert (status, out) == (125, "")
@@ -86,7 +86,7 @@ def test_the_working_directory_is_the_hosts(workplace: Workplace, containers: Co
 def test_a_folder_of_the_same_name_is_not_the_callers(
     workplace: Workplace, containers: Containers
 ) -> None:
-    """The other container's is the host's, and ours is our own."""
+    """The other container's folder is the host's; the caller's is inside its own container."""
     options = ("--volume", "/usr:/code", "--label", f"{workplace.label}.workdir=auto")
     containers("busybox", "", *options, label=workplace.label)
     assert workplace.rind("pwd", cwd="/usr/lib") == (0, "/\n", "")

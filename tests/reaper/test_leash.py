@@ -1,4 +1,4 @@
-"""One leash for many commands, on real engines; what it does to a tree is in test_scripts.py."""
+"""One leash for many commands, on real engines; test_scripts.py tests its signals."""
 
 import asyncio
 import errno
@@ -34,7 +34,7 @@ async def test_one_leash_serves_all_commands_of_a_user(containers: Containers) -
     async with rind.connect(container.engine.host) as client:
 
         async def one(user: str, ended: asyncio.Event) -> None:
-            # Each finds the container for itself.
+            # Each command finds the container by itself.
             target = await client.find(container=container.name)
             async with target.open_process(["cat"], user=user) as process:
                 await ended.wait()
@@ -94,7 +94,7 @@ async def test_all_held_trees_end_with_their_holder(containers: Containers) -> N
     assert leashes(container) == 1
     process.kill()
     await process.wait()
-    # The first was started once more, by a command that left it running on purpose.
+    # The first mark was started a second time, by a command that left it running on purpose.
     await until(lambda: [sleepers(container, mark) for mark in marks] == [1, 0, 0, 0, 0])
     await until(lambda: not is_leashed(container))
 
@@ -118,7 +118,7 @@ async def test_a_killed_leash_is_replaced(containers: Containers) -> None:
         await leash._script.watch
         await leash.hold(cookies[1], None)
         await until(lambda: leashes(container) == 1)
-        await leash._end()  # as when we die
+        await leash._end()  # as if this process died
     await until(lambda: [sleepers(container, mark) for mark in marks] == [0, 0])
 
 

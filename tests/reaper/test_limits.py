@@ -1,4 +1,4 @@
-"""Containers in which no process may be started, or none may signal another; on a real engine."""
+"""Containers that forbid starting processes, or sending signals; on a real engine."""
 
 import asyncio
 import json
@@ -32,25 +32,25 @@ NO_KILL = {
 
 @pytest.fixture
 def from_afar(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the engine's processes those of another machine."""
+    """Treat the engine as one on another machine."""
     monkeypatch.setattr(host_processes, "is_engine", lambda _: False)
 
 
 @pytest.fixture
 def mute(containers: Containers, tmp_path: Path) -> TestContainer:
-    """Return a container whose seccomp profile forbids to signal."""
+    """Return a container whose seccomp profile forbids signals."""
     (tmp_path / "seccomp.json").write_text(json.dumps(NO_KILL))
     return containers("busybox", "", "--security-opt", f"seccomp={tmp_path}/seccomp.json")
 
 
 @pytest.fixture(params=["busybox", "django"])
 def full(request: pytest.FixtureRequest, containers: Containers) -> TestContainer:
-    """Return a container that is to be full: see :func:`fill`."""
+    """Return a container for :func:`fill`."""
     return containers(request.param)
 
 
 def fill(container: TestContainer) -> None:
-    """Let no process of a container start another; most of what is exec'd can be started."""
+    """Prevent a container's processes from starting others; most exec instances can still start."""
     container.engine.cli("update", "--pids-limit", "1", container.name)
 
 
@@ -109,7 +109,7 @@ def test_a_tree_that_seccomp_protects_is_signalled_from_the_host(
 ) -> None:
     with sleeping(mute, "-v", "--kill-after", "0.2") as (process, mark):
         assert process.stderr
-        process.stderr.readline()  # where it runs
+        process.stderr.readline()  # the line that names the container
         assert process.stderr.readline().decode() == (
             f"rind: no leash holds the command in {mute.name}: "
             "nothing in the container may signal a process\n"
@@ -161,7 +161,7 @@ def test_a_leash_killed_each_time_is_reported(containers: Containers) -> None:
             kill_all(container, "[r]ind-leash")
             wait_until(lambda: not is_leashed(container))
         assert process.stderr
-        process.stderr.readline()  # where it runs
+        process.stderr.readline()  # the line that names the container
         assert process.stderr.readline().decode() == (
             f"rind: no leash holds the command in {container.name}: it was ended from outside\n"
         )

@@ -1,4 +1,4 @@
-"""Looks that serve several commands, on real engines; what a script sees is in test_scripts.py."""
+"""Looks that serve several commands, on real engines; test_scripts.py tests the script."""
 
 import asyncio
 import signal
@@ -40,7 +40,7 @@ async def test_one_look_serves_all_concurrent_callers(
         killed = await asyncio.gather(*(process.end(signal.SIGTERM, 10) for process in opened))
         assert killed == [False] * COMMANDS
         assert [await process.wait() for process in opened] == [143] * COMMANDS
-    # One for each would be 40 or more.
+    # A look for each command would make 40 or more.
     assert created < COMMANDS / 4
 
 
@@ -85,7 +85,7 @@ def test_ctrl_c_in_a_look_wakes_every_caller(
 
 
 class Printed:
-    """An engine whose exec has printed these bytes."""
+    """An engine whose exec instance has printed these bytes."""
 
     def __init__(self, data: bytes) -> None:
         self._parts = [data]

@@ -1,11 +1,11 @@
-"""The command's own process among those with no parent: by its place in time."""
+"""Identifies a command's own process among those without a parent, by the order of starts."""
 
 import pytest
 
 from rind.reaper.roots import Root, match_root
 
 OUTSIDE = [(100, 7), (140, 100), (201, 7), (202, 201), (310, 7)]
-"""A container's first process with a child, and two that were exec'd, one with a child."""
+"""A container's first process with a child, and two exec'd processes, one with a child."""
 INSIDE = [Root(1, 1, 50), Root(8, 8, 60), Root(20, 20, 70)]
 
 

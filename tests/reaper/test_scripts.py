@@ -20,8 +20,8 @@ from rind.reaper.scripts import (
     script_variables,
 )
 
-# Ignores all that can be ignored; a child in the background, one in a session of its own, one
-# with no environment, and a grandchild.
+# Ignores every signal that it can, and has a child in the background, one in a session of its own,
+# one without an environment, and a grandchild.
 STUBBORN = """
 trap '' HUP INT QUIT TERM
 sleep 1000 &
@@ -60,7 +60,7 @@ def descendants(root: int) -> list[int]:
 
 @contextmanager
 def victim(cookie: str, script: str = STUBBORN) -> Iterator[list[int]]:
-    """Start a tree with a session of its own, as an exec has; give its processes."""
+    """Start a tree in a session of its own, as an exec's is; yield its process numbers."""
     process = subprocess.Popen(
         ["/bin/sh", "-c", script],
         env={"PATH": os.environ["PATH"], "A": "1", "RIND_EXEC_ID": cookie, "Z": "x\ny\udcff"},
@@ -80,7 +80,7 @@ def victim(cookie: str, script: str = STUBBORN) -> Iterator[list[int]]:
 
 
 def environ(script: str, held: str = "", **more: str) -> dict[str, str]:
-    """Return what a script starts with."""
+    """Return a script's environment."""
     variables = script_variables(script, held, uuid.uuid4().hex)
     return {
         "PATH": os.environ["PATH"],
@@ -143,7 +143,7 @@ def test_the_whole_tree_is_counted_and_killed_and_no_other(shell: list[str]) -> 
 
 def test_builtins_alone_suffice(shell: list[str], tmp_path: Path) -> None:
     if shell == SHELLS["ash"]:
-        shell = ["/bin/dash"]  # this ash has its applets without looking for them
+        shell = ["/bin/dash"]  # this ash has its applets even without a PATH
     cookie = uuid.uuid4().hex
     with victim(cookie) as pids:
         assert signal(shell, cookie, 0, path=str(tmp_path)) == len(pids)
@@ -180,7 +180,7 @@ def test_one_look_sends_each_tree_its_own_signal(
         assert alive(seen) == seen
 
 
-# Escaped by its environment and its session; its parent is all that tells whose it is.
+# Has neither the cookie nor the session: only its parent shows that it is of the tree.
 CHILD_OF_A_BEARER = """
 setsid env -i sh -c 'trap "" HUP INT QUIT TERM; sleep 1000; :' &
 echo ready; wait
@@ -207,7 +207,7 @@ def test_the_commands_own_session_needs_no_bearer(
     with victim("another", "sleep 1000 & echo ready; wait") as pids:
         start = Path(f"/proc/{pids[0]}/stat").read_text().rpartition(") ")[2].split()[19]
         later = str(int(start) + 1)
-        # A session of the same number that came later is not the one that was meant.
+        # A later session of the same number must be spared.
         assert signal(shell, cookie, 9, path, (str(pids[0]), later)) == 0
         assert alive(pids) == pids
         assert signal(shell, cookie, 15, path, (str(pids[0]), start)) == len(pids)
@@ -217,7 +217,7 @@ def test_the_commands_own_session_needs_no_bearer(
 
 @contextmanager
 def bystander(env: dict[str, str] | None = None) -> Iterator[int]:
-    """Start a process that is of no tree."""
+    """Start a process outside of every tree."""
     process = subprocess.Popen(["sleep", "1000"], env=env, start_new_session=True)
     try:
         yield process.pid
@@ -227,7 +227,7 @@ def bystander(env: dict[str, str] | None = None) -> Iterator[int]:
 
 
 def forged(cookie: str, victim: int) -> dict[str, str]:
-    """Return an environment that reads as if another process had the cookie."""
+    """Return an environment that looks as if another process had the cookie."""
     line = f"RIND_EXEC_ID={cookie}"
     return {
         "A": f"\n==> /proc/{victim}/environ <==\n{line}\n",
@@ -251,7 +251,7 @@ def test_no_process_can_forge_a_cookie_for_another(
         bystander(forged(cookie, other)),
         victim(cookie, "sleep 1000 & echo ready; wait") as pids,
     ):
-        # The forger speaks for itself at most, as builtins read it.
+        # Builtins may count the forger itself, but no other process.
         assert signal(shell, cookie, 0, path) - len(pids) in {0, 1}
         signal(shell, cookie, 9, path)
         assert gone(pids)
@@ -260,7 +260,7 @@ def test_no_process_can_forge_a_cookie_for_another(
 
 @pytest.mark.parametrize("name", [b"\n7 (x", b"x) S 1 7 7 (", b"a\n7 () R 7 7 7"])
 def test_no_process_name_can_forge_a_parent(shell: list[str], name: bytes) -> None:
-    """A process's name stands in the middle of its stat."""
+    """The process's name is in the middle of /proc/PID/stat."""
     cookie = uuid.uuid4().hex
     rename = "import ctypes, sys, time; ctypes.CDLL(None).prctl(15, bytes.fromhex(sys.argv[1]));"
     script = (
@@ -288,7 +288,7 @@ def test_no_command_line_shows_a_cookie(shell: list[str]) -> None:
 
 
 def test_the_roots_of_a_container(shell: list[str]) -> None:
-    """A namespace of our own stands in for a container's: there, we are the only root."""
+    """A new PID namespace stands in for a container's: its first process is the only root."""
     script = f'exec {" ".join(shell)} -c "$0"'
     unshared = ["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", f"sleep 9 & {script[5:]}"]
     done = subprocess.run(
@@ -330,7 +330,7 @@ hold {cookies[1]} - -
 hold {cookies[3]} {session[0]} {start}
 release {cookies[1]}
 hold {cookies[2]} - -
-hold {cookies[1]}"""  # in the middle of this line, the one who held it was killed
+hold {cookies[1]}"""  # the holder was killed in the middle of this line
         assert leash(shell).communicate(told.encode(), 20)[0] == b"holds\n"
         assert gone([*first, *last, *session])
         assert alive(released) == released

@@ -1,4 +1,4 @@
-"""How trees are ended: the escalation without an engine, all else on real ones."""
+"""The end of process trees: the escalation without an engine, the rest on real ones."""
 
 import asyncio
 import os
@@ -41,7 +41,7 @@ from rind.transport.frames import STDOUT
 
 
 class Scripted(Tree):
-    """A tree of which signals find as many processes as is written down, and then none."""
+    """A tree in which each signal reaches a scripted number of processes, and later ones none."""
 
     def __init__(self, *left: int) -> None:
         trees = Trees(Engine(Endpoint("unix:///nowhere", "the test")))
@@ -182,7 +182,7 @@ def test_a_container_may_end_while_its_tree_is_signalled(containers: Containers,
             target.engine.cli(
                 *("run", "--detach", "--name", target.name, target.engine.images["busybox"])
             )
-        # Killed with the container, or, where that was still to be seen, signalled as asked.
+        # Killed with the container, or, if its end was not noticed in time, ended by the signal.
         assert ended(process) in {137, 143}
         assert process.stderr
         said = process.stderr.read()
@@ -254,7 +254,7 @@ async def test_a_tree_that_outlives_the_engines_restart_is_ended(
             said = await process.stderr.read()
             assert await process.wait() == 125
         assert one_line(said).endswith(f"the command was ended in {busybox.name}")
-        # The engine still holds what it held: it is not that which has ended them.
+        # The engine's side of each connection is still open, so Rind has ended the processes.
         assert sleepers(busybox, mark) == 0
         assert not is_leashed(busybox)
         process.stdin.close()
@@ -264,7 +264,7 @@ def test_a_second_interrupt_does_not_wait(container: TestContainer, tty: str) ->
     with stubborn(container, tty, "--kill-after", "1h") as process:
         process.send_signal(signals.SIGINT)
         process.send_signal(signals.SIGINT)
-        while process.poll() is None:  # two in one moment may be one
+        while process.poll() is None:  # two signals at once may be delivered as one
             process.send_signal(signals.SIGINT)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(0.2)
@@ -352,7 +352,7 @@ def test_background_processes_survive_the_command(container: TestContainer, tty:
     assert done.returncode == 3
     wait_until(lambda: not is_leashed(container))
     assert sleepers(container, str(mark)) == 1
-    # Nor is it touched by the end of another.
+    # The end of another command does not affect it.
     assert container.rind("--timeout", "0.2", "sleep", "100").returncode == 124
     assert sleepers(container, str(mark)) == 1
 
@@ -366,7 +366,7 @@ def test_a_child_that_holds_stdout_does_not_delay_the_status(
     done = container.rind(tty, "-c", f"trap '' HUP; sleep {mark} & echo out; exit 3")
     assert done.returncode == 3
     assert done.stdout.split() == [b"out"]
-    # Nor is it there to be waited for: two seconds is what the engine gives it.
+    # The run does not wait for the child: the engine cuts its output off after two seconds.
     assert time.monotonic() - started < TIMEOUT / 2
     assert sleepers(container, str(mark)) == 1
 
@@ -490,7 +490,7 @@ def test_a_closed_window_ends_the_tree(busybox: TestContainer) -> None:
 
 
 def left_of(container: TestContainer) -> tuple[int, int, int]:
-    """Count a container's processes and exec instances, and our own sockets."""
+    """Count a container's processes and exec instances, and this process's sockets."""
     sockets = 0
     for entry in Path("/proc/self/fd").iterdir():
         with suppress(OSError):

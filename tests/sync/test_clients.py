@@ -29,7 +29,7 @@ def test_a_missing_engine_is_an_error() -> None:
 
 
 async def test_the_client_works_where_a_loop_runs(busybox: TestContainer) -> None:
-    """As in Jupyter, or in a test of pytest-asyncio: it blocks that loop."""
+    """As in Jupyter, or in a test of pytest-asyncio: the client blocks that loop."""
     assert rind.run_sync(["echo", "x"], text=True, **busybox.where).stdout == "x\n"
     with rind.connect_sync(busybox.engine.host, environ={}) as client:
         client.run(["true"], container=busybox.name, check=True)
@@ -45,7 +45,7 @@ def test_several_threads_share_a_client(busybox: TestContainer) -> None:
 
 
 def test_closing_leaves_nothing(busybox: TestContainer) -> None:
-    """Nor are the calls of other threads: they raise once it is closed."""
+    """Calls of other threads end too: they raise once the client is closed."""
     before = set(threading.enumerate()), descriptors()
     some = threading.Event()
     client = rind.connect_sync(busybox.engine.host)  # it connects at its first use
@@ -104,7 +104,7 @@ def test_an_open_client_survives_a_fork_and_an_exit(busybox: TestContainer) -> N
 
 
 def test_a_client_of_another_loop_is_rejected(busybox: TestContainer) -> None:
-    """It says so at the first use, whichever that is."""
+    """Each kind of first use raises the error."""
     import asyncio  # noqa: PLC0415 # to show the two loops
 
     client = rind.connect(busybox.engine.host, environ={})

@@ -1,4 +1,4 @@
-"""What :class:`subprocess.Popen` does, in a container."""
+"""The behaviour of :class:`subprocess.Popen`, in a container."""
 
 import signal
 
@@ -23,7 +23,7 @@ def test_a_command_answers_line_by_line(blocking_target: rind.SyncTarget) -> Non
 
 
 def test_communicate_returns_all_output(blocking_target: rind.SyncTarget) -> None:
-    """Also after a limit, and after a part of it was read."""
+    """Also after a time limit, and after a part of the output was read."""
     script = "echo one; echo two; echo ü >&2; cat; trap '' TERM; while :; do sleep 1; done"
     with blocking_target.open_process(script=script, encoding="utf-8") as process:
         assert process.stdout.readline() == "one\n"

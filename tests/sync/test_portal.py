@@ -1,4 +1,4 @@
-"""Calls across threads. No engine is needed for them."""
+"""Calls across threads, without an engine."""
 
 import asyncio
 import os
@@ -47,7 +47,7 @@ def test_an_exception_of_a_callback_ends_the_call(portal: Portal) -> None:
 
 
 def test_interrupts_wait_for_the_end(portal: Portal) -> None:
-    """Also one that strikes while the call is being cancelled."""
+    """Also an interrupt while the call is being cancelled."""
     cleaned = False
 
     async def work() -> None:

@@ -1,4 +1,4 @@
-"""Local descriptors of every kind, real ones."""
+"""Real local descriptors of every kind."""
 
 import asyncio
 import os
@@ -49,7 +49,7 @@ async def test_a_pipe_keeps_its_flags_in_both_directions() -> None:
 
 
 async def test_the_master_of_a_pty_is_not_opened_again() -> None:
-    """It would be the master of another PTY."""
+    """Opening it again would create the master of another PTY."""
     master, slave = os.openpty()
     tty.setraw(slave)
     await write_all(master, b"typed\n")
@@ -204,7 +204,7 @@ async def test_closing_twice_is_closing_once() -> None:
     source = Source(reader)
     source.close()
     source.close()
-    os.fstat(reader)  # what was inherited stays open
+    os.fstat(reader)  # an inherited descriptor stays open
     os.close(reader)
     os.close(writer)
 

@@ -8,7 +8,7 @@ from rind.terminal.escapes import SshEscapes
 
 
 class Typist:
-    """Types at escapes; notes what they do."""
+    """Feeds input to an Escapes object, and records its actions."""
 
     def __init__(self) -> None:
         self.done: list[str] = []

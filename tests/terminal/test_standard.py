@@ -1,4 +1,4 @@
-"""What the standard streams may be."""
+"""The kinds of files that the standard streams may be."""
 
 import os
 import pathlib

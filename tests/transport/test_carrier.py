@@ -1,4 +1,4 @@
-"""What carriers share."""
+"""Code that all carriers share."""
 
 import pytest
 

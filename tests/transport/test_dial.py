@@ -1,4 +1,4 @@
-"""Dialers; TLS is in test_tls.py, ssh in test_ssh.py."""
+"""Dialers; test_tls.py tests TLS, and test_ssh.py ssh."""
 
 import asyncio
 import socket

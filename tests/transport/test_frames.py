@@ -13,7 +13,7 @@ def frame(stream: int, payload: bytes) -> bytes:
 
 
 def joined(parts: Parts) -> Parts:
-    """Return what was sent on each stream, in order, however it was cut."""
+    """Return each stream's bytes, joined, in order."""
     whole: Parts = []
     for stream, payload in parts:
         if whole and whole[-1][0] == stream:

@@ -60,7 +60,7 @@ async def test_reading_continues_after_the_half_close(pair: Pair) -> None:
 
 
 async def test_sent_bytes_are_read_although_the_peer_stopped_receiving(pair: Pair) -> None:
-    # A command that ends before it has read its stdin: the engine closes with our bytes unread.
+    # A command ends before it has read its stdin: the engine closes with our bytes unread.
     stream, theirs = pair
     await stream.write(b"never read")
     theirs.sendall(b"x" * 100_000)
@@ -90,7 +90,7 @@ async def test_closing_ends_a_pending_read_and_write(pair: Pair) -> None:
     stream, _ = pair
     reading = asyncio.create_task(stream.read())
     writing = asyncio.create_task(stream.write(bytes(16 * 1024 * 1024)))
-    await asyncio.sleep(0)  # both go on until they must wait
+    await asyncio.sleep(0)  # both run until they must wait
     stream.close()
     async with asyncio.timeout(10):
         for waiting in reading, writing:
@@ -200,12 +200,12 @@ async def test_an_unclosed_stream_warns() -> None:
 
 
 async def test_a_reset_during_handing_on_is_noticed(pair: Pair) -> None:
-    """The kernel tells it once: to whoever receives next."""
+    """The kernel reports it once, to the next receiver."""
     stream, theirs = pair
     await stream.write(b"never read")
     handing = asyncio.create_task(stream.pump(lambda _: True))
     await asyncio.sleep(0)
-    theirs.close()  # with something unread, that is a reset
+    theirs.close()  # with unread bytes, this resets the connection
     await handing
     assert await stream.read() == b""
     assert stream.was_reset

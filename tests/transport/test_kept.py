@@ -1,4 +1,4 @@
-"""Connections that are kept, with an engine that is scripted to the byte."""
+"""Kept connections, with an engine that is scripted to the byte."""
 
 import asyncio
 import gc
@@ -19,7 +19,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
 
 
 class Script:
-    """An engine with an answer for each request, which counts its connections."""
+    """An engine with a scripted answer for each request; it counts its connections."""
 
     def __init__(self, path: Path) -> None:
         self.url = f"unix://{path}"
@@ -106,7 +106,7 @@ async def test_a_connection_that_the_engine_closed_is_not_used(
 async def test_a_request_on_a_closing_connection_is_repeated_only_if_safe(
     script: Script, carrier: KeepingCarrier, method: str
 ) -> None:
-    """The engine may have obeyed already, so only a GET can be sent again."""
+    """The engine may already have executed the request, so only a GET is repeated."""
     script.answers = [OK, b"", OK]
     await ask(carrier)
     if method == "GET":

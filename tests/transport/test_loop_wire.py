@@ -1,4 +1,4 @@
-"""The wire of an event loop; what it carries is in test_engine.py."""
+"""The wire of an event loop; test_engine.py sends requests over it."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""Requests without an event loop, to real engines and to peers that go wrong."""
+"""Requests without an event loop, to real engines and to faulty peers."""
 
 import socket
 import threading
@@ -43,7 +43,7 @@ def test_a_request_needs_no_event_loop(busybox: TestContainer) -> None:
 
 @contextmanager
 def peer(folder: Path, said: bytes, *, stays: bool = False) -> Iterator[str]:
-    """Serve one connection: read something, say this, and close it."""
+    """Serve one connection: read something, send ``said``, and close."""
     go_on = threading.Event()
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(folder / "peer.sock"))

@@ -1,4 +1,4 @@
-"""ssh, with a real server on this machine. What commands do over it is in test_transports.py."""
+"""ssh, with a real server on this machine. test_transports.py runs commands over it."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ by_each_kind = pytest.mark.parametrize("kind", [BlockingWire, LoopWire], ids=["b
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServer]:
-    """Return a server whose connections end a second after they were used."""
+    """Return a server whose idle connections end after a second."""
     with TemporaryDirectory(prefix="ssh") as folder, serving(Path(folder) / "s") as up:
         for name, value in up.environ.items():
             monkeypatch.setenv(name, value)
@@ -44,7 +44,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServer]:
 
 
 def wait_until_gone(server: SshServer) -> None:
-    """Wait until no ssh is left."""
+    """Wait until no ssh client is left."""
     wait_until(lambda: not server.clients())
 
 
@@ -59,11 +59,11 @@ async def test_one_connection_is_shared(
 ) -> None:
     url = server.over(busybox.engine.host)
     wire = await SshDialer(url, kind, interactive=False).dial(Deadline(TIMEOUT))
-    (pid,) = server.clients()  # it does not end while the wire is open
+    (pid,) = server.clients()  # the connection does not end while the wire is open
     assert await ping(url, kind) == 200
     assert server.clients() == [pid]
     wire.close()
-    # Its sockets are nobody else's.
+    # No other user may access its sockets.
     for entry in Path(os.environ["XDG_RUNTIME_DIR"], "rind").iterdir():
         assert entry.stat().st_mode & 0o077 == 0
     wait_until_gone(server)
@@ -95,7 +95,7 @@ async def test_concurrent_requests_share_an_ssh(server: SshServer, busybox: Test
     )
     asked = [carrier.request(Request("GET", "_ping"), Deadline(10)) for _ in range(20)]
     assert {answer.status for answer in await asyncio.gather(*asked)} == {200}
-    assert len(server.clients()) <= 1  # idle for long, it has ended
+    assert len(server.clients()) <= 1  # it ends after a long idle time
 
 
 def test_two_programs_share_one_connection(server: SshServer, busybox: TestContainer) -> None:
@@ -104,11 +104,11 @@ def test_two_programs_share_one_connection(server: SshServer, busybox: TestConta
     both = [subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE) for _ in range(4)]
     assert [process.communicate(timeout=TIMEOUT)[0] for process in both] == [b"done\n"] * 4
     assert len(list(Path(server.environ["XDG_RUNTIME_DIR"], "rind").glob("*.sock.*"))) <= 4
-    for pid in server.clients():  # they have ten seconds
+    for pid in server.clients():  # they would stay for ten seconds
         os.kill(pid, signal.SIGTERM)
 
 
-# --- what goes wrong --------------------------------------------------------------------------
+# --- faults -----------------------------------------------------------------------------------
 
 
 @by_each_kind
@@ -180,7 +180,7 @@ async def test_a_shared_socket_folder_is_not_used(
         folder.touch()
     monkeypatch.setattr(ssh, "_FALLBACK", f"{folder}{{}}")
     other = Path(f"{folder}{os.getuid()}")
-    # The other place is used, if it is.
+    # The other folder is used if possible.
     with pytest.raises(rind.Unreachable, match="no engine answers"):
         async with rind.connect(f"{server.url}/x"):
             pass
@@ -194,7 +194,7 @@ async def test_a_shared_socket_folder_is_not_used(
 async def test_a_socket_folder_that_another_user_can_replace_is_not_used(
     server: SshServer, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    """As with sudo -E: the sockets would lead to that user's engine."""
+    """As with sudo -E: the sockets could lead to that user's engine."""
     folder = Path(server.folder).parent / "r"  # a longer one would not be used anyway
     home, runtime = folder / "u", folder / "u/r"
     runtime.mkdir(parents=True)
@@ -215,12 +215,12 @@ async def test_a_socket_folder_that_another_user_can_replace_is_not_used(
     assert (folder / f"f{os.getuid()}").exists()
 
 
-# --- nothing left behind ----------------------------------------------------------------------
+# --- ssh is ended -----------------------------------------------------------------------------
 
 
 @pytest.fixture
 def silent(server: SshServer) -> Iterator[tuple[SshServer, str, socket.socket]]:
-    """Return a server that never says a word, and its URL."""
+    """Return a server, the URL of a socket that never answers, and its listener."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield server, "ssh://{}:{}/x".format(*listener.getsockname()), listener
 
@@ -266,12 +266,12 @@ def test_an_ssh_in_the_background_ends_after_its_user_was_killed(
             pass
         process.kill()
     assert server.clients()
-    # The command, by its leash, and then the connection.
+    # The leash ends the command; then the connection ends.
     wait_until(lambda: "sleep 9847" not in busybox.inside("ps"))
     wait_until_gone(server)
 
 
-# --- what ssh asks ----------------------------------------------------------------------------
+# --- prompts of ssh ---------------------------------------------------------------------------
 
 
 def test_ssh_prompts_at_the_terminal(server: SshServer, busybox: TestContainer) -> None:
@@ -286,7 +286,7 @@ def test_ssh_prompts_at_the_terminal(server: SshServer, busybox: TestContainer) 
     terminal.expect(pexpect.EOF)
     terminal.wait()
     assert terminal.exitstatus == 0
-    for pid in server.clients():  # they have ten seconds
+    for pid in server.clients():  # they would stay for ten seconds
         os.kill(pid, signal.SIGTERM)
 
 

@@ -1,4 +1,4 @@
-"""What is used for TLS; what it does is in test_tls_wire.py."""
+"""The settings of TLS; test_tls_wire.py uses them."""
 
 import ssl
 from pathlib import Path
@@ -55,6 +55,6 @@ def test_certificates_are_verified_without_a_named_ca() -> None:
 
 
 def test_an_end_without_close_notify_is_not_hidden() -> None:
-    """As early versions of Python 3.11 have OpenSSL do; test_tls_wire.py sees what comes of it."""
+    """Early versions of Python 3.11 set OpenSSL to hide it; test_tls_wire.py tests the effect."""
     hidden = getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     assert not tls_context(Tls(None, None, None, verify=True)).options & hidden

@@ -1,4 +1,4 @@
-"""A command's stream over TLS, with a peer that does what a real engine cannot be made to do."""
+"""A command's stream over TLS, with a peer that causes faults that a real engine cannot show."""
 
 import asyncio
 import os
@@ -32,7 +32,7 @@ MUCH = os.urandom(3_000_000)
 async def stream_to(
     folder: Path, handle: Callable[[ssl.SSLSocket], object], early: bytes = b""
 ) -> AsyncIterator[HijackedStream]:
-    """Upgrade a connection to a peer that then does this."""
+    """Upgrade a connection to a peer, which then calls ``handle``."""
 
     def serve(sock: ssl.SSLSocket) -> None:
         sock.recv(65536)
@@ -58,7 +58,7 @@ async def whole(stream: HijackedStream) -> bytes:
 
 
 def echo_all(sock: ssl.SSLSocket) -> None:
-    """Receive to the end, and only then send it back."""
+    """Receive until end of stream, then send everything back."""
     received = bytearray()
     while data := sock.recv(65536):
         received += data
@@ -113,7 +113,7 @@ async def test_a_slow_reader_blocks_the_sender(tmp_path: Path) -> None:
         first = await stream.read()
         assert first
         await asyncio.to_thread(stands_still.wait)
-        # What the sockets' own buffers hold, and not what a process could.
+        # The capacity of the sockets' buffers, far below a process's memory.
         assert sent < 20_000_000
 
 

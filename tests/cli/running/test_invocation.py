@@ -31,7 +31,7 @@ HOSTILE = [
 ]
 
 
-# --- running a command ---------------------------------------------------------------------------
+# --- running a command -----------------------------------------------------------------------
 
 
 def test_migrate_runs_with_the_venvs_python_in_the_containers_directory(
