@@ -72,7 +72,7 @@ async def hostile(
     Args:
         folder: for its socket.
         wrong: answers by the kind of request: bytes, or a head and a part that is repeated
-        without end.
+            without end.
     """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
