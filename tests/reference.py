@@ -20,8 +20,8 @@ OPENING = """\
 # Every name of the library
 
 Made from the docstrings, whose examples are run by tests. The page on the [library](library.md)
-shows them in context, and says which [stay](library.md#what-stays). A name that is missing here is
-internal.
+shows them in context, and describes their [stability](library.md#stability). A name that is missing
+here is internal.
 """
 _SECTION = re.compile(r"(Args|Attributes|Raises|Returns|Yields):")
 _ENTRY = re.compile(r"    ([\w*, ]+): (.*)")
