@@ -183,7 +183,7 @@ def test_exit_statuses_are_documented(busybox: TestContainer) -> None:
     assert busybox.rind("true").returncode == 0
 
 
-def test_what_is_said_of_security_has_its_tests() -> None:
+def test_every_test_on_the_security_page_exists() -> None:
     page = (ROOT / "rind" / "docs" / "security.md").read_text()
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     named = re.findall(r"`(test_\w+)`", page)

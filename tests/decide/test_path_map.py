@@ -48,7 +48,7 @@ def test_copies_of_single_files() -> None:
     ]
 
 
-def test_the_root_on_either_side() -> None:
+def test_the_root_of_either_side_can_be_mounted() -> None:
     whole = PathMap([Mount("/", "/host")])
     assert whole.to_container("/home/x") == "/host/home/x"
     assert whole.to_host("/host/home/x") == "/home/x"

@@ -51,7 +51,7 @@ def test_with_copies_the_reader_of_stdout_maps_it() -> None:
     assert told.feed(framed(said)) == framed(heard)
 
 
-def test_the_protocol_is_named() -> None:
+def test_the_protocol_selects_the_mapping() -> None:
     told = inward(ExecConfig(argv=["x"], mapped=MOUNTS, protocol="dap"))
     assert told is not None
     with pytest.raises(UsageError, match="the client's input is not the debug adapter protocol"):

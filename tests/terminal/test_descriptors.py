@@ -210,7 +210,7 @@ async def test_closing_twice_is_closing_once() -> None:
 
 
 @opens_pipes_again
-async def test_the_end_is_left_to_read() -> None:
+async def test_the_end_of_stream_is_left_to_read() -> None:
     reader, writer = os.pipe()
     source = Source(reader)
     os.write(writer, b"all")
@@ -231,7 +231,7 @@ async def test_a_device_that_may_block_is_not_handed_on() -> None:
 
 
 @opens_pipes_again
-def test_what_the_kernel_can_move(tmp_path: Path) -> None:
+def test_the_kernel_moves_some_kinds_of_files(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     (tmp_path / "file").touch()
     file = os.open(tmp_path / "file", os.O_RDONLY)
@@ -247,7 +247,7 @@ def test_what_the_kernel_can_move(tmp_path: Path) -> None:
 
 
 @opens_pipes_again
-def test_what_is_taken_at_once_is_removed() -> None:
+def test_bytes_taken_at_once_are_removed() -> None:
     reader, writer = os.pipe()
     sink = Sink(writer)
     data = [memoryview(b"x" * 40_000), memoryview(b"y" * 40_000)]
