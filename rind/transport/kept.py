@@ -42,7 +42,7 @@ class KeepingCarrier(SocketCarrier):
 
     def __init__(self, dialer: Dialer, headers: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__(dialer, headers)
-        self._idle: list[tuple[float, Wire]] = []  # with the time of its last use, the oldest first
+        self._idle: list[tuple[float, Wire]] = []  # with the time of the last use, the oldest first
         self._loop = asyncio.get_running_loop()
         self._places = asyncio.Semaphore(MOST_AT_ONCE)
         self._sweep: asyncio.TimerHandle | None = None
