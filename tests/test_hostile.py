@@ -48,10 +48,10 @@ WRONG: dict[str, dict[str, bytes | tuple[bytes, bytes]]] = {
     },
     "an error that is no text": {"create": reply({"message": [{}] * 9}, "409 Conflict")},
     "an error that moves the cursor": {"create": reply({"message": "\x1b[2Jx\r\ny"}, "409 C")},
-    "a ping of an API that is none": {"ping": reply(b"OK", headers="Api-Version: 1.x\r\n")},
+    "an invalid API version in a ping": {"ping": reply(b"OK", headers="Api-Version: 1.x\r\n")},
     "a ping without an end": {"ping": (CHUNKED + b"1\r\n \r\n", CHUNK)},
     "an exec ID that is a path": {"create": reply({"Id": "../../containers/x"}, "201 Created")},
-    "a start that is none": {"start": reply({})},
+    "a start without an upgrade": {"start": reply({})},
     "frames of garbage": {"start": START + b"garbage garbage"},
     "output without an end, and no process": {
         "start": (START, FRAME),
@@ -65,7 +65,7 @@ WRONG: dict[str, dict[str, bytes | tuple[bytes, bytes]]] = {
     "a negative exit code": {"state": reply(STATE | {"ExitCode": -1})},
     "an exit code that is text": {"state": reply(STATE | {"ExitCode": "0"})},
     "a state without an end": {"state": (CHUNKED, CHUNK)},
-    "a process number that is none": {"state": reply(STATE | {"Pid": 2**70})},
+    "an invalid process number": {"state": reply(STATE | {"Pid": 2**70})},
 }
 
 

@@ -292,7 +292,7 @@ async def test_a_failed_start_is_the_same_error_after_a_pre_step(
     where = f" of {target.name}" if said.endswith("PATH") else ""
     where += ", where no pre-step ran" if where and pre_step is None else ""
     assert str(caught.value) == f"cannot start the command: {said}{where}"
-    # A command's own status may be the same.
+    # A command may exit with the same status by itself.
     assert (await rind.run(["sh", "-c", "exit 127"], **target.where)).returncode == 127
 
 
