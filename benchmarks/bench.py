@@ -1,4 +1,4 @@
-"""Runs the questions on a test bed engine, and writes their table, results and chart."""
+"""Runs the benchmarks on a test bed engine, and writes their table, results and chart."""
 
 import argparse
 import json
@@ -31,7 +31,7 @@ SUITES = {"28.5": "sid", "20.10": "bookworm"}
 """Debian's suites, by the version of their engine."""
 
 QUIET = 1.5
-"""The most that a machine may be loaded at the beginning, in runnable processes."""
+"""The highest load of the machine at the start, in runnable processes."""
 
 METHOD = (
     "whole processes in turn (A B A B ...) on an otherwise idle machine; medians, and medians of "
@@ -40,12 +40,12 @@ METHOD = (
 
 
 def main(words: Sequence[str]) -> None:
-    """Do what `./benchmarks/run` followed by these words does."""
+    """Run `./benchmarks/run` with these words."""
     parser = argparse.ArgumentParser(prog="benchmarks/run", description=__doc__)
-    parser.add_argument("question", nargs="*", help="start, out, echo...; none for all")
+    parser.add_argument("question", nargs="*", help="start, out, echo...; by default, all")
     parser.add_argument("--engine", default="28.5", help="28.5 (default) or 20.10")
-    parser.add_argument("--rounds", type=int, help="of each question; default: its own")
-    parser.add_argument("--growth", action="store_true", help="measure the cost as work grows")
+    parser.add_argument("--rounds", type=int, help="of each question; by default, its own number")
+    parser.add_argument("--growth", action="store_true", help="measure cost as work grows")
     parser.add_argument("--imports", action="store_true", help="report what a start imports")
     parser.add_argument("--swarm", action="store_true", help="measure a swarm's other nodes")
     parser.add_argument("--transports", action="store_true", help="measure each way to an engine")
@@ -102,7 +102,7 @@ def run(options: argparse.Namespace, bench: "Bench") -> None:
     results = answers(options, bench)
     print(table(results))
     for missing in bench.missing:
-        print(f"not measured: {missing} is not there")
+        print(f"not measured: {missing} is missing")
     if not options.question:
         keep("questions", results)
         CHART.write_text(chart(json.loads(RESULTS.read_text())))
@@ -126,7 +126,7 @@ def every_question(bench: "Bench") -> "Iterator[Question]":
     from questions import questions  # noqa: PLC0415 # as above
 
     yield from questions(bench)
-    # Late: a child's memory is this process's own until it executes a program.
+    # A late import: until a child executes a program, its memory is a copy of this process's.
     import library  # noqa: PLC0415 # see above
 
     yield from library.questions(bench)
@@ -140,7 +140,7 @@ def answers(options: argparse.Namespace, bench: "Bench") -> list[dict[str, objec
     found: list[dict[str, object]] = []
     load = os.getloadavg()[0]
     if load > QUIET:
-        print(f"the machine is busy (load {load:.1f}): the ratios will wander", file=sys.stderr)
+        print(f"the machine is busy (load {load:.1f}): the ratios will vary", file=sys.stderr)
     for question in every_question(bench):
         if options.question and question.name not in options.question:
             continue
@@ -240,7 +240,7 @@ def furnished(version: str) -> Iterator["Bench"]:
 
 
 def installed(folder: Path, env: dict[str, str]) -> str:
-    """Install a wheel in an environment of its own, compiled, as users do; return the program."""
+    """Install a wheel in a new environment, compiled, as users do; return the program."""
     python = folder / "venv" / "bin" / "python"
     pip = [sys.executable, "-m", "pip", "--quiet"]
     commands: tuple[list[str | Path], ...] = (
@@ -256,7 +256,7 @@ def installed(folder: Path, env: dict[str, str]) -> str:
 
 
 def one_file(folder: Path, env: dict[str, str]) -> str:
-    """Build Rind as one file, in the environment of the wheel; empty if that cannot be done."""
+    """Build Rind as one file, in the wheel's environment; return its path, or "" if that fails."""
     file = folder / "file" / "rind"
     file.parent.mkdir()
     build = [folder / "venv" / "bin" / "python", ROOT / ".ci" / "binary" / "build.py", file]

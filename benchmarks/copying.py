@@ -1,4 +1,4 @@
-"""Copies with the library, as a program of its own: put or get.
+"""A program that copies with the library: put or get.
 
     python benchmarks/copying.py put CONTAINER FROM TO
 
@@ -17,7 +17,7 @@ TICK = 0.001
 
 
 async def stall() -> float:
-    """Return, once cancelled, the most seconds that a tick came late."""
+    """Tick until cancelled; return the longest delay of a tick, in seconds."""
     longest = 0.0
     with suppress(asyncio.CancelledError):
         while True:

@@ -1,10 +1,10 @@
-"""Times how long a stubborn tree outlives Rind, for each way that Rind can end.
+"""Measures how long a stubborn tree outlives Rind, for each way that Rind can end.
 
     python benchmarks/endings.py CONTAINER [RUNS]
 
-The tree ignores HUP, INT, QUIT and TERM, and has a child in the background, one with no environment
-and a grandchild. CONTAINER must be one of this machine's own engine, and this run as root: the
-tree is looked for among this machine's processes. The engine is the one that rind finds by itself.
+The tree ignores HUP, INT, QUIT and TERM, and has a child in the background, one without an
+environment and a grandchild. CONTAINER must be on this machine, and this must run as root: it looks
+for the tree among this machine's processes. The engine is the one that rind finds by itself.
 """
 
 import signal
@@ -31,7 +31,7 @@ Process = subprocess.Popen[bytes]
 def sleepers() -> int:
     found = 0
     for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it has ended
+        with suppress(OSError):  # the process has ended
             found += (folder / "cmdline").read_bytes() == MARK
     return found
 

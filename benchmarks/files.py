@@ -2,8 +2,8 @@
 
     ./benchmarks/run --files
 
-Both ways: a tree of 20 000 small files, and one file of 1 GiB. Each is a whole process. The last
-column is the longest stall of the library's event loop in one more copy.
+Both ways: a tree of 20 000 small files, and one file of 1 GiB. Each copy is a whole process. The
+last column is the longest stall of the library's event loop, in a further copy.
 """
 
 import os
@@ -33,12 +33,12 @@ FAR = "/tmp/far"
 
 @dataclass(frozen=True)
 class Place:
-    """Where it is measured: a folder here, and the container ``NAME``.
+    """The place of the measurement: a local folder, and the container ``NAME``.
 
     Attributes:
         docker: the docker command.
-        env: with the variables that lead to the engine.
-        near: the folder, with the tree ``small`` and the file ``large``.
+        env: the environment, with the engine's variables.
+        near: the local folder, with the tree ``small`` and the file ``large``.
     """
 
     docker: str
@@ -66,12 +66,12 @@ class Place:
         }
 
     def copied(self, direction: str, argv: list[str]) -> Sample:
-        """Copy to where nothing is yet."""
+        """Copy to a path that does not exist."""
         self.clear(direction)
         return plain(argv, self.env)
 
     def clear(self, direction: str) -> None:
-        """Remove the copy of before."""
+        """Remove the previous copy."""
         if direction == "put":
             self.inside(f"rm -rf {FAR}; mkdir {FAR}")
         else:

@@ -1,4 +1,4 @@
-"""Measures the cost as the work grows: containers, output, commands at once, variables."""
+"""Measures how the cost grows with containers, output, concurrent commands and variables."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ COMMANDS = (1, 10, 50, 200)
 VARIABLES = (1, 50, 500)
 
 Grown = dict[str, dict[str, dict[int, float]]]
-"""Seconds, by what grows, by the program, and by how much there is of it."""
+"""Seconds, by the growing quantity, the program, and the amount."""
 
 
 def grow(bench: Bench) -> Grown:
@@ -63,7 +63,7 @@ def add(found: Grown, what: str, count: int, samples: dict[str, list]) -> None: 
 
 
 async def of_one_client(bench: Bench, count: int) -> float:
-    """Run commands at once in one client; return the seconds of the second time."""
+    """Run concurrent commands in one client, twice; return the seconds of the second time."""
     async with rind.connect(environ=bench.env) as client:
         target = await client.find(label="bench")
         for _ in range(2):

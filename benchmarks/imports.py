@@ -1,4 +1,4 @@
-"""Reports what a start imports before the command's start is requested, the dearest first."""
+"""Reports the modules imported before a command's start is requested, the slowest first."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ _LINE = re.compile(r"^import time: +(\d+) \| +\d+ \| +(\S+)$", re.MULTILINE)
 
 
 def report() -> str:
-    """Return the modules, with the milliseconds of each by itself."""
+    """Return the modules, each with its own milliseconds."""
     bare, ours = (times(program) for program in ("pass", PROGRAM))
     found = sorted(((cost, name) for name, cost in ours.items() if name not in bare), reverse=True)
     lines = [f"{cost / 1000:7.2f} ms  {name}" for cost, name in found[:SHOWN]]
@@ -19,7 +19,7 @@ def report() -> str:
 
 
 def times(program: str) -> dict[str, int]:
-    """Return each module's own microseconds, the least of several runs."""
+    """Return each module's own microseconds, the minimum of several runs."""
     least: dict[str, int] = {}
     for _ in range(7):
         said = subprocess.run(

@@ -1,4 +1,4 @@
-"""The library's questions: a command's streams beside those of asyncio's own ``docker exec``."""
+"""The library's questions: a command's streams, compared with ``docker exec`` under asyncio."""
 
 import asyncio
 import time
@@ -20,11 +20,11 @@ Opener = Callable[[list[str]], AbstractAsyncContextManager[Any]]
 """Starts a command with pipes, and ends it."""
 
 Work = Callable[[Any], Awaitable[None]]
-"""What is done with its streams."""
+"""Works with the command's streams."""
 
 
 def questions(bench: Bench) -> Iterator[Question]:
-    """Yield them, in the order of the table."""
+    """Yield the questions, in the order of the table."""
     runner = asyncio.Runner()
     client = rind.connect(environ=bench.env)
     bench.clean_up.enter_context(runner)
@@ -99,7 +99,7 @@ async def read_lines(process: Any) -> None:
 
 
 async def write(process: Any) -> None:
-    """Write much, and wait until it was taken."""
+    """Write all bytes, and wait until they are sent."""
     data = b"x" * 2**16
     for _ in range(SIZE // len(data)):
         process.stdin.write(data)
@@ -109,7 +109,7 @@ async def write(process: Any) -> None:
 
 
 async def converse(process: Any) -> None:
-    """Write a line and wait for its echo, again and again."""
+    """Write a line and wait for its echo, repeatedly."""
     for _ in range(KEYS):
         process.stdin.write(b"x\n")
         await process.stdout.readline()

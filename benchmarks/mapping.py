@@ -1,9 +1,9 @@
-"""Times what it costs to map paths, beside the same without. Prints two tables.
+"""Measures the cost of mapping paths, compared with runs without it. Prints two tables.
 
     ./benchmarks/run --mapping
 
-Completions come from pylsp in a container of the test bed, asked in turn through `rind --lsp` and
-`rind -T`. The output is 100 MB of a linter's messages, each of which has a path.
+Completions come from pylsp in a container of the test bed, requested alternately through
+`rind --lsp` and `rind -T`. The output is 100 MB of a linter's messages, each with a path.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ SIZE = 100_000_000
 
 @contextmanager
 def project() -> Iterator[tuple[Path, dict[str, str]]]:
-    """Start a container with a project; yield its folder here, and the variables for rind."""
+    """Start a container with a project; yield its local folder, and the variables for rind."""
     engine = Engine("sid", "sid")
     engine.prepare()
     with kept([engine]), tempfile.TemporaryDirectory() as folder:
@@ -48,7 +48,7 @@ def project() -> Iterator[tuple[Path, dict[str, str]]]:
 
 
 async def started(stack: AsyncExitStack, option: str, env: Mapping[str, str]) -> LspClient:
-    """Start a server through rind; it has ended when the stack is left."""
+    """Start a server through rind; leaving the stack ends it."""
     pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(
         *(RIND, option, "pylsp"), env=env, stdin=pipe, stdout=pipe, stderr=null
@@ -60,17 +60,17 @@ async def started(stack: AsyncExitStack, option: str, env: Mapping[str, str]) ->
 
 
 async def completions(folder: Path, env: Mapping[str, str]) -> dict[str, list[float]]:
-    """Return the seconds that each answer took, by the option."""
+    """Return the seconds of each answer, by the option."""
     async with AsyncExitStack() as stack:
         servers = {option: await started(stack, option, env) for option in ("--lsp", "-T")}
-        # The same document by the name that the server must be told, mapped or not.
+        # The same document, by the path that the server needs with and without mapping.
         documents = {"--lsp": folder / "x.py", "-T": Path("/srv/shop/x.py")}
         times: dict[str, list[float]] = {option: [] for option in servers}
         for option, server in servers.items():
             await server.open(documents[option], SOURCE)
             await server.complete(documents[option], 1, 15)
         for number in range(REQUESTS):
-            # Neither is always the one that finds the caches cold.
+            # The order alternates, so that cold caches slow neither more often.
             for option in sorted(servers, reverse=bool(number % 2)):
                 began = time.perf_counter()
                 assert "OrderedDict" in await servers[option].complete(documents[option], 1, 15)

@@ -1,4 +1,4 @@
-"""Measures programs in turn: A B A B and so on, so that a machine that slows down slows all."""
+"""Measures programs alternately, A B A B..., so that a slower machine slows all of them."""
 
 import os
 import pty
@@ -19,7 +19,7 @@ class Sample:
     """One run.
 
     Attributes:
-        wall, cpu: in seconds; the CPU's are those of the program and of what it has waited for.
+        wall, cpu: in seconds; the CPU time is that of the program and its awaited children.
         memory: the largest resident size of one process, in bytes.
     """
 
@@ -32,7 +32,7 @@ Run = Callable[[], Sample]
 
 
 def waited(pid: int, began: float) -> Sample:
-    """Wait for a process, which must succeed."""
+    """Wait for a process, which must succeed; return its measurements."""
     _, status, used = os.wait4(pid, 0)
     wall = time.perf_counter() - began
     if status:
@@ -59,8 +59,8 @@ def on_terminal(argv: Sequence[str], env: Mapping[str, str]) -> Sample:
     began = time.perf_counter()
     pid, master = pty.fork()
     if pid == 0:
-        os.execvpe(argv[0], [*argv], env)  # a benchmark's own
-    with suppress(OSError):  # what a terminal says whose programs have ended
+        os.execvpe(argv[0], [*argv], env)  # the benchmark's own command line
+    with suppress(OSError):  # a terminal's error once its programs have ended
         while os.read(master, 65536):
             pass
     os.close(master)
@@ -93,11 +93,11 @@ for pid in pids:
     memory += used.ru_maxrss * 1024 // len(pids)
 print(time.perf_counter() - began, cpu, memory, failed)
 """
-# A program's peak memory is at least that of the process that has started it: so this one is small.
+# A program's peak memory is at least that of the process that started it, so this one is small.
 
 
 def at_once(argv: Sequence[str], env: Mapping[str, str], count: int) -> Sample:
-    """Run a program many times at once: the wall time of all, the memory of the average one."""
+    """Run concurrent copies of a program: the wall time of all, the mean memory of one."""
     launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(count), *argv]
     done = subprocess.run(launcher, env=env, check=True, capture_output=True, text=True)
     wall, cpu, memory, failed = map(float, done.stdout.split())
@@ -109,7 +109,7 @@ def at_once(argv: Sequence[str], env: Mapping[str, str], count: int) -> Sample:
 def alternated(
     runs: Mapping[str, Run], rounds: int, progress: Callable[[str], None]
 ) -> dict[str, list[Sample]]:
-    """Run each in turn, for some rounds after one that does not count."""
+    """Run each in turn, for some rounds after a warm-up round."""
     samples: dict[str, list[Sample]] = {name: [] for name in runs}
     for number in range(rounds + 1):
         for name, run in runs.items():

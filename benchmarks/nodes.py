@@ -1,9 +1,9 @@
-"""Times what a swarm's other nodes cost, beside docker's own client. Prints a table.
+"""Measures the cost of a swarm's other nodes, compared with docker's own client. Prints a table.
 
     ./benchmarks/run --swarm
 
-The swarm is the test bed's: a manager and two workers (Docker 28.5), on this machine. By hand, the
-task's node and its container are asked for at the manager, and then docker's client is pointed at
+The swarm is the test bed's: a manager and two workers (Docker 28.5), on this machine. The script
+with docker's client requests the task's node and container from the manager, and then connects to
 the node's engine.
 """
 
@@ -42,7 +42,7 @@ wait
 
 @contextmanager
 def services(manager: Docker, image: str) -> Iterator[None]:
-    """Have a service with a task here, one with a task elsewhere, and one with many."""
+    """Start a service with a local task, one with a task elsewhere, and one with many tasks."""
     made = {
         "here": ("--constraint", "node.hostname==node1"),
         "there": ("--constraint", "node.hostname==node2"),
@@ -59,7 +59,7 @@ def services(manager: Docker, image: str) -> Iterator[None]:
 
 
 def table(title: str, runs: dict[str, Run], rounds: int) -> None:
-    """Print how the runs compare; the last one is the yardstick."""
+    """Print the runs' times and ratios; the last run is the yardstick."""
     samples = alternated(runs, rounds, lambda _: None)
     print(f"\n{title}, {rounds} rounds\n\n| run | ms | ratio | CPU, ms |\n|---|---|---|---|")
     *_, yardstick = samples.values()

@@ -1,4 +1,4 @@
-"""The questions: the programs to compare, and the largest ratio that is wanted."""
+"""The questions: the programs to compare, and the goal for their ratio."""
 
 import os
 import pty
@@ -23,13 +23,13 @@ KEYS = 400
 
 @dataclass(frozen=True)
 class Question:
-    """A question.
+    """A comparison of programs.
 
     Attributes:
         goals: the largest ratio to the yardstick, by quantity: wall, cpu, memory, p50, p99.
         runs: by the program's name; Rind's is the first, the yardstick's the second.
-        crowd: how many more containers there must be on the engine.
-        is_busy: whether another process competes for the one CPU that it gets.
+        crowd: the number of additional containers on the engine.
+        is_busy: whether another process competes for its only CPU.
     """
 
     name: str
@@ -43,11 +43,11 @@ class Question:
 
 @dataclass
 class Bench:
-    """Where it is measured.
+    """The place of the measurement.
 
     Attributes:
-        program: Rind's, from a wheel that is installed as users do.
-        file: Rind as one file that needs no Python; empty where it cannot be built.
+        program: Rind's program, from a wheel installed as users do.
+        file: Rind as one file that needs no Python; empty if it cannot be built.
         docker: the docker command.
         container: a container with the label ``bench``, an empty pre-step and a Compose service.
         stepped: one with the label ``bench.step``, and a pre-step.
@@ -69,7 +69,7 @@ class Bench:
         return [self.program, "--label", "bench", *words]
 
     def exec(self, *words: str) -> list[str]:
-        """Return docker exec's."""
+        """Return docker exec's command line."""
         return [self.docker, "exec", *words]
 
 
@@ -242,10 +242,10 @@ def questions(bench: Bench) -> Iterator[Question]:
 
 @contextmanager
 def typist(argv: list[str], env: Mapping[str, str]) -> Iterator[Callable[[], float]]:
-    """Start a program on a terminal; yield what types a key and times its echo, in seconds."""
+    """Start a program on a terminal; yield a function that types a key and times its echo."""
     pid, master = pty.fork()
     if pid == 0:
-        os.execvpe(argv[0], argv, env)  # a benchmark's own
+        os.execvpe(argv[0], argv, env)  # the benchmark's own command line
     tty.setraw(master, termios.TCSANOW)
     while b"ready" not in os.read(master, 65536):
         pass
@@ -265,7 +265,7 @@ def typist(argv: list[str], env: Mapping[str, str]) -> Iterator[Callable[[], flo
 
 
 def echo(bench: Bench) -> dict[str, list[float]]:
-    """Time the echo of keys in turn, by Rind and by docker exec: seconds."""
+    """Time the echo of keys alternately, by Rind and by docker exec; return seconds."""
     script = ["sh", "-c", "stty raw -echo; echo ready; exec cat"]
     ours = bench.rind("-t", *script)
     theirs = bench.exec("-it", bench.container, *script)
@@ -308,7 +308,7 @@ def crowd(bench: Bench, count: int) -> Iterator[None]:
 
 @contextmanager
 def competitor(*, is_there: bool) -> Iterator[None]:
-    """Have a process compete for the first CPU."""
+    """Run a process that competes for the first CPU."""
     if not is_there:
         yield
         return

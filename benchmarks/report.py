@@ -27,7 +27,7 @@ def table(results: Sequence[Mapping[str, Any]]) -> str:
 
 
 def growth_table(grown: Mapping[str, Mapping[str, Mapping[int, float]]]) -> str:
-    """Return a table for each thing that grows."""
+    """Return a table for each growing quantity."""
     parts = []
     for what, by_program in grown.items():
         counts = sorted({count for times in by_program.values() for count in times})
@@ -80,7 +80,7 @@ font-family="sans-serif" fill="#444">
 
 
 def growth_chart(kept: Mapping[str, Any]) -> str:
-    """Return a chart of the seconds as the work grows: one plot for each thing, both axes log."""
+    """Return a chart of the seconds as the work grows: a plot for each quantity, both axes log."""
     grown = kept["growth"]
     plots = [
         f'<g transform="translate({(number % 2) * 380},{30 + (number // 2) * 250})">{plot}</g>'
@@ -98,7 +98,7 @@ font-family="sans-serif" fill="#444">
 
 
 def _plot(what: str, by_program: Mapping[str, Mapping[str, float]]) -> str:
-    """Return a plot of 300 by 190."""
+    """Return a plot of 300 by 190 pixels."""
     points = {
         program: [(float(count), seconds) for count, seconds in times.items()]
         for program, times in by_program.items()

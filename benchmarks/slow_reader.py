@@ -1,8 +1,8 @@
-"""Counts the runs that lose bytes to a slow reader: rind's, and docker exec's where there is one.
+"""Counts the runs that lose bytes to a slow reader: rind's, and docker exec's if it is installed.
 
     python benchmarks/slow_reader.py CONTAINER [RUNS]
 
-A run is 1.5 MB, read at 40 kB/s; every second reader also stops for 10 s on its way, and every
+A run is 1.5 MB, read at 40 kB/s. Every second reader also stops for 10 s in between, and every
 other pair of commands leaves a child behind that holds its stdout. The engine is the one that rind
 and docker find by themselves; CONTAINER needs a shell, head and yes.
 """
@@ -25,7 +25,7 @@ EXPECTED = (LINE * (SIZE // len(LINE) + 1))[:SIZE]
 
 
 def lost(client: list[str], number: int) -> int:
-    """Run once; return how many bytes are missing, or wrong from the first wrong one on."""
+    """Run once; return the number of missing bytes, or of those from the first wrong one on."""
     child = "sleep 60 & " if number % 4 > 1 else ""
     script = f"{child}yes {LINE.decode().strip()!r} | head -c {SIZE}"
     argv = [*client, "sh", "-c", script]

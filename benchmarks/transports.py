@@ -1,9 +1,9 @@
-"""Times `rind -T true` beside docker's own client, by each way to an engine. Prints a table.
+"""Measures `rind -T true` and docker's own client, by each way to an engine. Prints a table.
 
     ./benchmarks/run --transports
 
 The engine (Docker 28.5), the Podmans and the ssh server are those of the test bed, and end with it.
-Docker's client goes by ssh with `docker system dial-stdio`, as it does.
+By ssh, docker's client uses `docker system dial-stdio`, as always.
 """
 
 import os
@@ -32,7 +32,7 @@ NAME = "bench-ways"
 
 @contextmanager
 def ways(docker: Path) -> Iterator[dict[str, dict[str, str]]]:
-    """Start what is there to be reached; yield the variables that lead to each."""
+    """Start the engines and the ssh server; yield each way's variables."""
     engine = Engine("sid", "sid", suite._certificates())  # noqa: SLF001 # the bed's own
     engines: list[Engine | Podman] = [engine, *PODMANS]
     for one in engines:

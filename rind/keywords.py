@@ -1,7 +1,7 @@
 """The keywords of the library's functions: their types, and the errors for wrong ones.
 
-:func:`takes` checks each call of a function, before anything is connected or started: the names of
-its keywords, and their values by the types in a TypedDict.
+:func:`takes` checks each call of a function before it connects or starts anything: the names of its
+keywords, and their values by the types in a TypedDict.
 """
 
 import os
@@ -59,7 +59,7 @@ _INSTEAD: Final = {
 """What to write instead of a value of the wrong type."""
 
 _LEAST: Final = {"capture_limit": 0, "kill_after": 0, "limit": 1, "timeout": 0}
-"""The least numbers that are valid."""
+"""The smallest valid numbers."""
 
 _OWN: Final[Mapping[str, Any]] = {
     "follow": bool,
@@ -67,13 +67,13 @@ _OWN: Final[Mapping[str, Any]] = {
     "stopped": bool,
     "timeout": float | None,
 }
-"""The types of parameters that functions have beside the keywords of a TypedDict."""
+"""The types of parameters that are not in a TypedDict."""
 
 _NUMBERS: Final = {int: "__index__", float: "__float__"}
-"""What numbers of a type have, also those of numpy."""
+"""The methods of numbers of a type, which those of numpy have too."""
 
 _STREAMS: Final = ("stdin", "stdout", "stderr")
-"""Their values are checked where all three are known: :class:`rind.execution.streams.Streams`."""
+""":class:`rind.execution.streams.Streams` checks their values, because it knows all three."""
 
 
 class _Fields(TypedDict, total=False):
@@ -90,13 +90,13 @@ class _Fields(TypedDict, total=False):
 
 
 class CommandOptions(_Fields, total=False):
-    """The fields of a :class:`~rind.decide.plan.Command` that are given by keyword.
+    """The fields of a :class:`~rind.decide.plan.Command` that are keywords.
 
     Attributes:
         script: a script for the container's shell, in place of a program.
         env: variables by name.
-        user: ``user[:group]``, ``host`` for our own uid and gid, or empty for the container's.
-        workdir: a directory in the container, or ``auto`` for the one that is mounted from ours.
+        user: ``user[:group]``, ``host`` for the caller's uid and gid, or empty for the container's.
+        workdir: a directory in the container, or ``auto`` for the one mounted from the caller's.
         shell: the path of the shell that runs the script and the pre-step.
         pre_step: whether to run the pre-step of the container's label.
         privileged: whether the command gets all capabilities.
@@ -128,8 +128,8 @@ class RunOptions(CommandOptions, total=False):
         kill_after: seconds between SIGTERM and SIGKILL for a command that is ended.
         check: whether another exit status than 0 is an error.
         capture_limit: the most bytes of each stream; None for no limit.
-        on_output: is called with "stdout" or "stderr" and every part of the output as it comes.
-        stdin: DEVNULL, bytes, a file or a descriptor; None for none, or for ``input``.
+        on_output: called with "stdout" or "stderr" and each part of the output as it arrives.
+        stdin: DEVNULL, bytes, a file or a descriptor; None for ``input``, or for no input.
     """
 
     errors: str
@@ -161,11 +161,11 @@ class WantedFields(TypedDict, total=False):
 
 
 class FoundOptions(RunOptions, WantedFields, total=False):
-    """The keywords of :meth:`rind.SyncClient.run`: they name the container and the command."""
+    """The keywords of :meth:`rind.SyncClient.run`, which name the container and the command."""
 
 
 class AnywhereOptions(FoundOptions, total=False):
-    """The keywords of :func:`rind.run`: they name the engine, the container and the command."""
+    """The keywords of :func:`rind.run`, which name the engine, the container and the command."""
 
     host: str | None
     context: str | None
@@ -220,15 +220,15 @@ _DEFAULTS: Final[Mapping[str, object]] = {
     "kill_after": KILL_AFTER,
     "env": {},
 }
-"""The defaults of :meth:`rind.target.Target.run`, for the functions that hand keywords on to it."""
+"""The defaults of :meth:`rind.target.Target.run`, for the functions that pass keywords on to it."""
 
 
 def takes(keywords: type, *, like: Callable[..., Any] | None = None) -> Callable[[F], F]:
     """Check the keywords of each call of a function, and list them in its signature. A decorator.
 
     Args:
-        keywords: their TypedDict. The function's own parameters are known without it.
-        like: the function that they are handed on to, whose defaults they have; None for a run.
+        keywords: their TypedDict. It need not have the function's own parameters.
+        like: the function that receives them, and has their defaults; None for a run.
     """
     defaults: dict[str, object] = {**vars(Wanted), **vars(Command), **_DEFAULTS}
     if like is not None:
@@ -293,7 +293,7 @@ def check_keywords(function: str, given: Mapping[str, object], kinds: Mapping[st
             what = _described(value, kind) + _value_hint(name, value, kind)
             raise error(f"{function}(): {name} must be {_words(kind)}, but is {what}")
         least: Any = _LEAST.get(name)
-        if None not in (value, least) and not value >= least:  # nor is nan
+        if None not in (value, least) and not value >= least:  # "not >=" also rejects nan
             raise ValueError(f"{function}(): {name} must be at least {least}, but is {value!r}")
 
 
@@ -308,7 +308,7 @@ def _name_hint(name: str, names: Iterable[str]) -> str:
 
 
 def _value_hint(name: str, value: object, kind: Any) -> str:
-    """Return what to write instead, from the colon on; empty if that is unknown."""
+    """Return a suggestion, beginning with a colon; empty if there is none."""
     if name in _INSTEAD:
         return f": {_INSTEAD[name]}"
     if isinstance(value, int) and not isinstance(value, bool) and _fits("", kind):
@@ -337,7 +337,7 @@ def _fits(value: object, kind: Any) -> bool:
 
 
 def _words(kind: Any) -> str:
-    """Return a type, as a message has it."""
+    """Return a type's description for a message."""
     origin, of = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
         return " or ".join(map(_words, of))
@@ -351,7 +351,7 @@ def _words(kind: Any) -> str:
 
 
 def _described(value: object, kind: Any) -> str:
-    """Return a value, as a message has it; without what may be secret."""
+    """Return a value's description for a message, without possible secrets."""
     if get_origin(kind) is not Mapping and isinstance(value, str | int | float | None):
         return repr(value)
     if isinstance(value, Mapping):

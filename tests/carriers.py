@@ -1,4 +1,4 @@
-"""The carriers, which a test of what must not depend on them is run with."""
+"""The carriers, for tests that must pass with each of them."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -20,7 +20,7 @@ Carry = Callable[[str], "Carrier"]
 
 
 class Kept(KeepingCarrier):
-    """The carrier of a program, at an engine's address."""
+    """The library's own carrier, at an engine's address."""
 
     def __init__(self, url: str) -> None:
         super().__init__(PlainDialer(url, LoopWire))

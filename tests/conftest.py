@@ -1,7 +1,7 @@
 """Real engines, real containers, and the installed ``rind`` as a user starts it.
 
-``./tests/run`` says in ``RIND_TEST_ENGINES`` which engines there are. Every container of these
-tests has a label key of its own, so that none is in the way of another's selection.
+``./tests/run`` lists the engines in ``RIND_TEST_ENGINES``. Every container of these tests has a
+label key of its own, so that no test's selection finds another's container.
 """
 
 import fcntl
@@ -27,7 +27,7 @@ import pytest
 
 import rind
 
-# In the background of a script they are ignored, and rind goes on ignoring what it finds so.
+# A script's background jobs ignore these signals, and rind keeps ignoring ignored signals.
 for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
     if signal.getsignal(_number) is signal.SIG_IGN:
         _default = signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL
@@ -35,7 +35,7 @@ for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
 
 pytest_plugins = ["services"]
 
-# How long an example takes says nothing: the machine may be busy.
+# An example has no deadline: the machine may be busy.
 hypothesis.settings.register_profile(
     "tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
@@ -60,12 +60,12 @@ SHELLS = {
     "bash-as-sh": ["/bin/bash", "--posix"],
     "ash": [BUSYBOX, "sh"],
 }
-"""The shells of this machine, by what they are."""
+"""This machine's shells: their command lines by name."""
 
 
 @dataclass(frozen=True)
 class TestEngine:
-    """An engine that is up, and the docker CLI to prepare things on it with."""
+    """A running engine, and the docker CLI that prepares containers on it."""
 
     __test__ = False
 
@@ -76,10 +76,10 @@ class TestEngine:
     config: str
     tls: dict[str, str] | None
     variables: dict[str, str] = field(default_factory=dict)
-    """What is needed beside the host to reach it."""
+    """Variables that a client needs besides the host."""
 
     def has(self, way: str) -> bool:
-        """Whether it is reached by a way that the tests know."""
+        """Whether the tests can reach it by this way."""
         return way != "tls" or self.tls is not None
 
     def cli(self, *args: str, check: bool = True, cwd: Path | None = None) -> str:
@@ -110,10 +110,10 @@ def pytest_report_header() -> str:
 
 
 def hand_over() -> dict[str, str]:
-    """Return the moment at which the event loop takes over a run of this test.
+    """Return the variable that sets at which event the event loop takes over a run.
 
-    A third of the tests let the program choose, a third hand over at once, and a third at any
-    event. RIND_TEST_EVENTS sets one moment for all, and an empty one leaves it to the program.
+    In a third of the tests, the program chooses; in a third, the loop takes over at once; in a
+    third, at a random event. RIND_TEST_EVENTS sets one for all; if empty, the program chooses.
     """
     events = os.environ.get("RIND_TEST_EVENTS")
     if events is None:
@@ -129,7 +129,7 @@ def stand_in() -> dict[str, str]:
 
 
 class Where(TypedDict):
-    """The keywords of rind.run that say where."""
+    """The keywords of rind.run that name the engine and the container."""
 
     host: str
     container: str
@@ -151,7 +151,7 @@ class TestContainer:
         return {"host": self.engine.host, "container": self.name}
 
     def environ(self, **more: str) -> dict[str, str]:
-        """Return what a run of rind for this container starts with."""
+        """Return the environment of a run of rind for this container."""
         return {
             "PATH": os.environ["PATH"],
             "HOME": "/nonexistent",
@@ -204,7 +204,7 @@ class TestContainer:
         self.engine.cli("wait", self.name)
 
     def inside(self, script: str) -> str:
-        """Run a script in the container, past rind."""
+        """Run a script in the container, without rind."""
         return self.engine.cli("exec", self.name, "sh", "-c", script)
 
 
@@ -216,7 +216,7 @@ def _engines() -> list[TestEngine]:
 
 
 def podmans() -> list[TestEngine]:
-    """Return the Podmans, for the tests that are theirs too."""
+    """Return the Podmans, for the tests that also run on them."""
     return [
         TestEngine(**fields) for fields in json.loads(os.environ.get("RIND_TEST_PODMANS", "[]"))
     ]
@@ -225,7 +225,7 @@ def podmans() -> list[TestEngine]:
 def _swarm() -> list[TestEngine]:
     described = json.loads(os.environ.get("RIND_TEST_SWARM", "[]"))
     if not described:
-        pytest.skip("an existing engine is tested, which nobody may make a swarm of")
+        pytest.skip("an existing engine is tested, and must not join a swarm")
     return [TestEngine(**fields) for fields in described]
 
 
@@ -237,9 +237,9 @@ def swarm() -> list[TestEngine]:
 
 @pytest.fixture
 def leaderless() -> Iterator["Containers"]:
-    """Return a function that starts containers on a swarm's manager, the other one of which died.
+    """Return a function that starts containers on a manager whose only fellow manager has died.
 
-    That there is no quorum, it knows half a minute later.
+    The manager notices the lost quorum half a minute later.
     """
     [engine] = (engine for engine in _swarm() if engine.name == "leaderless")
     with started_in(engine) as make:
@@ -250,10 +250,10 @@ def leaderless() -> Iterator["Containers"]:
 def pytest_runtest_makereport(
     call: pytest.CallInfo[None],
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show a failure, and then collect what it left.
+    """Show a failure, and then collect its garbage.
 
-    pytest parses the test's source to show it. So does a finalizer that shows a traceback, and
-    before CPython 3.11.9 the one within the other fails (cpython#106905): the worker ended.
+    To show a failure, pytest parses the test's source. A finalizer that shows a traceback parses
+    too. Before CPython 3.11.9, nested parsing fails (cpython#106905), which ended the worker.
     """
     gc.disable()
     try:
@@ -265,9 +265,9 @@ def pytest_runtest_makereport(
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run every test that uses an engine on each of them; by each way where it takes one."""
+    """Run each test that uses an engine on every engine, and one that takes a way by every way."""
     engines = _engines() if "engine" in metafunc.fixturenames else []
-    # What the command line makes of an engine's answers is the same for each of them.
+    # The command line's handling of answers does not depend on the engine.
     is_cli = metafunc.definition.path.is_relative_to(Path(__file__).with_name("cli"))
     if is_cli or metafunc.definition.get_closest_marker("newest_engine"):
         engines = engines[-1:]
@@ -301,7 +301,7 @@ Containers = Callable[..., TestContainer]
 
 
 def lines(container: TestContainer, *args: str) -> list[str]:
-    """Run rind, which must succeed and say nothing; return the lines that it prints."""
+    """Run rind, which must succeed with an empty stderr; return the lines of its stdout."""
     done = container.rind(*args)
     assert (done.returncode, done.stderr) == (0, b""), done
     return done.stdout.decode().splitlines()
@@ -309,13 +309,13 @@ def lines(container: TestContainer, *args: str) -> list[str]:
 
 @pytest.fixture
 async def target(busybox: TestContainer) -> AsyncIterator["rind.Target"]:
-    """Return a container with tools, as the library has it."""
+    """Return a container with tools, as the library's target."""
     async with rind.connect(busybox.engine.host, environ=busybox.engine.variables) as client:
         yield await client.find(container=busybox.name)
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
-    """Return a folder that ``make`` has filled, once for all workers of a run."""
+    """Return a folder filled by ``make``, once for all workers of a run."""
     base = factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
     with Path(f"{folder}.lock").open("w") as lock:
@@ -329,14 +329,14 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 @pytest.fixture
 def blocking_target(busybox: TestContainer) -> Iterator["rind.SyncTarget"]:
-    """Return a container with tools, as code that blocks has it."""
+    """Return a container with tools, as a blocking target."""
     with rind.connect_sync(busybox.engine.host, environ=busybox.engine.variables) as client:
         yield client.find(container=busybox.name)
 
 
 @pytest.fixture
 def shop(engine: TestEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Return the project that the examples are about, where a command line would find it."""
+    """Return the examples' project; its container is selected by the working directory."""
     (tmp_path / "compose.yaml").write_text(COMPOSE.format(image=engine.images["django"]))
     with Path(engine.config, f"{engine.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -348,7 +348,7 @@ def shop(engine: TestEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def wait_until(true: Callable[[], bool]) -> None:
-    """Wait for what has no event of its own."""
+    """Poll until a condition is true that has no event."""
     deadline = time.monotonic() + TIMEOUT
     while not true():
         assert time.monotonic() < deadline
@@ -356,7 +356,7 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 
 def ended(process: "subprocess.Popen[bytes]") -> int:
-    """Wait for a process's end; return its status as a shell has it, 128+n for signal n."""
+    """Wait for a process's end; return its status by a shell's convention: 128+n for signal n."""
     status = process.wait(TIMEOUT)
     return status if status >= 0 else 128 - status
 
@@ -419,7 +419,7 @@ class started_in:  # noqa: N801 # a context manager, used as a function
 
 @pytest.fixture(scope="session")
 def django(session_containers: Containers) -> TestContainer:
-    """Return a Django development container: sh is dash, and its label says `source`."""
+    """Return a Django development container: sh is dash, and the pre-step uses `source`."""
     return session_containers("django", "source /venv/bin/activate")
 
 
@@ -447,7 +447,7 @@ def container(
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    """Return docker's configuration folder, with the contexts a and b, a being current."""
+    """Return docker's configuration folder, with the contexts a and b; a is the current one."""
     for name in "ab":
         folder = tmp_path / "contexts/meta" / hashlib.sha256(name.encode()).hexdigest()
         folder.mkdir(parents=True)

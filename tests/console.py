@@ -1,4 +1,4 @@
-"""The examples of a page: what is typed, and what it says."""
+"""The console examples of a page: commands and their output."""
 
 import os
 import re
@@ -13,7 +13,7 @@ def blocks(kind: str, page: str) -> list[str]:
 
 
 def examples(text: str) -> list[tuple[str, str]]:
-    """Return the commands of a text's console blocks, each with what it says."""
+    """Return the commands of a text's console blocks, each with its output."""
     return [
         (command, expected)
         for block in blocks("console", text)

@@ -1,7 +1,7 @@
-"""A man in the middle: between Rind and a real engine's socket, with faults to order.
+"""A proxy between Rind and a real engine's socket that causes a chosen fault.
 
-It relays every connection both ways, and counts what it has relayed in all, in bytes. At a chosen
-count it does what it was told, which makes a fault at every point of an exchange repeatable.
+It relays every connection both ways, and counts the relayed bytes. At a chosen count it causes
+the fault, so that a fault is repeatable at every point of an exchange.
 """
 
 import asyncio
@@ -20,28 +20,28 @@ class Fault(Enum):
     RESET = auto()
     """Every connection is closed abruptly; new ones are accepted again."""
     GONE = auto()
-    """Every connection is closed abruptly, and there is no new one: the engine has died."""
+    """Every connection is closed abruptly, and no new one is accepted: the engine has died."""
     TRUNCATE = auto()
-    """Every connection is ended as if all had been said."""
+    """Every connection ends cleanly, as if it were complete."""
     RESTART = auto()
     """Every connection is closed abruptly, but on our side only, as if the engine had restarted and
-    its containers lived on; there are new ones once ``back`` is set."""
+    its containers ran on; new ones are accepted once ``back`` is set."""
 
 
 @dataclass
 class FaultProxy:
-    """The proxy's orders, and what it has seen.
+    """The proxy's settings, and its observations.
 
     Attributes:
-        at: how many relayed bytes, both ways together, bring about the fault.
-        piece: the size that what is relayed is cut into; None leaves it as it comes.
-        hold_until: an event before which the engine's bytes are not handed on.
-        hold_starts_until: an event before which requests to start a command are not.
-        held: what tells these requests from others.
-        holds_start: is set once there is such a request.
-        watched: what a write that is watched for begins with.
-        has_seen: is set once there was such a write.
-        back: what ends a restart.
+        at: the count of relayed bytes, both ways together, at which the fault happens.
+        piece: the size of the pieces to relay, in bytes; None leaves them as they arrive.
+        hold_until: an event before which the engine's bytes are held back.
+        hold_starts_until: an event before which requests to start a command are held back.
+        held: bytes that identify these requests.
+        holds_start: set once such a request has arrived.
+        watched: the first bytes of a write to watch for.
+        has_seen: set once such a write has arrived.
+        back: an event that ends a restart.
         relayed: bytes so far.
     """
 
@@ -80,7 +80,7 @@ class FaultProxy:
                 self._relay(ours, theirs, None), self._relay(theirs, ours, self.hold_until)
             )
             if self._restarting:
-                await asyncio.Event().wait()  # theirs stays open
+                await asyncio.Event().wait()  # the engine's side stays open
 
     @property
     def _restarting(self) -> bool:
@@ -101,7 +101,7 @@ class FaultProxy:
                     await self._pass_on(data[start : start + (self.piece or len(data))], sink)
                 if data.startswith(self.watched):
                     self.has_seen.set()
-        # A client that is killed with something unread resets its connection.
+        # A client that is killed with unread bytes resets its connection.
         if not self._restarting:
             with suppress(OSError):
                 sink.shutdown(socket.SHUT_WR)
@@ -124,13 +124,13 @@ class FaultProxy:
                 if self.fault is Fault.TRUNCATE:
                     sock.shutdown(socket.SHUT_RDWR)
                 else:
-                    # What is unread in a closing unix socket is a reset to its peer.
+                    # Closing a unix socket with unread bytes resets its peer.
                     sock.shutdown(socket.SHUT_RD)
                     sock.shutdown(socket.SHUT_WR)
 
 
 def place_of(url: str) -> tuple[socket.AddressFamily, str | tuple[str, int]]:
-    """Return the address that a URL with an IPv4 address or a path leads to."""
+    """Return the socket address of a URL with an IPv4 address or a path."""
     scheme, _, rest = url.partition("://")
     if scheme == "unix":
         return socket.AF_UNIX, rest
@@ -146,12 +146,12 @@ async def fault_proxy(
     *,
     listens_at: str = "",
 ) -> AsyncIterator[tuple[str, FaultProxy]]:
-    """Serve a proxy for the engine at ``upstream``; give its URL and its orders.
+    """Serve a proxy for the engine at ``upstream``; yield its URL and its settings.
 
     Args:
         upstream: ``unix://…`` or ``tcp://…``.
         folder: for its socket.
-        configure: gives the orders.
+        configure: changes the settings.
         listens_at: its URL; by default a socket in the folder.
     """
     proxy = FaultProxy(upstream)
@@ -166,8 +166,8 @@ async def fault_proxy(
         if family == socket.AF_INET:
             url = "tcp://{}:{}".format(*server.getsockname())
 
-        # sock_accept() loses a connection that comes as it is cancelled; so does a task its own
-        # that is cancelled before it has begun.
+        # A cancelled sock_accept() loses a connection that arrives at that moment. A task that is
+        # cancelled before its first step loses its connection.
         connections: list[socket.socket] = []
 
         def accept() -> None:

@@ -1,6 +1,6 @@
-"""An engine that answers as it likes: right, but for what a test replaces.
+"""A fake engine that answers correctly, except where a test replaces an answer.
 
-It speaks just enough of HTTP, by hand: no library would send what these tests want sent.
+It writes its few lines of HTTP by hand: no library would send such invalid answers.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ STATE = {"Running": False, "ExitCode": 0, "Pid": 1}
 
 
 def reply(body: object, status: str = "200 OK", headers: str = "") -> bytes:
-    """Return a whole answer: bytes as they are, all else as JSON."""
+    """Return a whole answer: bytes unchanged, any other body as JSON."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     headers = headers or "Content-Type: application/json\r\n"
     return f"HTTP/1.1 {status}\r\n{headers}Content-Length: {len(data)}\r\n\r\n".encode() + data
@@ -40,7 +40,7 @@ RIGHT = {
 
 
 def kind(path: str) -> str:
-    """Return what a request is for."""
+    """Return the kind of a request."""
     path = path.partition("?")[0]
     for end, name in (
         ("/_ping", "ping"),
@@ -56,7 +56,7 @@ def kind(path: str) -> str:
 
 
 async def forever(writer: asyncio.StreamWriter, head: bytes, part: bytes) -> None:
-    """Send a part again and again, until nobody takes it."""
+    """Send a part repeatedly until the peer closes."""
     writer.write(head)
     while True:
         writer.write(part)
@@ -67,12 +67,12 @@ async def forever(writer: asyncio.StreamWriter, head: bytes, part: bytes) -> Non
 async def hostile(
     folder: Path, wrong: Mapping[str, bytes | tuple[bytes, bytes]]
 ) -> AsyncIterator[str]:
-    """Serve an engine; give its URL.
+    """Serve an engine; yield its URL.
 
     Args:
         folder: for its socket.
-        wrong: by what a request is for, what is answered: bytes, or a head and what follows it
-            without an end.
+        wrong: answers by the kind of request: bytes, or a head and a part that is repeated
+            without end.
     """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

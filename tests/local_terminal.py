@@ -5,12 +5,12 @@ import termios
 
 
 class Terminal:
-    """A PTY that outlives rind, with rind's own end kept open to look at."""
+    """A PTY that outlives rind; rind's end stays open for inspection."""
 
     def __init__(self) -> None:
         self.master, self.slave = os.openpty()
         attributes = termios.tcgetattr(self.slave)
-        # Not what a new PTY has: giving back defaults is not enough.
+        # Unlike a new PTY's modes, so that restoring defaults would fail.
         attributes[0] |= termios.IXOFF
         attributes[3] &= ~termios.ECHOK
         attributes[6][termios.VINTR] = b"\x1c"
@@ -31,7 +31,7 @@ class Terminal:
         return seen
 
     def foreground(self) -> int:
-        """Return the process group that has the terminal."""
+        """Return the terminal's foreground process group."""
         return os.tcgetpgrp(self.master)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""A client of language servers, as small as they come (Language Server Protocol 3.17)."""
+"""A minimal client of language servers (Language Server Protocol 3.17)."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ class Writer(Protocol):
 
 
 class LspClient:
-    """Speaks over a reader and a writer, one request at a time."""
+    """Sends one request at a time, over a reader and a writer."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: Writer) -> None:
         self._reader = reader
@@ -23,7 +23,7 @@ class LspClient:
         await self._send({"method": method, "params": params})
 
     async def request(self, method: str, params: object = None) -> Any:
-        """Return the result; what else the server says meanwhile is passed over."""
+        """Return the result; other messages of the server are discarded."""
         self._last += 1
         await self._send({"id": self._last, "method": method, "params": params})
         while (answer := await self._receive()).get("id") != self._last or "method" in answer:
@@ -32,7 +32,7 @@ class LspClient:
         return answer["result"]
 
     async def open(self, path: Path, text: str) -> None:
-        """Introduce ourselves, and a document."""
+        """Initialize the server, and open a document."""
         await self.request("initialize", {"processId": None, "rootUri": None, "capabilities": {}})
         await self.notify("initialized", {})
         await self.show(path, text)

@@ -1,4 +1,4 @@
-"""Processes to leave behind in a container, and what is left of them; memory of our own."""
+"""Helpers for processes left behind in a container, and for this machine's memory."""
 
 import asyncio
 import re
@@ -26,7 +26,7 @@ wait; wait; wait; wait
 
 MIB = 1024 * 1024
 MOST_MEMORY = 32 * MIB
-"""Bytes that a run may take more than one that moves nothing."""
+"""Bytes of memory that a run may use beyond a run without data."""
 
 
 def sleepers(container: TestContainer, mark: str = MARK) -> int:
@@ -35,7 +35,7 @@ def sleepers(container: TestContainer, mark: str = MARK) -> int:
 
 
 def kill_all(container: TestContainer, pattern: str) -> None:
-    """Kill every process with such a command line; the pattern must not match itself."""
+    """Kill every process whose command line matches; the pattern must not match itself."""
     container.inside(
         f"for it in /proc/[0-9]*; do grep -q {shlex.quote(pattern)} $it/cmdline && "
         "kill -9 ${it#/proc/}; done 2>/dev/null; true"
@@ -81,5 +81,5 @@ def resident(pid: int) -> int:
 
 
 def descriptors() -> int:
-    """Count what is open; the folder that is looked into is one of them each time."""
+    """Count open descriptors, including the one of the folder that lists them."""
     return len(list(Path("/proc/self/fd").iterdir()))

@@ -1,8 +1,8 @@
-"""The page with every public name, made from the docstrings.
+"""Generates the page of every public name from the docstrings.
 
     python tests/reference.py
 
-writes it to where it is kept, `rind/docs/api.md`; a test tells when it is not current.
+writes the page to `rind/docs/api.md`; a test fails if that file is not current.
 """
 
 import ast
@@ -20,8 +20,8 @@ OPENING = """\
 # Every name of the library
 
 Made from the docstrings, whose examples are run by tests. The page on the [library](library.md)
-shows them in context, and says which [stay](library.md#what-stays). A name that is missing here is
-internal.
+shows them in context, and describes their [stability](library.md#stability). A name that is missing
+here is internal.
 """
 _SECTION = re.compile(r"(Args|Attributes|Raises|Returns|Yields):")
 _ENTRY = re.compile(r"    ([\w*, ]+): (.*)")
@@ -55,7 +55,7 @@ def reference() -> str:
 
 
 def constant(name: str) -> str:
-    """Return the docstring of what has none at run time: the string after its assignment."""
+    """Return a constant's docstring: the string after its assignment in the source."""
     tree = ast.parse(Path(inspect.getfile(import_module(f"rind.{rind._HOMES[name]}"))).read_text())
     for assigned, following in pairwise(tree.body):
         match assigned, following:
@@ -68,7 +68,7 @@ def constant(name: str) -> str:
 
 
 def described(name: str, it: object) -> list[str]:
-    """Return the part on one name, with its methods if it is a class."""
+    """Return the section of one name, with the methods of a class."""
     parts = [f"### {name}\n", signature(name, it), marked_down(inspect.getdoc(it) or "")]
     if inspect.isclass(it) and issubclass(it, BaseException):
         (base, *_) = it.__bases__
@@ -86,7 +86,7 @@ def described(name: str, it: object) -> list[str]:
 
 
 def signature(name: str, it: object) -> str:
-    """Return how it is called, as code; empty for what is not, or by Rind alone."""
+    """Return the call of a function or class, as code; empty if users do not call it."""
     is_made_by_us = inspect.isclass(it) and not hasattr(it, "__match_args__")
     if not callable(it) or is_made_by_us:
         return ""
@@ -108,7 +108,7 @@ def signature(name: str, it: object) -> str:
 
 
 def _role(match: re.Match[str]) -> str:
-    """Return a name that a docstring refers to, as short as it is there."""
+    """Return the text of a docstring's reference to a name, as short as Sphinx shows it."""
     return f"`{match[2].rpartition('.')[2] if match[1] else match[2]}`"
 
 

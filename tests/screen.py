@@ -1,4 +1,4 @@
-"""What a terminal's user sees: the output of a program on a PTY, drawn by an emulator."""
+"""A terminal's screen: the output of a program on a PTY, drawn by an emulator."""
 
 import time
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from conftest import TIMEOUT
 
 class _Pyte(pyte.Screen):
     def report_device_status(self, mode: int, *, private: bool = False) -> None:
-        """Answer nothing, also to the questions that pyte's own method does not know."""
+        """Send no answer. pyte's own method rejects some of the queries."""
 
 
 class Screen:
-    """What a user of a terminal of this size would see."""
+    """The screen of a terminal of the given size."""
 
     def __init__(self, child: "pexpect.spawn[bytes]", rows: int, columns: int) -> None:
         self.child = child
@@ -27,16 +27,16 @@ class Screen:
         self.child.setwinsize(rows, columns)
 
     def wait_for(self, seen: Callable[[list[str]], bool]) -> list[str]:
-        """Read until the screen's lines are as wanted; give them."""
+        """Read until ``seen`` accepts the screen's lines; return them."""
         deadline = time.monotonic() + TIMEOUT
         while not seen(lines := [line.rstrip() for line in self.screen.display]):
             assert time.monotonic() < deadline, "\n".join(lines)
-            with suppress(pexpect.TIMEOUT):  # what the screen is then is told above
+            with suppress(pexpect.TIMEOUT):  # the caller's assertion shows the screen
                 self.stream.feed(self.child.read_nonblocking(65536, timeout=1))
         return lines
 
     def last(self) -> list[str]:
-        """Read to the end; give the lines that are left."""
+        """Read to the end; return the screen's last lines."""
         with suppress(pexpect.EOF):
             while True:
                 self.stream.feed(self.child.read_nonblocking(65536, timeout=TIMEOUT))

@@ -1,4 +1,4 @@
-"""Services of a real swarm, and what runs in their tasks."""
+"""Services of a real swarm, and commands in their tasks."""
 
 import fcntl
 import os
@@ -18,7 +18,7 @@ Nodes = list[TestEngine]
 
 @dataclass(frozen=True)
 class TestService:
-    """A service of a stack, whose label is its own."""
+    """A service of a stack, with a label key of its own."""
 
     __test__ = False
 
@@ -48,7 +48,7 @@ class TestService:
         )
 
     def refused(self, *words: str, host: str = "") -> str:
-        """Return what is said where nothing could be run."""
+        """Run rind, which must fail before the start; return its message."""
         done = self.rind(*words, DOCKER_HOST=host or self.manager.host)
         assert (done.returncode, done.stdout) == (125, b"")
         return one_line(done.stderr)
@@ -68,7 +68,7 @@ class TestService:
         self.manager.cli("service", "update", "--detach", *words, self.name)
 
     def states(self) -> list[str]:
-        """Return the states of its tasks, the past ones too."""
+        """Return the states of its tasks, including past ones."""
         ids = self.manager.cli("service", "ps", "--quiet", "--no-trunc", self.name).split()
         state = ("inspect", "--format", "{{.Status.State}}")
         return self.manager.cli(*state, *ids).split() if ids else []
@@ -79,7 +79,7 @@ Services = Callable[..., TestService]
 
 @pytest.fixture
 def alone() -> None:
-    """Keep the tests of other workers from the swarm meanwhile: what they need is changed."""
+    """Lock the swarm against other workers' tests: this test changes nodes that they need."""
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def slots(swarm: Nodes, service: TestService) -> dict[str, str]:
 def started(
     service: TestService, *words: str, says: bytes = b"ready\n"
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a command in a service until it has said something."""
+    """Run a command in a service; yield once it has printed something."""
     with subprocess.Popen(
         [RIND, *words],
         env=service.environ(),
@@ -159,13 +159,13 @@ def running(node: TestEngine, service: TestService) -> str:
 
 
 def is_running(node: TestEngine, service: TestService, mark: str) -> bool:
-    """Whether a service's only container on a node has such a process."""
+    """Whether a service's only container on a node has a process with this mark."""
     return mark in node.cli("top", running(node, service))
 
 
 @contextmanager
 def labelled(manager: TestEngine, node: TestEngine, *words: str) -> Iterator[None]:
-    """Change a node's label, and put it right at the end."""
+    """Change a node's label, and restore it at the end."""
     try:
         manager.cli("node", "update", *words, node.name)
         yield

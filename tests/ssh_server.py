@@ -1,4 +1,4 @@
-"""A real ssh server on this machine, with keys, configuration and known hosts of its own."""
+"""A real ssh server on this machine, with its own keys, configuration and known hosts."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ Host *
 """
 
 _RUN = 'mount -t tmpfs tmpfs /run; mkdir -m 755 /run/sshd; exec "$@"'
-# Nothing of it outlives it, and it sees a user that it needs beside the machine's own.
+# A namespace: no process outlives the server, and it sees an additional user that sshd needs.
 _ALONE = (
     *("setpriv", "--pdeathsig", "KILL"),
     *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c"),
@@ -46,12 +46,12 @@ _ALONE = (
 
 
 class SshServer:
-    """A server that is up.
+    """A running server.
 
     Attributes:
-        folder: of its files, and of the client's: key, known_hosts, config.
-        environ: what a client of it needs: the one that `PATH` leads to has its configuration.
-        url: of a socket behind it, without the path.
+        folder: contains the server's files, and the client's: key, known_hosts, config.
+        environ: a client's variables; the ssh on its `PATH` uses the client's configuration.
+        url: the URL of a socket behind the server, without the path.
     """
 
     def __init__(self, folder: Path, port: int) -> None:
@@ -64,11 +64,11 @@ class SshServer:
         self._port = port
 
     def over(self, host: str) -> str:
-        """Return the URL of a socket that is given as in DOCKER_HOST."""
+        """Return the URL, by ssh, of a socket whose address is written as in DOCKER_HOST."""
         return self.url + host.removeprefix("unix://")
 
     def clients(self) -> list[int]:
-        """Return the process numbers of what was run as ssh for this server."""
+        """Return the process numbers of this server's ssh clients."""
         found = []
         for entry in Path("/proc").iterdir():
             with suppress(OSError):
@@ -78,7 +78,7 @@ class SshServer:
         return found
 
     def cut(self) -> None:
-        """End every connection to it, as a network that is gone does."""
+        """End every connection, as a failed network does."""
         while found := self.clients():
             for pid in found:
                 with suppress(ProcessLookupError):
@@ -87,11 +87,11 @@ class SshServer:
 
 @contextmanager
 def serving(folder: Path, more: str = "") -> Iterator[SshServer]:
-    """Start a server.
+    """Run a server.
 
     Args:
-        folder: a short path, for sockets are in it.
-        more: lines of its configuration.
+        folder: a short path, because it contains sockets.
+        more: additional lines of the server's configuration.
     """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

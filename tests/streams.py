@@ -1,4 +1,4 @@
-"""What feeds an output as a command does, and lets the loop turn."""
+"""Helpers that feed an output as a command does, and let the event loop run."""
 
 import asyncio
 
@@ -6,12 +6,12 @@ from rind.execution.outputs import Output
 
 
 async def put(output: Output, data: bytes) -> None:
-    """Return once there is room for more."""
+    """Write data to an output; return once it has room for more."""
     if not output.take(memoryview(data)):
         await output.until_room()
 
 
 async def turns() -> None:
-    """Let the loop turn until all has been done that waits for nothing."""
+    """Let the event loop run until every task waits for I/O or a timer."""
     for _ in range(10):
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Interactive runs: a real PTY on this side, a real TTY on the other, a screen where it matters."""
+"""Interactive runs: a local PTY, a TTY in the container, and an emulated screen where needed."""
 
 import asyncio
 import os
@@ -41,7 +41,7 @@ def test_bare_rind_is_an_interactive_shell(shell: "pexpect.spawn[bytes]") -> Non
     assert shell.exitstatus == 7
 
 
-def test_the_pre_steps_environment_is_there(django: TestContainer) -> None:
+def test_the_pre_steps_environment_reaches_the_shell(django: TestContainer) -> None:
     child = django.spawn()
     child.expect(PROMPT)
     child.sendline("command -v python")
@@ -78,7 +78,7 @@ def test_every_key_reaches_the_program(busybox: TestContainer) -> None:
     one = "dd bs=1 count=1 2>/dev/null | od -An -tx1"
     child = busybox.spawn("-c", f"stty raw -echo; echo ready; while :; do {one}; done")
     child.expect_exact("ready")
-    # Ctrl-P is the engine's own first detach key: it must not be held back until the next.
+    # Ctrl-P is the engine's own first detach key: it must not be held back until the next key.
     keys = b"\x10\x11\x03\x1a\x04\x1b\x7f\r\n\xff"
     for number in keys:
         sent = bytes([number])
@@ -97,7 +97,7 @@ def test_the_screen_is_as_the_program_drew_it(container: TestContainer) -> None:
 
 def test_the_window_size_is_right_from_the_first_instruction(container: TestContainer) -> None:
     if container.engine.name.startswith("20."):
-        # That engine is told right after the start: the program may look too soon, once.
+        # That engine gets the size right after the start: the program may read it too early, once.
         child = container.spawn(
             "-c", "until [ \"$(stty size)\" = '31 97' ]; do :; done; stty size", size=(31, 97)
         )
@@ -107,14 +107,14 @@ def test_the_window_size_is_right_from_the_first_instruction(container: TestCont
     child.expect(pexpect.EOF)
 
 
-def test_resizes_follow(container: TestContainer) -> None:
+def test_resizes_reach_the_program(container: TestContainer) -> None:
     script = "trap 'stty size' WINCH; echo ready; while :; do read x; done"
     child = container.spawn("-c", script, size=(24, 80))
     child.expect_exact("ready")
     for rows, columns in [(40, 132), (10, 20), (24, 80)]:
         child.setwinsize(rows, columns)
         if container.engine.name:
-            child.sendline("")  # dash runs a trap only once its read is over
+            child.sendline("")  # dash runs a trap only after its read has returned
         child.expect_exact(f"{rows} {columns}\r\n")
     child.close(force=True)
 
@@ -150,7 +150,7 @@ def test_createsuperuser_answers_at_its_prompts(containers: Containers) -> None:
     assert web.rind("./manage.py", "shell", "-c", count).stdout.endswith(b"1\n")
 
 
-# --- the local terminal is given back ---------------------------------------------------------
+# --- the local terminal is restored -----------------------------------------------------------
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def start(
     program: Sequence[str] = (RIND,),
     **env: str,
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run rind, or another program, on the terminal; nothing of it survives."""
+    """Run rind, or another program, on the terminal; all of its processes are ended."""
     process = subprocess.Popen(
         ["setsid", *program, *args],
         env=container.environ(**env),
@@ -310,7 +310,7 @@ def test_a_tty_needs_both_stdin_and_stdout(container: TestContainer, terminal: T
     assert terminal.is_as_before()
 
 
-def test_stdin_that_is_a_socket(container: TestContainer) -> None:
+def test_stdin_can_be_a_socket(container: TestContainer) -> None:
     ours, theirs = socket.socketpair()
     with (
         ours,
@@ -330,7 +330,7 @@ def test_stdin_that_is_a_socket(container: TestContainer) -> None:
     assert received == data
 
 
-def test_stdin_that_is_a_file(container: TestContainer, tmp_path: Path) -> None:
+def test_stdin_can_be_a_file(container: TestContainer, tmp_path: Path) -> None:
     data = os.urandom(300_000)
     (tmp_path / "in").write_bytes(data)
     with (tmp_path / "in").open("rb") as stdin, (tmp_path / "out").open("wb") as stdout:
@@ -347,7 +347,7 @@ def test_detach_keys_leave_the_command_running(busybox: TestContainer) -> None:
     script = "trap '' HUP; echo ready; read x; echo $x >/tmp/left; sleep 1000"
     child = busybox.spawn("--detach-keys", "ctrl-x,x", "-c", script)
     child.expect_exact("ready")
-    child.send("typed\x18")  # the first key alone is held back, and given with the next
+    child.send("typed\x18")  # the first key alone is held back, and sent with the next key
     child.send("y\r")
     child.send("\x18x")
     child.expect_exact(
@@ -388,10 +388,10 @@ def test_detach_returns_at_once_with_nothing_on_stdout(container: TestContainer)
     assert "unable to find user nosuch" in one_line(done.stderr)
 
 
-# --- what the program knows of the terminal ---------------------------------------------------
+# --- the terminal's variables -----------------------------------------------------------------
 
 
-def test_term_and_encoding_are_handed_over_with_a_tty_only(container: TestContainer) -> None:
+def test_term_and_encoding_are_passed_only_with_a_tty(container: TestContainer) -> None:
     show = 'echo "$TERM/$COLORTERM/$LANG/$LC_TIME"'
     env = {"TERM": "screen", "COLORTERM": "truecolor", "LANG": "de_DE.UTF-8", "LC_TIME": "C"}
     child = container.spawn("-c", show, env=env)
@@ -404,18 +404,18 @@ def test_term_and_encoding_are_handed_over_with_a_tty_only(container: TestContai
     assert container.rind("-c", show, TERM="screen", COLORTERM="truecolor").stdout == b"/\n"
 
 
-def test_what_the_container_sets_itself_stays(containers: Containers) -> None:
+def test_the_containers_own_variables_take_precedence(containers: Containers) -> None:
     target = containers("busybox", "", "--env", "LANG=here", "--env", "TERM=linux")
     child = target.spawn("-c", 'echo "$TERM/$LANG"', env={"TERM": "screen", "LANG": "there"})
     child.expect_exact("linux/here\r\n")
     child.expect(pexpect.EOF)
 
 
-# --- which of our streams are terminals, open, and not full -----------------------------------
+# --- local streams: terminals, closed, full ---------------------------------------------------
 
 
 def at_a_terminal(container: TestContainer, line: str) -> "pexpect.spawn[bytes]":
-    """Run a line with rind in it in a shell that has job control."""
+    """Run a line that calls rind, in a shell with job control."""
     return pexpect.spawn(
         *("bash", ["--norc", "--noprofile", "-i", "-c", line.replace("rind", RIND)]),
         env=container.environ(PS1=""),
@@ -488,7 +488,7 @@ def test_a_stdout_that_fails_loses_nothing_of_stderr(
     )
     assert done.stdout == ""
     why = "rind: cannot read stdin or write the output: No space left on device\n"
-    said = done.stderr.replace("Terminated\n", "")  # the shell's, of its sleep
+    said = done.stderr.replace("Terminated\n", "")  # the shell's message about its sleep
     assert said == "more\nended\n" + (why if status == 125 else "")
     assert done.returncode == status
 
@@ -496,9 +496,7 @@ def test_a_stdout_that_fails_loses_nothing_of_stderr(
 # --- ends of other kinds ----------------------------------------------------------------------
 
 
-def test_a_killed_programs_screen_is_put_in_order(
-    busybox: TestContainer, terminal: Terminal
-) -> None:
+def test_a_killed_programs_screen_is_restored(busybox: TestContainer, terminal: Terminal) -> None:
     left = "printf '\\033[?1049h\\033[?25l\\033[?2004hready'; "
     with start(busybox, terminal, "-c", left + "kill -KILL $$") as process:
         seen = terminal.read_until(b"\x1b[?2004l\x1b[?25h\x1b[?1049l")
@@ -517,7 +515,9 @@ def test_a_killed_programs_screen_is_put_in_order(
 
 
 @pytest.mark.parametrize("how", ["kill", "rm"])
-def test_a_container_that_dies_under_a_command_is_told(containers: Containers, how: str) -> None:
+def test_a_container_that_dies_during_a_command_is_reported(
+    containers: Containers, how: str
+) -> None:
     target = containers("busybox")
     with subprocess.Popen(
         [RIND, "-c", "echo ready; sleep 1000"],
@@ -541,10 +541,10 @@ def test_a_container_that_dies_under_a_command_is_told(containers: Containers, h
         target.engine.cli("run", "--detach", "--name", target.name, target.engine.images["busybox"])
 
 
-def test_a_stop_gives_the_terminal_back_and_a_continue_takes_it_again(
+def test_stop_restores_the_terminal_and_continue_sets_raw_mode(
     busybox: TestContainer, terminal: Terminal
 ) -> None:
-    # A job of a shell's: its group has the terminal, and is not orphaned when it is stopped.
+    # As a shell's job: its process group has the terminal, and is not orphaned when stopped.
     run = f"set -m; {RIND} -c 'echo ready; read x; exit 4'; echo st=$?; fg; echo =$?"
     with start(busybox, terminal, run, program=SHELL) as shell:
         terminal.read_until(b"ready\r\n")
@@ -562,7 +562,7 @@ def test_an_escape_suspends_and_the_screen_is_drawn_again(
     busybox: TestContainer, terminal: Terminal
 ) -> None:
     termios.tcsetwinsize(terminal.master, (24, 80))
-    # The program draws on the alternate screen, anew at each change of the window's size.
+    # The program draws on the alternate screen, and redraws at each resize.
     draw = "printf '\\033[?1049h'; trap 'echo drawn' WINCH; echo ready; while ! read x; do :; done"
     run = f"set -m; {RIND} --detach-keys '~.' -c \"$DRAW\"; echo st=$?; fg; echo =$?"
     with start(busybox, terminal, run, program=SHELL, DRAW=draw) as shell:
@@ -578,7 +578,7 @@ def test_an_escape_suspends_and_the_screen_is_drawn_again(
     assert terminal.is_as_before()
 
 
-def test_in_the_background_it_takes_no_keys(busybox: TestContainer, terminal: Terminal) -> None:
+def test_rind_in_the_background_reads_no_keys(busybox: TestContainer, terminal: Terminal) -> None:
     command = f"{RIND} -T -c 'echo ready; until [ -e /tmp/go ]; do sleep 0.1; done; echo done'"
     run = f"set -m; {command} & read -r line; echo got $line; wait"
     with start(busybox, terminal, run, program=SHELL) as shell:
@@ -632,7 +632,7 @@ assert not failed, failed
 """
 
 
-def test_the_host_programs_handlers_are_given_back(busybox: TestContainer) -> None:
+def test_the_programs_signal_handlers_are_restored(busybox: TestContainer) -> None:
     words = [sys.executable, "-c", ATTACHING, busybox.engine.host, busybox.name]
     done = subprocess.run(words, capture_output=True, check=False, timeout=TIMEOUT)
     assert (done.returncode, done.stderr) == (0, b"")

@@ -1,4 +1,4 @@
-"""The self-contained program, where there is no Python and no library at all."""
+"""The self-contained program, in places without Python or any library."""
 
 import fcntl
 import os
@@ -24,7 +24,7 @@ def binary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made_once(tmp_path_factory, "binary", build) / "rind"
 
 
-def test_what_is_lacking_is_one_line(tmp_path: Path) -> None:
+def test_a_missing_requirement_is_one_line(tmp_path: Path) -> None:
     build = ROOT / ".ci" / "binary" / "build.py"
     for words, said in (
         (("-I", "-S", build, tmp_path / "rind"), "has no Rind to build from"),
@@ -37,7 +37,7 @@ def test_what_is_lacking_is_one_line(tmp_path: Path) -> None:
 
 
 def chrooted(root: Path, *words: str, stdin: bytes = b"", **env: str) -> tuple[int, bytes, bytes]:
-    """Run a program in a root file system that has nothing else."""
+    """Run a program in a root file system that contains only it."""
     chroot = shutil.which("chroot")
     assert chroot
     done = subprocess.run(
@@ -51,7 +51,9 @@ def chrooted(root: Path, *words: str, stdin: bytes = b"", **env: str) -> tuple[i
     return done.returncode, done.stdout, done.stderr
 
 
-def test_in_an_empty_root_over_tls(binary: Path, busybox: TestContainer, tmp_path: Path) -> None:
+def test_it_runs_in_an_empty_root_over_tls(
+    binary: Path, busybox: TestContainer, tmp_path: Path
+) -> None:
     engine = busybox.engine
     assert engine.tls
     shutil.copy2(binary, tmp_path / "rind")
@@ -61,7 +63,7 @@ def test_in_an_empty_root_over_tls(binary: Path, busybox: TestContainer, tmp_pat
         "DOCKER_TLS_VERIFY": "1",
         "DOCKER_CERT_PATH": "/certificates",
     }
-    for _ in range(2):  # it unpacks itself, and finds that
+    for _ in range(2):  # the first unpacks itself, and the second finds the copy
         words = ["--container", busybox.name, "-c", "cat; echo x >&2; exit 7"]
         assert chrooted(tmp_path, *words, stdin=b"\0\xff\n", **env) == (7, b"\0\xff\n", b"x\n")
     (own,) = (tmp_path / "var/tmp").iterdir()
@@ -72,8 +74,8 @@ def test_in_an_empty_root_over_tls(binary: Path, busybox: TestContainer, tmp_pat
     assert b"complete" in said
 
 
-def test_in_a_container(binary: Path, busybox: TestContainer) -> None:
-    """Of an image with no library of any kind; by a shim too, on a terminal."""
+def test_it_runs_in_a_container(binary: Path, busybox: TestContainer) -> None:
+    """The image has no library; the program also runs by a shim, and on a terminal."""
     engine = busybox.engine
     socket = engine.host.removeprefix("unix://")
     script = "mkdir /shims; /rind --shim /shims -q --container $1 id && exec /shims/id -u"
@@ -82,7 +84,7 @@ def test_in_a_container(binary: Path, busybox: TestContainer) -> None:
     assert engine.cli(*command, "sh", busybox.name) == "0"
 
 
-def test_a_cache_that_is_not_only_ours_is_not_used(binary: Path, tmp_path: Path) -> None:
+def test_a_shared_cache_is_not_used(binary: Path, tmp_path: Path) -> None:
     cache, home = tmp_path / "cache", tmp_path / "home"
     (cache / "rind").mkdir(parents=True)
     (cache / "rind").chmod(0o777)
@@ -106,10 +108,10 @@ def test_a_cache_that_is_not_only_ours_is_not_used(binary: Path, tmp_path: Path)
         "mkdir -p /home/me/.cache && chown 4242 /home",
     ],
 )
-def test_a_cache_that_another_user_can_exchange_is_not_used(
+def test_a_cache_that_another_user_can_replace_is_not_used(
     binary: Path, tmp_path: Path, prepare: str
 ) -> None:
-    """As with sudo -E: what that user puts there would run as root."""
+    """As with sudo -E: files that the user puts there would run as root."""
     shutil.copy2(binary, tmp_path / "rind")
     local = prepare.replace(" /", f" {tmp_path}/")
     subprocess.run(["sh", "-ec", local.replace(f"-s {tmp_path}", "-s ")], check=True)
@@ -121,13 +123,13 @@ def test_a_cache_that_another_user_can_exchange_is_not_used(
     assert tree.parent == tmp_path / "var/tmp/rind-0"
 
 
-def test_a_home_that_is_not_there_is_not_made(binary: Path, tmp_path: Path) -> None:
+def test_a_missing_home_is_not_created(binary: Path, tmp_path: Path) -> None:
     env = {"HOME": str(tmp_path / "none")}
     subprocess.run([binary, "--version"], env=env, capture_output=True, check=True)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_many_first_starts_at_once(binary: Path, tmp_path: Path) -> None:
+def test_concurrent_first_starts_share_one_tree(binary: Path, tmp_path: Path) -> None:
     env = {"HOME": str(tmp_path)}
     started = [
         subprocess.Popen([binary, "--version"], env=env, stdout=subprocess.PIPE) for _ in range(6)
@@ -138,7 +140,7 @@ def test_many_first_starts_at_once(binary: Path, tmp_path: Path) -> None:
     assert len(list((tmp_path / ".cache" / "rind").iterdir())) == 1
 
 
-def test_first_starts_with_one_process_number(binary: Path, tmp_path: Path) -> None:
+def test_first_starts_may_have_the_same_process_number(binary: Path, tmp_path: Path) -> None:
     """As in containers that share a cache."""
     alike = ("unshare", "--pid", "--fork", "--kill-child")
     started = [
@@ -151,7 +153,7 @@ def test_first_starts_with_one_process_number(binary: Path, tmp_path: Path) -> N
         assert process.communicate()[0].startswith(b"rind ")
         assert process.returncode == 0
     (tree,) = (tmp_path / ".cache" / "rind").iterdir()
-    # It is whole: what any command may import is there.
+    # The copy is complete: it has every module that a command may import.
     libraries = f"/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
     program = f"import sys; sys.path.append(sys.prefix + {libraries!r}); "
     program += "import asyncio, aiodocker, prompt_toolkit, rind.attach"
@@ -168,7 +170,7 @@ def started(binary: Path, home: Path) -> bytes:
     return done.stdout
 
 
-def test_a_tree_that_lacks_its_mark_is_made_anew(binary: Path, tmp_path: Path) -> None:
+def test_an_incomplete_tree_is_replaced(binary: Path, tmp_path: Path) -> None:
     started(binary, tmp_path)
     (tree,) = (tmp_path / ".cache/rind").iterdir()
     (tree / ".complete").unlink()
@@ -193,7 +195,7 @@ def test_an_interrupted_start_leaves_nothing(
     assert [*base.iterdir()] == []
 
 
-def test_what_nobody_uses_is_swept(binary: Path, tmp_path: Path) -> None:
+def test_unused_copies_are_removed(binary: Path, tmp_path: Path) -> None:
     base = tmp_path / ".cache/rind"
     with subprocess.Popen(
         [binary, "--version"], env={"HOME": str(tmp_path)}, stdout=subprocess.DEVNULL
@@ -218,7 +220,7 @@ def test_what_nobody_uses_is_swept(binary: Path, tmp_path: Path) -> None:
         os.close(used)
 
 
-def test_a_tree_is_held_while_it_runs(binary: Path, busybox: TestContainer, tmp_path: Path) -> None:
+def test_a_copy_in_use_is_kept(binary: Path, busybox: TestContainer, tmp_path: Path) -> None:
     env = {"HOME": str(tmp_path), "DOCKER_HOST": busybox.engine.host}
     with subprocess.Popen(
         [binary, "-T", "--container", busybox.name, "sh", "-c", "echo; read x"],
@@ -238,7 +240,7 @@ def test_a_tree_is_held_while_it_runs(binary: Path, busybox: TestContainer, tmp_
     os.close(held)
 
 
-def test_stdin_that_is_a_folder_and_a_wrong_encoding(binary: Path, tmp_path: Path) -> None:
+def test_stdin_may_be_a_folder_and_the_encoding_wrong(binary: Path, tmp_path: Path) -> None:
     folder = os.open(tmp_path, os.O_RDONLY)
     env = {"HOME": str(tmp_path), "PYTHONIOENCODING": "bogus"}
     done = subprocess.run([binary, "true"], env=env, stdin=folder, capture_output=True, check=False)
@@ -249,7 +251,7 @@ def test_stdin_that_is_a_folder_and_a_wrong_encoding(binary: Path, tmp_path: Pat
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_a_file_that_was_cut_is_told(binary: Path, tmp_path: Path) -> None:
+def test_a_truncated_file_is_reported(binary: Path, tmp_path: Path) -> None:
     cut = tmp_path / "rind"
     cut.write_bytes(binary.read_bytes()[:-1])
     cut.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Commands that are cancelled more than once, at any moment: nothing is left."""
+"""Commands that are cancelled more than once, at any moment: no process is left."""
 
 import asyncio
 import os
@@ -47,7 +47,7 @@ async def by_anyio(work: Work, first: float, second: float) -> None:
 
 @pytest.mark.parametrize("cancelled", [by_asyncio, by_nested_limits, by_anyio])
 @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
-def test_cancelled_twice(
+def test_two_cancellations_leave_nothing(
     busybox: TestContainer,
     cancelled: Callable[[Work, float, float], Awaitable[None]],
     loop: Callable[[], asyncio.AbstractEventLoop],
@@ -72,7 +72,7 @@ def test_cancelled_twice(
     assert sleepers(busybox, mark) == 0
 
 
-async def test_a_stubborn_command_with_nested_limits(busybox: TestContainer) -> None:
+async def test_nested_limits_end_a_stubborn_command(busybox: TestContainer) -> None:
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.9), asyncio.timeout(0.7):
@@ -84,7 +84,7 @@ async def test_a_stubborn_command_with_nested_limits(busybox: TestContainer) -> 
     assert await asyncio.to_thread(sleepers, busybox, mark) == 0
 
 
-async def test_a_neighbour_is_ended_too(busybox: TestContainer) -> None:
+async def test_cancelling_a_caller_ends_the_commands_of_its_tasks(busybox: TestContainer) -> None:
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
     ready = asyncio.Event()
 
@@ -106,7 +106,7 @@ async def test_a_neighbour_is_ended_too(busybox: TestContainer) -> None:
     assert await asyncio.to_thread(sleepers, busybox, mark) == 0
 
 
-def test_ctrl_c_twice_in_a_program_without_a_loop(busybox: TestContainer) -> None:
+def test_two_interrupts_of_a_program_without_a_loop_leave_nothing(busybox: TestContainer) -> None:
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
     script = f"trap '' INT TERM; sleep {mark} & echo ready >&2; sleep {mark}; wait"
     program = (
@@ -122,7 +122,7 @@ def test_ctrl_c_twice_in_a_program_without_a_loop(busybox: TestContainer) -> Non
         assert process.stderr.readline() == b"ready\n"
         for _ in range(2):
             process.send_signal(signal.SIGINT)
-            with suppress(subprocess.TimeoutExpired):  # it may be faster than that
+            with suppress(subprocess.TimeoutExpired):  # it may end sooner
                 process.wait(0.1)
         process.wait(TIMEOUT)
         assert b"KeyboardInterrupt" in process.stderr.read()

@@ -1,4 +1,4 @@
-"""Selection by where we stand, by service and project, on real Compose projects and mounts."""
+"""Selection by working directory, service and project, on real Compose projects and mounts."""
 
 import asyncio
 import gc
@@ -44,7 +44,7 @@ class Projects:
     label: str
 
     def up(self, folder: str, *, scale: int = 1, mount: bool = False) -> Path:
-        """Start a project in a folder of its own; give that."""
+        """Start a project in a folder of its own; return the folder."""
         path = self.root / folder
         path.mkdir(parents=True)
         (path / "src").mkdir()
@@ -103,7 +103,7 @@ def projects(engine: TestEngine, tmp_path: Path) -> Iterator[Projects]:
     it.down()
 
 
-def test_the_project_that_we_stand_in(projects: Projects, tmp_path: Path) -> None:
+def test_the_callers_project_is_selected(projects: Projects, tmp_path: Path) -> None:
     shop, blog = projects.up("shop"), projects.up("blog")
     (tmp_path / "link").symlink_to(shop)
     assert projects.chosen(cwd=shop) == f"{projects.name('shop')}-web-1"
@@ -119,7 +119,7 @@ def test_the_project_that_we_stand_in(projects: Projects, tmp_path: Path) -> Non
     assert projects.chosen(cwd=tmp_path, **variable) == f"{projects.name('blog')}-web-1"
 
 
-def test_service_and_index(projects: Projects) -> None:
+def test_service_and_index_select_a_replica(projects: Projects) -> None:
     shop = projects.up("shop", scale=2)
     refused = projects.rind("-s", "web", "true", cwd=shop)
     assert refused.returncode == 125
@@ -130,18 +130,18 @@ def test_service_and_index(projects: Projects) -> None:
     assert b"the index 3" in projects.rind("--index", "3", "true", cwd=shop).stderr
 
 
-def test_a_service_without_the_label(projects: Projects, tmp_path: Path) -> None:
+def test_a_service_without_the_label_is_selected(projects: Projects, tmp_path: Path) -> None:
     projects.up("shop")
     name = projects.name("shop")
     options = ("-p", name, "-s", "web", "--label", "no.such")
     assert projects.chosen(*options, cwd=tmp_path) == f"{name}-web-1"
 
 
-def test_two_checkouts_and_a_bind_mount(projects: Projects, tmp_path: Path) -> None:
+def test_a_bind_mount_selects_among_two_checkouts(projects: Projects, tmp_path: Path) -> None:
     first, second = projects.up("a/shop", mount=True), projects.up("b/shop", mount=True)
     for folder, name in ((first, "a/shop"), (second, "b/shop")):
         assert projects.chosen(cwd=folder / "src") == f"{projects.name(name)}-web-1"
-        # The label says that the working directory goes along.
+        # The label sets the command's directory by ours.
         assert projects.rind("pwd", cwd=folder / "src").stdout == b"/code/src\n"
         assert projects.rind("pwd", cwd=folder).stdout == b"/code\n"
     (tmp_path / "link").symlink_to(second / "src")
@@ -149,7 +149,7 @@ def test_two_checkouts_and_a_bind_mount(projects: Projects, tmp_path: Path) -> N
     assert projects.rind("-w", "/tmp", "pwd", cwd=first / "src").stdout == b"/tmp\n"
 
 
-def test_a_project_that_is_not_up(projects: Projects, tmp_path: Path) -> None:
+def test_a_project_that_is_not_up_is_reported(projects: Projects, tmp_path: Path) -> None:
     shop = projects.up("shop")
     projects.engine.cli("compose", "stop", "--timeout", "0", cwd=shop)
     said = one_line(projects.rind("true", cwd=shop).stderr)
@@ -165,8 +165,8 @@ def test_a_project_that_is_not_up(projects: Projects, tmp_path: Path) -> None:
     assert "put it on one" in one_line(projects.rind("true", cwd=tmp_path).stderr)
 
 
-def test_of_two_checkouts_the_nearer_one_is_down(projects: Projects) -> None:
-    """Worktrees side by side, each with its own stack: no other's is taken in its place."""
+def test_a_stopped_nearer_checkout_is_not_replaced_by_another(projects: Projects) -> None:
+    """Worktrees side by side, each with its own stack: no other worktree's is chosen instead."""
     near, far = projects.up("shop"), projects.up("shop2")
     name = f"{projects.name('shop')}-web-1"
     projects.engine.cli("compose", "stop", "--timeout", "0", cwd=near)
@@ -201,7 +201,7 @@ def test_of_two_checkouts_the_nearer_one_is_down(projects: Projects) -> None:
 
 
 @pytest.mark.newest_engine
-def test_all_of_the_place(projects: Projects, tmp_path: Path) -> None:
+def test_all_selects_the_callers_containers(projects: Projects, tmp_path: Path) -> None:
     shop, _ = projects.up("shop", scale=2), projects.up("shop2")
 
     def ran(*words: str, cwd: Path) -> list[str]:
@@ -218,7 +218,7 @@ def test_all_of_the_place(projects: Projects, tmp_path: Path) -> None:
 
 
 @pytest.mark.newest_engine
-def test_a_one_off_is_in_nobodys_way(projects: Projects) -> None:
+def test_a_one_off_is_not_selected(projects: Projects) -> None:
     shop = projects.up("shop")
     run = ("compose", "run", "--detach", "--name")
     projects.engine.cli(*run, f"{projects.label}-once", "web", "sleep", "1000", cwd=shop)
@@ -238,7 +238,7 @@ def test_a_one_off_is_in_nobodys_way(projects: Projects) -> None:
 
 
 @pytest.mark.newest_engine
-def test_the_file_that_the_environment_names(projects: Projects, tmp_path: Path) -> None:
+def test_the_compose_file_in_the_environment_is_used(projects: Projects, tmp_path: Path) -> None:
     folder = projects.up("shop/docker")
     projects.up("blog")
     name = f"{projects.name('shop/docker')}-web-1"
@@ -248,7 +248,7 @@ def test_the_file_that_the_environment_names(projects: Projects, tmp_path: Path)
     assert projects.chosen(cwd=tmp_path, COMPOSE_FILE="shop/docker/compose.yaml") == name
     separated = {"COMPOSE_FILE": "docker/compose.yaml,x", "COMPOSE_PATH_SEPARATOR": ","}
     assert projects.chosen(cwd=tmp_path / "shop", **separated) == name
-    # Beside the folder of the file, and nowhere.
+    # The caller is above the file's folder, without a repository, and then within one.
     assert projects.chosen(cwd=tmp_path / "shop") == name
     (tmp_path / "shop/.git").mkdir()
     assert projects.chosen(cwd=tmp_path / "shop/app") == name
@@ -258,7 +258,7 @@ def test_the_file_that_the_environment_names(projects: Projects, tmp_path: Path)
     assert projects.rind("true", cwd=tmp_path / "blog", **variable).returncode == 125
 
 
-def test_the_labels_say_how_to_run(containers: Containers) -> None:
+def test_labels_set_how_a_command_runs(containers: Containers) -> None:
     key = f"test.{uuid.uuid4().hex}"
     labels = {
         "user": "host",
@@ -285,13 +285,13 @@ def test_the_labels_say_how_to_run(containers: Containers) -> None:
 @pytest.mark.newest_engine
 @pytest.mark.parametrize("image", ["busybox", "django"])
 @pytest.mark.parametrize("pre_step", [None, "export STEP=$HOME"])
-async def test_as_you(
+async def test_a_command_runs_as_the_calling_user(
     containers: Containers,
     monkeypatch: pytest.MonkeyPatch,
     image: str,
     pre_step: str | None,
 ) -> None:
-    """A user whom the container does not know has a home directory and a name all the same."""
+    """A user unknown to the container still has a home directory and a name."""
     monkeypatch.setattr(os, "getuid", lambda: 4242)
     monkeypatch.setattr(os, "getgid", lambda: 4243)
     target = containers(image, pre_step)
@@ -309,11 +309,11 @@ async def test_as_you(
     assert lines[1].startswith("drwx------ 2 4242 4243 ")
     assert (await said({"USER": "it's/../x"})).startswith("4242 4242 /tmp/rind-4242\n")
     assert (await said({})).startswith("4242 4242 /tmp/rind-4242\n")
-    # What somebody else may have put there is not taken.
+    # A home directory that another user may have created is not used.
     target.inside("mkdir /tmp/rind-you; ln -s /tmp/rind-me /tmp/rind-her")
     for name in ("you", "her"):
         assert (await said({"USER": name})).startswith(f"{name} {name} /\n")
-    # What is said wins, and a user whom it knows has a home.
+    # Explicit variables take precedence, and a known user has a home already.
     assert (await said({}, env={"HOME": "/var/tmp"})).startswith("/var/tmp\n")
     assert (await said({"USER": "me"}, pre_step=False)).startswith("/\n")
     monkeypatch.setattr(os, "getuid", lambda: 1000)
@@ -323,7 +323,7 @@ async def test_as_you(
 
 
 @pytest.mark.newest_engine
-async def test_a_program_finds_its_home_as_you(
+async def test_a_program_run_as_the_calling_user_finds_its_home(
     containers: Containers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "getuid", lambda: 4242)
@@ -347,7 +347,7 @@ async def test_without_a_shell_there_is_no_home(
         assert done.returncode == 0
 
 
-def test_another_shell(containers: Containers) -> None:
+def test_another_shell_can_be_set(containers: Containers) -> None:
     key = f"test.{uuid.uuid4().hex}"
     target = containers("django", "words=(a b)", "--label", f"{key}.shell=/bin/bash", label=key)
     assert target.rind("-c", "echo ${words[1]}").stdout == b"b\n"
@@ -357,7 +357,7 @@ def test_another_shell(containers: Containers) -> None:
     assert target.rind("--no-pre-step", "--shell", "/bin/sh", "true").returncode == 0
 
 
-def test_a_misspelt_label_is_told(containers: Containers) -> None:
+def test_a_misspelt_label_is_reported(containers: Containers) -> None:
     key = f"test.{uuid.uuid4().hex}"
     target = containers("busybox", "", "--label", f"{key}.usr=x", label=key)
     done = target.rind("true")
@@ -367,7 +367,7 @@ def test_a_misspelt_label_is_told(containers: Containers) -> None:
     )
 
 
-def test_a_misspelt_label_concerns_no_other(containers: Containers) -> None:
+def test_a_misspelt_label_does_not_affect_other_containers(containers: Containers) -> None:
     key = f"test.{uuid.uuid4().hex}"
     wrong = containers("busybox", "", "--label", f"{key}.usr=x", label=key)
     right = containers("busybox", "", label=key)
@@ -379,7 +379,7 @@ def test_a_misspelt_label_concerns_no_other(containers: Containers) -> None:
     assert f"unknown label {key}.usr" in first
 
 
-def test_a_running_one_goes_before_a_paused_one(containers: Containers) -> None:
+def test_a_running_container_precedes_a_paused_one(containers: Containers) -> None:
     key = f"test.{uuid.uuid4().hex}"
     paused = containers("busybox", "", label=key)
     running = containers("busybox", "", label=key)
@@ -399,7 +399,7 @@ async def test_nothing_found_is_an_error_of_its_own(busybox: TestContainer) -> N
 
 
 @pytest.mark.newest_engine
-def test_a_crash_loop_is_told_by_its_name(containers: Containers) -> None:
+def test_a_crash_loop_is_reported_as_such(containers: Containers) -> None:
     target = containers("busybox", "", "--restart", "always", command=["false"])
     state = ("inspect", "--format", "{{.State.Restarting}}", target.name)
     wait_until(lambda: target.engine.cli(*state) == "true")
@@ -411,7 +411,7 @@ def test_a_crash_loop_is_told_by_its_name(containers: Containers) -> None:
         assert not re.search("[0-9a-f]{64}", said)
 
 
-async def test_a_wanted_or_its_fields(busybox: TestContainer) -> None:
+async def test_find_accepts_a_wanted_or_its_fields(busybox: TestContainer) -> None:
     async with rind.connect(busybox.engine.host) as client:
         with pytest.raises(TypeError, match="not both: got service too"):
             await client.find(rind.Wanted(), service="web")
@@ -426,13 +426,13 @@ async def test_a_wanted_or_its_fields(busybox: TestContainer) -> None:
     ],
     ids=["running", "detached", "left in the background"],
 )
-async def test_closing_ends_what_runs_unless_it_is_to_run_on(
+async def test_closing_ends_the_commands_that_are_not_detached(
     busybox: TestContainer,
     script: str,
     on_exit: Literal["kill", "detach"],
     runs_on: bool,  # noqa: FBT001 # a case
 ) -> None:
-    """As where several run under one client, without a TaskGroup, and one of them fails."""
+    """As when several commands run under one client, without a TaskGroup, and one fails."""
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
     is_used, is_closed = asyncio.Event(), asyncio.Event()
 
@@ -459,7 +459,7 @@ async def test_closing_ends_what_runs_unless_it_is_to_run_on(
     await asyncio.to_thread(kill_all, busybox, f"[{mark[0]}]{mark[1:]}")
 
 
-async def test_closing_ends_what_is_being_started(
+async def test_closing_ends_commands_being_started(
     busybox: TestContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
@@ -483,7 +483,7 @@ async def test_closing_ends_what_is_being_started(
     assert mark not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
 
 
-# --- working directories of the worst kind ----------------------------------------------------
+# --- hostile working directories --------------------------------------------------------------
 
 PLACES = {
     "removed": "os.mkdir('x'); os.chdir('x'); os.rmdir('../x')",
@@ -491,12 +491,12 @@ PLACES = {
     "long": "for _ in range(40): os.mkdir('x' * 200); os.chdir('x' * 200)",
     "not UTF-8": "os.mkdir(b'\\xff'); os.chdir(b'\\xff')",
 }
-# Root may search any directory, unless it has given that up.
+# Root may search any directory unless it drops that capability.
 SEARCHES_NOTHING = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_working_directory_of_the_worst_kind(
+def test_a_hostile_working_directory_is_handled(
     busybox: TestContainer, tmp_path: Path, place: str
 ) -> None:
     program = f"import os, sys\n{PLACES[place]}\nos.execvp(sys.argv[1], sys.argv[1:])"
@@ -521,7 +521,7 @@ def test_a_working_directory_of_the_worst_kind(
             folder.chmod(0o700)
 
 
-def test_the_compose_file_above_a_working_directory_that_is_too_long(tmp_path: Path) -> None:
+def test_a_compose_file_above_a_too_long_folder_is_found(tmp_path: Path) -> None:
     (tmp_path / "compose.yaml").write_text("")
     here = str(tmp_path)
     (tmp_path / ".git").mkdir()
@@ -530,8 +530,8 @@ def test_the_compose_file_above_a_working_directory_that_is_too_long(tmp_path: P
     assert _folder_with(["compose.yaml"], "") is None
 
 
-def test_a_folder_that_a_label_names_wrongly(containers: Containers, tmp_path: Path) -> None:
-    """A relative one was relative to a working directory that is no more."""
+def test_an_invalid_folder_label_is_ignored(containers: Containers, tmp_path: Path) -> None:
+    """A relative folder must not be resolved: the working directory is removed."""
     label = ("--label", "com.docker.compose.project.working_dir=shop/src")
     target = containers("busybox", "", *label)
     gone = tmp_path / "gone"
@@ -546,8 +546,8 @@ def test_a_folder_that_a_label_names_wrongly(containers: Containers, tmp_path: P
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-async def test_an_engine_that_does_not_answer_in_time(tmp_path: Path) -> None:
-    """It takes what is said, and says nothing."""
+async def test_a_late_answer_times_out(tmp_path: Path) -> None:
+    """The engine receives the request, and does not answer."""
     path = tmp_path / "silent.sock"
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
@@ -557,13 +557,13 @@ async def test_an_engine_that_does_not_answer_in_time(tmp_path: Path) -> None:
                 pass
 
 
-async def test_a_list_that_does_not_come_in_time(busybox: TestContainer) -> None:
+async def test_a_late_list_times_out(busybox: TestContainer) -> None:
     async with rind.connect(busybox.engine.host, environ={}) as client:
         with pytest.raises(rind.Unreachable, match="has not answered within 1e-06 s"):
             await client.find(container=busybox.name, timeout=1e-6)
 
 
-async def test_a_client_that_is_closed_or_dropped_says_so(busybox: TestContainer) -> None:
+async def test_a_closed_or_dropped_client_raises_or_warns(busybox: TestContainer) -> None:
     async with rind.connect(busybox.engine.host, environ={}) as client:
         target = await client.find(container=busybox.name)
         opened = AsyncExitStack()
@@ -583,7 +583,7 @@ async def test_a_client_that_is_closed_or_dropped_says_so(busybox: TestContainer
     ]
 
 
-async def test_a_program_is_told_keywords(busybox: TestContainer) -> None:
+async def test_hints_of_the_library_are_keywords(busybox: TestContainer) -> None:
     async with rind.connect(busybox.engine.host, environ={}) as client:
         with pytest.raises(rind.SelectionError, match="or choose one with container="):
             await client.find(label="no.such")
@@ -617,7 +617,7 @@ async def test_a_target_follows_its_service(projects: Projects, tmp_path: Path) 
             await following.refresh()
 
 
-async def test_what_it_does_can_be_seen(
+async def test_each_step_is_logged(
     busybox: TestContainer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG", "rind")
@@ -640,7 +640,7 @@ async def test_what_it_does_can_be_seen(
     assert caught.value.reason.startswith("nope: not found in the PATH of ")
 
 
-async def test_the_aiodocker_client_of_a_program_is_used_and_left_open(
+async def test_a_programs_aiodocker_client_is_used_and_left_open(
     busybox: TestContainer,
 ) -> None:
     async with aiodocker.Docker(url=busybox.engine.host) as docker:
@@ -657,7 +657,7 @@ async def test_the_aiodocker_client_of_a_program_is_used_and_left_open(
         assert (await docker.containers.get(busybox.name)).id == target.container.id
 
 
-async def test_an_aiodocker_client_beside_ours(busybox: TestContainer) -> None:
+async def test_the_clients_aiodocker_client_works(busybox: TestContainer) -> None:
     client = rind.connect(busybox.engine.host)
     with pytest.raises(RuntimeError, match="not open"):
         _ = client.docker

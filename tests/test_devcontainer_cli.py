@@ -1,4 +1,4 @@
-"""Dev containers as their own CLI starts them, on a real engine."""
+"""Dev containers that the devcontainer CLI starts, on a real engine."""
 
 import json
 import os
@@ -78,10 +78,10 @@ def shop(engine: TestEngine, tmp_path: Path) -> Iterator[DevContainer]:
 
 
 @pytest.mark.newest_engine
-def test_it_is_as_with_its_own_cli(shop: DevContainer) -> None:
+def test_a_command_runs_as_with_the_devcontainer_cli(shop: DevContainer) -> None:
     def variables(text: str) -> dict[str, str]:
         found = dict(line.split("=", 1) for line in text.splitlines())
-        # Of the login shell that asks for variables there, and of Rind's leash.
+        # Variables of the CLI's login shell, and of Rind's leash.
         return {name: found[name] for name in found.keys() - {"SHLVL", "_", "RIND_EXEC_ID"}}
 
     theirs = variables(shop.devcontainer("exec", "env"))
@@ -98,9 +98,11 @@ def test_it_is_as_with_its_own_cli(shop: DevContainer) -> None:
 
 
 @pytest.mark.newest_engine
-def test_which_dev_container(shop: DevContainer, containers: Containers, tmp_path: Path) -> None:
+def test_the_dev_container_is_selected(
+    shop: DevContainer, containers: Containers, tmp_path: Path
+) -> None:
     labelled = containers("busybox", "", label="app.rind")
-    # A labelled one elsewhere does not fit better, and one in the folder does.
+    # A labelled container elsewhere does not fit better, but one in the folder does.
     assert shop.rind("id", "-un").stdout == b"app\n"
     assert shop.rind("id", "-un", cwd=tmp_path).stdout != b"app\n"
     labels = ("--label", f"com.docker.compose.project.working_dir={shop.folder}")

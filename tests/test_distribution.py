@@ -1,4 +1,4 @@
-"""What is published, installed as users do, and run far from the sources."""
+"""The published files, installed as users install them, and run without the sources."""
 
 import os
 import re
@@ -36,7 +36,7 @@ def umask(mask: int) -> Iterator[None]:
 
 
 def build(source: Path, into: Path) -> tuple[Path, Path]:
-    """Return the wheel, which is made from the sdist, and the sdist."""
+    """Return the wheel, built from the sdist, and the sdist."""
     command = (sys.executable, "-m", "build", "--no-isolation", "--outdir", into)
     run(*command, cwd=source, SOURCE_DATE_EPOCH="1700000000")
     return made(into)
@@ -66,9 +66,9 @@ def tracked() -> set[str]:
 
 @pytest.fixture(scope="module")
 def offline(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Return the options with which packages come from a folder that has all that is needed.
+    """Return pip's options for installing from a folder that has every needed package.
 
-    pip has filled it: how to reach an index here is said to it alone.
+    pip fills the folder, because only pip is configured to reach an index here.
     """
 
     def download(folder: Path) -> None:
@@ -78,7 +78,9 @@ def offline(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) 
     return ["--no-index", "--find-links", str(folder)]
 
 
-def test_what_is_in_them(built: tuple[Path, Path], tracked: set[str]) -> None:
+def test_wheel_and_sdist_have_the_expected_files(
+    built: tuple[Path, Path], tracked: set[str]
+) -> None:
     wheel, sdist = built
     with zipfile.ZipFile(wheel) as file:
         names = file.namelist()
@@ -101,7 +103,7 @@ def test_what_is_in_them(built: tuple[Path, Path], tracked: set[str]) -> None:
     assert {name for name in names if not written.match(name)} <= tracked
 
 
-def test_they_are_the_same_wherever_they_are_made(
+def test_builds_are_reproducible(
     built: tuple[Path, Path], tracked: set[str], tmp_path: Path
 ) -> None:
     source = tmp_path / "source"
@@ -116,7 +118,7 @@ def test_they_are_the_same_wherever_they_are_made(
 
 @pytest.mark.newest_engine
 @pytest.mark.parametrize("tool", ["pip", "uv tool", "zipapp"])
-def test_it_runs_without_the_sources(
+def test_rind_runs_without_its_sources(
     built: tuple[Path, Path],
     offline: list[str],
     busybox: TestContainer,
@@ -156,7 +158,7 @@ def test_it_runs_without_the_sources(
     assert run(program, "--version", cwd=tmp_path).startswith("rind ")
 
 
-def test_the_lock_files_have_all_that_is_declared() -> None:
+def test_the_lock_files_have_all_declared_dependencies() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     extras = project["project"]["optional-dependencies"]
     assert project["build-system"]["requires"] == [

@@ -24,7 +24,7 @@ BLOCKING = {rind.SyncClient, rind.SyncTarget, rind.SyncProcess}
 
 
 def public() -> dict[str, Callable[..., object]]:
-    """Return what must have an example: every function, and every method of what they give."""
+    """Return everything that must have an example: the functions, and their results' methods."""
     found: dict[str, Callable[..., object]] = {}
     for name in rind.__all__:
         it = getattr(rind, name)
@@ -43,9 +43,9 @@ def blocks(name: str) -> bool:
 
 
 def example(documented: Callable[..., object]) -> str:
-    """Return the indented part of a docstring that is no section's."""
+    """Return the indented example of a docstring, without its sections."""
     text = documented.__doc__ or ""
-    margin = text.rpartition("\n")[2]  # what stands before the closing quotes
+    margin = text.rpartition("\n")[2]  # the indentation of the closing quotes
     text = text.replace(f"\n{margin}", "\n")
     return "\n".join(
         textwrap.dedent(block)
@@ -54,7 +54,7 @@ def example(documented: Callable[..., object]) -> str:
 
 
 async def execute(code: str, names: dict[str, object]) -> None:
-    """Run code that may await where it stands."""
+    """Run code that may use ``await`` at the top level."""
     compiled = compile(code, "<example>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     result = types.FunctionType(compiled, names)()
     if inspect.iscoroutine(result):
@@ -75,7 +75,7 @@ def test_every_public_docstring_has_an_example_and_its_raises() -> None:
 
 @pytest.mark.newest_engine
 @pytest.mark.usefixtures("shop")
-async def test_docstrings() -> None:
+async def test_examples_in_docstrings_run() -> None:
     async with rind.connect() as client:
         web = await client.find(service="web")
         for name, it in public().items():
@@ -98,7 +98,7 @@ async def test_docstrings() -> None:
 
 @pytest.mark.newest_engine
 @pytest.mark.usefixtures("shop")
-def test_docstrings_of_what_blocks() -> None:
+def test_examples_of_blocking_functions_run() -> None:
     with rind.connect_sync() as client:
         web = client.find(service="web")
         names = {"rind": rind, "signal": signal, "client": client, "web": web}
@@ -111,7 +111,7 @@ def test_docstrings_of_what_blocks() -> None:
 
 
 @pytest.mark.usefixtures("shop")
-def test_the_docstring_of_what_has_a_terminal() -> None:
+def test_the_example_with_a_terminal_runs() -> None:
     code = (
         "import asyncio, rind\n"
         "async def main():\n"
@@ -137,5 +137,5 @@ async def execute_all(page: str) -> int:
 
 
 @pytest.mark.usefixtures("shop")
-async def test_the_readme() -> None:
+async def test_examples_in_the_readme_run() -> None:
     assert await execute_all(README) >= 1

@@ -1,4 +1,4 @@
-"""Errors travel: through a process pool, a copy, and with all that they know."""
+"""Errors keep their attributes when they are pickled or copied."""
 
 import copy
 import pickle
@@ -33,7 +33,7 @@ WEB = Container("0" * 64, "web", "running", "", {})
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_copy_is_the_same(error: rind.RindError) -> None:
+def test_a_copy_of_an_error_equals_it(error: rind.RindError) -> None:
     for other in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
         assert type(other) is type(error)
         assert str(other) == str(error)
@@ -41,7 +41,7 @@ def test_a_copy_is_the_same(error: rind.RindError) -> None:
         assert other.exit_status == error.exit_status
 
 
-def test_what_an_engine_says_has_no_control_characters() -> None:
+def test_engines_messages_have_no_control_characters() -> None:
     text = "a\x1b[2J\x9bJ\r\nb\x07"
     for error in (
         rind.Unreachable(text),

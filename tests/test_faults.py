@@ -1,4 +1,4 @@
-"""Faults between us and a real engine, at every point of the exchange."""
+"""Connection faults to a real engine, at every point of the exchange."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ from rind.model import ExecConfig
 from rind.transport.frames import STDERR, STDOUT
 
 BOUND = 20.0
-"""Seconds in which every run must have ended, one way or the other."""
+"""Seconds within which every run must end, with a status or an error."""
 
 SCRIPT = "cat; echo err >&2; exit 3"
 SENT = b"some bytes\n"
@@ -51,7 +51,7 @@ EXPECTED: Result = (3, {STDOUT: SENT, STDERR: b"err\n"})
 
 @by_each_carrier
 @pytest.mark.parametrize("piece", [1, 7, 1000])
-async def test_it_does_not_matter_how_the_exchange_is_cut(
+async def test_any_cutting_of_the_exchange_yields_the_same(
     busybox: TestContainer, tmp_path: Path, piece: int, carry: Carry
 ) -> None:
     def configure(proxy: FaultProxy) -> None:
@@ -72,7 +72,7 @@ async def test_every_fault_ends_with_the_truth_or_a_clear_error(  # noqa: PLR091
     tty: bool,  # noqa: FBT001 # a case
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("rind.reaper.tree.ENGINE_BACK", 0.0)  # this one will not be
+    monkeypatch.setattr("rind.reaper.tree.ENGINE_BACK", 0.0)  # the engine does not return
     async with fault_proxy(busybox.engine.host, tmp_path) as (url, whole):
         status, _ = await run(url, busybox.name, carry, tty=tty)
         assert status == 3
@@ -90,24 +90,24 @@ async def test_every_fault_ends_with_the_truth_or_a_clear_error(  # noqa: PLR091
             except RindError as exc:
                 told.append(exc)
             except TimeoutError:
-                # A clean end may be that of a command that has closed its TTY: its end is awaited.
-                # A reset is a clean end where nothing was unread.
+                # A clean end may mean that the command has closed its TTY: Rind awaits its end.
+                # A reset without unread bytes is a clean end.
                 assert tty, point
                 assert fault is not Fault.GONE, point
             else:
-                # The fault struck where it no longer mattered, or at a frame's very end.
+                # The fault came after the last needed byte, or exactly at the end of a frame.
                 # 126: see Inspector._doubt().
                 assert status in {3, 126}, point
                 assert tty or seen[STDOUT] in {SENT, b""}, point
             assert (
                 proxy.struck.is_set() or proxy.relayed <= point
-            )  # one run relays more than another
+            )  # the count of bytes varies between runs
     assert len(told) > len(points) / 2
     assert {error.exit_status for error in told} == {125}
     assert not [error for error in told if "\n" in str(error)]
 
 
-async def test_an_engine_that_dies_under_a_command_is_told_at_once(
+async def test_an_engine_that_dies_during_a_command_is_reported_at_once(
     busybox: TestContainer, tmp_path: Path
 ) -> None:
     def configure(proxy: FaultProxy) -> None:
@@ -137,10 +137,10 @@ async def test_an_engine_that_dies_under_a_command_is_told_at_once(
         process.stdin.close()
 
 
-async def test_a_writer_whose_stream_breaks_has_not_ended_for_that(
+async def test_a_broken_stream_does_not_mean_that_the_command_has_ended(
     busybox: TestContainer, tmp_path: Path
 ) -> None:
-    """Of about every fourth such one on a TTY, the engine says that it has ended with 126."""
+    """For about a quarter of such commands on a TTY, the engine reports an end with status 126."""
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
     script = f"trap '' PIPE HUP; sleep {mark} & while echo y; do :; done; wait"
 
@@ -159,7 +159,7 @@ async def test_a_writer_whose_stream_breaks_has_not_ended_for_that(
                 while await process.read() is not None:
                     pass
                 assert proxy.struck.is_set()
-                # That it runs on for longer is as much as can be known of most.
+                # Most commands still run after this time; no test can show more.
                 with suppress(TimeoutError, Broken):
                     async with asyncio.timeout(BOUND / 10):
                         await process.wait()
@@ -184,13 +184,13 @@ frontend in
 backend engine
   server engine unix@{engine}
 """
-"""How people let others at some of an engine's requests. As HAProxy takes the request to switch
-protocols out of what has a body, docker exec does not work with it either: "received 200"."""
+"""A filter that people put before an engine. HAProxy removes the request to switch protocols
+from a request with a body, so docker exec fails with it too: "received 200"."""
 
 
 @pytest.mark.newest_engine
 @pytest.mark.parametrize("words", [[], ["--timeout", "1m"], ["-t"]])
-def test_what_does_not_upgrade_is_named_at_once(
+def test_a_proxy_that_does_not_upgrade_is_reported_at_once(
     busybox: TestContainer, tmp_path: Path, words: list[str]
 ) -> None:
     mark = str(uuid.uuid4().int % 10**8 + 10**8)

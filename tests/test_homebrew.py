@@ -28,7 +28,7 @@ def pypi(name: str, version: str) -> str:
     return json.dumps({"urls": files})
 
 
-def test_the_formula_has_what_homebrew_asks_for() -> None:
+def test_the_formula_follows_homebrews_rules() -> None:
     text = homebrew.formula("me/rind", "1.2.3", "f" * 64, LOCK, pypi)
     lines = text.splitlines()
     assert lines[0] == "class Rind < Formula"

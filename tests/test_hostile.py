@@ -1,6 +1,6 @@
-"""The program against an engine that answers wrongly, without an end, or with far too much.
+"""The program against an engine whose answers are wrong, endless or far too large.
 
-Whatever it answers: one line, 125, in bounded time and memory, and no local process is touched.
+Every answer yields one line and 125, in bounded time and memory, and no local process is signalled.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from conftest import RIND, TIMEOUT, one_line
 from hostile import CONTAINER, ID, RIGHT, STATE, hostile, reply
 
 MEMORY = 64 * 1024
-"""KiB that a run may take above one with nothing wrong."""
+"""KiB of memory that a run may use beyond a run with correct answers."""
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 CHUNK = b"10000\r\n" + b" " * 65536 + b"\r\n"
@@ -48,10 +48,10 @@ WRONG: dict[str, dict[str, bytes | tuple[bytes, bytes]]] = {
     },
     "an error that is no text": {"create": reply({"message": [{}] * 9}, "409 Conflict")},
     "an error that moves the cursor": {"create": reply({"message": "\x1b[2Jx\r\ny"}, "409 C")},
-    "a ping of an API that is none": {"ping": reply(b"OK", headers="Api-Version: 1.x\r\n")},
+    "an invalid API version in a ping": {"ping": reply(b"OK", headers="Api-Version: 1.x\r\n")},
     "a ping without an end": {"ping": (CHUNKED + b"1\r\n \r\n", CHUNK)},
     "an exec ID that is a path": {"create": reply({"Id": "../../containers/x"}, "201 Created")},
-    "a start that is none": {"start": reply({})},
+    "a start without an upgrade": {"start": reply({})},
     "frames of garbage": {"start": START + b"garbage garbage"},
     "output without an end, and no process": {
         "start": (START, FRAME),
@@ -65,15 +65,15 @@ WRONG: dict[str, dict[str, bytes | tuple[bytes, bytes]]] = {
     "a negative exit code": {"state": reply(STATE | {"ExitCode": -1})},
     "an exit code that is text": {"state": reply(STATE | {"ExitCode": "0"})},
     "a state without an end": {"state": (CHUNKED, CHUNK)},
-    "a process number that is none": {"state": reply(STATE | {"Pid": 2**70})},
+    "an invalid process number": {"state": reply(STATE | {"Pid": 2**70})},
 }
 
 
 async def run(url: str, *args: str) -> tuple[int, bytes, bytes, int]:
-    """Run rind; give its status, what it printed, and the memory that it took, in KiB."""
+    """Run rind; return its status, its output and its peak memory in KiB."""
 
     def measured() -> tuple[int, bytes, bytes, int]:
-        # From a small process: a child's peak is never below what its parent had.
+        # From a small process: a child's peak is at least its parent's size.
         script = (
             "import resource, subprocess, sys; done = subprocess.run(sys.argv[2:]);"
             "peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss;"
@@ -93,7 +93,7 @@ async def run(url: str, *args: str) -> tuple[int, bytes, bytes, int]:
     return await asyncio.to_thread(measured)
 
 
-async def test_with_nothing_wrong_it_runs(tmp_path: Path) -> None:
+async def test_correct_answers_run_a_command(tmp_path: Path) -> None:
     async with hostile(tmp_path, {}) as url:
         status, out, said, _ = await run(url, "-T", "true")
     assert (status, out, said) == (0, b"", b"")
@@ -124,7 +124,7 @@ HARMLESS: dict[str, list[object]] = {
 
 
 @pytest.mark.parametrize("harmless", HARMLESS)
-async def test_what_concerns_nobody(tmp_path: Path, harmless: str) -> None:
+async def test_harmless_mistakes_are_ignored(tmp_path: Path, harmless: str) -> None:
     async with hostile(tmp_path, {"list": reply(HARMLESS[harmless])}) as url:
         assert (await run(url, "-T", "--timeout", "10", "true"))[:3] == (0, b"", b"")
         status, listed, said, _ = await run(url, "--list", "--timeout", "10")
@@ -134,7 +134,7 @@ async def test_what_concerns_nobody(tmp_path: Path, harmless: str) -> None:
 
 @pytest.fixture
 def bystander() -> Iterator[int]:
-    """Start a local process that leads a session, as what was exec'd does; it must survive."""
+    """Start a local process that leads a session, as an exec'd one does; it must survive."""
     process = subprocess.Popen(["sleep", "1000"], start_new_session=True)
     try:
         yield process.pid
@@ -156,7 +156,7 @@ async def test_no_local_process_is_signalled(
     container_id = container_id.format(scope=own_cgroup(bystander))
     wrong = {
         "list": reply([CONTAINER | {"Id": container_id}]),
-        # Output that does not end, of a command that runs, in a container with no shell.
+        # Endless output of a running command, in a container without a shell.
         "start": START + FRAME,
         "state": reply({"Running": True, "ExitCode": None, "Pid": bystander}),
     }
@@ -164,6 +164,6 @@ async def test_no_local_process_is_signalled(
         await run(url, "--timeout", "1", "--kill-after", "0.1", *action)
 
 
-def test_the_right_answers_are_right() -> None:
-    """Else each case above would be wrong for another reason than its own."""
+def test_correct_answers_are_accepted() -> None:
+    """Otherwise each case above would fail for another reason than its own."""
     assert json.loads(RIGHT["list"].partition(b"\r\n\r\n")[2]) == [CONTAINER]

@@ -1,4 +1,4 @@
-"""What is said of a wrong keyword, and of a wrong value."""
+"""Messages for wrong keywords and wrong values."""
 
 import inspect
 import re
@@ -38,7 +38,7 @@ NOWHERE = "unix:///none.sock"
         ({"input": "x"}, "input must be bytes, but is of type str"),
     ],
 )
-async def test_it_is_refused_before_anything_is_connected(
+async def test_wrong_keywords_are_rejected_before_connecting(
     keywords: dict[str, object], said: str
 ) -> None:
     run: Misuse = rind.run
@@ -47,7 +47,7 @@ async def test_it_is_refused_before_anything_is_connected(
 
 
 @pytest.mark.parametrize("connect", [rind.connect, rind.connect_sync])
-def test_of_a_connection(connect: Callable[..., object]) -> None:
+def test_wrong_keywords_of_connect_are_rejected(connect: Callable[..., object]) -> None:
     for keywords, said in (
         ({"hots": "x"}, "connect.*'hots': did you mean host[?]"),
         ({"timeout": "5"}, "connect.*write timeout=5"),
@@ -57,7 +57,7 @@ def test_of_a_connection(connect: Callable[..., object]) -> None:
             connect(**keywords)
 
 
-async def test_of_a_client_and_a_target_too() -> None:
+async def test_wrong_keywords_of_clients_and_targets_are_rejected() -> None:
     client: Any = rind.connect(NOWHERE)
     for method in (client.find, client.find_all, client.wait_for, client.wait_for_all):
         with pytest.raises(TypeError, match=rf"{method.__name__}\(\).* did you mean container"):

@@ -61,7 +61,7 @@ def ours(tree: ast.Module) -> set[str]:
     return {name.removeprefix("rind.") for name in imports(tree) if name.startswith("rind.")}
 
 
-def test_imports_never_run_up() -> None:
+def test_imports_go_only_to_lower_floors() -> None:
     floor_of = {name: floor for floor, names in enumerate(FLOORS) for name in names}
     for name, tree in modules().items():
         package = name.partition(".")[0]
@@ -71,7 +71,7 @@ def test_imports_never_run_up() -> None:
             assert below or other == package, f"{name} imports {imported}"
 
 
-def test_the_floors_are_drawn_where_people_look() -> None:
+def test_the_documentation_lists_the_floors() -> None:
     page = (PACKAGE.parent / ".github" / "CONTRIBUTING.md").read_text()
     drawing = page.partition("```text\n")[2].partition("```")[0].splitlines()
     assert [line.partition("  ")[0] for line in drawing] == [
@@ -79,7 +79,7 @@ def test_the_floors_are_drawn_where_people_look() -> None:
     ]
 
 
-def test_no_module_imports_itself_in_a_circle() -> None:
+def test_imports_have_no_cycle() -> None:
     graph = {name: ours(tree) for name, tree in modules().items() if name not in DOTLESS}
     done: set[str] = set()
     while ready := {name for name, needs in graph.items() if name not in done and needs <= done}:
@@ -94,7 +94,7 @@ def test_packages_are_empty() -> None:
             assert isinstance(docstring, ast.Expr)
 
 
-def test_each_library_has_its_doors() -> None:
+def test_only_doors_import_a_library() -> None:
     for name, tree in modules().items():
         for imported in imports(tree):
             allowed = DOORS.get(imported.partition(".")[0])

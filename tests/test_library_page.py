@@ -1,4 +1,4 @@
-"""The page on the library: each example runs as it stands, and each program does its work."""
+"""The page on the library: each example runs unchanged, and each program works."""
 
 import asyncio
 import json
@@ -70,7 +70,7 @@ async def main(web: rind.Target, info: rind.EngineInfo) -> None:
         any_process(text)
     web.open_process(["cat"], on_exit="Kill")  # wrong
 """
-"""A program in which each line with that mark must be an error, and no other one."""
+"""A program in which a type checker must report exactly the marked lines."""
 
 
 def code_of(heading: str) -> str:
@@ -81,24 +81,24 @@ def code_of(heading: str) -> str:
 
 
 def program(heading: str) -> dict[str, Any]:
-    """Return what a program of the page defines."""
+    """Return the names that a program of the page defines."""
     names: dict[str, Any] = {}
     exec(code_of(heading), names)  # the program
     return names
 
 
 def test_the_page_of_every_name_is_current() -> None:
-    """Else: python tests/reference.py."""
+    """If it is not, run: python tests/reference.py."""
     assert PAGE_OF_NAMES.read_text() == reference()
 
 
 @pytest.mark.usefixtures("shop")
-async def test_the_examples() -> None:
+async def test_the_pages_examples_run() -> None:
     assert await execute_all(EXAMPLES) >= 7
 
 
 @pytest.mark.usefixtures("shop")
-def test_the_examples_without_a_loop() -> None:
+def test_the_pages_examples_without_a_loop_run() -> None:
     blocks = [code for sync, code in BLOCKS if sync]
     assert blocks
     for block in blocks:
@@ -107,7 +107,7 @@ def test_the_examples_without_a_loop() -> None:
 
 @pytest.mark.newest_engine
 @pytest.mark.usefixtures("shop")
-def test_a_pytest_fixture(tmp_path: Path) -> None:
+def test_the_pytest_fixture_works(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(code_of("A pytest fixture"))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "test_it.py"],
@@ -120,13 +120,13 @@ def test_a_pytest_fixture(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("shop")
-async def test_many_at_once() -> None:
+async def test_the_program_for_many_containers_works() -> None:
     said = await program("Many at once")["everywhere"]("echo hello", 2)
     assert said["shop-web-1"] == "hello\n"
 
 
 @pytest.mark.usefixtures("shop")
-async def test_a_byte_stream_of_anyio() -> None:
+async def test_the_byte_stream_of_anyio_works() -> None:
     kind = program("A byte stream of anyio")["CommandStream"]
     async with rind.connect() as client:
         target = await client.find(service="web")
@@ -146,7 +146,7 @@ async def test_a_byte_stream_of_anyio() -> None:
 
 
 @pytest.mark.usefixtures("shop")
-async def test_a_language_servers_client() -> None:
+async def test_the_language_servers_client_works() -> None:
     uri = "file:///tmp/document.py"
     text = "import collections\ncollections.Ord\n"
     document = {"uri": uri, "languageId": "python", "version": 1, "text": text}
@@ -165,14 +165,14 @@ async def test_a_language_servers_client() -> None:
 
 
 @pytest.mark.usefixtures("shop")
-async def test_an_expect_driver() -> None:
+async def test_the_expect_driver_works() -> None:
     dialogue = [(">>> ", "name = input('who? ')"), (r"who\? ", "me"), (">>> ", "exit()")]
     async with asyncio.timeout(60):
         await program("An expect driver")["answer"](["python", "-q"], dialogue)
 
 
 @pytest.mark.usefixtures("shop")
-async def test_a_terminal_in_a_web_page() -> None:
+async def test_the_terminal_in_a_web_page_works() -> None:
     app = web.Application()
     app.router.add_get("/", program("A terminal in a web page")["terminal"])
     async with (
@@ -188,7 +188,7 @@ async def test_a_terminal_in_a_web_page() -> None:
 
 
 @pytest.mark.usefixtures("shop")
-async def test_a_supervisor(engine: TestEngine, tmp_path: Path) -> None:
+async def test_the_supervisor_works(engine: TestEngine, tmp_path: Path) -> None:
     told: list[str] = []
     some = asyncio.Event()
 
@@ -202,7 +202,7 @@ async def test_a_supervisor(engine: TestEngine, tmp_path: Path) -> None:
             await some.wait()
 
     async def keeping(argv: list[str], told_of: str) -> None:
-        """Keep it up until it is told of that."""
+        """Run the supervisor until it has reported ``told_of``."""
         task = asyncio.create_task(program("A supervisor")["keep_up"](argv, tell))
         await until(told_of)
         task.cancel()
@@ -220,13 +220,13 @@ async def test_a_supervisor(engine: TestEngine, tmp_path: Path) -> None:
 
 
 def checked(program: str, *arguments: str | Path) -> subprocess.Popen[str]:
-    """Start a type checker. From the project's root, mypy knows most of it already."""
+    """Start a type checker in the project's root, where mypy's cache is."""
     command = [sys.executable, "-m", program, *arguments]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
-def test_type_checkers_pass_all_of_it_and_refuse_what_is_wrong(tmp_path: Path) -> None:
-    """The README's examples too; what awaits where it stands is put into a function."""
+def test_type_checkers_accept_the_examples_and_reject_mistakes(tmp_path: Path) -> None:
+    """The README's examples too; code with a top-level ``await`` is put into a function."""
     blocks = [*re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)]
     for number, code in enumerate([*blocks, *(code for _, code in BLOCKS)]):
         text = code

@@ -1,4 +1,4 @@
-"""Nothing lost: large, slow and many, by digest and by size, on real engines."""
+"""No byte is lost: large, slow and many streams, compared by digest, on real engines."""
 
 import asyncio
 import gc
@@ -43,7 +43,7 @@ def rind(
 
 
 def idle(container: TestContainer) -> int:
-    """Return the resident size of a run that moves nothing."""
+    """Return the resident size of a run without data."""
     with rind(container, "-c", "echo ready; read x") as process:
         assert process.stdout
         assert process.stdout.readline() == b"ready\n"
@@ -130,15 +130,15 @@ def test_a_slow_reader_loses_nothing(busybox: TestContainer, child: str) -> None
 
 
 def test_a_reader_that_stops_as_the_command_ends_loses_nothing(busybox: TestContainer) -> None:
-    # Two seconds after a command's end, the engine drops what it could not hand on by then. These
-    # sizes are about what it and the sockets hold: some of the commands end with all of that full.
+    # Two seconds after a command's end, the engine drops unsent output. These sizes are about the
+    # capacity of its buffers and the sockets, so some commands end while all of them are full.
     sizes = range(900_000, 2_000_000, 288_000)
 
     def read_late(size: int, results: dict[int, int]) -> None:
         with rind(busybox, "head", "-c", str(size), "/dev/zero", stdin=subprocess.DEVNULL) as it:
             assert it.stdout
             received = 0
-            time.sleep(5)  # longer than the engine keeps what nobody takes
+            time.sleep(5)  # longer than the engine keeps unsent output
             while data := os.read(it.stdout.fileno(), 65536):
                 received += len(data)
             results[size] = received if it.wait(TIMEOUT) == 0 else -1
@@ -152,15 +152,15 @@ def test_a_reader_that_stops_as_the_command_ends_loses_nothing(busybox: TestCont
     assert results == {size: size for size in sizes}
 
 
-async def test_output_that_nobody_read_until_the_end_is_all_there(busybox: TestContainer) -> None:
-    """Ask for the first of the output only when the engine is full of it."""
+async def test_output_unread_until_the_end_is_complete(busybox: TestContainer) -> None:
+    """Begin to read only when the engine's buffers are full."""
     async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
         container = await engine.container(busybox.name)
 
         async def one(size: int) -> int:
             config = ExecConfig(argv=["head", "-c", str(size), "/dev/zero"], stdin=False)
             async with await open_exec(Session(engine), container, config) as process:
-                await asyncio.sleep(4)  # longer than the engine keeps what nobody takes
+                await asyncio.sleep(4)  # longer than the engine keeps unsent output
                 received = 0
                 while (part := await process.read()) is not None:
                     received += len(part[1])
@@ -171,7 +171,7 @@ async def test_output_that_nobody_read_until_the_end_is_all_there(busybox: TestC
             assert await asyncio.gather(*map(one, sizes)) == sizes
 
 
-def test_a_reader_that_stops_holds_an_endless_writer_back(busybox: TestContainer) -> None:
+def test_a_stopped_reader_blocks_an_endless_writer(busybox: TestContainer) -> None:
     before = idle(busybox)
     with rind(busybox, "yes", stdin=subprocess.DEVNULL) as process:
         assert process.stdout
@@ -193,7 +193,7 @@ def test_a_reader_that_stops_holds_an_endless_writer_back(busybox: TestContainer
     busybox.inside(f"kill {pid} 2>/dev/null || true")
 
 
-def test_stdin_is_not_read_faster_than_the_command_does(
+def test_stdin_is_not_read_faster_than_the_command_reads_it(
     busybox: TestContainer, tmp_path: Path
 ) -> None:
     before = idle(busybox)
@@ -215,7 +215,7 @@ def test_stdin_is_not_read_faster_than_the_command_does(
 
 
 @pytest.mark.newest_engine
-def test_fifty_at_once(busybox: TestContainer) -> None:
+def test_fifty_programs_run_concurrently(busybox: TestContainer) -> None:
     processes = [
         subprocess.Popen(
             [RIND, "-c", f"cat; exit {number}"],
@@ -264,7 +264,7 @@ async def test_hundreds_of_runs_leak_nothing(busybox: TestContainer) -> None:
 
 
 async def test_cancelling_in_every_phase_leaves_nothing(busybox: TestContainer) -> None:
-    """Cancel after each number of the event loop's turns, until a whole run fits in."""
+    """Cancel after 1, 2, 3... turns of the event loop, until a run completes before."""
     script = ["sh", "-c", "cat; exit 3"]
 
     async def one() -> int:
@@ -287,7 +287,7 @@ async def test_cancelling_in_every_phase_leaves_nothing(busybox: TestContainer) 
         for _ in range(cancelled):
             if task.done():
                 break
-            # A turn of the loop is a moment in which the engine may answer.
+            # The engine may answer during each turn of the loop.
             await asyncio.sleep(0.001)
         if task.done():
             assert task.result() == 3
@@ -299,5 +299,5 @@ async def test_cancelling_in_every_phase_leaves_nothing(busybox: TestContainer) 
         assert asyncio.all_tasks() == {asyncio.current_task()}
     await asyncio.sleep(0)
     gc.collect()
-    assert cancelled > 3  # a busy machine needs few turns for a whole run
+    assert cancelled > 3  # on a busy machine, a run completes within few turns
     assert descriptors() <= before

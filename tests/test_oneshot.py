@@ -1,4 +1,4 @@
-"""One command where it fits; the public names."""
+"""One command in the selected container; the public names."""
 
 import ast
 import inspect
@@ -13,7 +13,7 @@ from conftest import TestContainer
 import rind
 
 
-async def test_run(busybox: TestContainer) -> None:
+async def test_run_returns_status_and_output(busybox: TestContainer) -> None:
     done = await rind.run(["sh", "-c", "cat; echo err >&2; exit 3"], input=b"x", **busybox.where)
     assert done == rind.CompletedProcess(
         ["sh", "-c", "cat; echo err >&2; exit 3"], 3, b"x", b"err\n", busybox.name
@@ -33,7 +33,7 @@ async def test_run(busybox: TestContainer) -> None:
     assert (await rind.run(["cat"], **busybox.where)).stdout == b""
 
 
-def test_run_sync(busybox: TestContainer) -> None:
+def test_run_sync_returns_status_and_output(busybox: TestContainer) -> None:
     assert rind.run_sync(["echo", "x"], text=True, **busybox.where).stdout == "x\n"
 
 
@@ -44,7 +44,7 @@ async def test_an_iterator_of_words_is_read_once(busybox: TestContainer) -> None
         assert (done.args, done.stdout) == (["echo", "x"], b"x\n")
 
 
-async def test_a_failed_check_has_all_that_there_is_to_know(busybox: TestContainer) -> None:
+async def test_a_failed_check_has_every_attribute(busybox: TestContainer) -> None:
     argv = ["sh", "-c", "echo out; echo err >&2; exit 3"]
     with pytest.raises(rind.CommandFailed) as caught:
         await rind.run(argv, check=True, **busybox.where)
@@ -54,7 +54,7 @@ async def test_a_failed_check_has_all_that_there_is_to_know(busybox: TestContain
     assert str(exc).endswith(f"ended with exit status 3 in {busybox.name}")
 
 
-async def test_mistakes_are_told(busybox: TestContainer) -> None:
+async def test_mistakes_raise_clear_errors(busybox: TestContainer) -> None:
     with pytest.raises(rind.UsageError, match="a command is a list of words, but got 'ls -l'"):
         await rind.run("ls -l", **busybox.where)  # type: ignore[call-overload] # it is what is tested
     with pytest.raises(rind.UsageError, match="needs at least one word"):
@@ -77,7 +77,7 @@ Wanted WantedFields Word attach_terminal connect connect_sync run run_sync
 """
 
 
-def test_the_public_names() -> None:
+def test_the_public_names_are_pinned() -> None:
     assert sorted(rind.__all__) == PUBLIC.split()
     for name in rind.__all__:
         it = getattr(rind, name)
@@ -86,7 +86,7 @@ def test_the_public_names() -> None:
         rind.nope  # type: ignore[attr-defined] # noqa: B018 # that is what is tested
 
 
-def test_type_checkers_and_completion_see_these_names_alone() -> None:
+def test_type_checkers_and_completion_see_only_these_names() -> None:
     tree = ast.parse(Path(rind.__file__).read_text())
     homes = {
         alias.asname: node.module
@@ -100,22 +100,22 @@ def test_type_checkers_and_completion_see_these_names_alone() -> None:
     assert [name for name in dir(rind) if not name.startswith("__")] == sorted(rind.__all__)
 
 
-def test_every_error_is_of_one_tree() -> None:
+def test_every_error_is_in_one_tree() -> None:
     for name in rind.__all__:
         it = getattr(rind, name)
         if isinstance(it, type) and issubclass(it, BaseException):
             assert issubclass(it, rind.RindError), name
 
 
-def test_importing_it_loads_nothing() -> None:
+def test_importing_rind_loads_nothing() -> None:
     script = "import sys, rind; print([it for it in sys.modules if it.startswith('rind.')])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
     assert done.stdout == b"[]\n"
 
 
 @pytest.mark.parametrize("name", ["connect", "run"])
-def test_what_connects_is_loaded_when_it_is_imported(name: str) -> None:
-    """Not when it connects: the event loop would stand still."""
+def test_importing_connect_loads_everything_for_connecting(name: str) -> None:
+    """Importing during the connection would block the event loop."""
     code = (
         f"import sys, asyncio; from rind import {name}; before = set(sys.modules)\n"
         "async def main():\n"

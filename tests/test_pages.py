@@ -1,4 +1,4 @@
-"""The pages' shell examples, run as they stand; the README's compose file, brought up."""
+"""The pages' shell examples, run unchanged; the README's Compose file, brought up."""
 
 import fcntl
 import os
@@ -36,7 +36,7 @@ def compose(engine: TestEngine, tmp_path: Path) -> Iterator[Compose]:
     folder = tmp_path / f"rindtest{os.getpid()}"
     folder.mkdir()
     it = Compose(engine, folder)
-    # With the label app.rind itself, and names that the README has: one at a time on an engine.
+    # It uses the label app.rind and the README's names, so only one test at a time may run it.
     with Path(engine.config, f"{engine.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield it
@@ -116,16 +116,18 @@ exit 1
 X
 printf '#!/bin/sh\n[ "$(md5sum)" = "$(head -c 99999 /bin/bash | md5sum)" ]\n' >/bin/psql""",
 }
-"""What makes the programs that a recipe is about, in its container."""
+"""A script that creates a recipe's programs in its container."""
 
 RECIPES = (ROOT / "rind" / "docs" / "recipes.md").read_text()
 
 
 @pytest.mark.newest_engine
 @pytest.mark.parametrize("heading", re.findall(r"^## (?!Git)(.*)", RECIPES, re.MULTILINE))
-def test_recipes(compose: Compose, engine: TestEngine, tmp_path: Path, heading: str) -> None:
+def test_the_recipes_run(
+    compose: Compose, engine: TestEngine, tmp_path: Path, heading: str
+) -> None:
     recipe = RECIPES.split(f"## {heading}\n")[1].split("\n## ")[0]
-    # Other tests' containers are there too, meanwhile.
+    # Other tests' containers run on the engine at the same time.
     key = "test.recipe"
     labels = "".join(blocks("yaml", recipe)).replace("app.rind", key)
     file = compose_file(engine, "django", indent(labels or f"{key}:", " " * 6))
@@ -137,13 +139,13 @@ def test_recipes(compose: Compose, engine: TestEngine, tmp_path: Path, heading: 
     found = examples(recipe)
     assert found
     for command, expected in found:
-        # Of the containers with the label, only that of this test.
+        # Only this test's container, of those with the label.
         named = "-s db" if "-s db" in command else f"--container {container.name}"
         narrowed = command.replace("rind ", f"rind {named} ", 1).replace("-s db -s db", "-s db")
         assert_says(narrowed, expected, container.environ(HOME=str(tmp_path)), tmp_path)
 
 
-def test_the_doctor_of_the_page_on_troubles() -> None:
+def test_the_doctor_example_of_the_troubles_page_runs() -> None:
     page = (ROOT / "rind" / "docs" / "troubleshooting.md").read_text()
     ((command, expected),) = examples(page)
     assert_says(command, expected, {"HOME": "/nonexistent"})
@@ -155,7 +157,7 @@ def test_the_doctor_of_the_page_on_troubles() -> None:
         assert all(part in text for part in message.split("…")), message
 
 
-def test_links_lead_somewhere() -> None:
+def test_every_link_has_a_target() -> None:
     for page in [ROOT / "README.md", *(ROOT / "rind" / "docs").glob("*.md")]:
         for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text()):
             path, _, heading = link.partition("#")
@@ -168,7 +170,7 @@ def test_links_lead_somewhere() -> None:
             assert not heading or heading in anchors, (page, link)
 
 
-def test_the_two_commands_are_there_and_executable() -> None:
+def test_both_commands_exist_and_are_executable() -> None:
     root = Path(__file__).parents[1]
     for command in ("tests/demo", "tests/run"):
         assert f"./{command}" in README
@@ -181,7 +183,7 @@ def test_exit_statuses_are_documented(busybox: TestContainer) -> None:
     assert busybox.rind("true").returncode == 0
 
 
-def test_what_is_said_of_security_has_its_tests() -> None:
+def test_every_test_on_the_security_page_exists() -> None:
     page = (ROOT / "rind" / "docs" / "security.md").read_text()
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     named = re.findall(r"`(test_\w+)`", page)

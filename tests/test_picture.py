@@ -26,7 +26,7 @@ def test_the_file_can_be_shown_anywhere() -> None:
     assert (root.findtext(f"{SVG}title"), root.findtext(f"{SVG}desc")) == (TITLE, DESCRIPTION)
 
 
-def test_it_moves_only_where_that_is_wanted() -> None:
+def test_the_picture_moves_only_if_motion_is_wanted() -> None:
     still, moving = TEXT.split("@media (prefers-reduced-motion:no-preference)")
     assert "animation" not in still
     [seconds] = re.findall(r"animation:([\d.]+)s step-end infinite", moving)
@@ -35,7 +35,7 @@ def test_it_moves_only_where_that_is_wanted() -> None:
     assert rules == set(re.findall(r'class="m (k\d+)', moving))
 
 
-def test_its_list_has_the_columns_of_today() -> None:
+def test_the_pictures_list_has_the_current_columns() -> None:
     shown = set(re.findall(r">([A-Z-]+)</text>", TEXT))
     assert shown - {"PID", "COMMAND"} == {*HEADER} - {"NODE", "STATE"}
 

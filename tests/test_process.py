@@ -1,4 +1,4 @@
-"""What a reader of asyncio.subprocess expects, on real engines."""
+"""Processes behave as those of asyncio.subprocess, on real engines."""
 
 import asyncio
 import os
@@ -21,10 +21,12 @@ from rind.reaper import tree
 MIB = 1024 * 1024
 
 
-async def test_what_an_idle_command_costs(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_idle_command_costs_two_tasks(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two tasks: one moves its output, one watches for its end. All share their leash's task."""
     monkeypatch.setattr(tree, "LEASH_AFTER", 0.0)
-    monkeypatch.setattr(receiver, "SLOW_READER", TIMEOUT)  # no answer of the engine is late
+    monkeypatch.setattr(receiver, "SLOW_READER", TIMEOUT)  # no reader counts as slow
     before = asyncio.all_tasks()
     async with AsyncExitStack() as stack:
         for _ in range(3):
@@ -32,14 +34,14 @@ async def test_what_an_idle_command_costs(target: Target, monkeypatch: pytest.Mo
             process.stdin.write(b"x")
             assert await process.stdout.read(9) == b"x"
             process._exec._receiver.stop_watching()
-            process._exec._receiver._begin_to_watch()  # as it does in time
+            process._exec._receiver._begin_to_watch()  # as the receiver does after a while
         leash = process._exec._tree._leash
         while len(leash._losers) < 3:  # noqa: ASYNC110 # no event tells it
             await asyncio.sleep(0.01)
         assert len(asyncio.all_tasks() - before) == 3 * 2 + 1
 
 
-async def test_lines_and_half_close(target: Target) -> None:
+async def test_lines_are_read_after_the_half_close(target: Target) -> None:
     async with target.open_process(["cat"]) as process:
         process.stdin.write(b"one\ntwo\n")
         await process.stdin.drain()
@@ -52,7 +54,7 @@ async def test_lines_and_half_close(target: Target) -> None:
         assert len(process.exec_id) == 64
 
 
-async def test_stdout_and_stderr(target: Target) -> None:
+async def test_stdout_and_stderr_are_separate(target: Target) -> None:
     argv = ["sh", "-c", "echo out; echo err >&2; exit 3"]
     async with target.open_process(argv) as process:
         assert await process.communicate() == (b"out\n", b"err\n")
@@ -67,7 +69,7 @@ async def test_stdout_and_stderr(target: Target) -> None:
         assert await process.communicate() == (None, b"err\n")
 
 
-async def test_local_files(target: Target, tmp_path: Path) -> None:
+async def test_local_files_can_be_streams(target: Target, tmp_path: Path) -> None:
     given = tmp_path / "in"
     given.write_bytes(os.urandom(3 * MIB))
     with given.open("rb") as stdin, (tmp_path / "out").open("wb") as stdout:
@@ -78,7 +80,7 @@ async def test_local_files(target: Target, tmp_path: Path) -> None:
         assert await process.communicate() == (b"bytes", b"")
 
 
-async def test_a_local_file_that_cannot_be_written_is_told(target: Target) -> None:
+async def test_an_unwritable_local_file_is_reported(target: Target) -> None:
     full = os.open("/dev/full", os.O_WRONLY)
     async with target.open_process(["echo", "x"], stdout=full) as process:
         with pytest.raises(OSError, match="No space left"):
@@ -86,14 +88,14 @@ async def test_a_local_file_that_cannot_be_written_is_told(target: Target) -> No
     os.close(full)
 
 
-async def test_large_both_ways(target: Target) -> None:
+async def test_large_data_passes_both_ways(target: Target) -> None:
     data = os.urandom(20 * MIB)
     async with target.open_process(["cat"]) as process:
         out, _ = await process.communicate(data)
         assert out == data
 
 
-async def test_a_command_that_reads_no_stdin_is_no_error(target: Target) -> None:
+async def test_ignoring_stdin_is_no_error(target: Target) -> None:
     async with target.open_process(["echo", "x"]) as process:
         assert await process.communicate(bytes(5 * MIB)) == (b"x\n", b"")
     async with target.open_process(["true"]) as process:
@@ -103,9 +105,7 @@ async def test_a_command_that_reads_no_stdin_is_no_error(target: Target) -> None
             await process.stdin.drain()
 
 
-async def test_an_unread_pipe_holds_the_command_back(
-    target: Target, busybox: TestContainer
-) -> None:
+async def test_an_unread_pipe_blocks_the_command(target: Target, busybox: TestContainer) -> None:
     async with target.open_process(["yes"], limit=1000) as process:
         assert await process.stdout.readline() == b"y\n"
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -131,14 +131,14 @@ async def test_waiting_needs_no_reading(target: Target) -> None:
     script = "echo begun; read x; head -c 300000 /dev/zero"
     async with target.open_process(script=script, limit=1000) as process:
         assert await process.stdout.readline() == b"begun\n"
-        await asyncio.sleep(2 * SLOW_READER)  # the engine is not asked any more from then on
+        await asyncio.sleep(2 * SLOW_READER)  # from then on, the engine is no longer polled
         process.stdin.write(b"x\n")
         async with asyncio.timeout(30):
             assert await process.wait() == 0
         assert len(await process.stdout.read()) == 300000
 
 
-async def test_a_terminal(target: Target) -> None:
+async def test_a_command_has_a_terminal(target: Target) -> None:
     async with target.open_process(["sh"], tty=True, size=(40, 120)) as process:
         assert process.stderr is None
         process.stdin.write(b"stty size\n")
@@ -164,7 +164,7 @@ async def test_a_terminal(target: Target) -> None:
         (lambda process: process.send_signal(signal.SIGINT), 130),
     ],
 )
-async def test_signals(
+async def test_signals_are_sent(
     target: Target, send: Callable[[Process], Awaitable[None]], status: int
 ) -> None:
     async with target.open_process(["sh", "-c", "echo ready; sleep 1000"]) as process:
@@ -174,7 +174,7 @@ async def test_signals(
 
 
 @pytest.mark.parametrize("streams", [PIPE, DEVNULL])
-async def test_a_command_that_cannot_start(target: Target, streams: int) -> None:
+async def test_a_command_that_cannot_start_raises(target: Target, streams: int) -> None:
     async with target.open_process(["nope"], stdout=streams, stderr=streams) as process:
         with pytest.raises(rind.StartError) as caught:
             await process.communicate()
@@ -183,7 +183,7 @@ async def test_a_command_that_cannot_start(target: Target, streams: int) -> None
             await process.wait()
 
 
-async def test_a_fault_that_the_engine_tells_is_raised_by_a_read(
+async def test_an_error_reported_by_the_engine_is_raised_by_a_read(
     target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with target.open_process(["cat"]) as process:
@@ -208,7 +208,7 @@ async def test_a_fault_that_the_engine_tells_is_raised_by_a_read(
         ({"on_exit": "Kill"}, "on_exit must be 'kill' or 'detach', but is 'Kill'"),
     ],
 )
-async def test_what_has_no_meaning_is_refused_before_anything_is_started(
+async def test_invalid_options_are_rejected_before_the_start(
     target: Target, options: dict[str, Any], why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rind.process.open_exec", None)
@@ -216,7 +216,7 @@ async def test_what_has_no_meaning_is_refused_before_anything_is_started(
         await target.open_process(["cat"], **options).__aenter__()
 
 
-async def test_communicate_raises_what_asyncio_does_and_no_group(target: Target) -> None:
+async def test_communicate_raises_asyncios_exceptions_and_no_group(target: Target) -> None:
     async with target.open_process(["cat"]) as process:
         with pytest.raises(TypeError, match="bytes-like"):
             await process.communicate("text")  # type: ignore[call-overload] # it is what is tested
@@ -229,7 +229,7 @@ async def test_communicate_raises_what_asyncio_does_and_no_group(target: Target)
 
 
 @pytest.mark.parametrize("data", [b"", b"x", b"x\n", b"x\r"])
-async def test_the_end_of_stdin_on_a_terminal(target: Target, data: bytes) -> None:
+async def test_stdin_can_end_on_a_terminal(target: Target, data: bytes) -> None:
     async with asyncio.timeout(10), target.open_process(["cat"], tty=True, stdin=data) as process:
         out, _ = await process.communicate()
         assert process.returncode == 0
@@ -237,7 +237,7 @@ async def test_the_end_of_stdin_on_a_terminal(target: Target, data: bytes) -> No
         assert out.count(b"x") == 2 * len(data.strip())  # echoed, and written
 
 
-async def test_closing_is_told_to_whoever_reads_or_writes(target: Target) -> None:
+async def test_closing_raises_in_pending_reads_and_writes(target: Target) -> None:
     async with asyncio.timeout(TIMEOUT), target.open_process(["sleep", "1000"]) as process:
         process.stdin.write(bytes(16 * MIB))
         draining = asyncio.create_task(process.stdin.drain())
@@ -253,7 +253,7 @@ async def test_closing_is_told_to_whoever_reads_or_writes(target: Target) -> Non
                 await using
 
 
-async def test_the_lines_of_both_streams_come_in_order(target: Target) -> None:
+async def test_lines_of_both_streams_are_in_order(target: Target) -> None:
     script = "for n in 1 2 3; do echo out $n; echo err $n >&2; done; printf last; exit 3"
     async with target.open_process(script=script) as process:
         seen = [line async for line in process.lines()]
@@ -280,9 +280,9 @@ async def test_the_lines_of_both_streams_come_in_order(target: Target) -> None:
             await anext(aiter(missing.lines()))
 
 
-async def test_lines_of_a_command_that_was_full_or_has_ended(target: Target) -> None:
+async def test_lines_of_a_blocked_or_ended_command_are_read(target: Target) -> None:
     async with target.open_process(["seq", "100000"], limit=100) as process:
-        await process.wait()  # it waits for a reader
+        await process.wait()  # the output waits for a reader
         assert process.returncode == 0
         expected = b"".join(b"%d\n" % number for number in range(1, 100_001))
         assert b"".join([line async for _, line in process.lines()]) == expected
@@ -291,7 +291,7 @@ async def test_lines_of_a_command_that_was_full_or_has_ended(target: Target) -> 
         assert [line async for line in process.lines()] == [("stdout", b"x\n")]
 
 
-async def test_the_status_is_known_without_asking(target: Target) -> None:
+async def test_the_status_is_set_without_a_wait(target: Target) -> None:
     async with target.open_process(["sh", "-c", "echo x; exit 3"]) as process:
         assert await process.stdout.read() == b"x\n"
         assert process.returncode == 3
@@ -304,8 +304,8 @@ async def test_the_status_is_known_without_asking(target: Target) -> None:
         assert process.returncode == 127
 
 
-async def test_its_state_without_a_wait(target: Target) -> None:
-    """Also while something else has its output open."""
+async def test_poll_returns_the_state(target: Target) -> None:
+    """Also while another process holds the output open."""
     async with target.open_process(script="read; sleep 1000 & exit 3") as process:
         assert await process.poll() is None
         process.stdin.write_eof()

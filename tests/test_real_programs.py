@@ -1,4 +1,4 @@
-"""What Rind is embedded for, with the real programs."""
+"""The library's main uses, with real programs."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ import rind
 
 SOURCE = "import collections\ncollections.Ord\n"
 DOCUMENT = Path("/tmp/document.py")
-"""Only its name is used: the text is in the message that opens it."""
+"""Only the file's name is used: the message that opens it contains the text."""
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ async def converse(client: LspClient) -> None:
     await client.close()
 
 
-async def test_a_language_server(target: rind.Target) -> None:
+async def test_a_language_server_answers(target: rind.Target) -> None:
     async with (
         asyncio.timeout(TIMEOUT),
         target.open_process(["pylsp"], stderr=rind.DEVNULL) as process,
@@ -40,7 +40,7 @@ async def test_a_language_server(target: rind.Target) -> None:
         assert await process.wait() == 0
 
 
-async def test_a_language_server_through_the_command(django: TestContainer) -> None:
+async def test_a_language_server_answers_through_the_command_line(django: TestContainer) -> None:
     process = await asyncio.create_subprocess_exec(
         *(RIND, "-T", "pylsp"),
         env=django.environ(),
@@ -69,7 +69,7 @@ for code in sys.argv[1:]:
 
 @pytest.mark.newest_engine
 async def test_editors_complete_the_librarys_names(target: rind.Target) -> None:
-    """With Jedi, which completes in pylsp and IPython too; the container has it."""
+    """With Jedi, the completer of pylsp and IPython, which the container has."""
     await target.put(Path(rind.__file__).parent, "/tmp")
     lines = "import rind; rind.", "import rind; rind.connect()."
     done = await target.run(["python", "-c", COMPLETE, *lines], text=True, check=True)
@@ -79,10 +79,8 @@ async def test_editors_complete_the_librarys_names(target: rind.Target) -> None:
 
 
 @pytest.mark.newest_engine
-async def test_a_watcher_that_starts_again_on_every_change(
-    containers: Containers, tmp_path: Path
-) -> None:
-    """Fifty runs are cancelled, most of them in the middle; nothing is left of any."""
+async def test_a_watcher_restarts_on_every_change(containers: Containers, tmp_path: Path) -> None:
+    """Fifty runs are cancelled, most of them in the middle; no process is left."""
     container = containers("busybox")
     before = await asyncio.to_thread(container.engine.cli, "top", container.name)
     script = "sleep 1000 & setsid sleep 1000 & echo ready; wait"
@@ -125,7 +123,7 @@ async def test_a_watcher_that_starts_again_on_every_change(
     await asyncio.to_thread(wait_until, nothing_is_left)
 
 
-async def test_an_interactive_program(target: rind.Target) -> None:
+async def test_an_interactive_program_is_driven(target: rind.Target) -> None:
     async with asyncio.timeout(TIMEOUT):
         async with target.open_process(["python", "-q"], tty=True, size=(24, 80)) as process:
 
@@ -139,7 +137,7 @@ async def test_an_interactive_program(target: rind.Target) -> None:
             await expect(b"who? ")
             process.stdin.write(b"me\r")
             await expect(b">>> ")
-            # Not at a prompt: Python can lose the Ctrl-C of the moment in which it begins to read.
+            # Not at a prompt: Python can lose a Ctrl-C that arrives as it begins to read.
             process.stdin.write(b"print('run' + 'ning'); exec('while True: pass')\r")
             await expect(b"running\r\n")
             process.stdin.write(b"\x03")

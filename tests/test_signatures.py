@@ -1,5 +1,5 @@
-"""What type checkers make of the library: mypy runs over this file too, and each ``assert_type``
-is a test of its own. `tests/test_library_page.py` has both checkers look at it."""
+"""The library's types: mypy checks this file, so each ``assert_type`` is a test of its own.
+`tests/test_library_page.py` runs both type checkers over it."""
 
 from asyncio import StreamReader
 from pathlib import Path
@@ -24,7 +24,7 @@ from rind import (
 from rind.execution.text import TextReader, TextWriter
 
 
-async def test_what_a_process_has(target: Target) -> None:
+async def test_a_process_has_typed_streams(target: Target) -> None:
     async with target.open_process(["cat"]) as process:
         assert_type(process, rind.BytesProcess)
         assert_type(await process.communicate(b"x"), tuple[bytes, bytes])
@@ -51,7 +51,7 @@ async def test_what_a_process_has(target: Target) -> None:
             assert unknown.stdin is None
 
 
-async def test_a_process_in_a_signature_is_any_process(target: Target) -> None:
+async def test_a_signature_may_name_any_process(target: Target) -> None:
     async def take(process: Process) -> object:
         return await process.communicate()
 
@@ -66,7 +66,7 @@ async def test_a_process_in_a_signature_is_any_process(target: Target) -> None:
         assert await take(silent) == (None, b"")
 
 
-async def test_what_a_run_returns(target: Target) -> None:
+async def test_a_runs_result_is_typed(target: Target) -> None:
     words = ["echo", "x"]
     assert_type(await target.run(words), CompletedProcess[bytes])
     assert_type(await target.run(words, text=True, input="x"), CompletedProcess[str])
@@ -78,7 +78,7 @@ async def test_what_a_run_returns(target: Target) -> None:
     assert_type(await target.run(words, text=either), CompletedProcess[Any])
 
 
-async def test_what_type_checkers_refuse(target: Target) -> None:
+async def test_type_checkers_reject_mistakes(target: Target) -> None:
     with pytest.raises(Exception, match="list of words"):
         await target.run("ls -l")  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="did you mean workdir"):
@@ -87,7 +87,7 @@ async def test_what_type_checkers_refuse(target: Target) -> None:
         await target.run(["cat"], input=1)  # type: ignore[call-overload]
 
 
-def test_what_blocks(blocking_target: SyncTarget) -> None:
+def test_blocking_methods_are_typed(blocking_target: SyncTarget) -> None:
     words = ["echo", "x"]
     assert_type(blocking_target.run(words), CompletedProcess[bytes])
     assert_type(blocking_target.run(words, text=True, stdout=DEVNULL), CompletedProcess[str | None])
@@ -99,8 +99,8 @@ def test_what_blocks(blocking_target: SyncTarget) -> None:
         assert_type(merged.communicate(), tuple[str, None])
 
 
-def test_what_a_blocking_client_takes(busybox: TestContainer) -> None:
-    """The keywords that name an engine are for connecting."""
+def test_a_blocking_clients_keywords_are_typed(busybox: TestContainer) -> None:
+    """The keywords that name an engine belong to connect_sync."""
     with pytest.raises(TypeError, match="hst"):
         connect_sync(hst="unix:///nowhere")  # type: ignore[call-arg]
     with connect_sync(busybox.engine.host) as client:

@@ -58,8 +58,10 @@ async def test_a_cancelled_run_leaves_nothing(busybox: TestContainer) -> None:
 
 
 @pytest.mark.newest_engine
-async def test_two_hundred_at_once(busybox: TestContainer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All run together, for long enough to be held by a leash, and end together."""
+async def test_two_hundred_commands_run_concurrently(
+    busybox: TestContainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All run at once, long enough for a leash to hold them, and end at once."""
     commands = 200
     threads = threading.active_count()
     together = asyncio.Barrier(commands)
@@ -85,7 +87,7 @@ async def test_two_hundred_at_once(busybox: TestContainer, monkeypatch: pytest.M
 
 
 def eager_loop() -> asyncio.AbstractEventLoop:
-    # Not on uvloop: the two do not know each other's newest keywords.
+    # Not on uvloop, which does not support the keywords of the eager task factory.
     loop = asyncio.new_event_loop()
     if sys.version_info >= (3, 12):
         loop.set_task_factory(asyncio.eager_task_factory)
@@ -94,7 +96,7 @@ def eager_loop() -> asyncio.AbstractEventLoop:
 
 @pytest.mark.parametrize("factory", [asyncio.new_event_loop, uvloop.new_event_loop, eager_loop])
 @pytest.mark.parametrize("debug", [False, True])
-def test_whatever_the_loop(
+def test_any_event_loop_works(
     busybox: TestContainer,
     factory: Callable[[], asyncio.AbstractEventLoop],
     debug: bool,  # noqa: FBT001 # a case
@@ -129,7 +131,7 @@ async def test_a_file_is_duplicated_at_the_call(busybox: TestContainer, tmp_path
         ) as process:
             os.close(source)
             os.close(sink)
-            # They are other files' now.
+            # Other files have these descriptors now.
             others = [os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT) for _ in range(8)]
             assert {source, sink} <= set(others)
             assert await process.wait() == 0
@@ -140,7 +142,7 @@ async def test_a_file_is_duplicated_at_the_call(busybox: TestContainer, tmp_path
         assert descriptors() <= before
 
 
-async def test_waiting_is_for_a_files_output_too(busybox: TestContainer, tmp_path: Path) -> None:
+async def test_wait_includes_the_output_to_a_file(busybox: TestContainer, tmp_path: Path) -> None:
     async with rind.connect(busybox.engine.host) as client:
         web = await client.find(container=busybox.name)
         for number in range(20):
@@ -164,7 +166,7 @@ async def test_a_pipes_reader_sees_the_end(busybox: TestContainer) -> None:
     os.close(reading)
 
 
-async def test_an_end_is_known_before_the_engine_forgets_it(busybox: TestContainer) -> None:
+async def test_an_end_is_noticed_before_the_engine_forgets_it(busybox: TestContainer) -> None:
     async with rind.connect(busybox.engine.host) as client:
         web = await client.find(container=busybox.name)
         async with web.open_process(["sh", "-c", "echo x; exit 3"], stdin=rind.DEVNULL) as process:
@@ -173,7 +175,7 @@ async def test_an_end_is_known_before_the_engine_forgets_it(busybox: TestContain
             assert await process.wait() == 3
 
 
-async def test_a_read_that_was_cut_short_loses_nothing(busybox: TestContainer) -> None:
+async def test_a_cancelled_read_loses_nothing(busybox: TestContainer) -> None:
     turn = "echo $i; i=$((i+1)); [ $((i % 10)) != 0 ] || sleep 0.01"
     script = f"i=0; while [ $i -lt 300 ]; do {turn}; done"
     async with rind.connect(busybox.engine.host) as client:
@@ -207,9 +209,7 @@ async def test_a_time_limit_covers_every_stage(
         with pytest.raises(rind.TimedOut, match="did not end within 0") as caught:
             await rind.run(["true"], timeout=0.5, **where)  # type: ignore[call-overload] # a dict
         assert caught.value.timeout == 0.5
-        assert (
-            asyncio.get_running_loop().time() - started < 5
-        )  # to tell it from the 30 of a request
+        assert asyncio.get_running_loop().time() - started < 5  # far below a request's limit of 30
         never.set()
 
 
@@ -223,7 +223,7 @@ ENDINGS: dict["Ending", str] = {
 
 
 @pytest.mark.parametrize("how", ENDINGS)
-async def test_a_container_that_ends_under_a_command_is_told(
+async def test_a_container_that_ends_during_a_command_is_reported(
     containers: Containers, how: "Ending"
 ) -> None:
     main = "while ! [ -e /tmp/end ]; do [ ! -e /tmp/eat ] || exec tail /dev/zero; sleep 0.1; done"
@@ -255,7 +255,7 @@ async def test_a_container_that_ends_under_a_command_is_told(
             await found.detach(rind.Command(argv=["true"], stdin=False, output=False))
 
 
-async def test_a_command_that_runs_out_of_memory_alone_is_told(containers: Containers) -> None:
+async def test_a_command_killed_for_lack_of_memory_is_reported(containers: Containers) -> None:
     target = containers("busybox", "", "--memory=20m", "--memory-swap=20m")
     async with rind.connect(target.engine.host) as client:
         found = await client.find(container=target.name)
@@ -268,7 +268,7 @@ async def test_a_command_that_runs_out_of_memory_alone_is_told(containers: Conta
     assert said == f"the command was killed when {target.name} ran out of memory"
 
 
-async def test_a_kill_of_ones_own_is_no_news(busybox: TestContainer) -> None:
+async def test_ones_own_kill_is_not_reported_as_a_cause(busybox: TestContainer) -> None:
     async with rind.connect(busybox.engine.host) as client:
         found = await client.find(container=busybox.name)
         assert (await found.run(["sh", "-c", "kill -9 $$"])).returncode == 137
@@ -283,7 +283,7 @@ async def test_a_kill_of_ones_own_is_no_news(busybox: TestContainer) -> None:
     ("argv", "said"),
     [(["nope"], "nope: not found in the PATH"), (["/etc"], "/etc: permission denied")],
 )
-async def test_a_command_that_cannot_start_is_the_same_error_after_a_pre_step(
+async def test_a_failed_start_is_the_same_error_after_a_pre_step(
     containers: Containers, pre_step: str | None, argv: list[str], said: str
 ) -> None:
     target = containers("busybox", pre_step)
@@ -292,7 +292,7 @@ async def test_a_command_that_cannot_start_is_the_same_error_after_a_pre_step(
     where = f" of {target.name}" if said.endswith("PATH") else ""
     where += ", where no pre-step ran" if where and pre_step is None else ""
     assert str(caught.value) == f"cannot start the command: {said}{where}"
-    # A command may end with such a status as well.
+    # A command may exit with the same status by itself.
     assert (await rind.run(["sh", "-c", "exit 127"], **target.where)).returncode == 127
 
 
@@ -309,8 +309,8 @@ async def test_run_takes_stdin_from_a_file(busybox: TestContainer, tmp_path: Pat
                 await target.run(["cat"], **wrong)
 
 
-async def test_a_time_to_end_in(busybox: TestContainer) -> None:
-    """What a command has to say at its end is said in that time, or not at all."""
+async def test_kill_after_bounds_the_clean_up(busybox: TestContainer) -> None:
+    """A command's clean-up completes within kill_after, or is cut off."""
     async with rind.connect(busybox.engine.host) as client:
         target = await client.find(container=busybox.name)
         slow = f"trap 'sleep {KILL_AFTER + 1}; echo ended >>/tmp/said' TERM; echo ready; sleep 99 &"
@@ -320,7 +320,7 @@ async def test_a_time_to_end_in(busybox: TestContainer) -> None:
             assert (await target.run(script="cat /tmp/said || :")).stdout == said
 
 
-async def test_what_has_ended_can_be_checked_later(busybox: TestContainer) -> None:
+async def test_an_ended_command_can_be_checked_later(busybox: TestContainer) -> None:
     async with rind.connect(busybox.engine.host) as client:
         target = await client.find(container=busybox.name)
         (await target.run(["true"])).check_returncode()
@@ -330,7 +330,7 @@ async def test_what_has_ended_can_be_checked_later(busybox: TestContainer) -> No
         assert (caught.value.stderr, caught.value.container) == ("why\n", busybox.name)
 
 
-async def test_what_things_say_of_themselves(busybox: TestContainer) -> None:
+async def test_every_repr_is_informative(busybox: TestContainer) -> None:
     async with rind.connect(busybox.engine.host) as client:
         assert repr(client) == f"<Client of {busybox.engine.host} (from host)>"
         target = await client.find(container=busybox.name)
@@ -348,14 +348,14 @@ async def test_what_things_say_of_themselves(busybox: TestContainer) -> None:
             await execution.wait()
 
 
-async def test_waiting_by_keywords(busybox: TestContainer) -> None:
+async def test_wait_for_accepts_keywords(busybox: TestContainer) -> None:
     async with rind.connect(busybox.engine.host) as client:
         assert (await client.wait_for(container=busybox.name)).container.name == busybox.name
         (target,) = await client.wait_for_all(label=busybox.label)
         assert target.container.name == busybox.name
 
 
-async def test_text_and_limits_of_what_is_captured(busybox: TestContainer) -> None:
+async def test_captured_text_has_a_limit(busybox: TestContainer) -> None:
     async with rind.connect(busybox.engine.host) as client:
         target = await client.find(container=busybox.name)
         done = await target.run(script=r"printf 'a\r\n\374'", encoding="latin-1")
@@ -379,7 +379,7 @@ async def test_text_and_limits_of_what_is_captured(busybox: TestContainer) -> No
         assert "yes" not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
 
 
-async def test_text_streams(busybox: TestContainer) -> None:
+async def test_streams_can_be_text(busybox: TestContainer) -> None:
     async with rind.connect(busybox.engine.host) as client:
         target = await client.find(container=busybox.name)
         async with target.open_process(["cat"], tty=True, encoding="utf-8") as process:
@@ -395,7 +395,7 @@ async def test_text_streams(busybox: TestContainer) -> None:
                 await process.communicate()
 
 
-async def test_what_is_removed(target: rind.Target) -> None:
+async def test_files_and_trees_are_removed(target: rind.Target) -> None:
     make = (
         "mkdir -p /tmp/gone/a && cd /tmp/gone && touch a/b -- -rf && ln -s a link && chmod 0 -- -rf"
     )
@@ -416,7 +416,7 @@ async def test_what_is_removed(target: rind.Target) -> None:
             await target.remove(path, recursive=True, missing_ok=True)
 
 
-async def test_removing_where_there_is_no_rm(distroless: TestContainer) -> None:
+async def test_removing_without_rm_is_a_start_error(distroless: TestContainer) -> None:
     async with rind.connect(distroless.engine.host) as client:
         target = await client.find(container=distroless.name)
         with pytest.raises(rind.StartError, match="rm: not found"):

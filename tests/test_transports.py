@@ -34,8 +34,8 @@ class Way:
 
     Attributes:
         host: the engine's URL by it.
-        environ: the variables that it needs.
-        proxy: what is in between; None for nothing.
+        environ: the client's variables.
+        proxy: the proxy in between, or None.
     """
 
     host: str
@@ -58,7 +58,7 @@ async def way_to(
     folder: Path,
     configure: Callable[[FaultProxy], None] | None = None,
 ) -> AsyncIterator[Way]:
-    """Give a way to an engine, with a proxy in between if that gets orders."""
+    """Yield a way to an engine, with a proxy in between if ``configure`` is set."""
     upstream, listens_at, tls = engine.host, "", engine.tls or {}
     if transport == "tls":
         upstream = tls["host"]
@@ -136,7 +136,7 @@ async def start(container: TestContainer, way: Way, *args: str) -> asyncio.subpr
 
 
 async def test_every_byte_both_ways(way: Way, busybox: TestContainer) -> None:
-    """Which takes half-closing: cat ends at the end of its stdin."""
+    """This needs the half-close: cat exits at the end of its stdin."""
     assert await program(busybox, way, "cat", stdin=MUCH) == (0, MUCH, b"")
 
 
@@ -148,12 +148,12 @@ async def test_output_and_status(way: Way, busybox: TestContainer) -> None:
     assert err.startswith(b"rind: ")
 
 
-async def test_stdin_that_is_not_read(way: Way, busybox: TestContainer) -> None:
+async def test_an_unread_stdin_loses_no_output(way: Way, busybox: TestContainer) -> None:
     script = "head -c 5; echo ended; exit 5"
     status, out, err = await program(busybox, way, "-c", script, stdin=MUCH)
     assert status == 5
     if busybox.engine.name.startswith("podman"):
-        # It may lose the end of such an output, for any client; see rind/docs/engines.md.
+        # Podman may lose the end of this output, with any client; see rind/docs/engines.md.
         assert b"unixpacket" not in err
         assert out == MUCH[:5] + b"ended\n" or not err or b"output may be missing" in err
         return
@@ -161,7 +161,7 @@ async def test_stdin_that_is_not_read(way: Way, busybox: TestContainer) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-async def test_nothing_is_left_by_who_is_killed(
+async def test_killing_rind_leaves_nothing(
     way: Way, containers: Containers, number: signal.Signals
 ) -> None:
     container = containers("busybox")
@@ -178,7 +178,7 @@ async def test_nothing_is_left_by_who_is_killed(
             pass
 
 
-async def test_a_time_limit(way: Way, busybox: TestContainer) -> None:
+async def test_a_time_limit_ends_the_command(way: Way, busybox: TestContainer) -> None:
     status, _, err = await program(busybox, way, "--timeout", "0.5", "sleep", "9848")
     assert status == 124
     # A new connection by ssh may take that long.
@@ -186,7 +186,7 @@ async def test_a_time_limit(way: Way, busybox: TestContainer) -> None:
     assert "sleep 9848" not in await asyncio.to_thread(busybox.inside, "ps")
 
 
-async def test_a_terminal_and_its_sizes(way: Way, busybox: TestContainer) -> None:
+async def test_a_terminal_follows_the_window_size(way: Way, busybox: TestContainer) -> None:
     def talk() -> None:
         terminal = pexpect.spawn(
             RIND,
@@ -213,7 +213,7 @@ async def test_a_terminal_and_its_sizes(way: Way, busybox: TestContainer) -> Non
     await asyncio.to_thread(talk)
 
 
-async def test_all_of_them(way: Way, containers: Containers) -> None:
+async def test_all_containers_run_the_command(way: Way, containers: Containers) -> None:
     first = containers("busybox")
     second = containers("busybox", label=first.label)
     process = await asyncio.create_subprocess_exec(
@@ -230,7 +230,7 @@ async def test_all_of_them(way: Way, containers: Containers) -> None:
 
 
 @pytest.mark.newest_engine
-async def test_many_at_once(target: rind.Target) -> None:
+async def test_many_commands_run_concurrently(target: rind.Target) -> None:
     async def digest(number: int) -> bool:
         sent = MUCH[: 10_000 * number]
         done = await target.run(["sha1sum"], input=sent)
@@ -239,11 +239,11 @@ async def test_many_at_once(target: rind.Target) -> None:
     assert all(await asyncio.gather(*map(digest, range(10))))
 
 
-async def test_a_reader_that_is_slow(target: rind.Target) -> None:
+async def test_a_slow_reader_loses_nothing(target: rind.Target) -> None:
     script = "head -c 20000000 /dev/zero; echo end >&2"
     async with target.open_process(script=script) as process:
         received = len(await process.stdout.read(1))
-        await asyncio.sleep(0.5)  # what is there fills every buffer in between
+        await asyncio.sleep(0.5)  # the output fills every buffer in between
         while data := await process.stdout.read(1_000_000):
             received += len(data)
         assert received == 20_000_000
@@ -251,7 +251,7 @@ async def test_a_reader_that_is_slow(target: rind.Target) -> None:
         assert await process.wait() == 0
 
 
-async def test_who_is_cancelled_ends_the_command(
+async def test_cancelling_ends_the_command(
     client: rind.Client, target: rind.Target, busybox: TestContainer
 ) -> None:
     before = descriptors()
@@ -269,11 +269,13 @@ async def test_who_is_cancelled_ends_the_command(
     with pytest.raises(asyncio.CancelledError):
         await working
     assert "sleep 9849" not in await asyncio.to_thread(busybox.inside, "ps")
-    if client.endpoint.url.startswith(("ssh:", "unix:")):  # whose connections are not kept, or few
+    if client.endpoint.url.startswith(("ssh:", "unix:")):  # their connections are few, or not kept
         assert descriptors() <= before + 3
 
 
-async def test_waiting_and_files(client: rind.Client, target: rind.Target, tmp_path: Path) -> None:
+async def test_wait_for_and_files_work(
+    client: rind.Client, target: rind.Target, tmp_path: Path
+) -> None:
     found = await client.wait_for(container=target.container.name)
     assert found.container.id == target.container.id
     (tmp_path / "much").write_bytes(MUCH)
@@ -308,13 +310,13 @@ async def test_a_fault_ends_with_the_truth_or_a_clear_error(
                 async with rind.connect(way.host, environ=way.environ) as client:
                     target = await client.find(container=busybox.name)
                     done = await target.run(["sh", "-c", "cat; exit 3"], input=b"x" * 1000)
-                    # Where nothing encrypts, a clean cut may be the end of an output.
+                    # Without encryption, a clean cut may look like the end of the output.
                     cut = set() if transport == "tls" else {b""}
                     assert done.stdout in {b"x" * 1000, *cut}
                     return done.returncode, way.proxy
 
     def nothing(_: FaultProxy) -> None:
-        """Let all go by."""
+        """Relay without a fault."""
 
     status, whole = await run(nothing)
     assert status == 3
@@ -332,9 +334,9 @@ async def test_a_fault_ends_with_the_truth_or_a_clear_error(
         else:
             # 126: see Inspector._doubt().
             assert status == 3 or (status == 126 and transport != "tls"), point
-            # One run relays more than another.
+            # The count of relayed bytes varies between runs.
             assert proxy.struck.is_set() or proxy.relayed <= point
-    # How many are told depends on what was asked for at these points; some requests are repeated.
+    # The number of errors varies: some of the interrupted requests are repeated.
     assert len(told) > 1
     assert {error.exit_status for error in told} == {125}
     assert not [error for error in told if "\n" in str(error)]
@@ -347,7 +349,7 @@ async def cut_under(target: rind.Target, server: SshServer) -> None:
         await process.wait()
 
 
-async def test_an_ssh_that_is_cut_under_a_command_is_told(
+async def test_an_ssh_connection_cut_during_a_command_is_reported(
     busybox: TestContainer, ssh_server: SshServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in ssh_server.environ.items():
@@ -357,5 +359,5 @@ async def test_an_ssh_that_is_cut_under_a_command_is_told(
         target = await client.find(container=busybox.name)
         with pytest.raises(rind.Broken, match="the ssh that forwarded it has exited"):
             await cut_under(target, ssh_server)
-    # The way to the machine was there again, so nothing is left.
+    # ssh could connect again, so Rind has ended the command.
     assert "sleep 9850" not in await asyncio.to_thread(busybox.inside, "ps")

@@ -53,7 +53,7 @@ def test_its_containers_have_the_folders_of_this_machine(
     assert nearness(web, find_caller({}, "")) > 0
     assert web.folder == str(home / "shop")
     assert container_path(api, web.mounts) == "/app/api"
-    # From anywhere else, the paths in a command's words and in its output are the same ones.
+    # From any other folder, the paths in the words and in the output are the same.
     monkeypatch.chdir("/")
     (web,) = localized(containers(machine, home), "/")
     paths = PathMap(aliases(web.mounts, [f"{api}/x.py", f"{home.parent}/l/shop/y.py"]))
@@ -94,7 +94,7 @@ def _make_context(home: Path, name: str, url: str) -> None:
 def test_names_that_differ_in_case_only_are_of_one_folder(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on macOS: docker keeps the path as it was typed, and getcwd returns it as it is stored."""
+    """As on macOS: docker keeps the path as typed, and getcwd returns it as stored."""
     stat = os.stat
     monkeypatch.setattr("rind.find.caller.os.stat", lambda path: stat(str(path).lower()))
     (machine,) = (machine for machine in VIRTUAL_MACHINES if machine.name == "Colima")

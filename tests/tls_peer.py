@@ -1,4 +1,4 @@
-"""A peer that speaks TLS, for what a real engine cannot be made to do."""
+"""A peer that speaks TLS, for faults that a real engine cannot show."""
 
 import socket
 import ssl
@@ -15,7 +15,7 @@ CA = trustme.CA()
 
 
 def issued(folder: Path, ca: trustme.CA = CA) -> Tls:
-    """Write a client's certificate to a folder, and the CA that we trust."""
+    """Write a client's certificate, and the trusted CA, to a folder."""
     files = [str(folder / f"{name}.pem") for name in ("ca", "cert", "key")]
     certificate = ca.issue_cert("me@example.org")
     CA.cert_pem.write_to_path(files[0])
@@ -35,9 +35,9 @@ def serving(
     """Serve one connection in a thread; yield the URL.
 
     Args:
-        handle: gets the connection; it is closed, without a word, when that returns.
-        certificate: of the server; by default one that is valid.
-        asks_for_client: whether the client needs one too.
+        handle: serves the connection, which is closed without close_notify at its return.
+        certificate: the server's; by default a valid one.
+        asks_for_client: whether the client needs a certificate.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     (certificate or CA.issue_cert("127.0.0.1")).configure_cert(context)
@@ -68,5 +68,5 @@ def serving_plain(handle: Callable[[socket.socket], object]) -> Iterator[str]:
         try:
             yield "tcp://{}:{}".format(*server.getsockname())
         finally:
-            server.shutdown(socket.SHUT_RDWR)  # where nobody came
+            server.shutdown(socket.SHUT_RDWR)  # if no client has connected
             thread.join()

@@ -1,7 +1,7 @@
 """Engines in virtual machines, as each describes a container with the project's folder in /app.
 
 In the texts, HOME is the user's home directory, and LINK a symbolic link to it, as /tmp is one to
-/private/tmp on macOS. None of these was run here: each fact has the public place that it is from.
+/private/tmp on macOS. No test runs these engines: each fact names its public source.
 """
 
 from dataclasses import dataclass, field
@@ -15,11 +15,11 @@ class VirtualMachine:
     """An engine in a virtual machine.
 
     Attributes:
-        socket: where it listens on this machine.
+        socket: the path of its socket on this machine.
         context: docker's context for it.
-        source: of the bind mount of HOME/shop, by GET /containers/json.
-        start: starts it, on macOS.
-        labels: of the container.
+        source: the source of the bind mount of HOME/shop, by GET /containers/json.
+        start: the command that starts it on macOS.
+        labels: the container's labels.
     """
 
     name: str
@@ -30,7 +30,7 @@ class VirtualMachine:
     labels: dict[str, str] = field(default_factory=dict)
 
     def answer(self, home: str, link: str) -> dict[str, object]:
-        """Return what the engine says of the container."""
+        """Return the engine's description of the container."""
 
         def filled(text: str) -> str:
             return text.replace("HOME", home).replace("LINK", link)

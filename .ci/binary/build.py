@@ -2,9 +2,9 @@
 
     python .ci/binary/build.py FILE
 
-It has the Python that runs this, so any CPython from 3.11 on that has aiodocker and prompt_toolkit
-will do; and it needs gcc, with the C library and zlib to be linked statically (on Debian: gcc,
-libc6-dev, zlib1g-dev). The result runs on the same kind of processor, and on any Linux from 3.2 on.
+The file contains the Python that runs this script: any CPython from 3.11 on with aiodocker and
+prompt_toolkit. Building needs gcc, with the C library and zlib for static linking (on Debian: gcc,
+libc6-dev, zlib1g-dev). The file runs on the same kind of processor, and on any Linux from 3.2 on.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ sys.argv = sys.argv[1:]
 from rind.cli.main import main
 main()
 """
-# Of no use here, by their first names.
+# Top-level names of modules that Rind does not need.
 LEFT_OUT = {
     *(
         "__phello__",
@@ -54,7 +54,7 @@ LEFT_OUT_MODULES = re.compile(
 
 
 def main() -> None:
-    """Do what the command line says."""
+    """Build the file that the command line names."""
     if len(sys.argv) != 2:  # noqa: PLR2004 # itself and the file
         sys.exit(__doc__)
     file = Path(sys.argv[1])
@@ -66,14 +66,14 @@ def main() -> None:
             gather(tree)
             build(tree, Path(folder), file)
         except subprocess.CalledProcessError as exc:
-            sys.exit(f".ci/binary/build.py: {exc.cmd[0]} failed, as it says above")
+            sys.exit(f".ci/binary/build.py: {exc.cmd[0]} failed: see its message above")
 
 
 def lacking(file: Path) -> str:
-    """Return what is lacking, and what to do; empty for nothing."""
+    """Return a missing requirement and its remedy; empty if all are met."""
     if not is_installed("rind"):
         return (
-            f"{sys.executable} has no Rind to build from: run it in an environment that has, "
+            f"{sys.executable} has no Rind to build from: run this in an environment with Rind, "
             "as after: python3 -m venv v && v/bin/pip install ."
         )
     if missing := [program for program in ("gcc", "ldd", "strip") if not shutil.which(program)]:
@@ -84,7 +84,7 @@ def lacking(file: Path) -> str:
 
 
 def gather(tree: Path) -> None:
-    """Gather Python, its libraries, ours, and those of the system that they need."""
+    """Gather Python, its libraries, Rind with its packages, and the needed system libraries."""
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
     library = tree / "lib" / name
     library.mkdir(parents=True)
@@ -93,7 +93,7 @@ def gather(tree: Path) -> None:
     for path in shared_libraries([tree / "bin" / "python3", *library.rglob("*.so")]):
         shutil.copy2(path, tree / "lib" / ("ld.so" if path.name.startswith("ld-") else path.name))
     (tree / "start.py").write_text(START.format(packages=f"/lib/{name}/site-packages"))
-    # A compiled file in the place of its source needs no look at the source.
+    # Python loads a compiled file in place of its source without checking the source.
     compileall.compile_dir(tree, quiet=1, legacy=True, stripdir=str(tree), workers=0)
     for path in tree.rglob("*.py"):
         path.unlink()
@@ -131,7 +131,7 @@ def copy(path: Path, destination: Path) -> None:
         shutil.copy2(path, destination)
         return
     if path.name.startswith("config-"):
-        return  # for building Python
+        return  # needed only to build Python
 
     def unwanted(_: str, names: list[str]) -> set[str]:
         return {
@@ -144,7 +144,7 @@ def copy(path: Path, destination: Path) -> None:
 
 
 def needed(package: str) -> set[str]:
-    """Return what a package needs, by its metadata; without itself."""
+    """Return the names of a package's dependencies, by its metadata; without itself."""
     found: set[str] = set()
     asked = [package]
     while asked:
@@ -159,7 +159,7 @@ def needed(package: str) -> set[str]:
 
 
 def is_installed(package: str) -> bool:
-    """Whether it is here; what is not is for another Python or system."""
+    """Whether a package is installed; one that is not is for another Python or system."""
     try:
         importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -168,7 +168,7 @@ def is_installed(package: str) -> bool:
 
 
 def shared_libraries(programs: list[Path]) -> set[Path]:
-    """Return what the dynamic loader finds for programs and modules, itself included."""
+    """Return the libraries that programs and modules load, and the dynamic loader."""
     found = set()
     for program in programs:
         listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=False)
@@ -198,7 +198,7 @@ def build(tree: Path, folder: Path, file: Path) -> None:
 
 
 def without_owner(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Leave out what differs from one build to the next."""
+    """Remove the fields of a member that differ between builds."""
     member.uid = member.gid = member.mtime = 0
     member.uname = member.gname = ""
     member.mode = 0o755 if member.mode & 0o100 else 0o644

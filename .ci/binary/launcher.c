@@ -1,9 +1,9 @@
-/* The head of the self-contained rind: unpacks what is appended to it, once, and executes it.
+/* The head of the self-contained rind: unpacks the archive appended to it, once, and executes it.
 
-   It is linked statically, so it needs nothing of the system but the kernel. What follows it in the
-   file is a tar archive, compressed by gzip, and then the trailer. The archive has a Python with all
-   that it needs, its C library and dynamic loader included; it goes to the user's cache directory,
-   under a name that has its checksum, so that later starts find it there. */
+   It is linked statically, so it needs only the kernel. In the file, it is followed by a tar archive,
+   compressed by gzip, and the trailer. The archive has a Python with its dependencies, including the
+   C library and the dynamic loader. It is unpacked into the user's cache directory, under a name with
+   its checksum, so that later starts find it there. */
 #define _DEFAULT_SOURCE
 #define _XOPEN_SOURCE 700
 #include <dirent.h>
@@ -23,34 +23,34 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#define FAILED 125 /* the exit status for what goes wrong before the command */
+#define FAILED 125 /* the exit status for errors before the command */
 #define LONGEST 4000
-#define COMPLETE "/.complete" /* the mark of a tree that nothing lacks */
+#define COMPLETE "/.complete" /* marks a complete tree */
 #define MINUTE 60
 #define DAY (24 * 3600)
 
 struct trailer {
     uint64_t size; /* of the archive, in bytes */
-    char name[48]; /* of the folder that it is unpacked into */
+    char name[48]; /* of the folder for the unpacked tree */
     char mark[8];
 };
 static const char MARK[8] = "rindtail";
 
 static void format(char *path, const char *first, const char *second) {
     if (snprintf(path, LONGEST, "%s%s", first, second) >= LONGEST)
-        path[0] = 0; /* which nothing can be made of */
+        path[0] = 0; /* an empty path, which no call accepts */
 }
 
-/* Whether a folder is ours, and nobody else can write into it. */
+/* Whether a folder is ours, and no other user can write into it. */
 static int is_ours(const char *path) {
     struct stat found;
     return lstat(path, &found) == 0 && S_ISDIR(found.st_mode) && found.st_uid == geteuid() &&
            !(found.st_mode & 022);
 }
 
-/* Whether nobody but root and us can exchange what is at a path without symbolic links: everything
-   above it is root's or ours, and only they write there, or the sticky bit keeps each to his own.
-   Run as root with a user's HOME, a cache below it would be the user's to fill. */
+/* Whether only root and we can replace the file at a path without symbolic links: root or we own each
+   folder above it, and nobody else can write there, unless the sticky bit protects other users' files.
+   Otherwise, for root with a user's HOME, that user could fill the cache below it. */
 static int is_above_others(const char *path) {
     char above[LONGEST];
     format(above, path, "");
@@ -60,7 +60,7 @@ static int is_above_others(const char *path) {
             return 0;
         slash[slash == above] = 0; /* the root keeps its name */
         struct stat found;
-        int is_there = lstat(above, &found) == 0; /* what is not will be made by us */
+        int is_there = lstat(above, &found) == 0; /* a missing folder will be created by us */
         if (is_there ? !S_ISDIR(found.st_mode) ||
                            (found.st_uid != 0 && found.st_uid != geteuid()) ||
                            (found.st_mode & 022 && !(found.st_mode & S_ISVTX))
@@ -71,7 +71,7 @@ static int is_above_others(const char *path) {
     }
 }
 
-/* Name a folder without symbolic links, with what of it is not there yet. */
+/* Resolve the symbolic links of a folder's path, whose last parts need not exist. */
 static int resolve(const char *path, char *resolved) {
     char there[LONGEST], found[PATH_MAX];
     format(there, path, "");
@@ -85,7 +85,7 @@ static int resolve(const char *path, char *resolved) {
         char *slash = strrchr(there, '/');
         if (errno != ENOENT || !slash)
             return -1;
-        if (slash == there) { /* the root is always there */
+        if (slash == there) { /* the root always exists */
             format(resolved, path, "");
             return 0;
         }
@@ -128,7 +128,7 @@ static void catch(int number) {
     caught = number;
 }
 
-/* Unpack the regular files of a tar archive (POSIX ustar), and then a mark that all are there. */
+/* Unpack the regular files of a tar archive (POSIX ustar), and then write the mark of completeness. */
 static int unpack(int self, off_t start, const char *folder) {
     char header[512], path[LONGEST], name[260];
     int copy = dup(self);
@@ -164,7 +164,7 @@ static void discard(const char *path) {
     errno = saved;
 }
 
-/* Open a folder, with a number that no standard stream has, kept at execution or not. */
+/* Open a folder under a number above the standard streams', close-on-exec or not. */
 static int open_folder(const char *path, int duplicate) {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
@@ -174,7 +174,7 @@ static int open_folder(const char *path, int duplicate) {
     return high;
 }
 
-/* Hold a tree that is complete, for as long as we and what we execute run; -1 where it is not. */
+/* Lock a complete tree while we and the executed program run; return -1 if it is incomplete. */
 static int enter(const char *folder) {
     char mark[LONGEST];
     struct stat found, held;
@@ -193,7 +193,7 @@ static int enter(const char *folder) {
     return fd;
 }
 
-/* Move a folder to a new name of ours, to be removed there. */
+/* Move a folder to a new name of ours, for its removal. */
 static void set_aside(const char *folder, const char *base, char *aside) {
     char place[LONGEST];
     format(aside, base, "/.removing-XXXXXX");
@@ -204,7 +204,7 @@ static void set_aside(const char *folder, const char *base, char *aside) {
         aside[0] = 0;
 }
 
-/* Remove what interrupted starts have left, and trees that nobody has used for a month. */
+/* Remove the folders of interrupted starts, and trees unused for a month. */
 static void sweep(const char *base, const char *kept) {
     DIR *entries = opendir(base);
     for (struct dirent *entry; entries && (entry = readdir(entries));) {
@@ -230,13 +230,13 @@ static void sweep(const char *base, const char *kept) {
         closedir(entries);
 }
 
-/* Put a tree that was unpacked in the place of one that is not there, or lacks something. Only one
-   process at a time does that, so that none moves away what another has just put there. */
+/* Move an unpacked tree to its place, where there is none or an incomplete one. Only one process at a
+   time does that, so that none moves away a tree that another has just installed. */
 static int install(const char *partial, const char *base, const char *folder) {
     char aside[LONGEST] = {0};
     int lock = open_folder(base, F_DUPFD_CLOEXEC);
     int is_alone = lock >= 0 && flock(lock, LOCK_EX) == 0;
-    int held = enter(folder); /* another one may have been quicker */
+    int held = enter(folder); /* another process may have been quicker */
     if (held < 0 && is_alone && access(folder, F_OK) == 0)
         set_aside(folder, base, aside);
     if (held < 0 && rename(partial, folder) == 0)
@@ -247,7 +247,7 @@ static int install(const char *partial, const char *base, const char *folder) {
     return held;
 }
 
-/* Have the archive's tree below a base folder, and hold it; -1 where that cannot be. */
+/* Have the archive's tree below a base folder, unpacked and locked; return -1 on failure. */
 static int furnish(int self, const struct trailer *trailer, off_t start, const char *place, char *folder) {
     char name[64], base[LONGEST], partial[LONGEST];
     if (resolve(place, base))
@@ -269,7 +269,7 @@ static int furnish(int self, const struct trailer *trailer, off_t start, const c
     format(partial, base, "/.unpacking-XXXXXX");
     if (!mkdtemp(partial))
         return -1;
-    int lock = open_folder(partial, F_DUPFD_CLOEXEC); /* tells sweep() that it is being made */
+    int lock = open_folder(partial, F_DUPFD_CLOEXEC); /* shows sweep() that it is in use */
     flock(lock, LOCK_EX | LOCK_NB);
     if (unpack(self, start, partial) == 0) {
         close(lock);
@@ -313,7 +313,7 @@ int main(int argc, char **argv) {
         return FAILED;
     }
     struct stat input;
-    if (fstat(0, &input) == 0 && S_ISDIR(input.st_mode)) { /* of which Python says so, with 1 */
+    if (fstat(0, &input) == 0 && S_ISDIR(input.st_mode)) { /* Python would report it with 1 */
         fprintf(stderr, "rind: stdin is a folder, which cannot be read\n");
         return FAILED;
     }
@@ -322,13 +322,13 @@ int main(int argc, char **argv) {
     snprintf(own, sizeof own, "/rind-%u", geteuid());
     if (cache && *cache == '/')
         format(bases[0], cache, "/rind");
-    if (home && *home == '/' && access(home, F_OK) == 0) /* a home that is not there is not made */
+    if (home && *home == '/' && access(home, F_OK) == 0) /* a missing home is not created */
         format(bases[1], home, "/.cache/rind");
     format(bases[2], "/var/tmp", own);
     format(bases[3], "/tmp", own);
     int numbers[] = {SIGHUP, SIGINT, SIGTERM}, held = -1;
     struct sigaction ours = {.sa_handler = catch}, theirs[3];
-    for (int i = 0; i < 3; i++) /* what is ignored stays so */
+    for (int i = 0; i < 3; i++) /* ignored signals stay ignored */
         if (sigaction(numbers[i], NULL, &theirs[i]) == 0 && theirs[i].sa_handler != SIG_IGN)
             sigaction(numbers[i], &ours, NULL);
     for (int i = 0; i < 4 && !caught; i++) {
@@ -340,7 +340,7 @@ int main(int argc, char **argv) {
         for (int k = 0; k < 3; k++)
             sigaction(numbers[k], &theirs[k], NULL);
         if (!caught)
-            execute(folder, called, argc, argv); /* which only returns where it may not */
+            execute(folder, called, argc, argv); /* returns only if execution is not permitted */
         close(held);
     }
     if (caught) {

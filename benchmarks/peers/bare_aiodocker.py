@@ -1,4 +1,4 @@
-"""What a script with aiodocker alone does in place of `docker exec CONTAINER WORD...`."""
+"""`docker exec CONTAINER WORD...`, by a script that uses only aiodocker."""
 
 import asyncio
 import os

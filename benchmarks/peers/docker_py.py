@@ -1,4 +1,4 @@
-"""What a script with docker-py does in place of `docker exec CONTAINER WORD...`."""
+"""`docker exec CONTAINER WORD...`, by a script that uses docker-py."""
 
 import sys
 

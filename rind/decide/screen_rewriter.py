@@ -1,15 +1,15 @@
-"""Rewrites a container's paths in what a program prints on a terminal. Sans I/O.
+"""Rewrites a container's paths in a program's output on a terminal. Sans I/O.
 
-Goal: a linter or a test runner keeps its colours, and its paths are this machine's. No byte of a
+Goal: a linter or a test runner keeps its colours, and its paths become this machine's. No byte of a
 program that draws a screen, or reads keys, changes.
 
-Plan: escape sequences are passed on as they are, and the text between them is rewritten as plain
-output is (:mod:`rind.decide.rewriter`). The target of a link (OSC 8) is rewritten too.
+Plan: escape sequences are passed on unchanged, and the text between them is rewritten like plain
+output (:mod:`rind.decide.rewriter`). The target of a link (OSC 8) is rewritten too.
 
 * Rewriting ends for good at the first sequence that a program which only prints does not send: the
   alternate screen, an absolute cursor position, bracketed paste, a query. It also ends when a key
   is typed: the terminal echoes it, and the user types the container's paths. Ctrl-C does not count.
-* An escape sequence that is not complete is held back; the terminal could show nothing of it yet.
+* An incomplete escape sequence is held back; a terminal would not show it yet either.
 
 Doubts: raw mode is not visible in the output. A program that sets it, and sends none of these
 sequences before the first key, has its first output rewritten. A highlighted ``/app`` within
@@ -32,7 +32,7 @@ __all__ = ["ScreenRewriter"]
 
 _ESC: Final = b"\x1b"
 _LONGEST: Final = 4096
-"""Bytes of an escape sequence that is not complete; URIs have about 2000 at most."""
+"""The most bytes of an incomplete escape sequence; URIs have about 2000 at most."""
 
 # ECMA-48, 5.3 to 5.6: control sequences, and control strings, which BEL may end too (xterm).
 _SEQUENCE: Final = re.compile(
@@ -45,11 +45,11 @@ moves as progress bars make them, and the cursor shown or hidden."""
 
 _LINK: Final = re.compile(rb"(8;[^;]*;)(file://)([^/]*)(/.*)", re.DOTALL)
 _NO_KEYS: Final = re.compile(rb"[\x03\x1a\x1c]*")
-"""What a user types who reads only: Ctrl-C, Ctrl-Z and Ctrl-backslash."""
+"""Keys that do not count as typing: Ctrl-C, Ctrl-Z and Ctrl-backslash."""
 
 
 class ScreenRewriter:
-    """Rewrites what one program prints on its terminal.
+    """Rewrites one program's output on its terminal.
 
     Args:
         paths: the mounts whose paths to rewrite.
@@ -62,7 +62,7 @@ class ScreenRewriter:
         self._is_off = False
 
     def feed(self, data: bytes) -> bytes:
-        """Return the output up to what is undecided, rewritten."""
+        """Return the rewritten output, except an undecided end, which is held back."""
         if self._is_off:
             return self.close() + data
         data, self._held = self._held + data, b""
@@ -82,12 +82,12 @@ class ScreenRewriter:
         return b"".join([*done, self._text.feed(data[at:])])
 
     def close(self) -> bytes:
-        """Return the bytes that are held back: the output has ended, or is rewritten no longer."""
+        """Return the held-back bytes: the output has ended, or is no longer rewritten."""
         held, self._held = self._held, b""
         return self._text.close() + held
 
     def typed(self, keys: bytes) -> None:
-        """Note what the user has typed."""
+        """Note keys that the user has typed; most of them end the rewriting."""
         if not _NO_KEYS.fullmatch(keys):
             self._is_off = True
 

@@ -1,6 +1,6 @@
-"""Tells how a container ended, and its command with it.
+"""Finds out how a container ended, and with it its command.
 
-Loads no event loop: a start that fails before there is one asks, too.
+Loads no event loop: it is also used for a start that fails before there is one.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 __all__ = ["EVENTS", "container_end", "container_gone", "ending", "why_not_started"]
 
 _NOT_ENDED: Final = {"created", "running", "paused"}
-"""States of a container that has not ended, or never ran."""
+"""States of a container that runs, or never ran."""
 
 _BEFORE: Final = 2.0
-"""Seconds before a look at a container in which its events may tell how it ended."""
+"""Seconds before the request for a container's events in which its end is expected."""
 
 _SOON: Final = 0.1
 _LATE: Final = 1.0
-"""Seconds after that look; longer if the container still seems to run, while its processes are gone
-already."""
+"""Seconds after that request; longer if the container still seems to run, although its processes
+have ended."""
 
 _ENDINGS: Final[dict[str, Ending]] = {
     "destroy": "removed",
@@ -39,8 +39,8 @@ _ENDINGS: Final[dict[str, Ending]] = {
     "kill": "killed",
     "die": "ended",
 }
-"""How a container ended, by its events. Of those that occurred, the one listed first counts: a
-container that is stopped or removed has a ``kill`` event too."""
+"""How a container ended, by its events. The first listed of those that occurred counts: a container
+that is stopped or removed has a ``kill`` event too."""
 
 EVENTS: Final = tuple(_ENDINGS)
 """The events that :func:`ending` interprets."""
@@ -62,8 +62,8 @@ def ending(actions: Collection[str]) -> tuple[Ending | None, bool]:
             ``die`` on 20.10, and before it on 28.5.
 
     Returns:
-        How it was killed, None if the container had no part in it; and whether its container ended
-        too. If only the command was killed, the one possible cause is lack of memory.
+        How it was killed, None if the container was not the cause; and whether its container ended
+        too. If only the command was killed, the only possible cause is lack of memory.
     """
     if "die" in actions:
         return next(how for action, how in _ENDINGS.items() if action in actions), True
@@ -76,7 +76,7 @@ def container_gone(name: str, how: Ending) -> ContainerGone:
 
 
 async def container_end(engine: Engine, container: Container) -> Ending | None:
-    """Return how a container ended, by its present state; None if it did not, or if unknown."""
+    """Return how a container ended, by its present state; None if it runs, or if unknown."""
     try:
         state = (await engine.container(container.id)).state
     except Refused as exc:
@@ -91,7 +91,7 @@ async def why_not_started(
 ) -> StartError | ContainerGone:
     """Return the error for a command that was not started: the failure, unless its container ended.
 
-    Engines have many messages for a container that ends while a command starts.
+    Engines have many messages for a container that ends during a start, so its state decides.
     """
     how = None if failure.printed else await container_end(engine, container)
     if how == "stopped" or (how is None and not failure.is_final):

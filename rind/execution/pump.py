@@ -1,10 +1,10 @@
 """Moves a command's output to its destinations, and its stdin from bytes or a file.
 
-Goal: a command that is run to its end costs no task where none is needed. A program may run
+Goal: a command that is run to its end costs no unnecessary task, because a program may run
 thousands of short ones.
 
-Plan: the task of the caller moves the output (:meth:`Running.run_to_end`). Only stdin, which may
-block while there is output to take, has a task of its own, if it is not empty.
+Plan: the caller's task moves the output (:meth:`Running.run_to_end`). Stdin, unless it is empty,
+has a task of its own, because it may block while output arrives.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class OutputPump:
                 end.close(failure)
 
     def _take(self, parts: list[tuple[int, memoryview]]) -> bool:
-        """Take parts of the output; return whether there is room for more."""
+        """Hand parts to their outputs; return whether all of these have room for more."""
         room = True
         for stream, data in parts:
             room &= self.outputs[stream == STDERR].take(data)
@@ -106,15 +106,15 @@ async def start_captured(  # noqa: PLR0913 # a start has as many sides
     capture: Capture,
     leaving: Leaving,
 ) -> Running:
-    """Start a command that is run to its end, and whose PIPEs are captured.
+    """Start a command that is run to its end, with its PIPEs captured.
 
     Args:
         session: of the engine that the container is on.
-        container: a running one.
+        container: a running container.
         config: the command.
-        streams: its streams; stdin is no PIPE.
-        capture: gets the output.
-        leaving: what leaving the context does to it.
+        streams: its streams; stdin is not PIPE.
+        capture: the destination of each PIPE's output.
+        leaving: how to end the command when the context is left.
 
     Raises:
         StartError, EngineError: as :func:`~rind.execution.start.open_exec`.
@@ -133,12 +133,12 @@ async def start_captured(  # noqa: PLR0913 # a start has as many sides
 
 
 class Running:
-    """A command that is run to its end. Use it as an async context manager, as a process.
+    """A command that is run to its end. Like a process, it is an async context manager.
 
     Args:
         execution: the command.
         outputs: the destinations of stdout and stderr.
-        source: what its stdin gets; None for nothing. A file is closed at the end.
+        source: the input for stdin, or None. A file is closed at the end.
     """
 
     def __init__(

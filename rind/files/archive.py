@@ -44,7 +44,7 @@ class PathStat:
 
 
 async def stat_path(engine: Engine, container_id: str, path: str) -> PathStat | None:
-    """Return the stat of an absolute path; None if nothing is there.
+    """Return the stat of an absolute path; None if the path does not exist.
 
     API: a header of ``GET /containers/{id}/archive``.
 

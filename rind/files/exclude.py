@@ -1,9 +1,9 @@
 """Patterns of files to leave out of a copy, as in ``.dockerignore``. Pure.
 
 A pattern is a path relative to the root of the copied directory. In its names, ``*``, ``?`` and
-``[…]`` match as in :mod:`fnmatch`, a leading dot too. The name ``**`` matches any number of
-directories, also none; at the end of a pattern, everything below. Unlike in ``.dockerignore``,
-no pattern begins with ``!``.
+``[…]`` match as in :mod:`fnmatch`, also a leading dot. The name ``**`` matches any number of
+directories, including none; at the end of a pattern, it matches everything below. Unlike in
+``.dockerignore``, a pattern cannot begin with ``!``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Exclude:
         self._globs = [_globs(pattern) for pattern in patterns]
 
     def __contains__(self, names: Sequence[str]) -> bool:
-        """Whether to leave out the path that these names make, from the root on."""
+        """Whether to leave out a path, given by its names from the root on."""
         return any(_matches(names, globs) for globs in self._globs)
 
 

@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 __all__ = ["PART", "Unpacker", "pack"]
 
 PART: Final = 256 * 1024
-"""Bytes to read of a file, and to send or unpack, at once."""
+"""Bytes to read, send or unpack at once."""
 
 _BLOCK: Final = tarfile.BLOCKSIZE
 _MOST_EXTENDED: Final = 1024 * 1024
-"""Bytes of an extended header, which holds a long name or link name for the next header."""
+"""The largest extended header in bytes; it holds a long name or link name for the next header."""
 
 _EXTENDED: Final = {tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
 _RECORD: Final = re.compile(rb"([0-9]{1,8}) ([\x21-\x3c\x3e-\x7e]+)=")
 """The start of a pax record, ``LENGTH NAME=VALUE\\n`` (pax(1))."""
 
 _LATEST: Final = 2.0**40
-"""Seconds since the epoch: a modification time that every file system accepts."""
+"""Seconds since the epoch: a limit for modification times that every file system accepts."""
 
 _PERMISSIONS: Final = 0o777
 """The mode bits of unpacked files: no set-user-ID, no sticky bit."""
@@ -58,7 +58,7 @@ def pack(
         exclude: the paths to leave out, relative to ``path``.
 
     Raises:
-        OSError: a file cannot be read, or became shorter while it was read.
+        OSError: a file cannot be read, or shrank while it was read.
     """
     batch: list[bytes] = []
     size = 0
@@ -91,7 +91,7 @@ def _packed(
             if info.isreg():
                 yield from _content(file, info.size)
             elif info.isdir():
-                # The last is the next one to be packed.
+                # A stack: the last path is packed next.
                 children = sorted(file.iterdir(), reverse=True)
                 below = [(child, (*names, child.name)) for child in children]
                 left += [child for child in below if child[1] not in exclude]
@@ -113,8 +113,8 @@ def _content(path: Path, size: int) -> Iterator[bytes]:
 class Unpacker:
     """Unpacks an archive that arrives in parts.
 
-    :meth:`close` makes the links, when all files have been written, so that no file is written
-    through a link. It sets the directories' permissions too: a read-only one could not be filled.
+    :meth:`close` makes the links after all files have been written, so that no file is written
+    through a link. It also sets the directories' permissions: a read-only one could not be filled.
 
     Args:
         folder: a fresh directory that nothing else uses.
@@ -158,7 +158,7 @@ class Unpacker:
             if not links.keys().isdisjoint(path.parents):
                 raise _damaged("a link has something below it")
             if link.islnk():
-                # Before the symbolic links: so its target can only be a file of this archive.
+                # Before the symbolic links, so that its target can only be a file of this archive.
                 path.hardlink_to(self._path(link.linkname))
         for path, link in links.items():
             if link.issym():

@@ -67,7 +67,7 @@ async def put(  # noqa: PLR0913 # only Target.put() calls it
             await put_archive(engine, container.id, folder, parts())
         except EngineError as exc:
             if failure:
-                # Packing failed, not the engine.
+                # The engine's error is only the consequence of a failure to pack.
                 raise failure[0] from exc
             raise
 
@@ -100,7 +100,7 @@ async def get(
 
 
 async def _batches(parts: AsyncIterator[bytes]) -> AsyncIterator[bytearray]:
-    """Join parts, so that each is worth a step of the worker."""
+    """Join parts into batches that are large enough for a call of the worker."""
     batch = bytearray()
     async for part in parts:
         batch += part
@@ -111,10 +111,10 @@ async def _batches(parts: AsyncIterator[bytes]) -> AsyncIterator[bytearray]:
 
 
 class _Arrival:
-    """A copy that arrives in a fresh directory, beside its destination.
+    """A copy that is unpacked into a fresh directory beside its destination.
 
     Args:
-        local: the path of the copy, or of an existing directory that it goes into.
+        local: the path of the copy, or of an existing directory for it.
         name: the name in such a directory.
         clean_up: removes the fresh directory.
     """
@@ -132,7 +132,7 @@ class _Arrival:
         Raises:
             Broken: the archive is incomplete, damaged, or not of one file or directory.
             FileExistsError: the copy cannot replace what exists at its path.
-            OSError: it cannot be completed, or moved.
+            OSError: the copy cannot be completed or moved.
         """
         self.unpacker.close()
         arrived = list(self._folder.iterdir())
@@ -178,7 +178,7 @@ async def _destination(
         name: the copy's name in an existing directory.
 
     Raises:
-        UsageError: there are too many links, as in a circle.
+        UsageError: there are too many links, as in a cycle.
         EngineError: the engine failed.
     """
     linked = path

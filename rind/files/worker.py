@@ -1,4 +1,4 @@
-"""Runs what blocks, as local files do, in a thread, so that an event loop is free meanwhile."""
+"""Runs blocking functions in a thread, such as file operations, to keep the event loop free."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ __all__ = ["Worker"]
 class Worker:
     """A thread that runs one function at a time. Use it as an async context manager.
 
-    A cancelled :meth:`run` returns at once, and its function goes on. Leaving the context waits for
-    that function, runs the clean-up in the thread, and ends the thread, also if cancelled.
+    A cancelled :meth:`run` raises at once, while its function runs on. Leaving the context waits
+    for that function, runs the clean-up in the thread, and ends the thread, even if cancelled.
 
     Attributes:
         clean_up: closed in the thread, last. Functions that run there may enter contexts in it.
@@ -51,7 +51,7 @@ class Worker:
             self._thread.shutdown()
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a function in the thread, after those before it; return its result.
+        """Call a function in the thread, after earlier ones have returned; return its result.
 
         Raises:
             Exception: the function raised it. It must not be StopIteration.

@@ -1,1 +1,1 @@
-"""The library for code that blocks: a client whose event loop is in a thread of its own."""
+"""The library for code that blocks: a client whose event loop runs in its own thread."""

@@ -47,7 +47,7 @@ def run_sync(argv: Words = BARE, **options: Any) -> CompletedProcess[Any]:
 
 
 def _shown(client: Blocking[Client], target: Target) -> SyncTarget:
-    assert isinstance(client, SyncClient)  # noqa: S101 # its methods only
+    assert isinstance(client, SyncClient)  # noqa: S101 # only its own methods call this
     return SyncTarget(target, client)
 
 
@@ -95,19 +95,19 @@ class SyncClient(Blocking[Client]):
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where the engine is."""
+        """The engine's address and settings."""
         return self._inner.endpoint
 
     @property
     def caller(self) -> Caller:
-        """Where the caller stands, which decides between containers."""
+        """The caller's working directory and project, which decide between containers."""
         return self._inner.caller
 
     def __enter__(self) -> Self:
         """Connect.
 
         Raises:
-            Unreachable: nothing answers, or something that is not a Docker Engine.
+            Unreachable: no engine answers at the address.
         """
         self._connect()
         return self
@@ -131,7 +131,7 @@ class SyncClient(Blocking[Client]):
             print(client.versions())
             client.close()
 
-        Calls of other threads raise an exception.
+        Pending calls of other threads raise an exception.
 
         Raises:
             EngineError: the engine failed.
@@ -173,7 +173,7 @@ def connect_sync(
     environ: Mapping[str, str] | None = None,
     timeout: float = REQUEST_TIMEOUT,
 ) -> SyncClient:
-    """Return a client for code that blocks, to be used as a context manager, or to be closed.
+    """Return a client for code that blocks. Use it as a context manager, or close it.
 
         with rind.connect_sync() as client:
             web = client.find(service="web")

@@ -1,7 +1,7 @@
 """Methods that block, made of the methods of the asynchronous library.
 
-Each class for code that blocks is a list of such methods, whose parameters and types are those of
-their counterparts. Only methods that differ from these are written out.
+A class for code that blocks lists such methods; their parameters and types are those of their
+counterparts. Only methods with other parameters or types are written out.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Blocking(Generic[T]):
     """An object for code that blocks.
 
     Args:
-        inner: its counterpart of the asynchronous library.
+        inner: its counterpart in the asynchronous library.
     """
 
     def __init__(self, inner: T) -> None:
@@ -40,7 +40,7 @@ class Blocking(Generic[T]):
 
     @property
     def _portal(self) -> Portal:
-        """Where the counterpart's loop runs."""
+        """The portal to the counterpart's event loop."""
         raise NotImplementedError
 
 
@@ -62,7 +62,7 @@ def blocking(method: Callable[..., Awaitable[Any]], shown: Any = None) -> Callab
 
     Args:
         method: the method, a coroutine function.
-        shown: is called with the object that blocks and the result; returns what the caller gets.
+        shown: called with the blocking object and the result; its return value is the caller's.
     """
 
     @wraps(method)
@@ -75,7 +75,7 @@ def blocking(method: Callable[..., Awaitable[Any]], shown: Any = None) -> Callab
 
 
 def same(method: Callable[Concatenate[T, P], R]) -> Callable[Concatenate[Blocking[T], P], R]:
-    """Return the method that calls a method of the counterpart, which does not wait."""
+    """Return a method that calls the counterpart's method of the same name, which does not wait."""
 
     def call(self: Blocking[T], /, *args: P.args, **kwargs: P.kwargs) -> R:
         return method(self._inner, *args, **kwargs)
@@ -84,5 +84,5 @@ def same(method: Callable[Concatenate[T, P], R]) -> Callable[Concatenate[Blockin
 
 
 def as_blocking(doc: str | None) -> str:
-    """Return the documentation of a coroutine function, for the function that blocks."""
+    """Return a coroutine function's documentation, rewritten for the function that blocks."""
     return _ASYNC.sub("", _AWAITED.sub(r"\1", doc or ""))

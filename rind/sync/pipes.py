@@ -1,7 +1,7 @@
 """The streams of a command as files that block: the raw files below Python's buffered ones.
 
-As with :class:`subprocess.Popen`, a program uses :class:`io.BufferedReader` and
-:class:`io.BufferedWriter`, for text within an :class:`io.TextIOWrapper`.
+As with :class:`subprocess.Popen`, a program uses an :class:`io.BufferedReader` or
+:class:`io.BufferedWriter` above it, and for text an :class:`io.TextIOWrapper` above that.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class RawReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Buffer, /) -> int:
-        """Wait for bytes; return how many there are, 0 at the end."""
+        """Wait for bytes; return their number, 0 at the end."""
         with memoryview(buffer) as view:
             data = self._read(len(view))
             view[: len(data)] = data
@@ -50,7 +50,7 @@ class RawReader(io.RawIOBase):
         return self._read(-1)
 
     def replace(self, rest: bytes) -> None:
-        """Return ``rest`` to further reads: the stream itself was read elsewhere."""
+        """Serve further reads from ``rest``, because the stream itself was read elsewhere."""
         self._read = io.BytesIO(rest).read
 
 
@@ -87,7 +87,7 @@ class RawWriter(io.RawIOBase):
 
     async def _write(self, stream: StdinWriter, data: bytes) -> None:
         if self.waits:
-            await stream.drain()  # first: if it is interrupted, nothing was written
+            await stream.drain()  # first, so that an interrupted call has written nothing
         stream.write(data)
 
     def close(self) -> None:
@@ -111,7 +111,7 @@ def reader(raw: RawReader, size: int, decoding: tuple[str, str] | None) -> IO[An
     """Return a buffered file for reading.
 
     Args:
-        raw: the file below.
+        raw: the unbuffered file below it.
         size: of the buffer, in bytes.
         decoding: an encoding and an error handler, for text; None for bytes.
     """

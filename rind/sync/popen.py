@@ -68,7 +68,7 @@ class SyncProcess(Blocking[_Inner], Generic[In_co, Out_co, Err_co]):
         super().__init__(inner)
         self.args = args
         self._open_portal = portal
-        self._owner = owner  # lives as long as its commands
+        self._owner = owner  # keeps the client alive as long as its commands
         self._context = context
         self._is_left = False
         self._tasks = Tasks()
@@ -135,7 +135,7 @@ class SyncProcess(Blocking[_Inner], Generic[In_co, Out_co, Err_co]):
         if self._raw_in is not None:
             self._raw_in.leave()
         try:
-            if self._portal.is_open:  # else its client has ended it
+            if self._portal.is_open:  # otherwise its client has ended the command
                 with suppress(Closed):
                     self._portal.call(self._context.__aexit__, exc_type, exc, traceback)
         finally:
@@ -149,7 +149,7 @@ class SyncProcess(Blocking[_Inner], Generic[In_co, Out_co, Err_co]):
             return
         if self._raw_in is not None:
             self._raw_in.leave()
-        # Dropped with this object, the context is left by its loop.
+        # The context is dropped with this object: its loop leaves it, and ends the command.
         if self.returncode is None and self._portal.is_open:
             warnings.warn(
                 f"unclosed {self!r}: use it as a context manager, or call its close()",
@@ -164,7 +164,7 @@ class SyncProcess(Blocking[_Inner], Generic[In_co, Out_co, Err_co]):
             process.close()
 
         Raises:
-            LeftRunning: some processes are still there.
+            LeftRunning: some processes could not be ended.
         """
         self.__exit__(None, None, None)
 
@@ -180,7 +180,7 @@ class SyncProcess(Blocking[_Inner], Generic[In_co, Out_co, Err_co]):
             timeout: in seconds; None for no limit.
 
         Raises:
-            TimedOut: the command runs on.
+            TimedOut: the time is over, and the command runs on.
             StartError: the command never started.
             EngineError: the connection failed, or the container was stopped or removed.
         """
@@ -261,7 +261,7 @@ class SyncProcess(Blocking[_Inner], Generic[In_co, Out_co, Err_co]):
             timeout: in seconds; None for no limit.
 
         Returns:
-            Stdout and stderr; None for each that is not a PIPE.
+            Stdout and stderr; None for a stream that is not a PIPE.
 
         Raises:
             TimedOut: the command did not end in time.
@@ -282,8 +282,8 @@ class SyncProcess(Blocking[_Inner], Generic[In_co, Out_co, Err_co]):
         stdin = cast("IO[Any] | None", self.stdin)
         if self._raw_in is None or stdin is None:
             return
-        self._raw_in.waits = False  # it is the reading below that lets the command go on
-        with suppress(BrokenPipeError):  # as in Popen: a command need not read all of it
+        self._raw_in.waits = False  # the output, which may block it, is read only below
+        with suppress(BrokenPipeError):  # as in Popen: a command may ignore its input
             if data:
                 stdin.write(data)
             stdin.close()
@@ -324,8 +324,8 @@ class SyncProcess(Blocking[_Inner], Generic[In_co, Out_co, Err_co]):
                     print(stream, line)
 
         Each line ends with its newline, except perhaps the last one of a stream. A line that is
-        longer than ``limit`` comes in parts. Call it before anything was read: from then on,
-        ``stdout`` and ``stderr`` are empty.
+        longer than ``limit`` comes in parts. Call it before any read; afterwards, ``stdout`` and
+        ``stderr`` are empty.
 
         Raises:
             UnicodeDecodeError: the output cannot be decoded.
@@ -346,7 +346,7 @@ class SyncProcess(Blocking[_Inner], Generic[In_co, Out_co, Err_co]):
 
 
 async def _next_of(lines: Lines) -> list[tuple[Stream, Any]]:
-    """Return the lines that are there, at least one; none at the end."""
+    """Wait for lines; return all that have arrived, or an empty list at the end."""
     some = []
     async for line in lines:
         some.append(line)
@@ -356,5 +356,5 @@ async def _next_of(lines: Lines) -> list[tuple[Stream, Any]]:
 
 
 def _bytes_of(stream: Any) -> Any:
-    """Return the stream of bytes below one of text; one of bytes itself."""
+    """Return the byte stream below a text stream; a byte stream itself."""
     return getattr(stream, "buffer", stream)

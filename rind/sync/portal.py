@@ -1,12 +1,12 @@
-"""An event loop in a thread of its own, which serves callers that block.
+"""An event loop in its own thread, which serves callers that block.
 
-Goal: a call behaves like a blocking function, in any thread, and also where another loop runs. It
+Goal: a call behaves like a blocking function, in any thread, even if another loop runs there. It
 returns or raises in its caller. Functions among its arguments are called in its caller's thread.
-Ctrl-C ends the call's work, and is raised after that.
+Ctrl-C ends the call's work, and is raised afterwards.
 
-Plan: a caller waits for *mail*: functions to call, and at last None. The mail comes from the loop,
-where a task does the work. Any exception that strikes the caller cancels the task; the caller
-raises it once the task has ended.
+Plan: a caller waits for *mail*: functions to call, and None at the end. The mail comes from the
+loop, where a task does the work. An exception in the waiting caller, such as KeyboardInterrupt,
+cancels the task; the caller raises it once the task has ended.
 
 Hazards: a thread that is not a daemon would keep the interpreter from exiting, and a daemon thread
 is killed in the middle of its work. So the thread is a daemon, and a function of :mod:`atexit` ends
@@ -35,10 +35,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 PATIENCE: Final = 3
-"""How often Ctrl-C does not end a clean-up, which is bounded in time."""
+"""The number of interrupts that do not end a clean-up, which is bounded in time."""
 
 _open: Final[set[Portal]] = set()
-"""The portals that are to be ended at the interpreter's exit."""
+"""The portals to close at the interpreter's exit."""
 
 
 class Closed(RuntimeError):
@@ -46,23 +46,23 @@ class Closed(RuntimeError):
 
 
 class Portal:
-    """A loop in a thread, from its making to :meth:`close`. Its methods are for every thread.
+    """A loop in a thread, from its creation to :meth:`close`. Every thread may call its methods.
 
     Args:
         name: the name of its owner, for messages.
 
     Attributes:
-        at_end: is called in the loop before it ends; None for nothing.
+        at_end: called in the loop before it ends, or None.
 
     Raises:
-        OSError, RuntimeError: there can be no more loops, or threads.
+        OSError, RuntimeError: no further loop or thread can be created.
     """
 
     def __init__(self, name: str) -> None:
         self.at_end: Callable[[], Awaitable[object]] | None = None
         self._name = name
         self._pid = os.getpid()
-        self._lock = threading.RLock()  # a finalizer may run while its own thread has it
+        self._lock = threading.RLock()  # reentrant: a finalizer may run in a thread that holds it
         self._calls: set[_Call[Any]] = set()
         self._failure: Exception | None = None
         self._end = asyncio.Event()
@@ -81,17 +81,18 @@ class Portal:
 
     @property
     def is_open(self) -> bool:
-        """Whether it can be called: it is not closed, and is of this process."""
+        """Whether it can be called: it is not closed, and belongs to this process."""
         return not self._ending and os.getpid() == self._pid
 
     def call(self, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a function in the loop, and return its result once it is there.
+        """Call a function in the loop; wait for its result, and return it.
 
-        Functions among the arguments are called in this thread. They return nothing.
+        Functions among the arguments are called in this thread; their results are discarded.
 
         Raises:
-            RuntimeError: the portal is of another process, or calls itself; Closed: it is closed.
-            BaseException: as the function, or as a signal's handler in this thread.
+            RuntimeError: the portal belongs to another process, or its own thread calls it.
+            Closed: the portal is closed.
+            BaseException: raised by the function, or by a signal's handler in this thread.
         """
         if self._is_own_thread():
             raise RuntimeError(
@@ -110,22 +111,22 @@ class Portal:
             return self._result(call)
         finally:
             self._calls.discard(call)
-            del call  # it may have an exception, whose traceback has this frame
+            del call  # breaks a cycle: its exception's traceback may contain this frame
 
     def close(self) -> None:
         """End the loop and its thread. Idempotent.
 
-        Calls of other threads are cancelled; they raise RuntimeError, if nothing else.
+        Calls of other threads are cancelled; they raise RuntimeError, or their own exception.
 
         Raises:
-            Exception: what ``at_end`` has raised.
+            Exception: ``at_end`` raised it.
         """
         if os.getpid() != self._pid:
             return
         self._begin_to_end()
         if self._is_own_thread():
             return
-        # Not join(): before Python 3.13, one that is interrupted takes the thread for ended.
+        # Not join(): before Python 3.13, an interrupted join() marks the thread as ended.
         struck = _wait_out(self._ended.wait)
         if struck is not None:
             raise struck
@@ -135,7 +136,7 @@ class Portal:
             raise failure
 
     def abandon(self) -> None:
-        """Begin to end, and warn that it is unclosed. For finalizers: it does not wait."""
+        """Begin to close, and warn that it was not closed. For finalizers: it does not wait."""
         if not self.is_open:
             return
         self._begin_to_end()
@@ -146,7 +147,7 @@ class Portal:
         )
 
     def _is_own_thread(self) -> bool:
-        """Whether a finalizer or a log handler calls, in the middle of the loop's work."""
+        """Whether the loop's own thread calls, as in a finalizer or a log handler."""
         return threading.current_thread() is self._thread
 
     def _begin(self, call: _Call[T]) -> None:
@@ -159,10 +160,10 @@ class Portal:
             self._loop.call_soon_threadsafe(call.start)
 
     def _abort(self, call: _Call[T], struck: BaseException) -> None:
-        """Cancel a call, and return once it has ended."""
+        """Cancel a call, and wait for its end."""
         if call not in self._calls:
             return
-        with suppress(RuntimeError):  # the loop has ended, and every call with it
+        with suppress(RuntimeError):  # the loop has ended, and with it every call
             self._loop.call_soon_threadsafe(call.cancel)
         _wait_out(call.until_ended)
         for note in call.notes():
@@ -212,7 +213,7 @@ class _Call(Generic[T]):
         self._has_ended = False
 
     def by_mail(self, value: Any) -> Any:
-        """Return a function that has ``value`` called by mail; ``value`` if it is no function."""
+        """Return a function that mails a call of ``value``; a value that is no function itself."""
         if not callable(value) or isinstance(value, type):
             return value
         return lambda *args: self.mail.put(partial(value, *args))
@@ -233,7 +234,7 @@ class _Call(Generic[T]):
             self.task.cancel()
 
     def end(self, _: object = None) -> None:
-        """Let the caller go on. Called in the loop's thread."""
+        """Wake the caller at the end. Called in the loop's thread."""
         self._has_ended = True
         self.mail.put(None)
 
@@ -243,23 +244,23 @@ class _Call(Generic[T]):
             function()
 
     def until_ended(self) -> None:
-        """Throw away the mail until the call has ended. It may be interrupted, and repeated."""
+        """Discard the mail until the call has ended. May be interrupted and repeated."""
         while not self._has_ended:
             self.mail.get()
 
     def notes(self) -> list[str]:
-        """Return the notes of the exception that the task has ended with."""
+        """Return the notes of the task's exception."""
         if self.task is None or not self.task.done():
             return []
         try:
             self.task.result()
-        except BaseException as exc:  # noqa: BLE001 # a cancellation, too
+        except BaseException as exc:  # noqa: BLE001 # also a cancellation
             return getattr(exc, "__notes__", [])
         return []
 
 
 def _wait_out(wait: Callable[[], object]) -> BaseException | None:
-    """Wait, although a signal's handler raises meanwhile; return its first exception.
+    """Wait, even if a signal's handler raises meanwhile; return its first exception.
 
     The wait ends early only after more than PATIENCE exceptions.
     """
@@ -267,7 +268,7 @@ def _wait_out(wait: Callable[[], object]) -> BaseException | None:
     for _ in range(PATIENCE + 1):
         try:
             wait()
-        except BaseException as exc:  # noqa: BLE001 # it is returned
+        except BaseException as exc:  # noqa: BLE001 # returned to the caller
             struck = struck or exc
         else:
             break

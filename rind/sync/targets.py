@@ -74,17 +74,17 @@ class SyncTarget(Blocking[Target]):
 
     @property
     def container(self) -> Container:
-        """The container as it was found. A target that follows replaces it by its successor."""
+        """The container as it was found. With ``follow=True``, its successor replaces it."""
         return self._inner.container
 
     @property
     def reason(self) -> str:
-        """Why it was chosen, such as "the only one with the label app.rind"."""
+        """The reason of its choice, such as "the only one with the label app.rind"."""
         return self._inner.reason
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where the container's engine is; for a swarm's task, the engine of its node."""
+        """The address of the container's engine; for a swarm's task, of its node's engine."""
         return self._inner.endpoint
 
     @property
@@ -120,7 +120,7 @@ class SyncTarget(Blocking[Target]):
             encoding: for text files, with newlines translated; None for bytes.
             errors: the error handler of the encoding: "strict", "replace"..., as for :mod:`codecs`.
             limit: the bytes after which an unread PIPE blocks the command.
-            options: the others of :meth:`Target.open_process`.
+            options: the other keywords of :meth:`Target.open_process`.
 
         Raises:
             UsageError: a word of the command cannot be executed.

@@ -1,14 +1,14 @@
 """A carrier for an event loop that keeps its connections for later requests.
 
-Goal: the least work for a request, as a program may send thousands of them. A connection that is
-kept saves the engine and us its opening, and the handshake with TLS.
+Goal: the least work for a request, because a program may send thousands of them. A kept connection
+saves opening another, and the TLS handshake.
 
-Plan: one request at a time on a connection, the connection used last first. An idle one is closed
-after :data:`IDLE` seconds, and is looked at before it is used: an engine that has restarted has
-closed it. A request that starts something, or has an answer without an end, has a new connection.
+Plan: one request at a time on a connection, the most recently used connection first. An idle one
+is closed after :data:`IDLE` seconds, and is checked before its use: a restarted engine has closed
+it. A request that starts a command, or has an endless answer, gets a new connection.
 
-Doubt: an engine may close a connection at the moment in which a request is sent on it. A GET is
-repeated then on a new connection; any other request fails, and its sender decides.
+Doubt: an engine may close a connection just as a request is sent on it. A GET is then repeated on
+a new connection; any other request fails, and its sender decides.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ IDLE: Final = 15.0
 """Seconds for which an idle connection is kept, as by aiohttp."""
 
 MOST_AT_ONCE: Final = 100
-"""Requests at the same time, as by aiohttp: others wait. A process may open 1024 descriptors by
+"""Concurrent requests, as by aiohttp: further ones wait. A process may open 1024 descriptors by
 default, and each command has one."""
 
 
@@ -42,7 +42,7 @@ class KeepingCarrier(SocketCarrier):
 
     def __init__(self, dialer: Dialer, headers: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__(dialer, headers)
-        self._idle: list[tuple[float, Wire]] = []  # with the time of its last use, the oldest first
+        self._idle: list[tuple[float, Wire]] = []  # with the time of the last use, the oldest first
         self._loop = asyncio.get_running_loop()
         self._places = asyncio.Semaphore(MOST_AT_ONCE)
         self._sweep: asyncio.TimerHandle | None = None

@@ -42,7 +42,7 @@ POSIX = {**SHELLS, "zsh": [os.environ.get("RIND_TEST_ZSH", "zsh")]}
 
 @pytest.mark.parametrize("shell", POSIX)
 def test_a_shell_understands_the_word(shell: str) -> None:
-    # dash has no $'...', which POSIX has since 2024 only.
+    # dash has no $'...': POSIX has had it only since 2024.
     words = WORDS if shell == "dash" else [*WORDS, *UNPRINTABLE]
     script = "printf '%s\\0' " + " ".join(map(quoted, words))
     done = subprocess.run(
@@ -63,13 +63,13 @@ def test_a_shell_without_escapes_runs_nothing() -> None:
     assert not done.stderr
 
 
-def test_bytes_that_are_not_utf8_are_the_same_bytes() -> None:
+def test_bytes_that_are_not_utf8_are_preserved() -> None:
     word = os.fsdecode(b"a\xff\xc3")
     done = subprocess.run(
         ["bash", "-c", f"printf %s {quoted(word)}"], capture_output=True, check=True
     )
     assert done.stdout == b"a\xff\xc3"
-    assert quoted("\ud800").isascii()  # of no bytes at all
+    assert quoted("\ud800").isascii()  # it stands for no byte
 
 
 def test_plain_words_stay_as_they_are() -> None:
@@ -78,6 +78,6 @@ def test_plain_words_stay_as_they_are() -> None:
 
 
 @given(st.text() | st.text(alphabet="ab '\\\"$=~!\n\t"))
-def test_no_word_is_changed_by_what_prints_it(word: str) -> None:
+def test_printing_changes_no_word(word: str) -> None:
     line = f"rind --service {quoted(word)} x"
     assert clean(line) == line

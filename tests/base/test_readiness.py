@@ -1,4 +1,4 @@
-"""Waiting for descriptors, and what moves within the event loop's callbacks."""
+"""Waiting for descriptors, and moving bytes within the event loop's callbacks."""
 
 import asyncio
 import os
@@ -36,14 +36,14 @@ async def test_readable_and_writable(pipe: Pipe) -> None:
     await full
 
 
-async def test_what_never_makes_one_wait() -> None:
+async def test_a_file_that_cannot_be_polled_is_an_error() -> None:
     fd = os.open("/dev/zero", os.O_RDONLY)
     with pytest.raises(PermissionError):
         await readable(fd)
     os.close(fd)
 
 
-async def test_what_comes_is_handed_on(pipe: Pipe) -> None:
+async def test_received_bytes_are_handed_on(pipe: Pipe) -> None:
     reader, writer = pipe
     taken: list[bytes] = []
     arrived = asyncio.Event()
@@ -64,7 +64,7 @@ async def test_what_comes_is_handed_on(pipe: Pipe) -> None:
     assert taken == [b"one", b"two", b"stop"]
 
 
-async def test_an_error_of_either_is_raised(pipe: Pipe) -> None:
+async def test_an_error_of_the_reader_or_the_taker_is_raised(pipe: Pipe) -> None:
     reader, writer = pipe
     os.write(writer, b"x")
     with pytest.raises(ZeroDivisionError):
@@ -73,8 +73,8 @@ async def test_an_error_of_either_is_raised(pipe: Pipe) -> None:
         await pump(reader, partial(os.read, reader, 99), lambda _: bool(1 // 0))
 
 
-async def test_a_taker_that_cannot_go_on_for_now_is_an_error_too(pipe: Pipe) -> None:
-    """Its BlockingIOError is not the reader's, which only says that there is nothing."""
+async def test_a_taker_that_would_block_is_an_error(pipe: Pipe) -> None:
+    """Its BlockingIOError is not the reader's, which only means that there are no bytes."""
     reader, writer = pipe
     os.write(writer, b"x")
 
@@ -85,7 +85,7 @@ async def test_a_taker_that_cannot_go_on_for_now_is_an_error_too(pipe: Pipe) -> 
         await pump(reader, partial(os.read, reader, 99), take)
 
 
-async def test_cancelled_it_takes_nothing_more(pipe: Pipe) -> None:
+async def test_a_cancelled_wait_takes_nothing_more(pipe: Pipe) -> None:
     reader, writer = pipe
     handing = asyncio.create_task(pump(reader, partial(os.read, reader, 99), lambda _: True))
     await asyncio.sleep(0)

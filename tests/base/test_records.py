@@ -1,4 +1,4 @@
-"""Records beside the standard library's data classes, which they must not differ from."""
+"""Records, compared with the standard library's data classes: both must behave alike."""
 
 import copy
 import dataclasses
@@ -40,7 +40,7 @@ def made(module: Any, *, kw_only: bool, frozen: bool = True) -> Any:
         ((), {"x": 1, "w": 2}),
     ],
 )
-def test_it_is_made_as_a_data_class(
+def test_a_record_is_made_as_a_data_class(
     kw_only: bool,  # noqa: FBT001 # a case
     args: tuple[Any, ...],
     values: dict[str, Any],
@@ -71,7 +71,7 @@ class Point:
     y: int = 0
 
 
-def test_it_is_hashed_and_pickled() -> None:
+def test_a_record_is_hashed_and_pickled() -> None:
     assert {Point(1): 2}[Point(1, 0)] == 2
     assert pickle.loads(pickle.dumps(Point(3, 4))) == Point(3, 4)
     changing = made(records, kw_only=False, frozen=False)(1)
@@ -81,7 +81,7 @@ def test_it_is_hashed_and_pickled() -> None:
         hash(changing)
 
 
-def test_it_imports_no_data_classes() -> None:
+def test_records_do_not_import_dataclasses() -> None:
     program = "import sys, rind.model; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert not {b"dataclasses", b"inspect", b"typing"} & {*done.stdout.split()}

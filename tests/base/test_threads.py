@@ -6,7 +6,7 @@ import pytest
 from rind.base.threads import in_thread
 
 
-async def test_its_result_is_the_functions() -> None:
+async def test_the_functions_result_is_returned() -> None:
     assert await in_thread(threading.get_ident) != threading.get_ident()
     with pytest.raises(ZeroDivisionError):
         await in_thread(lambda: 1 / 0)

@@ -6,16 +6,16 @@ engines of different ages and `tests/demo` one, and leave the machine as it was.
 Plan, one module a step:
 
 - `say`: progress and failure on standard error, programs run with their output in a log;
-- `checkout`: where things are, locks, and files that are made once;
+- `checkout`: paths, locks, and files that are made once;
 - `packages`: Debian packages fetched and unpacked, never installed;
-- `machine`: what a machine must have for all this;
+- `machine`: requirements of the machine;
 - `venv`: the virtual environment;
 - `engines`: private engines, started and ended;
 - `images`: root file systems composed as tar files, imported into an engine;
-- `keeper`: ends engines when the process that wanted them has gone, however it went;
-- `demo` and `suite`: what the two scripts do.
+- `keeper`: ends engines when the process that started them has ended, also by SIGKILL;
+- `demo` and `suite`: the code of the two scripts.
 
-What lasts is in `.bed/` and `.venv/` of the checkout, and is reused; what lives only as long as
-an engine does is in a short directory of `/tmp`, because the path of a socket is limited to 108
-bytes. No registry is needed: images are composed of packages.
+Lasting files are in `.bed/` and `.venv/` of the checkout, and are reused. Files of a running
+engine are in a short directory of `/tmp`, because the path of a socket is limited to 108 bytes.
+No registry is needed: images are composed of packages.
 """

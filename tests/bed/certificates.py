@@ -1,6 +1,6 @@
-"""Certificates for engines that speak TLS: run with the folder to write them to.
+"""Writes certificates for engines that speak TLS. Run it with the folder for them.
 
-For the programs of the virtual environment, which has what this needs.
+It runs in the virtual environment, which has its dependencies.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Where things are in this checkout, who may change them, and things made once."""
+"""The paths of this checkout, its locks, and files that are made once."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BED = ROOT / ".bed"
 VENV = ROOT / ".venv"
 
-# What is locked is a file that is always there, rather than a lock file, which `--down` would have
-# to remove under the feet of whoever waits for it.
+# The locks are on files that always exist. A separate lock file would have to be removed by
+# `--down` while another process waits for it.
 DEMO = ROOT / "tests" / "demo"
 SUITE = ROOT / "tests" / "run"
 SHARED = ROOT / "tests" / "bed"
@@ -31,18 +31,18 @@ def digest(*parts: object) -> str:
     return f"{zlib.crc32(repr(parts).encode()):08x}"
 
 
-# Tells this checkout's engines, cgroups and run-time files from those of any other.
+# In the names of this checkout's engines, cgroups and run-time files, apart from any other's.
 NAME = f"rind-{digest(str(ROOT))}"
 
 
 @contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold *path* against every other process of this checkout.
+    """Lock *path* against every other process of this checkout.
 
-    A forked child holds it too, until both have let go. Within itself it has no effect.
+    A forked child holds the lock too, until both have released it. Nested calls have no effect.
 
     Raises:
-        Trouble: it is held by another, and *wait* is false.
+        Trouble: another process holds the lock, and *wait* is false.
     """
     if path in _held:
         yield
@@ -53,8 +53,8 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if not wait:
-                raise Trouble(f"{path.relative_to(ROOT)} is at work in this checkout") from None
-            say(f"waiting for another one at work on {path.relative_to(ROOT)} in this checkout")
+                raise Trouble(f"{path.relative_to(ROOT)} is running in this checkout") from None
+            say(f"waiting for another process that uses {path.relative_to(ROOT)}")
             fcntl.flock(handle, fcntl.LOCK_EX)
         _held.add(path)
         yield
@@ -67,9 +67,9 @@ _held: set[Path] = set()
 
 
 def once(path: Path, make: Callable[[Path], None]) -> Path:
-    """Return *path*, made by *make* unless it is there; interrupted, it is not there.
+    """Return *path*, made by *make* unless it exists; after an interruption, it does not exist.
 
-    *make* is given another name beside it to make it under.
+    *make* receives a temporary path beside it.
     """
     if not path.exists():
         with locked(SHARED):
@@ -83,7 +83,7 @@ def once(path: Path, make: Callable[[Path], None]) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a tree, if it is there."""
+    """Remove a file or a tree, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -91,7 +91,7 @@ def remove(path: Path) -> None:
 
 
 def write_script(path: Path, command: str) -> Path:
-    """Write a program that ends in a shell's *command*, with its own arguments; gives its path."""
+    """Write a program that runs a shell's *command* with its arguments; return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     remove(path)
     path.write_text(f'#!/bin/sh\n{command} "$@"\n')

@@ -18,19 +18,19 @@ _HELP = """\
 Usage: ./tests/demo [COMMAND [ARG…]]
        ./tests/demo --down
 
-Runs the command with rind, whose options may come first, in a Django container of an engine made
-for this: `./manage.py migrate` when there is none. The first call sets all up, as root on a Debian
-machine, and installs nothing outside this checkout. --down takes everything away.
+Runs the command with rind, whose options may come first, in a Django container on a private engine.
+Without COMMAND: `./manage.py migrate`. The first call starts the engine and the container, as root
+on a Debian machine, and installs nothing outside this checkout. --down removes everything.
 """
 _COMMAND = ("./manage.py", "migrate")
 _CONTAINER = "web"
 _LABEL = "app.rind=source /venv/bin/activate"
 _ENGINE = Engine("demo", "sid")
-_STAMP = BED / "demo"  # says what was set up
+_STAMP = BED / "demo"  # names the recipe of the running demo
 
 
 def main(words: Sequence[str]) -> NoReturn:
-    """Do what `./tests/demo` followed by these words does."""
+    """Run `./tests/demo` with these words."""
     try:
         if words == ["--help"]:
             sys.stdout.write(_HELP)
@@ -46,17 +46,17 @@ def main(words: Sequence[str]) -> NoReturn:
         say(str(exc))
         sys.exit(1)
     except KeyboardInterrupt:
-        say("interrupted; call it again to go on, or with --down to clear up")
+        say("interrupted; call it again to continue, or with --down to clean up")
         sys.exit(130)
 
 
 def _is_up() -> bool:
-    """Return whether all that was set up is still there, as this checkout would set it up now."""
+    """Whether the demo is running, and is as this checkout would set it up now."""
     return (
         _STAMP.exists()
         and _STAMP.read_text() == _recipe()
         and venv.RIND.exists()
-        and venv.RIND.with_name("python").exists()  # which may be a link to a Python long gone
+        and venv.RIND.with_name("python").exists()  # it may be a link to a removed Python
         and answers(_ENGINE.socket, f"/containers/{_CONTAINER}/json", b'"Running":true')
     )
 
@@ -67,14 +67,14 @@ def _recipe() -> str:
 
 
 def _set_up_apart() -> None:
-    """Set up in a process of its own, so that the engine is no child of the command's."""
+    """Set up in a separate process, so that the engine is not a child of the command."""
     child = os.fork()
     if child == 0:
         _set_up()
         sys.exit()
     try:
         _, status = os.waitpid(child, 0)
-    except KeyboardInterrupt:  # which the child, in the same terminal, says
+    except KeyboardInterrupt:  # the child, on the same terminal, reports it
         os.waitpid(child, 0)
         sys.exit(130)
     if status:
@@ -84,7 +84,7 @@ def _set_up_apart() -> None:
 def _set_up() -> None:
     with locked(DEMO):
         if _is_up():
-            return  # another call did it meanwhile
+            return  # another call has set it up meanwhile
         if lack := machine.lacking():
             raise Trouble(f"cannot set up here: {lack}")
         venv.make("build")
@@ -115,7 +115,7 @@ def _start_container(docker: Docker) -> None:
 def _take_down() -> None:
     if lack := machine.lacking():
         raise Trouble(f"nothing to take down: {lack}")
-    with locked(DEMO), step("taking everything away"):
+    with locked(DEMO), step("removing everything"):
         _ENGINE.stop()
         remove(_STAMP)
         remove(_ENGINE.data)
@@ -127,4 +127,4 @@ def _take_down() -> None:
                     for compiled in package.rglob("__pycache__"):
                         remove(compiled)
         except Trouble as exc:
-            say(f"{exc}: leaving what it shares with the demo")
+            say(f"{exc}: keeping the files that both use")

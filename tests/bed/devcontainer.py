@@ -1,4 +1,4 @@
-"""The devcontainer CLI of npm, by the Node that the virtual environment has."""
+"""The devcontainer CLI from npm, run by the virtual environment's Node."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _PACKAGE = "@devcontainers/cli@0.89.0"
 
 
 def devcontainer() -> Path:
-    """Return the program."""
+    """Return the program's path."""
     node, npm = VENV / "bin" / "node", VENV / "bin" / "npm"
 
     def install(folder: Path) -> None:
         folder.mkdir()
-        # npm's own script looks for its node on the PATH, which has certificates of its own.
+        # npm's script runs the node on the PATH, which has its own certificates.
         path = os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", os.defpath)])
         environ = {"NODE_EXTRA_CA_CERTS": str(_CERTIFICATES), **os.environ, "PATH": path}
         with step("fetching the devcontainer CLI"):

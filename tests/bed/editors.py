@@ -1,4 +1,4 @@
-"""Editors of the newest Debian, run from where they are unpacked, by a C library of their own."""
+"""Editors of the newest Debian, run where they are unpacked, with their own C library."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _unpacked(package: str) -> Path:
 
 
 def _script(root: Path, program: str, variables: dict[str, Path], *options: str) -> Path:
-    """Write a program that leaves the machine's libraries to what the editor starts."""
+    """Write a program that runs an editor; the editor's children use the machine's libraries."""
     (loader,) = (root / "usr/lib").glob("*/ld-linux*.so.*")
     path = quote(str(root / program))
     command = [f"{name}={quote(str(value))}" for name, value in variables.items()]

@@ -1,18 +1,18 @@
 """Docker engines: private ones, started and ended, and an existing one, borrowed.
 
-A private engine leaves nothing on the machine, and does not depend on what is installed there:
+A private engine leaves nothing on the machine, and does not depend on installed packages:
 
 - Its mounts are in a mount namespace of its own, its bridges and its `ip_forward` in a network
-  namespace: they go when the last process does. Process numbers are the machine's, since rind may
+  namespace: they end with the last process. Process numbers are the machine's, since rind may
   signal by them.
 - Its cgroups are under a parent of its own, with the cgroupfs driver even beside systemd: they are
   removed by name.
 - dockerd, containerd and runc bring a library path with the few libraries that a minimal Debian
   lacks. Containers don't inherit it.
-- containerd makes /run/containerd and /opt/containerd wherever it runs: these are tmpfs of its own.
+- containerd always creates /run/containerd and /opt/containerd: these are on a private tmpfs.
 
-However an engine ends, `Engine.stop` puts it right: it finds the processes by the program that they
-run and the containers' by their cgroup, and trusts no file of process numbers.
+`Engine.stop` cleans up after any end of an engine: it finds the engine's processes by their
+program, and the containers' by their cgroup, and trusts no file of process numbers.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from bed.say import Trouble
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# The oldest suite's libraries and runc run on its libc and on any newer one.
+# The oldest suite's libraries and runc work with its libc and any newer one.
 _RUNTIME = Pack(
     "bookworm",
     (
@@ -55,19 +55,19 @@ DAEMONS = {
     "sid": Pack("sid", ("docker.io", "containerd", "tini-static")),  # 28.5
 }
 
-# Seconds. dockerd is ready in 0.1 to 1.1, a slow machine's first start allowed for; told to end
-# with containers running, it gives them 10.
+# Seconds. dockerd is ready in 0.1 to 1.1; a slow machine's first start takes longer. At SIGTERM, it
+# gives running containers 10.
 _START_LIMIT = 60
 _STOP_LIMIT = 20
 
-# /opt and /run as the engine sees them: see above. A checkout in there must stay visible.
+# The engine's /opt and /run, see above. A checkout inside them must stay visible.
 _PRIVATE = "".join(
     f"mount -t tmpfs tmpfs {directory}; "
     for directory in ("/opt", "/run")
     if not ROOT.is_relative_to(directory)
 )
 _daemons: list[subprocess.Popen[bytes]] = []
-"""All that were started: Python warns where one of them outlives what it has for it."""
+"""The started daemons: Python warns if one outlives its Popen object."""
 
 _CGROUPS = Path("/sys/fs/cgroup")
 
@@ -85,7 +85,7 @@ class Docker:
         }
 
     def __call__(self, *words: str | os.PathLike[str]) -> str:
-        """Run a docker command and give what it printed; Trouble when it fails."""
+        """Run a docker command; return its output. Raise Trouble if it fails."""
         try:
             return self._run(*words)
         except subprocess.CalledProcessError as exc:
@@ -93,7 +93,7 @@ class Docker:
             raise Trouble(f"docker {words[0]} failed on {self.host}: {said}") from None
 
     def succeeds(self, *words: str) -> bool:
-        """Run a docker command and tell whether it succeeded."""
+        """Run a docker command; return whether it succeeded."""
         try:
             self._run(*words)
         except subprocess.CalledProcessError:
@@ -112,17 +112,17 @@ class Docker:
 
 
 def environment() -> dict[str, str]:
-    """Return this process's environment without what points docker, or rind, to some engine."""
+    """Return this process's environment without the variables that name an engine."""
     return {name: value for name, value in os.environ.items() if not name.startswith("DOCKER_")}
 
 
 def client() -> Path:
-    """Return the docker command line: Debian's, or on another machine its own."""
+    """Return the docker program: Debian's, or on another system the installed one."""
     if is_debian():
         return _CLIENT.ready() / "bin" / "docker"
     if own := shutil.which("docker"):
         return Path(own)
-    raise Trouble("there is neither apt-get and dpkg to fetch a docker command with, nor one here")
+    raise Trouble("no docker program is installed, and apt-get or dpkg is missing to fetch it")
 
 
 def configuration(*, compose: bool = False) -> Path:
@@ -144,11 +144,11 @@ class Engine:
     name: str
     suite: str
     certificates: Path | None = None
-    """A folder of them (see `certificates.py`), to listen for TLS too."""
+    """A folder with certificates (see `certificates.py`), to listen for TLS too."""
     network: Path | None = None
-    """The network namespace that it enters, in place of one of its own."""
+    """The network namespace that it enters, instead of a new one."""
     host_name: str = ""
-    """In place of the machine's."""
+    """The host name, instead of the machine's."""
 
     @property
     def data(self) -> Path:
@@ -162,31 +162,31 @@ class Engine:
 
     @property
     def socket(self) -> Path:
-        """Where it listens."""
+        """The path of its socket."""
         return self.run_time / "docker.sock"
 
     @property
     def host(self) -> str:
-        """Where it listens, as in DOCKER_HOST."""
+        """The URL of its socket, as in DOCKER_HOST."""
         return f"unix://{self.socket}"
 
     def prepare(self) -> None:
-        """Have its programs ready."""
+        """Fetch its programs, unless that was done before."""
         for pack in (DAEMONS[self.suite], _RUNTIME, _CLIENT, _BUSYBOX):
             pack.ready()
 
     def start(self, *, tied: bool = False) -> None:
         """Start it and wait until it answers; `prepare` comes first.
 
-        What an earlier one left behind, killed, is put right first.
+        It first cleans up after an earlier engine that was killed.
 
         Args:
-            tied: it is told to end when this process ends.
+            tied: whether it gets a signal to end when this process ends.
         """
         self.stop()
         self.run_time.mkdir(mode=0o700)
         self.data.mkdir(parents=True, exist_ok=True)
-        # In place of the user's own. 20.10 would keep its identity in /etc/docker; newer ones keep
+        # Instead of the user's file. 20.10 would keep its identity in /etc/docker; newer ones keep
         # it in their data, and accept the option.
         options = {"deprecated-key-path": str(self.data / "key.json")}
         self._configuration.write_text(json.dumps(options))
@@ -211,14 +211,14 @@ class Engine:
         return self.run_time / "daemon.json"
 
     def tls(self) -> dict[str, str] | None:
-        """Return where it listens for TLS, as in DOCKER_HOST, and the folder of certificates."""
+        """Return its URL for TLS, as in DOCKER_HOST, and the folder of certificates."""
         if self.certificates is None:
             return None
         return {"host": (self.run_time / "tls").read_text(), "files": str(self.certificates)}
 
     @contextmanager
     def _listener(self) -> Iterator[int]:
-        """Open a TCP socket for it, outside of its network; gives a descriptor of one digit."""
+        """Open a TCP socket for it, outside of its network; return a descriptor of one digit."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
             (self.run_time / "tls").write_text(
                 "tcp://127.0.0.1:{1}".format(*listener.getsockname())
@@ -231,7 +231,7 @@ class Engine:
             os.close(descriptor)
 
     def _command(self, listeners: Sequence[int], *, tied: bool) -> list[str]:
-        # As by systemd (sd_listen_fds(3)), but for the namespaces.
+        # As systemd passes sockets (sd_listen_fds(3)), except for the namespaces.
         handed = "".join(
             f"exec 3<&{number}; export LISTEN_FDS=1 LISTEN_PID=$$; " for number in listeners
         )
@@ -249,7 +249,7 @@ class Engine:
         programs = [str(pack.path / "bin") for pack in (DAEMONS[self.suite], _RUNTIME)]
         path = os.pathsep.join([*programs, os.environ.get("PATH", os.defpath)])
         return [
-            # A signal ignored here would be ignored in the containers too.
+            # The containers would inherit an ignored signal.
             *("env", "--default-signal"),
             *(("setpriv", "--pdeathsig", "TERM") if tied else ()),
             *(("nsenter", f"--net={self.network}") if self.network else ("unshare", "--net")),
@@ -267,7 +267,7 @@ class Engine:
     def stop(self) -> None:
         """End it and its containers, and remove all but its data; idempotent."""
         if answers(self.socket, "/_ping"):
-            with suppress(Trouble):  # what it won't do, is done below
+            with suppress(Trouble):  # the rest is done below
                 self.clear()
         self._end_processes()
         for parent in self._cgroups():
@@ -303,7 +303,7 @@ class Engine:
             late = time.monotonic() - began > _STOP_LIMIT
             if time.monotonic() - began > 2 * _STOP_LIMIT:
                 raise Trouble(f"processes of an engine do not end: {sorted(ours)}")
-            # dockerd, told to end, ends the others; without it, there is no one to tell.
+            # At SIGTERM, dockerd ends the others; without dockerd, they get SIGKILL.
             orderly = "dockerd" in ours.values() and not late
             for pid, program in ours.items():
                 with suppress(ProcessLookupError):
@@ -315,7 +315,7 @@ class Engine:
             time.sleep(0.05)
 
     def _processes(self) -> Iterator[tuple[int, str]]:
-        """Find every process of this engine: its number and the name of its program."""
+        """Yield the number and the program's name of every process of this engine."""
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 with suppress(OSError):
@@ -330,15 +330,15 @@ class Engine:
                         yield int(pid), "container"
 
     def _cgroups(self) -> list[Path]:
-        """Return the parents of its cgroups: one, or with cgroup v1 one in each hierarchy."""
+        """Return the parents of its cgroups: one, or one in each hierarchy with cgroup v1."""
         name = self.run_time.name
         return [path for path in (_CGROUPS / name, *_CGROUPS.glob(f"*/{name}")) if path.is_dir()]
 
 
 def why_not_up(daemon: subprocess.Popen[bytes], path: Path, log: Path, name: str) -> str:
-    """Wait until a daemon answers at a socket; returns why it does not, or nothing if it does.
+    """Wait until a daemon answers at a socket; return the reason if it does not, else nothing.
 
-    Its log is kept then. That it listens is no event that could be waited for.
+    On failure, its log is kept. It polls: a daemon that begins to listen causes no event.
     """
     deadline = time.monotonic() + _START_LIMIT
     while not answers(path, "/_ping"):
@@ -353,9 +353,9 @@ def why_not_up(daemon: subprocess.Popen[bytes], path: Path, log: Path, name: str
 
 
 def answers(path: Path, request: str, expected: bytes = b" 200 ") -> bool:
-    """Return whether the engine at a socket answers a GET request with what is expected.
+    """Whether the engine at a socket answers a GET request with the expected bytes.
 
-    Without http.client: the demo asks on every call, and importing that would take 25 ms.
+    Without http.client: the demo calls this each time, and that import would take 25 ms.
     """
     answer = b""
     with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
@@ -368,7 +368,7 @@ def answers(path: Path, request: str, expected: bytes = b" 200 ") -> bool:
 
 
 def _remove_cgroup(directory: Path) -> None:
-    """Remove a cgroup, which the kernel refuses for a moment after its last process has gone."""
+    """Remove a cgroup. The kernel refuses that for a moment after its last process has ended."""
     for _ in range(50):
         try:
             directory.rmdir()

@@ -1,4 +1,4 @@
-"""HAProxy, which people put before an engine's socket; run from where it is unpacked."""
+"""HAProxy, which people put before an engine's socket; run where it is unpacked."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The images: root file systems composed as tar files, imported into an engine.
 
-Composing a tar from the tars in the packages needs neither root nor chroot. The one step that must
-run programs of the image, making the Django project, runs in a container, whose file system is then
-exported; so the same file, made once, goes into every engine.
+Composing a tar from the tars in the packages needs neither root nor chroot. One step must run
+programs of the image: making the Django project. It runs in a container, whose file system is then
+exported. The resulting file, made once, is loaded into every engine.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     from bed.engines import Docker
 
-# In the name of every image, so that one made by another recipe is not taken for ours.
+# In the name of every image, so that an image of another recipe is not used.
 _TAG = digest(Path(__file__).read_bytes())
 _PREFIX = "rind-test/"
-# Tells what this process, with its forks, made in an engine from what anyone else did.
+# Marks the images that this process and its forks made in an engine.
 _OWN_TAG = f"{_TAG}-{digest(str(ROOT), os.getpid())}"
 _BASE = f"{_PREFIX}base:{_OWN_TAG}"
 
@@ -37,7 +37,7 @@ _DJANGO_PACKAGES = (
     *("base-files", "bash", "coreutils", "dash", "debianutils", "findutils", "grep", "less"),
     *("libc-bin", "ncurses-base", "procps", "sed", "util-linux", "vim-common", "vim-tiny"),
     *("python3-minimal", "python3.11", "python3.11-minimal", "media-types", "tzdata"),
-    # libraries of these
+    # libraries of these packages
     *("libpython3.11-minimal", "libpython3.11-stdlib", "libacl1", "libattr1", "libblkid1"),
     *("libbz2-1.0", "libc6", "libcap-ng0", "libcap2", "libcrypt1", "libexpat1", "libffi8"),
     *("libgcc-s1", "libgcrypt20", "libgmp10", "libgpg-error0", "liblz4-1", "liblzma5"),
@@ -46,7 +46,7 @@ _DJANGO_PACKAGES = (
     *("libtirpc3", "libudev1", "libuuid1", "libzstd1", "readline-common", "zlib1g"),
 )
 _SITE_PACKAGES = "venv/lib/python3.11/site-packages"
-# The migration is for its compiled modules: later commands start three times as fast.
+# The migration compiles modules, so that later commands start three times as fast.
 _DJANGO_PROJECT = """
 set -e
 python3 -m venv --without-pip /venv
@@ -61,7 +61,7 @@ chown -R app:app /app
 """
 
 _DIRECTORIES = {"dev": 0o755, "proc": 0o555, "root": 0o700, "sys": 0o555, "tmp": 0o1777}
-# An engine takes a millisecond a file to load an image, and most files are of no use here.
+# Loading an image takes an engine a millisecond for each file, and most files are not needed.
 _LEFT_OUT = tuple(
     f"usr/share/{directory}/"
     for directory in ("doc", "locale", "man", "zoneinfo/posix", "zoneinfo/right")
@@ -69,12 +69,12 @@ _LEFT_OUT = tuple(
 _TRANSLATION = re.compile(r"/locale/(?!en/)[^/.]+/")
 _USERS = "root:x:0:0:root:/root:{shell}\napp:x:1000:1000:app:{home}:{shell}\n"
 _GROUPS = "root:x:0:\napp:x:1000:\n"
-# What a virtual environment's does, for a shell without Python.
+# As a virtual environment's script, for a shell without Python.
 _ACTIVATE = "VIRTUAL_ENV=/venv; export VIRTUAL_ENV; PATH=/venv/bin:$PATH; export PATH\n"
 
 
 class RootFileSystem:
-    """A root file system being written as a tar file; everything in it is root's."""
+    """A root file system that is written as a tar file; root owns every file."""
 
     def __init__(self, path: Path) -> None:
         self._tar = tarfile.open(path, "w", dereference=False)  # noqa: SIM115 - closed by __exit__
@@ -92,7 +92,7 @@ class RootFileSystem:
         self._add(path, tarfile.DIRTYPE, mode=mode)
 
     def link(self, path: str, target: str) -> None:
-        """Add a symbolic link; what later goes to a path through it goes to its target."""
+        """Add a symbolic link; files added later to a path through it go to its target."""
         self._add(path, tarfile.SYMTYPE, linkname=target)
         self._links[path] = target
 
@@ -102,18 +102,18 @@ class RootFileSystem:
         self._add(path, tarfile.REGTYPE, io.BytesIO(data), size=len(data), mode=mode)
 
     def package(self, package: Path) -> None:
-        """Add what a package has, but for documentation and translations."""
+        """Add a package's files, except documentation and translations."""
         for path, member, content in packages.members(package):
             name = self._through_links(str(path))
             target = member.linkname
-            if member.islnk():  # which is a path from the root, as a symbolic link's is not
+            if member.islnk():  # its target is a path from the root
                 target = self._through_links(target)
             if name != "." and not name.startswith(_LEFT_OUT):
                 size, mode = member.size, member.mode
                 self._add(name, member.type, content, size=size, mode=mode, linkname=target)
 
     def tree(self, source: Path, path: str) -> None:
-        """Add a directory of this machine with all that is in it, but for translations."""
+        """Add a local directory and its contents, except translations."""
         self._tar.add(source, path, filter=_kept)
 
     def _add(
@@ -138,25 +138,25 @@ class RootFileSystem:
 
 @dataclass(frozen=True)
 class Image:
-    """How to make an image."""
+    """The recipe of an image."""
 
     name: str
     compose: Callable[[RootFileSystem], None]
     changes: tuple[str, ...] = ('CMD ["sleep", "infinity"]',)
-    # A shell script to run in it once it is composed.
+    # A shell script to run in the composed image.
     finish: str = ""
 
     @property
     def reference(self) -> str:
-        """Its name and tag in an engine of ours, and where a user keeps it."""
+        """Its name and tag in a private engine."""
         return f"{_PREFIX}{self.name}:{_TAG}"
 
     def load(self, docker: Docker, *, borrowed: bool = False) -> str:
-        """Have it in an engine; gives its name and tag there.
+        """Load the image into an engine, unless it is there; return its name and tag.
 
         Args:
             docker: the engine.
-            borrowed: it is not ours; unless the image is there, it is made under a name that only
+            borrowed: whether the engine is the user's; an image made there has a name that only
                 this process uses, for `discard_own` to remove.
         """
         if docker.succeeds("image", "inspect", self.reference):
@@ -180,14 +180,14 @@ class Image:
 
 
 def discard_outdated(docker: Docker) -> None:
-    """Remove the images that earlier recipes, or an interrupted one, left in an engine of ours."""
+    """Remove the images that earlier or interrupted recipes left in a private engine."""
     current = [image.reference for image in IMAGES.values()]
     if outdated := [name for name in _present(docker) if name not in current]:
         docker("image", "rm", "--force", *outdated)
 
 
 def discard_own(docker: Docker) -> None:
-    """Remove the images that this process made in a borrowed engine, and containers of theirs."""
+    """Remove the images that this process made in a borrowed engine, and their containers."""
     for name in _present(docker):
         if name.endswith(f":{_OWN_TAG}"):
             if left := docker("ps", "--all", "--quiet", "--filter", f"ancestor={name}").split():
@@ -201,7 +201,7 @@ def _present(docker: Docker) -> list[str]:
 
 
 def _finish(docker: Docker, path: Path, script: str) -> None:
-    """Run a script in a file system, in a container of an engine, and write back what it made."""
+    """Run a script in a container of a root file system, and write back the result."""
     docker("import", path, _BASE)
     container = ""
     try:
@@ -255,7 +255,7 @@ def _compose_busybox(root: RootFileSystem) -> None:
 
 
 def _compose_distroless(root: RootFileSystem) -> None:
-    # Busybox is what it is called; by these names it is no shell.
+    # Busybox runs the applet of its name; these names are not a shell's.
     root.file("bin/sleep", busybox().read_bytes(), 0o755)
     for name in ("cat", "echo", "env", "true"):
         root.link(f"bin/{name}", "sleep")
@@ -264,7 +264,7 @@ def _compose_distroless(root: RootFileSystem) -> None:
 
 
 def busybox() -> Path:
-    """Return the program that the image of this name is made of."""
+    """Return the busybox program, of which the image of this name is made."""
     return packages.Pack("bookworm", ("busybox-static",)).ready() / "bin" / "busybox"
 
 

@@ -1,4 +1,4 @@
-"""A process that keeps engines up for another, and puts all back however that one ends."""
+"""A process that keeps engines running for another, and cleans up however that one ends."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
 
 class Kept(Protocol):
-    """What can be kept: an engine."""
+    """An object that a keeper can start and stop, such as an engine."""
 
     def start(self, *, tied: bool = False) -> None:
-        """Begin; *tied*: end when this process does, by whatever cause."""
+        """Start; *tied*: whether to end when this process ends, for any cause."""
 
     def stop(self) -> None:
-        """End, and leave all as it was."""
+        """Stop, and remove every trace."""
 
 
 @contextmanager
 def kept(things: Sequence[Kept]) -> Iterator[None]:
-    """Have things started, and stopped in the end, even that of a SIGKILL.
+    """Start things, and stop them at the end, even after a SIGKILL.
 
-    The keeper is a fork that reads from a pipe of which only this process has the other end: its
-    end of file is the end of this process. Locks that this process holds are the keeper's too, so
-    they are let go only when all has been put back.
+    The keeper is a fork that reads a pipe whose other end only this process has: end of file
+    means the end of this process. The keeper shares this process's locks, so they are released
+    only after the clean-up.
 
     Raises:
         Trouble: one did not start.
@@ -58,7 +58,7 @@ def _keep(things: Sequence[Kept], leash: int, reporting: int) -> NoReturn:
     try:
         os.setsid()  # out of reach of the terminal's Ctrl-C
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # A handler, because SIG_IGN would be passed on to the engine and its containers.
+            # A handler, because the engine and its containers would inherit SIG_IGN.
             signal.signal(number, lambda *_: None)
         try:
             for thing in things:
@@ -71,7 +71,7 @@ def _keep(things: Sequence[Kept], leash: int, reporting: int) -> NoReturn:
             try:
                 thing.stop()
             except (Trouble, OSError) as exc:
-                say(f"left something behind: {exc}")
+                say(f"the clean-up is incomplete: {exc}")
     except BaseException:  # noqa: BLE001 - nothing may unwind into what the fork is a copy of
         traceback.print_exc()
     finally:

@@ -1,4 +1,4 @@
-"""What a machine must have for engines to be made and started on it."""
+"""Requirements of a machine for starting private engines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PROGRAMS = ("mount", "nsenter", "setpriv", "sh", "unshare")  # of packages that
 
 
 def lacking() -> str:
-    """Say what this machine lacks, or nothing."""
+    """Return the first requirement that this machine does not meet; empty if it meets all."""
     if not is_debian():
         return "not a Debian machine (no apt-get and dpkg)"
     if os.geteuid() != 0:
@@ -21,5 +21,5 @@ def lacking() -> str:
         return f"no {', '.join(missing)}"
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     if not any(mount.split()[4] == "/" for mount in mounts):
-        return "in a chroot that is no mount point, where runc can't work (bind it onto itself)"
+        return "in a chroot that is not a mount point, where runc fails (bind-mount it onto itself)"
     return ""

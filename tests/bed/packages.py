@@ -1,8 +1,7 @@
 """Debian packages, fetched with apt's own configuration and unpacked, never installed.
 
-apt gets a state of its own, so that the machine's lists stay as they are, may be absent, and
-need not name the suites wanted here; where to fetch from, and through which proxy, is the
-machine's own configuration.
+apt gets its own state, so that the machine's lists stay unchanged, may be absent, and need not
+name these suites. The mirror and the proxy come from the machine's own configuration.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SUITES = ("bookworm", "sid")
-# A configured source counts as Debian's own when it names one of Debian's releases.
+# A configured source counts as Debian's own if it names one of Debian's releases.
 _RELEASES = {"bookworm", "trixie", "forky", "sid", "oldstable", "stable", "testing", "unstable"}
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
@@ -48,16 +47,16 @@ APT::Sandbox::User "";
 
 
 def is_debian() -> bool:
-    """Return whether this machine has what packages are fetched and unpacked with."""
+    """Whether this machine has the programs that fetch and unpack packages."""
     return all(map(shutil.which, ("apt-get", "dpkg")))
 
 
 def fetch(
     suite: str, names: tuple[str, ...], into: Path, *, dependencies: bool = False
 ) -> list[Path]:
-    """Download packages of a suite, and what they depend on, into a directory that is not there."""
+    """Download packages of a suite, with their dependencies, into a new directory."""
     if not is_debian():
-        raise Trouble("apt-get and dpkg are lacking, to fetch packages with")
+        raise Trouble("cannot fetch packages: apt-get or dpkg is missing")
     configuration = _updated()
     (into / "partial").mkdir(parents=True)
     command = ["apt-get", "download", "-q", *(f"{name}/{suite}" for name in names)]
@@ -92,7 +91,7 @@ def members(package: Path) -> Iterator[tuple[PurePosixPath, tarfile.TarInfo, IO[
                 content = files.extractfile(member) if member.isfile() else None
                 yield PurePosixPath(member.name), member, content
         assert unpacking.stdout is not None
-        unpacking.stdout.read()  # the padding, or dpkg would die of a broken pipe
+        unpacking.stdout.read()  # the padding; unread, it would end dpkg with a broken pipe
     if unpacking.returncode:
         raise Trouble(f"dpkg could not unpack {package.name}")
 
@@ -101,11 +100,11 @@ def members(package: Path) -> Iterator[tuple[PurePosixPath, tarfile.TarInfo, IO[
 class Pack:
     """The programs, plugins and libraries of some packages, unpacked side by side.
 
-    Those who need one call `ready` first.
+    Callers call `ready` before they use one.
 
     Attributes:
-        whole: whether to unpack instead all that there is, each file to its own place.
-        dependencies: whether to take what they depend on too, down to the C library.
+        whole: whether to unpack every file to its own path instead.
+        dependencies: whether to include the dependencies, down to the C library.
     """
 
     suite: str
@@ -115,7 +114,7 @@ class Pack:
 
     @property
     def path(self) -> Path:
-        """Where it is, in directories by kind (see `_PLACES`) or as packaged."""
+        """Its directory, with subdirectories by kind (see `_PLACES`) or as packaged."""
         return BED / "packs" / f"{self.suite}-{digest(self.suite, self.packages)}"
 
     def ready(self) -> Path:
@@ -165,7 +164,7 @@ def _counted(packages: tuple[str, ...]) -> str:
     return packages[0] if len(packages) == 1 else f"{len(packages)} packages"
 
 
-# What is worth keeping, by the directory that it is in; libraries are told by their names.
+# The files to keep, by their directory; libraries are recognized by their names.
 _PLACES = {
     "bin": "bin",
     "sbin": "bin",
@@ -178,20 +177,20 @@ _RENAMED = {"tini-static": "docker-init"}  # the name that dockerd looks for
 
 @cache
 def _updated() -> Path:
-    """Fetch the lists of packages, once a process; gives apt's configuration file."""
+    """Fetch the lists of packages, once a process; return apt's configuration file."""
     apt = BED / "apt"
     remove(apt)
-    atexit.register(remove, apt)  # 180 MB of lists, which are old by the next time
+    atexit.register(remove, apt)  # 180 MB of lists, which will be outdated next time
     for directory in ("etc/apt.conf.d", "etc/preferences.d", "state/lists/partial", "cache"):
         (apt / directory).mkdir(parents=True)
     (apt / "status").touch()
     signed = f"signed-by={_KEYRING} " if _KEYRING.exists() else ""
     mirror = _mirror()
     (apt / "sources.list").write_text(
-        # Only the lists of packages, whatever else the machine's apt is set up to fetch.
+        # Only the lists of packages, even if the machine's apt is configured to fetch more.
         "".join(f"deb [{signed}target=Packages] {mirror} {suite} main\n" for suite in _SUITES)
     )
-    # How to fetch is the machine's to say (a proxy, certificates), but not what to run afterwards.
+    # The machine's settings for fetching apply (proxy, certificates), but not its hooks.
     fetching = [line for line in _asked("apt-config", "dump") if line.startswith("Acquire::")]
     configuration = apt / "apt.conf"
     configuration.write_text("\n".join(fetching) + _CONFIGURATION.format(apt=apt))
@@ -207,7 +206,7 @@ def _updated() -> Path:
 def _mirror() -> str:
     """Find the Debian mirror that this machine's own apt uses."""
     targets = _asked(
-        *("apt-get", "indextargets", "--no-release-info"),  # which a fresh machine has none of
+        *("apt-get", "indextargets", "--no-release-info"),  # a fresh machine has no release files
         *("--format", "$(CREATED_BY) $(COMPONENT) $(RELEASE) $(REPO_URI)"),
         *("-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="),  # write nothing
     )

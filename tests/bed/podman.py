@@ -1,7 +1,7 @@
-"""Podman engines: private ones, started and ended. They share nothing with a Podman of the user's.
+"""Private Podman engines, started and ended. They share nothing with the user's Podman.
 
-Each has mounts, processes and a network of its own, so that ending its first process ends all of
-it. Its storage is in its run-time folder, and goes with it.
+Each has its own mount, process and network namespaces: ending its first process ends all others.
+Its storage is in its run-time folder, and is removed with it.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ _PACKS = {
         ),
     ),
 }
-# The newest Podman needs a newer libc than the machine may have: it is laid over the machine's.
+# The newest Podman may need a newer libc than the machine's, which it gets by an overlay.
 _LIBC = Pack("sid", ("libc6",), whole=True)
 _LIBRARIES = "usr/lib/x86_64-linux-gnu"
 _RUNTIME = Pack("bookworm", ("runc", "libseccomp2", "tini"))
 
 _STOP_LIMIT = 60  # seconds
-_NOBODY = 65532  # a user's number that is nobody's
+_NOBODY = 65532  # a uid without an account
 
 _CONFIGURATION = """\
 [containers]
@@ -91,21 +91,21 @@ class Podman:
 
     @property
     def run_time(self) -> Path:
-        """All that it writes; short, because there are sockets in it."""
+        """Contains everything that it writes; a short path, because it contains sockets."""
         return Path(f"/tmp/{NAME}-{self.name}")
 
     @property
     def socket(self) -> Path:
-        """Where it listens."""
+        """The path of its socket."""
         return self.run_time / "podman.sock"
 
     @property
     def host(self) -> str:
-        """Where it listens, as in DOCKER_HOST."""
+        """The URL of its socket, as in DOCKER_HOST."""
         return f"unix://{self.socket}"
 
     def prepare(self) -> None:
-        """Have its programs ready."""
+        """Fetch its programs, unless that was done before."""
         for pack in (_PACKS[self.suite], _RUNTIME, *([_LIBC] if self.suite == "sid" else [])):
             pack.ready()
 
@@ -113,7 +113,7 @@ class Podman:
         """Start it and wait until it answers; `prepare` comes first.
 
         Args:
-            tied: it is told to end when this process ends.
+            tied: whether it gets a signal to end when this process ends.
         """
         self.stop()
         self._write_files()
@@ -125,14 +125,14 @@ class Podman:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                cwd=self.run_time,  # where conmon leaves a file for what runs out of memory
+                cwd=self.run_time,  # conmon writes a file there when a container runs out of memory
             )
         if why := why_not_up(service, self.socket, log, self.name):
             self.stop()
             raise Trouble(why)
 
     def stop(self) -> None:
-        """End it and its containers, and remove all that it has written; idempotent."""
+        """End it and its containers, and remove its files. Idempotent."""
         deadline = time.monotonic() + _STOP_LIMIT
         while pids := list(self._processes()):
             if time.monotonic() > deadline:
@@ -143,7 +143,7 @@ class Podman:
             time.sleep(0.05)
         for parent in Path("/sys/fs/cgroup").glob("**/libpod_parent"):
             for folder, _, _ in os.walk(parent, topdown=False):
-                with suppress(OSError):  # what another one still uses
+                with suppress(OSError):  # another engine still uses it
                     Path(folder).rmdir()
         remove(self.run_time)
 
@@ -151,7 +151,7 @@ class Podman:
         folder, runtime = self.run_time, _RUNTIME.path
         folder.mkdir(mode=0o755)
         pack = _PACKS[self.suite].path
-        # Without privileges, it may set no limit higher than its own.
+        # Without privileges, it cannot set a limit above its own.
         limits = "" if self.rootless else '"nofile=16384:16384", "nproc=32768:32768"'
         (folder / "containers.conf").write_text(
             _CONFIGURATION.format(
@@ -201,7 +201,7 @@ class Podman:
         ]
 
     def _processes(self) -> Iterator[int]:
-        """Find what keeps it up: the processes that were told its folder."""
+        """Return its processes: those whose command line has its folder."""
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and int(entry.name) != os.getpid():
                 with suppress(OSError):

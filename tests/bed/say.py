@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 _SCRIPT = Path(sys.argv[0]).resolve()
 _WHO = f"{_SCRIPT.parent.name}/{_SCRIPT.name}"
 _LOG = Path(__file__).resolve().parents[2] / ".bed" / "log" / f"{_SCRIPT.name}.log"
-_WIDTH = 60  # columns of progress, that the line may fit 80 with its prefix
+_WIDTH = 60  # columns of progress, so that the line with its prefix fits in 80
 
 
 class Trouble(Exception):
-    """Why the bed cannot go on, in one line for the user."""
+    """The reason why the test bed cannot continue, in one line for the user."""
 
 
 def say(text: str, end: str = "\n") -> None:
-    """Print a line; a terminal that has gone away is no reason to stop tidying up."""
+    """Print a line. A closed terminal is ignored, so that the clean-up continues."""
     _write(f"{_WHO}: {text}{end}")
 
 
@@ -37,7 +37,7 @@ def _write(text: str) -> None:
 
 @contextmanager
 def step(what: str) -> Iterator[Callable[[str], None]]:
-    """Say that *what* begins, how it goes (call what is yielded), and how long it took."""
+    """Report a step's begin and duration; yield a function that reports its progress."""
     started = time.monotonic()
     live = sys.stderr.isatty()
     clear = "\033[K" if live else ""
@@ -66,10 +66,10 @@ def run(
     cwd: Path | None = None,
     line_seen: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Run a program to its end, its output into the log and, line by line, to *line_seen*.
+    """Run a program to its end; its output goes to the log and, line by line, to *line_seen*.
 
     Raises:
-        Trouble: it failed; says what it said last and where the log is.
+        Trouble: it failed; the message has its last line and the path of the log.
     """
     last = ""
     _LOG.parent.mkdir(parents=True, exist_ok=True)
@@ -97,4 +97,4 @@ def run(
                 raise
     if process.returncode:
         program = words[2] if words[1:2] == ["-m"] else Path(words[0]).name
-        raise Trouble(f"{program} failed: {last[:200]} (all of it is in {_LOG})")
+        raise Trouble(f"{program} failed: {last[:200]} (the full output is in {_LOG})")

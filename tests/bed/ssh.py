@@ -1,4 +1,4 @@
-"""OpenSSH, its server too, run from where it is unpacked."""
+"""OpenSSH's client and server, run where they are unpacked."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def programs() -> Path:
     pack = _SSH.ready()
     folder = BED / "ssh"
     for name in ("ssh", "sshd", "ssh-keygen"):
-        # sshd runs itself again, by the path that it was run by.
+        # sshd executes itself again by its own path, which must be absolute.
         program = shlex.quote(str(pack / "bin" / name))
         library = shlex.quote(str(pack / "lib"))
         write_script(folder / name, f"LD_LIBRARY_PATH={library} exec {program}")

@@ -1,4 +1,4 @@
-"""A swarm of three engines on this machine, and another one that has lost its quorum."""
+"""A swarm of three engines on this machine, and a second swarm that has lost its quorum."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _MANAGERS = [Engine(name, "sid", host_name=name) for name in ("leaderless", "gon
 
 
 class Swarm:
-    """A manager and two workers, whose engines the labels of their nodes tell.
+    """A manager and two workers; the labels of the nodes have the addresses of their engines.
 
-    And two managers, one of which has died: the other one notices within half a minute.
+    The second swarm has two managers, one of which has died; the other notices within 30 s.
     """
 
     def prepare(self) -> None:
-        """Have the programs ready."""
+        """Fetch the programs, unless that was done before."""
         _NODES[0].prepare()
 
     def start(self, *, tied: bool = False) -> None:
-        """Start the engines, and let them be swarms."""
+        """Start the engines, and join them into the two swarms."""
         manager, *_ = docker = _join(_NODES, "worker", tied=tied)
         for engine, its in zip(_NODES, docker, strict=True):
             manager("node", "update", "--label-add", f"app.rind.host={its.host}", engine.name)
@@ -35,29 +35,29 @@ class Swarm:
             engine.stop()
 
     def hosts(self) -> dict[str, str]:
-        """Return where they listen, by name: the nodes, the manager first, and the leaderless."""
+        """Return the engines' URLs by name: the manager, the workers, the leaderless manager."""
         return {engine.name: engine.host for engine in [*_NODES, _MANAGERS[0]]}
 
     @staticmethod
     def kill_node(name: str) -> None:
-        """Let a worker's engine go, and all that it runs, as a power failure would."""
+        """Kill a worker's engine and its containers, as a power failure would."""
         _worker(name).kill()
 
     @staticmethod
     def start_node(name: str) -> None:
-        """Start a worker's engine again, which is still of the swarm."""
+        """Start a worker's engine again; it is still in the swarm."""
         replace(_worker(name), network=_NODES[0].network_namespace()).start()
 
 
 def _join(engines: list[Engine], role: str, *, tied: bool) -> list[Docker]:
-    """Start engines, of which the first manages a swarm, and the others join it."""
+    """Start engines; the first creates a swarm, and the others join it."""
     for engine in engines:
         engine.stop()
-        remove(engine.data)  # it would remember a swarm
+        remove(engine.data)  # the data of an earlier swarm
     first, *others = engines
     first.start(tied=tied)
     found = [Docker(first.host)]
-    # A node that is silent for three of its heartbeats is down.
+    # A node counts as down after three missed heartbeats.
     found[0]("swarm", "init", "--dispatcher-heartbeat=1s", *_addresses(1))
     token = found[0]("swarm", "join-token", "--quiet", role)
     for number, engine in enumerate(others, 2):

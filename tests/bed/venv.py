@@ -18,21 +18,21 @@ from bed.say import Trouble, run, step
 RIND = VENV / "bin" / "rind"
 _LOCKS = ROOT / ".ci" / "lock"
 _PIP = Pack("sid", ("python3-pip-whl",))  # the newest, which works with the newest Python
-# Only recommended by Debian's git, so a machine may have none; pip looks for them there.
+# Debian's git only recommends certificates, so a machine may lack them; pip looks for them there.
 _CERTIFICATES = Pack("bookworm", ("ca-certificates",))
 _SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 _BUNDLE = BED / "certificates.pem"
-_OURS = VENV / "made-by-the-bed"  # so ours to remove; not in one that the user made
-_INSTALLED = BED / "installed"  # says what was installed in it
+_OURS = VENV / "made-by-the-bed"  # absent from an environment of the user's
+_INSTALLED = BED / "installed"  # names the installed recipe
 
 
 def make(extra: str) -> None:
-    """Make it, with the project and one of its extras as locked, unless that was done before."""
+    """Make it, with the project and an extra's locked packages, unless that was done before."""
     lock = _LOCKS / f"{extra}.txt"
     sources = (ROOT / "pyproject.toml", *sorted(_LOCKS.iterdir()))
     recipe = digest(str(ROOT), sys.version, *(path.read_bytes() for path in sources))
     if _installed() in {f"{recipe} {extra}", f"{recipe} dev"}:
-        return  # the extra dev has all that there is
+        return  # the extra dev includes the others
     wheels = None
     if importlib.util.find_spec("ensurepip") is None or not _SYSTEM_BUNDLE.exists():
         wheels = _PIP.ready() / "wheels"
@@ -55,27 +55,27 @@ def make(extra: str) -> None:
             pip = (VENV / "bin" / "python", "-m", "pip", "install")
             packages = ("--require-hashes", "--requirement", lock)
             run(*pip, *packages, env=environment(), cwd=ROOT, line_seen=count)
-            # A folder has no hash. The lock file has its build backend too.
+            # A folder has no hash. The lock file includes its build backend.
             project = ("--no-deps", "--no-build-isolation", "--editable", ".")
             run(*pip, *project, env=environment(), cwd=ROOT)
         _INSTALLED.write_text(f"{recipe} {extra}")
 
 
 def environment() -> dict[str, str]:
-    """Return pip's environment: the machine's own, but for what `--down` is to remove."""
-    temporary = BED / "pip" / "tmp"  # where it leaves things when interrupted
+    """Return pip's variables: this process's; its cache is in a folder that `--down` removes."""
+    temporary = BED / "pip" / "tmp"  # an interrupted pip leaves files there
     temporary.mkdir(parents=True, exist_ok=True)
     ours = {"PIP_CACHE_DIR": str(BED / "pip"), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     if _BUNDLE.exists():
-        # By its newer way with certificates, Debian's pip would want the system's all the same.
+        # With its newer handling of certificates, Debian's pip would still need the system's.
         ours |= {"PIP_CERT": str(_BUNDLE), "PIP_USE_DEPRECATED": "legacy-certs"}
     return {**ours, **os.environ, "TMPDIR": str(temporary)}
 
 
 def discard() -> None:
-    """Remove it, if it is the bed's."""
+    """Remove it, if the test bed made it."""
     if _OURS.exists():
-        # In one piece first: half-removed, it might not be known for ours any more.
+        # Rename it first: a half-removed one might lack the mark.
         discarded = BED / "discarded"
         remove(discarded)
         VENV.rename(discarded)
@@ -100,10 +100,10 @@ def _usable() -> bool:
 
 def _create(wheels: Path | None) -> None:
     if VENV.exists() and not _OURS.exists():
-        raise Trouble(f"there is a virtual environment without a working pip: remove {VENV}")
+        raise Trouble(f"the pip of the virtual environment does not work: remove {VENV}")
     discard()
     VENV.mkdir()
-    _OURS.touch()  # first of all, so that it is known for ours even half-made
+    _OURS.touch()  # first, so that even an incomplete one has the mark
     run(sys.executable, "-m", "venv", *(["--without-pip"] if wheels else []), VENV)
     if wheels:
         wheel = next(wheels.glob("pip-*.whl"))

@@ -219,7 +219,7 @@ def test_variables_are_read_from_a_pipe(busybox: TestContainer) -> None:
     assert (done.stdout, done.stderr) == (b"12\n", b"")
 
 
-# --- how it begins and ends ------------------------------------------------------------------
+# --- start and exit --------------------------------------------------------------------------
 
 
 def test_a_closed_stdin_is_read_as_empty(busybox: TestContainer) -> None:

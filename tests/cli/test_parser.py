@@ -10,7 +10,7 @@ from rind.errors import UsageError
 
 
 def parsed(argv: list[str], env: dict[str, str]) -> Options:
-    """Return the parsed options, but not as they were typed."""
+    """Return the parsed options, without the typed words."""
     options = parse(argv, env)
     options.typed = []
     return options

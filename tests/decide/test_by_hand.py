@@ -1,4 +1,4 @@
-"""What a person would type; that it does the same is seen in cli/test_explain.py."""
+"""The line that a person would type; cli/actions/test_explain.py runs it."""
 
 import pytest
 
@@ -17,7 +17,7 @@ from rind.decide.pre_step import PreStep, wrap, wrap_script
         ("source /x # why", '{\n. /x # why\n} >&2 && exec "$@"'),
     ],
 )
-def test_a_command(step: str, script: str) -> None:
+def test_a_command_is_one_line(step: str, script: str) -> None:
     assert by_hand(wrap(["ls", "a b"], PreStep(text=step))) == [
         "sh",
         "-c",
@@ -28,7 +28,7 @@ def test_a_command(step: str, script: str) -> None:
     ]
 
 
-def test_a_script() -> None:
+def test_a_script_is_one_line() -> None:
     step = PreStep(text="source /x", shell="/bin/bash")
     assert by_hand(wrap_script("ls; $1", ["a"], step)) == [
         *("/bin/bash", "-c", ". /x || exit; ls; $1", "sh", "a")
@@ -36,7 +36,7 @@ def test_a_script() -> None:
     assert by_hand(wrap_script("a\nb", [], step))[2] == ". /x || exit\na\nb"
 
 
-def test_a_directory_of_the_command_line_wins() -> None:
+def test_a_directory_of_the_command_line_takes_precedence() -> None:
     step = PreStep(text="cd /x", workdir="/my dir")
     assert by_hand(wrap(["pwd"], step))[2] == "cd /x && cd '/my dir' && exec \"$@\""
     step = PreStep(text="export A=1", workdir="/y")
@@ -57,7 +57,7 @@ def test_a_directory_of_the_command_line_wins() -> None:
         PreStep(),
     ],
 )
-def test_what_no_line_can_do_is_left_as_it_is(step: PreStep) -> None:
+def test_a_step_that_no_line_can_express_is_unchanged(step: PreStep) -> None:
     exact = wrap(["ls"], step)
     assert by_hand(exact) == exact
 
@@ -72,5 +72,5 @@ def test_what_no_line_can_do_is_left_as_it_is(step: PreStep) -> None:
         ("=ls", "'=ls'"),
     ],
 )
-def test_a_word_to_paste(word: str, text: str) -> None:
+def test_a_word_is_quoted_for_pasting(word: str, text: str) -> None:
     assert pasted(word) == text

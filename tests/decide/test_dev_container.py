@@ -21,7 +21,7 @@ SHOP = Container(
 )
 
 
-def test_the_last_entry_wins() -> None:
+def test_the_last_entry_takes_precedence() -> None:
     assert read_metadata(LABELS) == {
         "user": "node",
         "workdir": "auto",
@@ -46,7 +46,7 @@ def test_the_last_entry_wins() -> None:
         ('{"remoteEnv": {"A": {}}}', "needs text for remoteEnv.A, but has dict"),
     ],
 )
-def test_what_is_invalid_is_told(text: str, said: str | None) -> None:
+def test_an_invalid_value_is_reported(text: str, said: str | None) -> None:
     if said is None:
         assert read_metadata({METADATA: text})
         return
@@ -66,11 +66,11 @@ def test_what_is_invalid_is_told(text: str, said: str | None) -> None:
         ("${containerEnv:PATH:}", "/bin"),
     ],
 )
-def test_references(text: str, value: str) -> None:
+def test_references_are_substituted(text: str, value: str) -> None:
     assert substituted(text, {"HOME": "/home/me"}, {"PATH": "/bin"}) == value
 
 
-def test_labels_of_ours_and_the_command_line_win() -> None:
+def test_labels_of_rind_and_options_take_precedence() -> None:
     caller = Caller(cwd="/home/me/shop/src", environ={"HOME": "/home/me"})
     plain = plan(Command(argv=["x"]), read_profile(LABELS), SHOP, caller)
     assert (plain.user, plain.workdir, plain.env) == ("node", "/code/src", ["A=1", "B=3"])
@@ -82,7 +82,7 @@ def test_labels_of_ours_and_the_command_line_win() -> None:
     assert (typed.user, typed.workdir, typed.env) == ("", "/y", ["A=1", "B=typed"])
 
 
-def test_the_user_and_the_folders_are_substituted_too() -> None:
+def test_the_user_and_the_folders_are_substituted() -> None:
     entry = {
         "remoteUser": "${localEnv:WHO:app}",
         "remoteEnv": {
@@ -97,12 +97,12 @@ def test_the_user_and_the_folders_are_substituted_too() -> None:
     assert plan(Command(argv=["x"]), profile, SHOP, caller).user == "her"
 
 
-def test_elsewhere_it_is_the_workspace() -> None:
+def test_a_caller_elsewhere_starts_in_the_workspace() -> None:
     profile = read_profile(LABELS)
     assert plan(Command(argv=["x"]), profile, SHOP, Caller(cwd="/")).workdir == "/workspaces/shop"
 
 
-def test_the_containers_own_variables_are_asked_for_only_where_they_are_named() -> None:
+def test_the_containers_variables_are_read_only_if_referenced() -> None:
     command = Command(argv=["x"])
     assert not needs_defaults(command, read_profile(LABELS))
     text = json.dumps({"remoteEnv": {"PATH": "${containerEnv:PATH}:/x"}})
@@ -112,5 +112,5 @@ def test_the_containers_own_variables_are_asked_for_only_where_they_are_named() 
     assert plan(command, profile, SHOP, Caller(cwd="/"), defaults).env == ["PATH=/bin:/x"]
 
 
-def test_without_the_folders_label_it_is_none() -> None:
+def test_metadata_without_the_folder_label_is_ignored() -> None:
     assert read_profile({METADATA: json.dumps(ENTRIES)}).user == ""

@@ -1,4 +1,4 @@
-"""A pre-step's shell leaves the environment as it was, under the shells that containers have."""
+"""A pre-step's shell preserves the environment, under the shells that containers have."""
 
 import os
 import random
@@ -11,7 +11,7 @@ from conftest import SHELLS
 from rind.decide.pre_step import PreStep, wrap
 
 SEEDS = range(15)
-# What shells give values of their own, what steers them, and what our script has for itself.
+# Variables that shells set, variables that control shells, and those of our script.
 NAMES = (
     "_ BASH BASHOPTS BASHPID BASH_ARGV0 BASH_COMMAND BASH_ENV BASH_VERSION CDPATH COLUMNS "
     "DIRSTACK ENV EPOCHSECONDS EUID FUNCNAME GLOBIGNORE GROUPS HISTCMD HOME HOSTNAME HOSTTYPE "
@@ -32,7 +32,7 @@ CHANGES: dict[str, dict[bytes, bytes | None]] = {
     },
     "set -eu; IFS=/; CHANGED=; umask 0; for i in 1 2; do :; done": {b"CHANGED": b""},
 }
-"""What pre-steps do on purpose."""
+"""Changes that pre-steps make on purpose."""
 
 
 @pytest.fixture(params=SHELLS)
@@ -58,7 +58,7 @@ def wrapped(shell: list[str], argv: list[str], pre_step: str) -> list[str]:
 
 
 def printed(argv: list[str], env: dict[str, str], cwd: Path) -> dict[bytes, bytes]:
-    """Run ``env -0`` as the engine would; return what it prints."""
+    """Run ``env -0`` as the engine would; return its output."""
     done = subprocess.run(
         argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, check=False
     )
@@ -68,7 +68,9 @@ def printed(argv: list[str], env: dict[str, str], cwd: Path) -> dict[bytes, byte
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_what_the_pre_step_leaves_alone_stays(shell: list[str], seed: int, tmp_path: Path) -> None:
+def test_the_pre_step_changes_no_other_variable(
+    shell: list[str], seed: int, tmp_path: Path
+) -> None:
     env = environment(seed)
     given = printed(["/usr/bin/env", "-0"], env, tmp_path)
     for pre_step, changes in CHANGES.items():
@@ -94,7 +96,7 @@ def run_in_bash(env: dict[str, str], pre_step: str = "export A=1") -> tuple[int,
     return done.returncode, done.stdout, done.stderr
 
 
-def test_a_file_of_bash_env_counts_and_does_not_print_on_stdout(tmp_path: Path) -> None:
+def test_a_bash_env_file_is_read_and_its_output_goes_to_stderr(tmp_path: Path) -> None:
     (tmp_path / "env").write_text("echo noise; export B=$A\n")
     variables = {"BASH_ENV": "$FOLDER/env", "FOLDER": str(tmp_path), "A": "0"}
     status, out, err = run_in_bash(variables, "export B=$B$A")
@@ -102,7 +104,7 @@ def test_a_file_of_bash_env_counts_and_does_not_print_on_stdout(tmp_path: Path) 
     assert {b"A=0", b"B=00", b"BASH_ENV=$FOLDER/env"} <= {*out.splitlines()}
 
 
-def test_one_that_ends_the_shell_is_told(tmp_path: Path) -> None:
+def test_a_bash_env_file_that_ends_the_shell_is_reported(tmp_path: Path) -> None:
     (tmp_path / "env").write_text("exit 3\n")
     status, out, err = run_in_bash({"BASH_ENV": str(tmp_path / "env")})
     assert (status, out) == (3, b"")
@@ -110,7 +112,7 @@ def test_one_that_ends_the_shell_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("variables", [{"SHELLOPTS": "noexec:xtrace"}, FUNCTION])
-def test_nothing_of_the_environment_decides_what_bash_does(variables: dict[str, str]) -> None:
+def test_no_variable_changes_what_bash_does(variables: dict[str, str]) -> None:
     status, out, err = run_in_bash(variables)
     assert (status, err) == (0, b"")
     [(name, value)] = variables.items()

@@ -33,11 +33,11 @@ def names(result: object) -> list[str]:
         {"documentChanges": [{"textDocument": {"uri": "file:///lib/x.py"}, "edits": []}]},
     ],
 )
-def test_what_an_editor_opens(result: object) -> None:
+def test_locations_in_an_answer_are_named(result: object) -> None:
     assert names(result) == ["/lib/x.py"]
 
 
-def test_what_it_does_not_open() -> None:
+def test_other_values_are_not_named() -> None:
     location = {"location": {"uri": "file:///lib/x.py"}}
     assert named({"method": "x", "params": location}, SHOP) == []
     assert named({"id": 1, "method": "x", "result": location}, SHOP) == []
@@ -80,12 +80,12 @@ def test_no_other_path_is_fetched(uri: str) -> None:
     assert names({"uri": uri}) == []
 
 
-def test_a_path_with_other_letters() -> None:
+def test_a_quoted_uri_is_decoded() -> None:
     assert names({"uri": "file:///root/.venv/lib/x.py"}) == ["/root/.venv/lib/x.py"]
     assert names({"uri": "file://localhost/my%20l%C3%AFb/%0A%24(x)?q"}) == ["/my lïb/\n$(x)"]
 
 
-def test_countless_names() -> None:
+def test_the_number_of_names_is_bounded() -> None:
     found = names([{"uri": f"file:///lib/{number % 100}"} for number in range(10_000)])
     assert found == [f"/lib/{number}" for number in range(64)]
 
@@ -95,11 +95,11 @@ def stamp(path: Path) -> str:
 
 
 def run(asked: dict[str, str]) -> bytes:
-    """Run the script by this machine's sh, in place of the container's."""
+    """Run the script with this machine's sh instead of the container's."""
     return subprocess.run(fetch_argv(asked), capture_output=True, check=True, timeout=20).stdout
 
 
-def test_the_script(tmp_path: Path) -> None:
+def test_the_script_sends_only_readable_regular_files(tmp_path: Path) -> None:
     """A named pipe, whose reading would block, is not read."""
     plain, empty, folder = tmp_path / "x $(y)\n.py", tmp_path / "-", tmp_path / "folder"
     plain.write_bytes(b"=\n-\n\0\xff")
@@ -125,7 +125,7 @@ def test_the_script(tmp_path: Path) -> None:
     ]
 
 
-def test_the_whole_of_an_answer_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_an_answer_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "MOST_AT_ONCE", 10)
     paths = [tmp_path / name for name in "abc"]
     for path, size in zip(paths, (6, 5, 4), strict=True):
@@ -139,7 +139,7 @@ ASKED = {"/a": "", "/b": "", "/c": "", "/d": ""}
 OUTPUT = b"-\n5 1\n12\n4\n=\n0 -7\n"
 
 
-def test_an_output_that_ends_early() -> None:
+def test_a_truncated_output_is_read() -> None:
     whole = list(fetched(ASKED, OUTPUT))
     assert whole == [
         Fetched("/a", False),
@@ -164,7 +164,7 @@ def test_any_output_is_read(output: bytes) -> None:
 
 
 def test_any_answer_is_read() -> None:
-    """Whatever is where something else is expected."""
+    """Any value may replace the expected one."""
     values: list[object] = [None, 3, "file:///lib/x", [], {}]
     for _ in range(2):
         keys = ("uri", "changes", "contents", "value", "x")

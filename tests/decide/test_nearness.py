@@ -1,4 +1,4 @@
-"""Near and elsewhere; what follows from it is in test_selection.py."""
+"""Near and elsewhere; test_selection.py tests the selection by them."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from rind.decide.nearness import around, deepest, depth, is_foreign, nearest, ne
 from rind.model import Mount
 
 
-def test_the_folders_around_the_caller() -> None:
+def test_the_folders_around_the_caller_are_near() -> None:
     web = service(
         "shop", "web", folder="/shop", mounts=[Mount("/shop/api", "/a"), Mount("/x", "/x")]
     )
@@ -20,13 +20,13 @@ def test_the_folders_around_the_caller() -> None:
     assert around(replace(web, checkout="another", folder="/shop/tree"), inside) == ["/shop/tree"]
 
 
-def test_depth() -> None:
+def test_depth_counts_the_names_in_the_deepest_folder() -> None:
     assert depth(["/a", "/a/b", "/c"], "/a/b/x") == 3
     assert depth(["/"], "/a") == 1
     assert depth(["/b"], "/a") == depth([], "/a") == depth(["/"], "") == 0
 
 
-def test_the_nearest() -> None:
+def test_the_nearest_container_is_chosen() -> None:
     shop, api = service("shop", "web", folder="/shop"), service("shop", "api", folder="/shop/api")
     assert nearest([shop, api, WEB], at("/shop/api")) == [api]
     assert nearest([shop, api, WEB], at("/elsewhere")) == [shop, api, WEB]
@@ -40,7 +40,7 @@ def test_the_environments_project_is_the_callers() -> None:
     assert is_foreign(c, replace(at("/a", "/a"), project="b"))
 
 
-def test_standing_in_another_project() -> None:
+def test_a_caller_in_another_project_is_elsewhere() -> None:
     web = service("shop", "web", folder="/home/me/shop", mounts=[Mount("/srv/shared", "/app")])
     assert is_foreign(web, at("/home/me/other/src", "/home/me/other"))
     assert not is_foreign(web, at("/home/me/shop", "/home/me/shop"))

@@ -23,12 +23,12 @@ SHOP = PathMap(
         ("/home/me/shop/\udcff", "/app/\udcff"),
     ],
 )
-def test_a_path_both_ways(ours: str, theirs: str) -> None:
+def test_a_path_is_mapped_both_ways(ours: str, theirs: str) -> None:
     assert SHOP.to_container(ours) == theirs
     assert SHOP.to_host(theirs) == ours
 
 
-def test_what_leads_out_of_a_mount_stays() -> None:
+def test_a_path_that_leaves_its_mount_is_unchanged() -> None:
     assert SHOP.to_container("/home/me/shop/../secret") == "/home/me/shop/../secret"
     assert SHOP.to_host("relative/app") == "relative/app"
     assert SHOP.to_container("") == ""
@@ -48,7 +48,7 @@ def test_copies_of_single_files() -> None:
     ]
 
 
-def test_the_root_on_either_side() -> None:
+def test_the_root_of_either_side_can_be_mounted() -> None:
     whole = PathMap([Mount("/", "/host")])
     assert whole.to_container("/home/x") == "/host/home/x"
     assert whole.to_host("/host/home/x") == "/home/x"
@@ -74,11 +74,11 @@ def test_the_root_on_either_side() -> None:
         ("", ""),
     ],
 )
-def test_a_word(word: str, mapped: str) -> None:
+def test_a_word_is_mapped(word: str, mapped: str) -> None:
     assert SHOP.word(word) == mapped
 
 
-def test_a_uri_is_quoted_as_one() -> None:
+def test_a_mapped_uri_is_quoted() -> None:
     spaced = PathMap([Mount("/my shop", "/app")])
     assert spaced.uri_to_host("file:///app/%C3%BC") == "file:///my%20shop/%C3%BC"
     assert spaced.uri_to_container("file:///my%20shop/x") == "file:///app/x"
@@ -90,6 +90,6 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1
 
 
 @given(NAMES.filter(lambda name: name not in {".", ".."}))
-def test_any_name_comes_back(name: str) -> None:
+def test_any_name_survives_both_mappings(name: str) -> None:
     ours = f"file:///home/me/shop/{uri_quoted(name)}"
     assert SHOP.uri_to_host(SHOP.uri_to_container(ours)) == ours

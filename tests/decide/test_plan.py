@@ -32,13 +32,13 @@ X = PreStep(text="x=1", container="web")
 NONE = PreStep(container="web")
 
 
-def test_bare_is_the_shell() -> None:
+def test_no_command_runs_the_shell() -> None:
     assert settle().argv == ["/bin/sh"]
     assert settle(Profile(shell="/bin/bash")).argv == ["/bin/bash"]
     assert settle(Profile(shell="/bin/bash"), Command(shell="/bin/ash")).argv == ["/bin/ash"]
 
 
-def test_bare_is_the_profiles_command() -> None:
+def test_no_command_runs_the_profiles_command() -> None:
     profile = Profile(command="bash -l", pre_step="x=1")
     assert settle(profile).argv == wrap(["bash", "-l"], X)
     script = Profile(command="cd /app && bash", shell="/bin/bash")
@@ -49,7 +49,7 @@ def test_bare_is_the_profiles_command() -> None:
     )
 
 
-def test_a_command_without_a_word_is_no_shell() -> None:
+def test_a_command_without_words_is_rejected() -> None:
     nothing: tuple[Any, ...] = ([], (), iter([]))
     for argv in nothing:
         with pytest.raises(UsageError, match="needs at least one word"):
@@ -76,13 +76,13 @@ def test_the_pre_step_can_be_left_out() -> None:
     assert settle(Profile(pre_step="x=1"), Command(argv=["ls"], pre_step=False)).argv == ["ls"]
 
 
-def test_the_users_variables_beat_the_hosts_and_those_the_labels() -> None:
+def test_variables_have_their_precedence() -> None:
     profile = Profile(env={"A": "label", "B": "label"}, pass_env=("A", "EDITOR", "ABSENT"))
     assert settle(profile).env == ["A=host", "B=label", "EDITOR=vi"]
     assert settle(profile, Command(env={"A": "user"})).env == ["A=user", "B=label", "EDITOR=vi"]
 
 
-def test_user() -> None:
+def test_the_user_is_planned() -> None:
     assert settle().user == ""
     assert settle(Profile(user="app")).user == "app"
     assert settle(Profile(user="host")).user == "1000:100"
@@ -101,7 +101,7 @@ def test_user() -> None:
         ({}, "1000"),
     ],
 )
-def test_the_name_that_goes_with_the_user(environ: dict[str, str], login: str) -> None:
+def test_the_login_name_belongs_to_the_user(environ: dict[str, str], login: str) -> None:
     caller = replace(CALLER, environ=environ)
     config = plan(Command(argv=["x"], user="host"), Profile(), WEB, caller)
     assert f"/tmp/rind-{login}\n" in config.argv[4]
@@ -109,7 +109,7 @@ def test_the_name_that_goes_with_the_user(environ: dict[str, str], login: str) -
     assert plan(Command(argv=["x"], user="host"), Profile(), WEB, root).argv == ["x"]
 
 
-def test_workdir() -> None:
+def test_the_working_directory_is_planned() -> None:
     assert settle().workdir == ""
     assert settle(Profile(workdir="auto")).workdir == "/app/api"
     assert settle(Profile(workdir="/x")).workdir == "/x"
@@ -117,7 +117,7 @@ def test_workdir() -> None:
     assert settle(Profile(workdir="auto"), Command(workdir="/y")).workdir == "/y"
 
 
-def test_defaults_give_way_to_all_else() -> None:
+def test_defaults_have_the_lowest_precedence() -> None:
     lent = {"TERM": "xterm", "LANG": "C", "LC_ALL": "C"}
     command = Command(argv=["x"], env={"TERM": "dumb"}, env_defaults=lent)
     defaults = Defaults(variables={"LANG": "C"})
@@ -128,7 +128,7 @@ def test_defaults_give_way_to_all_else() -> None:
     ("own", "workdir", "path"),
     [("/app", "src", "/app/src"), ("", "src", "/src"), ("/app", "../x", "/app/../x")],
 )
-def test_a_relative_directory_counts_from_the_containers(own: str, workdir: str, path: str) -> None:
+def test_a_relative_directory_starts_from_the_containers(own: str, workdir: str, path: str) -> None:
     command = Command(workdir=workdir)
     assert needs_defaults(command, Profile())
     assert settle(command=command, defaults=Defaults(workdir=own)).workdir == path
@@ -146,14 +146,14 @@ def test_a_relative_directory_counts_from_the_containers(own: str, workdir: str,
         ("A", "secret" + "x" * 128 * 1024, "too long for Linux"),
     ],
 )
-def test_a_variable_that_no_command_can_have(name: str, value: str, why: str) -> None:
+def test_an_invalid_variable_is_rejected(name: str, value: str, why: str) -> None:
     for command in (Command(env={name: value}), Command(env_defaults={name: value})):
         with pytest.raises(UsageError, match=why) as caught:
             settle(command=command)
         assert "secret" not in str(caught.value)
 
 
-def test_words_may_be_paths_and_bytes_as_for_a_local_command() -> None:
+def test_words_may_be_paths_and_bytes() -> None:
     assert settle(command=Command(argv=[Path("/bin/ls"), b"a", "b"])).argv == ["/bin/ls", "a", "b"]
     assert settle(command=Command(workdir=Path("/tmp"))).workdir == "/tmp"
     with pytest.raises(UsageError, match="not valid UTF-8"):

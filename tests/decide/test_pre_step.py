@@ -45,7 +45,7 @@ HOSTILE = [
     "æ漢\U0001f600\u202e",
     "\x01\x7f",
 ]
-# Prints its arguments so that none can be mistaken for another.
+# Prints its arguments unambiguously.
 SHOW = ["printf", "[%s]\\0"]
 
 
@@ -80,7 +80,7 @@ def shown(words: list[str]) -> bytes:
 
 
 @pytest.mark.parametrize("pre_step", [None, "", "  \n\t"])
-def test_without_a_pre_step_the_words_go_as_they_are(pre_step: str | None) -> None:
+def test_words_without_a_pre_step_are_unchanged(pre_step: str | None) -> None:
     assert wrap(["ls", "-la", ""], pre_step) == ["ls", "-la", ""]
 
 
@@ -111,7 +111,7 @@ def test_without_a_pre_step_the_words_go_as_they_are(pre_step: str | None) -> No
         "source /dev/null",
     ],
 )
-def test_the_words_stay_whatever_the_pre_step_does(shell: list[str], pre_step: str) -> None:
+def test_no_pre_step_changes_the_words(shell: list[str], pre_step: str) -> None:
     done = run(shell, wrap([*SHOW, *HOSTILE], pre_step))
     assert done.stdout == shown(HOSTILE), done.stderr
     assert done.returncode == 0
@@ -135,7 +135,7 @@ def test_a_script_is_not_taken_for_an_option(shell: list[str], script: str) -> N
 
 
 @pytest.mark.parametrize("pre_step", ["export A=1", "set -a; A=1", "A=1; export A"])
-def test_exports_reach_the_command_and_nothing_else_does(shell: list[str], pre_step: str) -> None:
+def test_only_exports_reach_the_command(shell: list[str], pre_step: str) -> None:
     done = run(shell, wrap(["env"], pre_step))
     names = {line.split(b"=")[0] for line in done.stdout.splitlines()}
     assert b"A=1" in done.stdout.splitlines()
@@ -164,7 +164,7 @@ def test_cd_and_umask_reach_the_command(shell: list[str]) -> None:
         ("set -e\nfalse\ntrue", 1),
     ],
 )
-def test_a_failing_pre_step_is_our_status_and_nothing_starts(
+def test_a_failing_pre_step_sets_the_status_and_starts_nothing(
     shell: list[str], pre_step: str, status: int
 ) -> None:
     done = run(shell, wrap(["echo", "started"], pre_step))
@@ -176,7 +176,7 @@ def test_a_failing_pre_step_is_our_status_and_nothing_starts(
 @pytest.mark.parametrize(
     "pre_step", ["exit 0", "[ -e /nonexistent ] || exit 0", "f() { exit; }; f"]
 )
-def test_a_pre_step_that_ends_the_shell_is_told(shell: list[str], pre_step: str) -> None:
+def test_a_pre_step_that_ends_the_shell_is_reported(shell: list[str], pre_step: str) -> None:
     for argv in (wrap(["echo", "started"], pre_step), wrap_script("echo started", [], pre_step)):
         done = run(shell, argv)
         assert (done.returncode, done.stdout) == (125, b"")
@@ -184,30 +184,30 @@ def test_a_pre_step_that_ends_the_shell_is_told(shell: list[str], pre_step: str)
         assert done.stderr == said
 
 
-def test_a_script_may_end_as_it_likes(shell: list[str]) -> None:
+def test_a_script_may_exit_with_any_status(shell: list[str]) -> None:
     for status in (0, 3):
         done = run(shell, wrap_script(f"exit {status}", [], "x=1"))
         assert (done.returncode, done.stdout, done.stderr) == (status, b"", b"")
 
 
-def test_a_pre_steps_own_trap_is_for_the_script_too(shell: list[str]) -> None:
+def test_a_pre_steps_trap_applies_to_the_script(shell: list[str]) -> None:
     done = run(shell, wrap_script("echo script", [], "trap 'echo bye' EXIT"))
     assert (done.returncode, done.stdout, done.stderr) == (0, b"script\nbye\n", b"")
 
 
-def test_a_pre_steps_options_are_not_the_scripts(shell: list[str]) -> None:
+def test_a_pre_steps_shell_options_do_not_reach_the_script(shell: list[str]) -> None:
     done = run(shell, wrap_script('false; echo "$unset-on"', [], "set -eu"))
     assert (done.returncode, done.stdout) == (0, b"-on\n")
 
 
-def test_the_directory_that_is_asked_for_wins(shell: list[str]) -> None:
+def test_the_requested_directory_takes_precedence(shell: list[str]) -> None:
     done = run(shell, wrap(["sh", "-c", "pwd"], "cd /usr", "/tmp"))
     assert (done.stdout, done.stderr) == (b"/tmp\n", b"")
     done = run(shell, wrap(["pwd"], "cd /usr", "/nonexistent"))
     assert (done.returncode, done.stdout) == (125, b"")
 
 
-def test_a_name_that_is_no_containers_is_text(shell: list[str]) -> None:
+def test_a_name_of_no_container_is_text(shell: list[str]) -> None:
     step = PreStep(text="false", container="\"; echo lost; $(echo lost) `echo lost` '\n")
     done = run(shell, wrap_words(["true"], step))
     assert (done.returncode, done.stdout) == (1, b"")
@@ -245,7 +245,7 @@ def test_an_ill_formed_pre_step_is_an_error_and_never_swallows_the_command(
 
 
 @pytest.mark.parametrize("pre_step", ["true \\", "true \\\n", "export A=1\\\\\\"])
-def test_a_trailing_backslash_is_refused(pre_step: str) -> None:
+def test_a_trailing_backslash_is_rejected(pre_step: str) -> None:
     with pytest.raises(UsageError, match="incomplete: it ends in a backslash"):
         wrap(["true"], pre_step)
 
@@ -255,7 +255,7 @@ def test_an_escaped_backslash_at_the_end_is_complete(shell: list[str]) -> None:
     assert done.stdout == b"x\\\n"
 
 
-def test_an_unended_here_document_does_not_swallow_the_command(shell: list[str]) -> None:
+def test_an_unterminated_here_document_does_not_swallow_the_command(shell: list[str]) -> None:
     done = run(shell, wrap(["echo", "started"], "cat <<X >/dev/null\ntext"))
     assert done.stdout == b"started\n"
 
@@ -272,7 +272,7 @@ def test_a_function_may_hide_a_program(shell: list[str]) -> None:
 
 
 def test_a_builtin_does_not_hide_a_program(shell: list[str], tmp_path: Path) -> None:
-    program = tmp_path / "type"  # a builtin everywhere, and no applet of busybox's
+    program = tmp_path / "type"  # a builtin of every shell, and not an applet of busybox
     program.write_text("#!/bin/sh\necho program $1\n")
     program.chmod(0o755)
     done = run(shell, wrap(["type", "a"], f"PATH={tmp_path}:$PATH"))
@@ -289,7 +289,7 @@ def test_an_odd_name_is_executed(shell: list[str], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("argv", "status"), [(["nope-x"], 127), (["/nope/x"], 127), (["/"], 126)])
-def test_what_cannot_be_executed_has_the_shells_status(
+def test_a_failed_execution_has_the_shells_status(
     shell: list[str], argv: list[str], status: int
 ) -> None:
     done = run(shell, wrap(argv, ":"))
@@ -298,7 +298,7 @@ def test_what_cannot_be_executed_has_the_shells_status(
 
 
 def test_the_command_takes_the_shells_place(shell: list[str]) -> None:
-    # $$ of the command is the process that the engine started: no shell is left above it.
+    # The command's $$ is the process that the engine started: no shell is its parent.
     with subprocess.Popen(
         [*shell, *wrap(["sh", "-c", "echo $$"], "true")[1:]], stdout=subprocess.PIPE
     ) as process:
@@ -306,7 +306,7 @@ def test_the_command_takes_the_shells_place(shell: list[str]) -> None:
     assert int(out) == process.pid
 
 
-def test_what_the_pre_step_prints_is_not_on_stdout(shell: list[str]) -> None:
+def test_the_pre_steps_output_is_not_on_stdout(shell: list[str]) -> None:
     done = run(shell, wrap(["echo", "out"], "echo pre; echo err >&2"))
     assert done.stdout == b"out\n"
     assert done.stderr.split() == [b"pre", b"err"]
@@ -315,7 +315,7 @@ def test_what_the_pre_step_prints_is_not_on_stdout(shell: list[str]) -> None:
 @pytest.mark.parametrize(
     ("name", "pre_step"),
     [(name, "source ./env.sh") for name in SHELLS]
-    # busybox ash, and bash called as sh, have a source of their own that is stricter.
+    # busybox ash, and bash called as sh, have a stricter `source` of their own.
     + [(name, "source env.sh") for name in ("dash", "bash")]
     + [(name, "source missing || source env.sh") for name in ("dash", "bash")],
 )
@@ -340,7 +340,7 @@ def test_a_pre_step_of_100_kb(shell: list[str]) -> None:
         ("a\0b", "NUL"),
     ],
 )
-def test_a_word_that_cannot_be_handed_over_is_refused(word: str, said: str) -> None:
+def test_a_word_that_cannot_be_passed_is_rejected(word: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         wrap(["echo", word])
     with pytest.raises(UsageError, match=said):
@@ -364,9 +364,7 @@ def test_the_longest_word_passes(shell: list[str]) -> None:
         (["/etc/passwd"], "/etc/passwd: permission denied"),
     ],
 )
-def test_what_cannot_be_executed_is_said_in_our_words(
-    shell: list[str], argv: list[str], said: str
-) -> None:
+def test_a_failed_execution_has_rinds_message(shell: list[str], argv: list[str], said: str) -> None:
     done = run(shell, wrap(argv, "set -eu"))
     assert done.stderr.decode() == f"rind: cannot start the command: {said}\n"
 
@@ -382,7 +380,7 @@ def test_what_cannot_be_executed_is_said_in_our_words(
         ":\n: $(\nnope-x)\nnope-y",
     ],
 )
-def test_a_pre_steps_errors_have_its_own_line_numbers(shell: list[str], text: str) -> None:
+def test_errors_in_a_pre_step_have_its_line_numbers(shell: list[str], text: str) -> None:
     def numbers(argv: list[str]) -> list[bytes]:
         said = run(shell, argv).stderr.splitlines()
         return [re.findall(rb"\d+", line)[0] for line in said if b"nope" in line]
@@ -398,7 +396,7 @@ def test_a_file_that_source_cannot_read_is_named(shell: list[str]) -> None:
     assert b"/nope-x" in done.stderr
 
 
-def test_a_scripts_errors_have_its_own_line_numbers(shell: list[str]) -> None:
+def test_errors_in_a_script_have_its_line_numbers(shell: list[str]) -> None:
     script = "x=1\nnope-x"
 
     def line(argv: list[str]) -> int:

@@ -4,11 +4,11 @@ from rind.decide.profile import Profile, read_profile
 from rind.errors import SelectionError
 
 
-def test_none_of_the_labels() -> None:
+def test_a_container_without_labels_has_an_empty_profile() -> None:
     assert read_profile({"other": "x", "app.rinder": "y"}) == Profile()
 
 
-def test_all_of_them() -> None:
+def test_every_label_is_read() -> None:
     labels = {
         "app.rind": "source /x",
         "app.rind.shell": "/bin/bash",
@@ -30,7 +30,7 @@ def test_all_of_them() -> None:
     )
 
 
-def test_under_another_key() -> None:
+def test_labels_under_another_key_are_read() -> None:
     assert read_profile({"dev.user": "me", "app.rind.user": "x"}, "dev").user == "me"
 
 
@@ -54,19 +54,19 @@ def test_under_another_key() -> None:
         ("workdir", "src", "the label app.rind.workdir needs an absolute path or auto, but is"),
     ],
 )
-def test_a_mistake_is_told(name: str, value: str, said: str) -> None:
+def test_an_invalid_label_is_reported(name: str, value: str, said: str) -> None:
     with pytest.raises(SelectionError) as caught:
         read_profile({"app.rind": "", f"app.rind.{name}": value})
     assert str(caught.value).startswith(said)
 
 
-def test_a_pre_step_with_a_control_character_is_refused() -> None:
+def test_a_pre_step_with_a_control_character_is_rejected() -> None:
     with pytest.raises(SelectionError, match=r"the label app\.rind has the control character"):
         read_profile({"app.rind": "\x1b[2J"})
     assert read_profile({"app.rind": "a\tb", "other": "\x1b"}).pre_step == "a\tb"
 
 
-def test_line_ends_of_windows_are_line_ends() -> None:
+def test_windows_line_ends_are_accepted() -> None:
     labels = {"app.rind": "a\r\nb\r\n", "app.rind.user": "root\r"}
     profile = read_profile(labels)
     assert (profile.pre_step, profile.user) == ("a\nb\n", "root")

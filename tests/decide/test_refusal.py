@@ -1,4 +1,4 @@
-"""What a refusal says: what is wrong, what was seen, and what to type."""
+"""The message of a refusal: the fault, the containers found, and the words to type."""
 
 from dataclasses import replace
 
@@ -36,12 +36,12 @@ PROGRAM = replace(NOWHERE, is_program=True)
 def said(
     *more: Container, wanted: Wanted = ANY, caller: object = NOWHERE, fit: list[Container]
 ) -> str:
-    """Return what is said where of all containers these fit."""
+    """Return the message for containers of which these fit."""
     left = narrow(fit, wanted, caller)  # type: ignore[arg-type] # a Caller
     return str(why_none(left, wanted, caller, [*fit, *more]))  # type: ignore[arg-type] # a Caller
 
 
-def test_a_stopped_one_is_named_with_how_to_start_it() -> None:
+def test_a_stopped_container_is_named_with_the_command_that_starts_it() -> None:
     assert refusal([GONE]) == (
         "no running container has the label app.rind "
         "(web has it, but exited (3) 5 minutes ago; start it with: docker start web)"
@@ -52,7 +52,7 @@ def test_a_stopped_one_is_named_with_how_to_start_it() -> None:
     )
 
 
-def test_the_likeliest_of_several_is_named() -> None:
+def test_the_likeliest_of_several_containers_is_named() -> None:
     old, new = replace(GONE, created=5), replace(gone(DB), created=7)
     assert "(db has it, but" in refusal([old, new])
     assert refusal([old, new]).endswith("docker start db; 1 more is not running either)")
@@ -60,14 +60,14 @@ def test_the_likeliest_of_several_is_named() -> None:
     assert "(p has it, but is paused; resume it with: docker unpause p;" in refusal([new, paused])
 
 
-def test_a_one_off_that_is_left_out_is_named() -> None:
+def test_an_excluded_one_off_is_named() -> None:
     assert said(fit=[one_off(SHOP)]) == (
         "no running container has the label app.rind (shop-web-1-run has it, but "
         "docker compose run made it; choose it with --container shop-web-1-run)"
     )
 
 
-def test_none_says_what_to_do() -> None:
+def test_no_containers_at_all_gets_instructions() -> None:
     assert refusal([]) == (
         "no container on unix:///x has the label app.rind: put it on one "
         "(in a compose file, under labels:), or choose one with --container NAME"
@@ -83,7 +83,7 @@ def test_a_project_that_is_not_up_is_named() -> None:
     assert "put it on one" in said(bare(SHOP), fit=[], caller=IN_SHOP)
 
 
-def test_what_runs_in_other_places_is_named_with_the_option_that_chooses_it() -> None:
+def test_containers_elsewhere_are_named_with_the_options_that_choose_them() -> None:
     assert refusal([SHOP2], caller=IN_SHOP) == (
         "no container of the project in /home/me/shop has the label app.rind: start it with: "
         "docker compose up --detach; or choose one of another project with --project shop2 "
@@ -131,7 +131,7 @@ def test_the_project_of_the_environment_is_named() -> None:
     )
 
 
-def test_a_misspelt_name_gets_the_right_one() -> None:
+def test_a_misspelt_name_gets_the_correct_one() -> None:
     ones = [service("shop", name) for name in ("web", "db", "worker")]
     text = said(*ones, fit=[], wanted=Wanted(service="wbe"))
     assert text == (
@@ -147,7 +147,7 @@ def test_a_misspelt_name_gets_the_right_one() -> None:
     assert likely_names("x", "abcdefg") == "there are a, b, c, d, e and 2 more"
 
 
-def test_an_index_that_is_not_there_gets_those_that_are() -> None:
+def test_a_missing_index_gets_the_existing_ones() -> None:
     ones = [service("shop", "web", number, folder="/home/me/shop") for number in (1, 2)]
     text = said(fit=ones, wanted=Wanted(index=7))
     assert text.endswith("has the label app.rind and the index 7: there are 1, 2")
@@ -156,7 +156,7 @@ def test_an_index_that_is_not_there_gets_those_that_are() -> None:
     assert text.endswith("the service web and the index 7: there are 1, 2")
 
 
-def test_a_containers_name_that_is_wrong() -> None:
+def test_a_wrong_container_name_gets_a_similar_one() -> None:
     text = str(no_such_container("shopweb1", NOWHERE, [SHOP, gone(DB)], "No such container: x"))
     assert text == (
         "No such container: x on unix:///x: did you mean shop-web-1? there is shop-web-1"
@@ -179,7 +179,7 @@ def test_a_containers_name_that_is_wrong() -> None:
         ("com.example", ""),
     ],
 )
-def test_a_label_that_is_nearly_right(label: str, text: str) -> None:
+def test_a_nearly_correct_label_gets_the_correct_one(label: str, text: str) -> None:
     wrong = replace(WEB, labels={label: "x"})
     assert label_note([wrong], "app.rind") == text
     assert (text or "put it on one") in said(wrong, fit=[])

@@ -42,7 +42,7 @@ def rewritten(*parts: bytes, mounts: list[Mount] = MOUNTS) -> bytes:
         (b"\xff\xfe /app/\xff", b"\xff\xfe /home/me/my shop/\xff"),
     ],
 )
-def test_a_path_is_this_machines(said: bytes, seen: bytes) -> None:
+def test_a_containers_path_becomes_a_local_one(said: bytes, seen: bytes) -> None:
     assert rewritten(said) == seen
 
 
@@ -62,11 +62,11 @@ def test_a_path_is_this_machines(said: bytes, seen: bytes) -> None:
         b"\x00\xff",
     ],
 )
-def test_nothing_else_changes(said: bytes) -> None:
+def test_other_output_is_unchanged(said: bytes) -> None:
     assert rewritten(said) == said
 
 
-def test_what_is_no_part_of_a_path_is_not_held() -> None:
+def test_only_the_beginning_of_a_path_is_held_back() -> None:
     rewriter = Rewriter(PathMap(MOUNTS))
     assert rewriter.feed(b"progress: 50 %") == b"progress: 50 %"
     assert rewriter.feed(b" at /ap") == b" at "
@@ -78,7 +78,7 @@ def test_what_is_no_part_of_a_path_is_not_held() -> None:
     assert rewriter.close() == b""
 
 
-def test_a_mount_of_the_containers_root_is_none() -> None:
+def test_a_mount_at_the_containers_root_is_ignored() -> None:
     assert rewritten(b"/x /", mounts=[Mount("/home", "/")]) == b"/x /"
     assert rewritten(b"/x", mounts=[]) == b"/x"
 
@@ -106,7 +106,7 @@ PIECES = st.lists(
 
 
 @given(PIECES, st.sets(st.integers(0, 60)))
-def test_it_does_not_matter_how_the_stream_is_cut(pieces: list[bytes], cuts: set[int]) -> None:
+def test_any_cutting_yields_the_same_output(pieces: list[bytes], cuts: set[int]) -> None:
     said = b"".join(pieces)
     edges = sorted({0, len(said), *(cut for cut in cuts if cut < len(said))})
     parts = [said[start:end] for start, end in pairwise(edges)]
@@ -115,7 +115,7 @@ def test_it_does_not_matter_how_the_stream_is_cut(pieces: list[bytes], cuts: set
 
 
 @given(PIECES)
-def test_a_map_that_changes_nothing_changes_nothing(pieces: list[bytes]) -> None:
+def test_an_empty_map_changes_nothing(pieces: list[bytes]) -> None:
     same = [Mount(path, path) for path in ("/app", "/app/api", "/a b")]
     said = b"".join(pieces)
     assert rewritten(said, mounts=same) == said

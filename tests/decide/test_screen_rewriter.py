@@ -1,4 +1,4 @@
-"""Paths in what a program prints on a terminal."""
+"""Paths in a program's output on a terminal."""
 
 import pytest
 from hypothesis import given
@@ -35,7 +35,7 @@ def rewritten(*parts: bytes) -> bytes:
         (b"\x1b[?25l/app/x\x1b[?25h", b"\x1b[?25l/home/me/my shop/x\x1b[?25h"),
     ],
 )
-def test_a_path_is_this_machines(said: bytes, seen: bytes) -> None:
+def test_a_containers_path_on_a_terminal_becomes_a_local_one(said: bytes, seen: bytes) -> None:
     assert rewritten(said) == seen
 
 
@@ -51,7 +51,7 @@ def test_a_path_is_this_machines(said: bytes, seen: bytes) -> None:
         b"\x1b]8;;file:///app/x",
     ],
 )
-def test_nothing_else_changes(said: bytes) -> None:
+def test_other_terminal_output_is_unchanged(said: bytes) -> None:
     assert rewritten(said) == said
 
 
@@ -75,7 +75,7 @@ def test_a_program_that_takes_the_screen_is_left_alone(taking: bytes) -> None:
     assert rewritten(b"/app/x\r\n" + screen) == b"/home/me/my shop/x\r\n" + screen
 
 
-def test_typing_ends_it_and_an_interrupt_does_not() -> None:
+def test_typing_ends_the_rewriting_but_an_interrupt_does_not() -> None:
     rewriter = ScreenRewriter(PATHS)
     rewriter.typed(b"\x03")
     assert rewriter.feed(b"/app/x\r\n/ap") == b"/home/me/my shop/x\r\n"
@@ -92,7 +92,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(PIECES | st.binary(max_size=3)), st.data())
-def test_it_does_not_matter_how_the_output_is_cut(pieces: list[bytes], data: st.DataObject) -> None:
+def test_any_cutting_yields_the_same_screen(pieces: list[bytes], data: st.DataObject) -> None:
     said = b"".join(pieces)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(said)), max_size=8)))
     parts = [said[a:b] for a, b in zip([0, *cuts], [*cuts, len(said)], strict=True)]

@@ -38,7 +38,7 @@ def service(project: str, name: str, index: int = 1, **fields: Any) -> Container
 
 
 def bare(container: Container) -> Container:
-    """Take its label away."""
+    """Return a container without its label."""
     labels = {name: value for name, value in container.labels.items() if name != "app.rind"}
     return replace(container, labels=labels)
 
@@ -63,7 +63,7 @@ def find(
     caller: Caller = NOWHERE,
     more: list[Container] | None = None,
 ) -> Selected:
-    """Do what the engine's answers are used for; ``more`` is on the engine, and no candidate."""
+    """Select among containers; those of ``more`` are on the engine, but are not candidates."""
     left = narrow(candidates, wanted, caller)
     selected = select(left, wanted, caller)
     if selected is None:
@@ -96,7 +96,7 @@ BLOG_DB, BLOG_2 = service("blog", "db", folder="/srv/b"), service("blog", "web",
 
 REFUSED, SEVERAL = "refused", "several"
 CASES: list[tuple[str, list[Container], Wanted, Caller, str | Container]] = [
-    # what they are, the candidates, what is wanted, where the caller stands, what is taken
+    # description, candidates, conditions, the caller's place, the chosen container
     ("nothing", [], ANY, NOWHERE, REFUSED),
     ("the only one", [WEB], ANY, NOWHERE, WEB),
     ("the only one that runs", [WEB, gone(DB)], ANY, NOWHERE, WEB),
@@ -180,7 +180,7 @@ CASES: list[tuple[str, list[Container], Wanted, Caller, str | Container]] = [
     [case[1:] for case in CASES],
     ids=[f"{case[0]}, {number}" for number, case in enumerate(CASES)],
 )
-def test_the_rule(
+def test_the_rule_chooses_one_container(
     candidates: list[Container], wanted: Wanted, caller: Caller, taken: str | Container
 ) -> None:
     for order in (candidates, candidates[::-1]):
@@ -208,14 +208,14 @@ ALL: list[tuple[list[Container], Wanted, Caller, list[Container]]] = [
 
 
 @pytest.mark.parametrize(("candidates", "wanted", "caller", "taken"), ALL)
-def test_the_rule_for_all(
+def test_the_rule_chooses_all_containers(
     candidates: list[Container], wanted: Wanted, caller: Caller, taken: list[Container]
 ) -> None:
     found = select_all(narrow(candidates, wanted, caller), wanted)
     assert [selected.container for selected in found] == taken
 
 
-def test_the_reason_is_told() -> None:
+def test_the_reason_is_reported() -> None:
     def reason(*candidates: Container, wanted: Wanted = ANY, caller: Caller = NOWHERE) -> str:
         return find([*candidates], wanted, caller).reason
 
@@ -237,7 +237,7 @@ def test_the_reason_is_told() -> None:
     assert first.reason == second.reason == "one of 2 with the label app.rind"
 
 
-def test_where_a_swarm_may_have_one() -> None:
+def test_a_swarm_may_have_a_fitting_task() -> None:
     def is_final(candidates: list[Container], caller: Caller) -> bool:
         with pytest.raises(NoContainerError) as caught:
             find(candidates, ANY, caller)
@@ -256,13 +256,13 @@ def refusal(candidates: list[Container], wanted: Wanted = ANY, caller: Caller = 
     return str(caught.value)
 
 
-def test_a_service_needs_no_label_but_one_that_has_it_comes_first() -> None:
+def test_a_service_needs_no_label_but_labelled_ones_come_first() -> None:
     other, labelled = bare(service("p", "a")), service("q", "a")
     assert find([other], Wanted(service="a")).container is other
     assert find([other, labelled], Wanted(service="a")).container is labelled
 
 
-def test_several_are_named_with_what_chooses_each() -> None:
+def test_several_containers_are_named_with_options_for_each() -> None:
     assert refusal([WEB, DB]) == (
         "2 running containers have the label app.rind: "
         "choose one with --container db (db), --container web (web)"
@@ -286,7 +286,7 @@ def test_several_are_named_with_what_chooses_each() -> None:
         ([service("p", "a"), WEB], ["--service a", "--container web"]),
     ],
 )
-def test_the_options_that_are_offered_choose(
+def test_the_suggested_options_choose_the_container(
     containers: list[Container], options: list[str]
 ) -> None:
     with pytest.raises(AmbiguousError) as caught:
@@ -296,7 +296,7 @@ def test_the_options_that_are_offered_choose(
         assert f"{option} (" in str(caught.value)
 
 
-def test_the_options_that_are_offered_can_be_pasted() -> None:
+def test_the_suggested_options_can_be_pasted() -> None:
     containers = [service("p", name) for name in ("web $(touch x);1", "=ls", "~", "it's", "a")]
     said = refusal(containers)
     for option in (
@@ -319,14 +319,14 @@ def test_the_options_that_are_offered_can_be_pasted() -> None:
         ("exited", "docker start 'a;b'"),
     ],
 )
-def test_the_commands_that_are_offered_can_be_pasted(state: str, hint: str) -> None:
+def test_the_suggested_commands_can_be_pasted(state: str, hint: str) -> None:
     with pytest.raises(SelectionError) as caught:
         require_running(replace(WEB, name="a;b", state=state))
     assert str(caught.value).endswith(hint)
 
 
 @pytest.mark.parametrize("number", ["²", "0", "01", "-1", "1" * 5000, "1\n", "٣", "x", ""])
-def test_an_index_that_no_option_takes_is_none(number: str) -> None:
+def test_an_index_that_no_option_accepts_is_not_suggested(number: str) -> None:
     odd = service("p", "a")
     odd = replace(odd, labels={**odd.labels, "com.docker.compose.container-number": number})
     assert odd.index == ""
@@ -335,7 +335,7 @@ def test_an_index_that_no_option_takes_is_none(number: str) -> None:
     )
 
 
-def test_numbers_are_in_their_order() -> None:
+def test_indexes_are_sorted_as_numbers() -> None:
     names = ["p-a-10", "p-a-2", "p-a", "b1f", "1", "b10f"]
     found = sorted((Container("", name, "running", "", {}) for name in names), key=in_order)
     assert [container.name for container in found] == ["1", "b10f", *reversed(names[:4])]
@@ -352,13 +352,13 @@ def test_numbers_are_in_their_order() -> None:
         ("dead", "Dead", "is dead; start it"),
     ],
 )
-def test_one_that_does_not_run(state: str, status: str, said: str) -> None:
+def test_a_container_that_does_not_run_is_described(state: str, status: str, said: str) -> None:
     with pytest.raises(SelectionError, match="the container web") as caught:
         require_running(replace(WEB, state=state, status=status))
     assert said in str(caught.value)
 
 
-def test_a_task_is_mended_on_its_node() -> None:
+def test_a_hint_for_a_task_names_its_node() -> None:
     labels = {"com.docker.swarm.task.name": "web.1.x"}
     task = replace(WEB, name="web.1.x", labels=labels, node="node2")
     with pytest.raises(SelectionError, match=r"resume it on node2 with: docker unpause web\.1\.x"):
@@ -367,7 +367,7 @@ def test_a_task_is_mended_on_its_node() -> None:
         require_running(replace(task, state="exited", status=""))
 
 
-def test_an_error_names_a_few_of_many() -> None:
+def test_an_error_names_only_a_few_of_many_containers() -> None:
     many = [replace(WEB, id=str(number), name=f"web-{number:02}") for number in range(65)]
     with pytest.raises(AmbiguousError) as caught:
         find(many)

@@ -82,7 +82,7 @@ def test_start_failures_have_one_status_and_no_noise(text: str, status: int, sai
     assert not str(error).endswith("unknown")
 
 
-def test_podmans_message_is_told_from_output() -> None:
+def test_podmans_message_is_distinguished_from_output() -> None:
     assert is_podman_failure(PODMAN.format('exec: "x": not found', INVOKED))
     assert is_podman_failure(
         "Error: runc: exec failed: Cwd must be an absolute path: OCI runtime error\n"

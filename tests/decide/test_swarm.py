@@ -64,12 +64,12 @@ def swarm(*services: Service) -> Swarm:
         (Wanted(service="agent"), [AGENT]),
         (Wanted(label="other"), []),
         (Wanted(container="shop_web.2.t2"), [WEB]),
-        (Wanted(container="shop_web"), [WEB]),  # which no container of it is named
+        (Wanted(container="shop_web"), [WEB]),  # no container has this name
         (Wanted(container="web.2@two"), [WEB]),
         (Wanted(container="0" * 12), [WEB, DB, AGENT]),
     ],
 )
-def test_the_services_that_could_be_wanted(wanted: Wanted, services: list[Service]) -> None:
+def test_services_are_selected(wanted: Wanted, services: list[Service]) -> None:
     assert [one for one in (WEB, DB, AGENT) if has_wanted(one, wanted)] == services
 
 
@@ -90,11 +90,11 @@ def test_the_services_that_could_be_wanted(wanted: Wanted, services: list[Servic
         (Wanted(service="db"), DB, []),
     ],
 )
-def test_tasks_that_fit(wanted: Wanted, service: Service, titles: list[str]) -> None:
+def test_tasks_are_selected(wanted: Wanted, service: Service, titles: list[str]) -> None:
     assert [container.title for container in tasks_up(swarm(service), wanted)] == titles
 
 
-def test_a_task_is_named_as_its_container_is() -> None:
+def test_a_task_has_its_containers_name() -> None:
     _, second, *_ = tasks_up(swarm(WEB), Wanted(service="web"))
     assert second.name == "shop_web.2.t2"
     assert (second.service, second.project, second.index) == ("web", "shop", "2")
@@ -103,8 +103,8 @@ def test_a_task_is_named_as_its_container_is() -> None:
     assert is_name(second.name)
 
 
-def test_a_node_is_the_index_of_a_global_services_task() -> None:
-    """By its ID where nobody has asked for its name; a hostile label is none."""
+def test_a_global_services_task_has_its_node_as_index() -> None:
+    """It is the node's ID if its name was not requested; a hostile label is ignored."""
     name = f"agent.{ONE}.t7"
     labels = {"com.docker.swarm.task.name": name, "com.docker.swarm.node.id": ONE}
     assert Container("", name, "running", "", labels).index == ONE
@@ -113,7 +113,7 @@ def test_a_node_is_the_index_of_a_global_services_task() -> None:
     assert Container("", "a", "running", "", odd, node="one").index == ""
 
 
-def test_local_tasks_have_their_node_and_those_that_are_being_stopped_go() -> None:
+def test_local_tasks_get_their_node_and_stopping_ones_are_dropped() -> None:
     known = swarm(WEB)
     first, *others = tasks_up(known, Wanted())
     here = replace(first, node="", status="Up")
@@ -123,7 +123,7 @@ def test_local_tasks_have_their_node_and_those_that_are_being_stopped_go() -> No
     assert found == [replace(here, node="one"), compose, *others]
 
 
-def test_what_will_run_soon() -> None:
+def test_tasks_that_will_run_soon_are_returned() -> None:
     assert [container.title for container in starting(swarm(WEB), Wanted())] == [
         "web.4@one",
         "web.6@two",
@@ -145,5 +145,7 @@ def test_what_will_run_soon() -> None:
         ),
     ],
 )
-def test_why_none_runs(wanted: Wanted, service: Service, said: str) -> None:
+def test_the_reason_why_no_task_runs_is_reported(
+    wanted: Wanted, service: Service, said: str
+) -> None:
     assert last_error(swarm(service), wanted) == said

@@ -5,7 +5,7 @@ from test_selection import service
 from rind.decide.wanted import Wanted, matching
 
 
-def test_service_project_and_index_narrow() -> None:
+def test_service_project_and_index_narrow_the_selection() -> None:
     containers = [service("p", "a", 1), service("p", "a", 2)]
     assert matching(containers, Wanted(index=2)) == containers[1:]
     assert Wanted(service="a", project="p").filters == [

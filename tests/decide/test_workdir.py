@@ -20,7 +20,9 @@ SHOP = Mount("/home/me/shop", "/app")
         ("/a b/c", [Mount("/a b", "/d e")], "/d e/c"),
     ],
 )
-def test_through_the_longest_mount(cwd: str, mounts: list[Mount], expected: str | None) -> None:
+def test_the_longest_mount_gives_the_directory(
+    cwd: str, mounts: list[Mount], expected: str | None
+) -> None:
     assert container_path(cwd, mounts) == expected
 
 
@@ -33,7 +35,7 @@ def test_through_the_longest_mount(cwd: str, mounts: list[Mount], expected: str 
         ("/run/desktop/mnt/host/wsl/home/me", "/home/me"),
     ],
 )
-def test_a_source_as_this_machine_names_it(source: str, here: str) -> None:
+def test_a_mounts_source_gets_its_local_name(source: str, here: str) -> None:
     assert host_path(source) == here
 
 
@@ -50,7 +52,7 @@ def test_a_source_as_this_machine_names_it(source: str, here: str) -> None:
         ("/\ud800", True),
     ],
 )
-def test_what_can_be_a_path(text: str, expected: bool) -> None:  # noqa: FBT001 # a case
+def test_only_absolute_text_of_bounded_size_is_a_path(text: str, expected: bool) -> None:  # noqa: FBT001 # a case
     assert is_path(text) is expected
 
 
@@ -67,7 +69,7 @@ OWN = [Mount("/home/me/shop", "/workspaces/shop"), Mount("/host_mnt/data", "/dat
         ("/srv", [Mount("/(host)/srv", "/code")]),
     ],
 )
-def test_mounts_as_another_container_sees_them(source: str, seen: list[Mount]) -> None:
+def test_mounts_are_translated_for_a_caller_in_a_container(source: str, seen: list[Mount]) -> None:
     container = Container("0" * 64, "web", "running", "Up", {}, mounts=[Mount(source, "/code")])
     assert seen_through(container, OWN).mounts == seen
 
@@ -82,7 +84,7 @@ def test_mounts_as_another_container_sees_them(source: str, seen: list[Mount]) -
         ("", ""),
     ],
 )
-def test_folders_as_another_container_sees_them(folder: str, seen: str) -> None:
+def test_folders_are_translated_for_a_caller_in_a_container(folder: str, seen: str) -> None:
     container = Container(
         "0" * 64, "web", "running", "Up", {}, folder=folder, config_files=[folder]
     )

@@ -116,7 +116,7 @@ def test_an_address_is_completed_as_the_docker_cli_does(address: str, url: str) 
         ("ssh://host/" + "x" * MOST, f"the socket's path has {MOST + 1} bytes"),
     ],
 )
-def test_an_address_that_is_refused(address: str, why: str) -> None:
+def test_an_invalid_address_is_rejected(address: str, why: str) -> None:
     with pytest.raises(UsageError) as caught:
         resolve_endpoint({}, host=address)
     said = str(caught.value)
@@ -126,7 +126,7 @@ def test_an_address_that_is_refused(address: str, why: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["TCP://x", "https://x", "fd://", "npipe:////./pipe/x"])
-def test_a_transport_that_there_is_not(host: str) -> None:
+def test_an_unsupported_transport_is_rejected(host: str) -> None:
     with pytest.raises(UsageError) as caught:
         resolve_endpoint({"DOCKER_HOST": host})
     assert f"no transport for the engine {host} (from DOCKER_HOST)" in str(caught.value)
@@ -164,7 +164,9 @@ def test_a_password_in_an_address_is_never_shown(address: str, seen: str, config
         assert "cret" not in said
 
 
-def test_what_docker_takes_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_address_that_docker_accepts_is_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     for address in ("unix://a/docker.sock", "unix://./a/docker.sock", "./a/docker.sock"):
         assert accepted(address, tls=False) == f"unix://{tmp_path}/a/docker.sock"
@@ -172,7 +174,7 @@ def test_what_docker_takes_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @given(st.text() | st.from_regex(r"(tcp|unix|http|ssh)://[\[\]a-z0-9.:/@?#%-]*", fullmatch=True))
-def test_any_address_is_an_endpoint_or_refused(address: str) -> None:
+def test_any_address_is_an_endpoint_or_rejected(address: str) -> None:
     try:
         url = resolve_endpoint({}, host=address or "x").url
     except UsageError:
@@ -182,6 +184,6 @@ def test_any_address_is_an_endpoint_or_refused(address: str) -> None:
     assert scheme in {"unix", "ssh"} or ("@" not in rest and "/" not in rest)
 
 
-def test_what_is_told_to_ssh() -> None:
+def test_ssh_gets_the_address_as_options() -> None:
     assert read_ssh("ssh://host") == SshAddress("", "host", "", DEFAULT_SOCKET)
     assert read_ssh("ssh://me@[::1]:22/x.sock") == SshAddress("me", "::1", "22", "/x.sock")

@@ -9,7 +9,7 @@ from sockets import listening
 from rind.endpoint.discovery import answering, well_known
 
 
-def test_the_order() -> None:
+def test_default_sockets_have_their_order() -> None:
     env = {"HOME": "/h", "XDG_RUNTIME_DIR": "/r", "COLIMA_HOME": "/c", "CONTAINER_HOST": "ssh://x"}
     assert list(dict.fromkeys(engine for engine, _ in well_known(env, 7))) == [
         *("rootless Docker", "Docker Desktop", "Colima", "Rancher Desktop", "OrbStack", "Lima"),
@@ -25,16 +25,16 @@ def test_the_order() -> None:
 
 @pytest.fixture
 def short() -> Iterator[Path]:
-    """Return a folder in which paths may be those of sockets."""
+    """Return a folder whose path is short enough for sockets."""
     with TemporaryDirectory() as folder:
         yield Path(folder)
 
 
-def test_the_first_that_answers(short: Path) -> None:
+def test_the_first_listening_socket_is_used(short: Path) -> None:
     home, runtime = short / "home", short / "run"
     env = {"HOME": str(home), "XDG_RUNTIME_DIR": str(runtime)}
     assert answering(env) is None
-    # What is left of an engine that has ended.
+    # The socket file of an engine that has ended.
     with listening(runtime / "docker.sock"):
         pass
     (runtime / "docker.sock").touch()
@@ -56,7 +56,7 @@ def test_the_first_that_answers(short: Path) -> None:
             listener.accept()[0].close()
 
 
-def test_one_that_is_busy_listens(tmp_path: Path) -> None:
+def test_a_socket_with_a_full_backlog_is_listening(tmp_path: Path) -> None:
     path = tmp_path / "docker.sock"
     with listening(path, backlog=0), socket.socket(socket.AF_UNIX) as first:
         first.connect(str(path))
@@ -66,7 +66,7 @@ def test_one_that_is_busy_listens(tmp_path: Path) -> None:
         )
 
 
-def test_places_that_can_be_none() -> None:
+def test_unusable_variables_are_skipped() -> None:
     for folder in ("/" + "x" * 200, "relative", "/a\0b"):
         assert answering({"XDG_RUNTIME_DIR": folder, "HOME": folder}) is None
     assert answering({"CONTAINER_HOST": "unix:///nope", "XDG_RUNTIME_DIR": "/nope"}) is None

@@ -12,10 +12,10 @@ from rind.endpoint.endpoint import resolve_endpoint
 from rind.errors import UsageError
 
 DEEP = "[" * 100_000
-"""JSON that Python's parser gives up on."""
+"""JSON that is nested too deeply for Python's parser."""
 
 
-def test_an_empty_home_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_home_variable_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".docker").mkdir()
     (tmp_path / ".docker/config.json").write_text('{"detachKeys": "a"}')
@@ -28,14 +28,14 @@ def test_an_empty_home_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ["{", "[]", '"x"', "null", "\xff", DEEP, '{"x":' * 100_000, '{"x": 1' + "0" * 5000 + "}"],
     ids=lambda content: content[:9],
 )
-def test_a_broken_configuration_file(tmp_path: Path, content: str) -> None:
+def test_a_broken_configuration_file_is_reported(tmp_path: Path, content: str) -> None:
     (tmp_path / "config.json").write_bytes(content.encode("latin-1"))
     env = {"DOCKER_CONFIG": str(tmp_path)}
     assert str(broken_config(env)).startswith("cannot read docker's configuration file")
     assert resolve_endpoint(env).url == DEFAULT_HOST
 
 
-def test_a_configuration_file_with_nothing_in_it_says_nothing(tmp_path: Path) -> None:
+def test_an_empty_configuration_file_is_valid(tmp_path: Path) -> None:
     for content in ("", "\n", "{}", '{"currentContext": null}', '{"currentContext": ""}'):
         (tmp_path / "config.json").write_text(content)
         assert resolve_endpoint({"DOCKER_CONFIG": str(tmp_path)}).url == DEFAULT_HOST
@@ -44,14 +44,14 @@ def test_a_configuration_file_with_nothing_in_it_says_nothing(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("value", [[], {}, 1, 1.5, True, ["a"]])
-def test_a_setting_that_is_no_text(tmp_path: Path, value: object) -> None:
+def test_a_setting_that_is_not_text_is_rejected(tmp_path: Path, value: object) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"currentContext": value}))
     env = {"DOCKER_CONFIG": str(tmp_path)}
     assert str(broken_config(env)).endswith("config.json: currentContext is not a string")
     assert resolve_endpoint(env).url == DEFAULT_HOST
 
 
-def test_a_current_context_of_the_strangest_name(tmp_path: Path) -> None:
+def test_a_current_context_may_have_any_name(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"currentContext": "a\udcff"}))
     with pytest.raises(UsageError, match=r"the name 'a\\udcff' of a docker context .* valid UTF-8"):
         resolve_endpoint({"DOCKER_CONFIG": str(tmp_path)})
@@ -72,7 +72,7 @@ def test_a_current_context_of_the_strangest_name(tmp_path: Path) -> None:
     ],
     ids=lambda text: text[:40],
 )
-def test_a_broken_context(config: Path, meta: str, why: str) -> None:
+def test_a_broken_context_is_reported(config: Path, meta: str, why: str) -> None:
     for path in (config / "contexts/meta").glob("*/meta.json"):
         path.write_text(meta)
     with pytest.raises(UsageError, match="cannot read the docker context a in") as caught:
@@ -81,7 +81,7 @@ def test_a_broken_context(config: Path, meta: str, why: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["fifo", "folder", "socket", "device", "huge", "loop"])
-def test_a_file_of_dockers_that_is_none(tmp_path: Path, kind: str) -> None:
+def test_an_unreadable_file_of_docker_is_reported(tmp_path: Path, kind: str) -> None:
     meta = tmp_path / "contexts/meta" / hashlib.sha256(b"a").hexdigest() / "meta.json"
     meta.parent.mkdir(parents=True)
     with socket.socket(socket.AF_UNIX) as sock:
@@ -110,7 +110,7 @@ def test_a_file_of_dockers_that_is_none(tmp_path: Path, kind: str) -> None:
         assert context_names(env) == ["default"]
 
 
-def test_the_longest_configuration_file(tmp_path: Path) -> None:
+def test_a_configuration_file_may_have_the_largest_size(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"detachKeys": "a"}'.ljust(2**20))
     assert docker_setting({"DOCKER_CONFIG": str(tmp_path)}, "detachKeys") == "a"
 
@@ -126,7 +126,7 @@ def test_contexts_that_cannot_be_read_are_not_listed(config: Path) -> None:
     assert context_names({"DOCKER_CONFIG": "/" + "x" * 8000}) == ["default"]
 
 
-def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
+def test_an_impossible_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     inside = {"DOCKER_CONFIG": str(tmp_path / "file")}
     assert resolve_endpoint(inside).url == DEFAULT_HOST
@@ -138,7 +138,7 @@ def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
         resolve_endpoint(long, context="a")
 
 
-def test_headers_are_those_that_can_be_sent(tmp_path: Path) -> None:
+def test_headers_that_cannot_be_sent_are_ignored(tmp_path: Path) -> None:
     asked = {
         "X-Meta": "a b",
         "X-Bad": "a\r\nX: y",
@@ -155,7 +155,7 @@ def test_headers_are_those_that_can_be_sent(tmp_path: Path) -> None:
     assert http_headers(env) == ()
 
 
-def test_an_api_version_is_taken_as_docker_takes_it() -> None:
+def test_the_api_version_is_read_as_docker_reads_it() -> None:
     assert resolve_endpoint({}).api_version is None
     for text in ("1.41", "v1.41"):
         assert resolve_endpoint({"DOCKER_API_VERSION": text}).api_version == (1, 41)

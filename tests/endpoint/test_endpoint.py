@@ -12,7 +12,7 @@ from rind.endpoint.endpoint import Endpoint, resolve_endpoint
 from rind.errors import UsageError
 
 
-def test_precedence_is_the_docker_clis(config: Path) -> None:
+def test_precedence_equals_the_docker_clis(config: Path) -> None:
     env = {"DOCKER_CONFIG": str(config)}
     assert resolve_endpoint(env).url == "unix:///a.sock"
     env["DOCKER_CONTEXT"] = "b"
@@ -23,7 +23,7 @@ def test_precedence_is_the_docker_clis(config: Path) -> None:
     assert resolve_endpoint(env, host="unix:///option.sock").url == "unix:///option.sock"
 
 
-def test_home_and_default(config: Path, tmp_path: Path) -> None:
+def test_the_home_and_the_default_are_used(config: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     assert resolve_endpoint({"HOME": str(home)}).url == DEFAULT_HOST
@@ -33,7 +33,7 @@ def test_home_and_default(config: Path, tmp_path: Path) -> None:
     assert resolve_endpoint({"HOME": str(home), "DOCKER_HOST": ""}).url == "unix:///a.sock"
 
 
-def test_mistakes_name_their_source(config: Path) -> None:
+def test_errors_name_their_source(config: Path) -> None:
     env = {"DOCKER_CONFIG": str(config)}
     with pytest.raises(UsageError, match=r"no docker context nope \(named by DOCKER_CONTEXT\)"):
         resolve_endpoint({**env, "DOCKER_CONTEXT": "nope"})
@@ -49,7 +49,7 @@ def test_mistakes_name_their_source(config: Path) -> None:
         resolve_endpoint(env, host="unix:///x", context="a")
 
 
-def test_tls_by_variables(tmp_path: Path) -> None:
+def test_variables_configure_tls(tmp_path: Path) -> None:
     env = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path)}
     ca, cert, key = (str(tmp_path / f"{name}.pem") for name in ("ca", "cert", "key"))
     bare = resolve_endpoint(env, host="tcp://host")
@@ -60,22 +60,22 @@ def test_tls_by_variables(tmp_path: Path) -> None:
     unverified = {"DOCKER_TLS": "1", "DOCKER_CERT_PATH": str(tmp_path), "DOCKER_HOST": "host:1"}
     unsafe = resolve_endpoint(unverified)
     assert unsafe == Endpoint("tcp://host:1", "DOCKER_HOST", Tls(None, cert, key, verify=False))
-    # The files are docker's configuration's own, where nothing says otherwise.
+    # By default, the files are in docker's configuration folder.
     env = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CONFIG": str(tmp_path)}
     assert resolve_endpoint(env).url == "tcp://localhost:2376"
     assert resolve_endpoint(env).tls == Tls(ca, cert, key, verify=True)
-    # As for docker, a socket has none.
+    # As with docker, a unix socket has no TLS.
     for address in ("unix:///x", "ssh://x"):
         assert resolve_endpoint(env, host=address).tls is None
     assert resolve_endpoint({"DOCKER_TLS_VERIFY": ""}, host="tcp://host").tls is None
 
 
-def test_tls_of_a_context(config: Path) -> None:
+def test_a_context_configures_tls(config: Path) -> None:
     def write(**endpoint: object) -> None:
         for path in (config / "contexts/meta").glob("*/meta.json"):
             path.write_text(json.dumps({"Endpoints": {"docker": endpoint}}))
 
-    # What the variables say is not for a context.
+    # The variables do not apply to a context.
     env = {"DOCKER_CONFIG": str(config), "DOCKER_TLS_VERIFY": "1"}
     write(Host="tcp://host")
     assert resolve_endpoint(env) == Endpoint("tcp://host:2375", "the context a", context="a")
@@ -90,7 +90,7 @@ def test_tls_of_a_context(config: Path) -> None:
     assert resolve_endpoint(env).tls == Tls(str(ca), None, None, verify=True)
 
 
-def test_the_default_goes_before_what_is_well_known(
+def test_the_default_socket_precedes_the_well_known_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     default = tmp_path / "default.sock"

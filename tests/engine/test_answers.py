@@ -1,4 +1,4 @@
-"""What an engine says: what a real one does, and anything else at all."""
+"""Answers of an engine: real, invalid and mutated ones."""
 
 import copy
 import json
@@ -56,14 +56,14 @@ def said(value: object) -> bytes:
     return json.dumps(value).encode()
 
 
-def test_a_container() -> None:
+def test_a_container_is_read() -> None:
     (container,) = read_containers(said([LISTED]))
     assert (container.id, container.name, container.health) == (ID, "shop-web-1", "healthy")
     assert (container.folder, container.created) == ("/home/me/shop", 1700000000)
     assert container.mounts == [Mount("/home/me/shop", "/app")]
 
 
-def test_what_need_not_be_there() -> None:
+def test_optional_fields_may_be_missing() -> None:
     bare = {"Id": ID, "State": "running", "Names": None, "Labels": None, "Mounts": None}
     (container,) = read_containers(said([bare]))
     assert (container.name, container.labels, container.mounts) == (ID[:12], {}, [])
@@ -82,7 +82,7 @@ def test_what_need_not_be_there() -> None:
         (["/" + "x" * 2000], ID[:12]),
     ],
 )
-def test_a_containers_name(names: list[str], name: str) -> None:
+def test_a_containers_name_is_read(names: list[str], name: str) -> None:
     assert read_containers(said([LISTED | {"Names": names}]))[0].name == name
 
 
@@ -100,7 +100,7 @@ def test_a_containers_name(names: list[str], name: str) -> None:
         *({"Names": wrong} for wrong in ("web", [7])),
     ],
 )
-def test_a_wrong_container_concerns_no_other(wrong: dict[str, object]) -> None:
+def test_an_invalid_container_does_not_affect_the_others(wrong: dict[str, object]) -> None:
     with pytest.raises(WrongAnswer):
         read_containers(said([LISTED | wrong]))
     assert [
@@ -109,7 +109,7 @@ def test_a_wrong_container_concerns_no_other(wrong: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("folder", ["/a\0b", "relative", "/a" * 2048, ""])
-def test_a_folder_that_is_no_path_is_none(folder: str) -> None:
+def test_an_invalid_folder_is_read_as_none(folder: str) -> None:
     labels = {"com.docker.compose.project.working_dir": folder}
     mounts = [{"Type": "bind", "Source": folder, "Destination": "/x"}]
     (container,) = read_containers(said([LISTED | {"Labels": labels, "Mounts": mounts}]))
@@ -128,11 +128,11 @@ def test_a_folder_that_is_no_path_is_none(folder: str) -> None:
         (STATE | {"ExitCode": 0, "Pid": 0, "CanRemove": True}, ExecState(False, 0, 0, True)),
     ],
 )
-def test_an_exec_instance(state: object, expected: ExecState) -> None:
+def test_the_state_of_an_exec_instance_is_read(state: object, expected: ExecState) -> None:
     assert read_exec_state(said(state)) == expected
 
 
-def test_compose_files_in_a_folder_with_a_comma() -> None:
+def test_a_folder_of_compose_files_may_contain_a_comma() -> None:
     label = "com.docker.compose.project.config_files"
     for text, files in {
         "/a/compose.yaml": ["/a/compose.yaml"],
@@ -144,23 +144,23 @@ def test_compose_files_in_a_folder_with_a_comma() -> None:
         assert container.config_files == files
 
 
-def test_podmans_code_counts_once_it_is_settled() -> None:
+def test_podmans_exit_code_is_read_once_it_is_final() -> None:
     resized = said(STATE | {"ExitCode": 0, "CanRemove": True})
     assert read_exec_state(resized, is_podman=True) == ExecState(False, None, 4711)
     settled = said(STATE | {"ExitCode": 6, "Pid": 0, "CanRemove": True})
     assert read_exec_state(settled, is_podman=True) == ExecState(False, 6, 0, True)
-    # Docker says so minutes later, and keeps the pid.
+    # Docker's state minutes later; it keeps the pid.
     assert read_exec_state(resized) == ExecState(False, 0, 4711)
 
 
-def test_what_an_engine_says_of_itself() -> None:
+def test_an_engines_description_is_read() -> None:
     told = {"ServerVersion": "1.2", "OSType": "linux", "CgroupVersion": "2"}
     assert read_info(said(told)) == EngineInfo("1.2", cgroups="2")
     rootless = {"ServerVersion": "1.2", "SecurityOptions": ["name=seccomp", "name=rootless"]}
     assert read_info(said(rootless)) == EngineInfo("1.2", is_rootless=True)
 
 
-def test_whether_it_has_started() -> None:
+def test_a_start_is_recognized() -> None:
     assert ExecState(running=False, exit_code=None, pid=0).has_started is False
     assert ExecState(running=False, exit_code=127, pid=0).has_started is False
     assert ExecState(running=False, exit_code=127, pid=7).has_started is True
@@ -169,14 +169,14 @@ def test_whether_it_has_started() -> None:
         assert ExecState(False, code, 0, is_forgotten=True).has_started is started
 
 
-def test_a_variable_that_the_engine_gives() -> None:
+def test_variables_of_a_container_are_read() -> None:
     told = said({"Config": {"Env": ["TERM=xterm", "A=1"], "WorkingDir": ""}})
     assert read_defaults(told, without="TERM=xterm").variables.keys() == {"A"}
     assert read_defaults(told, without="TERM=vt100").variables.keys() == {"A", "TERM"}
 
 
 @pytest.mark.parametrize("code", [256, -1, 2**31, 2**63, 1.5, "0", True, [], {}])
-def test_an_exit_code_that_is_none(code: object) -> None:
+def test_an_invalid_exit_code_is_rejected(code: object) -> None:
     with pytest.raises(WrongAnswer, match="ExitCode is out of its range"):
         read_exec_state(said(STATE | {"ExitCode": code}))
 
@@ -198,7 +198,7 @@ def test_an_exit_code_that_is_none(code: object) -> None:
     ],
 )
 @pytest.mark.parametrize("reader", READERS)
-def test_what_is_no_answer(reader: str, data: bytes) -> None:
+def test_an_invalid_answer_is_rejected(reader: str, data: bytes) -> None:
     read, _ = READERS[reader]
     with pytest.raises(WrongAnswer):
         read(data)
@@ -217,7 +217,7 @@ def test_what_is_no_answer(reader: str, data: bytes) -> None:
         (b"[" * 200_000, "[" * 1000),
     ],
 )
-def test_an_error(data: bytes, text: str) -> None:
+def test_an_engines_error_is_read(data: bytes, text: str) -> None:
     assert read_error(data) == text
 
 
@@ -256,7 +256,7 @@ def mutated(value: object, choose: random.Random) -> object:
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_a_mutated_answer_is_read_or_wrong(reader: str) -> None:
+def test_a_mutated_answer_is_read_or_rejected(reader: str) -> None:
     read, right = READERS[reader]
     choose = random.Random(reader)
     read(said(right))
@@ -273,7 +273,7 @@ def test_a_mutated_answer_is_read_or_wrong(reader: str) -> None:
 
 
 @given(st.binary())
-def test_any_bytes_are_read_or_wrong(data: bytes) -> None:
+def test_any_bytes_are_read_or_rejected(data: bytes) -> None:
     for read, _ in READERS.values():
         with pytest.raises(WrongAnswer):
             read(data)

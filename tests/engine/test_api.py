@@ -1,4 +1,4 @@
-"""The connection to an engine: its version, its silence and its end."""
+"""The connection to an engine: the API version, a silent engine, and closing."""
 
 import asyncio
 from pathlib import Path
@@ -17,7 +17,7 @@ from rind.transport.sockets import SocketCarrier
 
 
 @by_each_carrier
-async def test_the_api_version_is_the_engines(engine: TestEngine, carry: Carry) -> None:
+async def test_the_engines_api_version_is_used(engine: TestEngine, carry: Carry) -> None:
     theirs = engine.cli("version", "--format", "{{.Server.APIVersion}}")
     async with opened(engine.host, carry) as client:
         dialect = client.dialect
@@ -26,7 +26,7 @@ async def test_the_api_version_is_the_engines(engine: TestEngine, carry: Carry) 
 
 
 @by_each_carrier
-async def test_an_engine_that_says_nothing(
+async def test_a_silent_engine_is_an_error(
     tmp_path: Path, carry: Carry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rind.engine.api.PING_TIMEOUT", 0.05)
@@ -47,7 +47,7 @@ async def test_an_engine_that_says_nothing(
         await served.wait()
 
 
-async def test_a_closed_engine_is_a_mistake_of_the_caller() -> None:
+async def test_using_a_closed_engine_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="not open"):
         await Engine(Endpoint("unix:///x", "the test")).containers(["x"], up=True)
 

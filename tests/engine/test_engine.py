@@ -1,4 +1,4 @@
-"""The requests, against real engines, by each carrier; what only a fake can show."""
+"""The requests, by each carrier, to real engines, and to a fake for faults."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ async def client(engine: TestEngine, carry: Carry) -> AsyncIterator[Engine]:
 
 
 @by_each_carrier
-async def test_listing_by_label(client: Engine, containers: Containers) -> None:
+async def test_containers_are_listed_by_label(client: Engine, containers: Containers) -> None:
     label = f"test.list.{uuid.uuid4().hex}"
     first = containers("busybox", "pre step", label=label)
     second = containers("busybox", label=label)
@@ -38,7 +38,7 @@ async def test_listing_by_label(client: Engine, containers: Containers) -> None:
 
 
 @by_each_carrier
-async def test_a_container_by_name(client: Engine, busybox: TestContainer) -> None:
+async def test_a_container_is_found_by_name(client: Engine, busybox: TestContainer) -> None:
     found = await client.container(busybox.name)
     assert (found.name, len(found.id)) == (busybox.name, 64)
     assert await client.container(found.id[:20]) == found
@@ -48,7 +48,7 @@ async def test_a_container_by_name(client: Engine, busybox: TestContainer) -> No
 
 
 @by_each_carrier
-async def test_a_kept_connection_that_has_failed_does_not_matter(
+async def test_a_failed_idle_connection_is_replaced(
     busybox: TestContainer, tmp_path: Path, carry: Carry
 ) -> None:
     def configure(proxy: FaultProxy) -> None:
@@ -66,7 +66,7 @@ async def test_a_kept_connection_that_has_failed_does_not_matter(
 
 
 @by_each_carrier
-async def test_an_exec_from_creation_to_its_exit_code(
+async def test_an_exec_instance_is_created_started_and_inspected(
     client: Engine, busybox: TestContainer
 ) -> None:
     container = await client.container(busybox.name)
@@ -79,7 +79,7 @@ async def test_an_exec_from_creation_to_its_exit_code(
     while len(received) < 9:
         received += await stream.read()
     assert received[8:] == b"x"
-    # 20.10 says the process late; a hang times out.
+    # 20.10 reports the process late; a hang times out.
     while not (running := await client.inspect_exec(exec_id)).pid:
         assert (running.running, running.exit_code) == (True, None)
     stream.write_eof()
@@ -92,7 +92,7 @@ async def test_an_exec_from_creation_to_its_exit_code(
     assert ended.pid == running.pid
 
 
-# --- a fake engine, for what a real one does not do -------------------------------------------
+# --- a fake engine, for faults of no real one --------------------------------------------------
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -123,7 +123,7 @@ async def fake(tmp_path: Path, carry: Carry, *answers: bytes) -> AsyncIterator[E
     async with server:
         async with opened(f"unix://{path}", carry) as engine:
             yield engine
-        await asyncio.wait(filter(None, serving))  # the end of a connection that was kept
+        await asyncio.wait(filter(None, serving))  # until a kept connection has ended
 
 
 def answer(body: object, status: str = "200 OK", kind: str = "application/json") -> bytes:
@@ -136,14 +136,16 @@ def answer(body: object, status: str = "200 OK", kind: str = "application/json")
     "wrong", [answer([1]), answer({"a": 1}), answer([{"Id": "x"}]), answer("x", kind="text/html")]
 )
 @by_each_carrier
-async def test_an_answer_of_the_wrong_shape(tmp_path: Path, carry: Carry, wrong: bytes) -> None:
+async def test_an_answer_of_the_wrong_shape_is_an_error(
+    tmp_path: Path, carry: Carry, wrong: bytes
+) -> None:
     async with fake(tmp_path, carry, wrong) as engine:
         with pytest.raises(Unreachable, match="does not answer as a Docker Engine does"):
             await engine.containers(["x"], up=True)
 
 
 @by_each_carrier
-async def test_a_container_that_is_removed_between_two_requests(
+async def test_a_container_may_be_removed_between_two_requests(
     tmp_path: Path, carry: Carry
 ) -> None:
     async with fake(tmp_path, carry, answer({"Id": "0" * 64}), answer([])) as engine:
@@ -153,14 +155,16 @@ async def test_a_container_that_is_removed_between_two_requests(
 
 
 @by_each_carrier
-async def test_an_engine_that_goes_away_before_it_answers(tmp_path: Path, carry: Carry) -> None:
+async def test_an_engine_that_closes_before_it_answers_is_an_error(
+    tmp_path: Path, carry: Carry
+) -> None:
     async with fake(tmp_path, carry, b"", b"") as engine:
         with pytest.raises(Unreachable, match="closed the connection without an answer"):
             await engine.containers(["x"], up=True)
 
 
 @by_each_carrier
-async def test_a_start_that_is_not_upgraded(tmp_path: Path, carry: Carry) -> None:
+async def test_a_start_without_an_upgrade_is_an_error(tmp_path: Path, carry: Carry) -> None:
     async with fake(tmp_path, carry, answer({})) as engine:
         with pytest.raises(Broken, match="answered 200 OK; is a proxy in between"):
             await engine.start_exec("x", tty=False)

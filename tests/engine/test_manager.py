@@ -1,4 +1,4 @@
-"""What is asked of a manager; the swarms are real."""
+"""Requests to a manager; the swarms are real."""
 
 import json
 
@@ -21,7 +21,7 @@ def every(_: Service) -> bool:
 
 
 class Recorded(Kept):
-    """Notes what is asked for."""
+    """Records the requests."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -32,7 +32,7 @@ class Recorded(Kept):
         return await super().request(request, deadline)
 
 
-async def test_tasks_are_asked_for_only_of_services_that_fit(swarm: list[TestEngine]) -> None:
+async def test_tasks_are_requested_only_for_matching_services(swarm: list[TestEngine]) -> None:
     manager, *_ = swarm
     name = "rind-test-manager"
     image = manager.images["busybox"]
@@ -52,7 +52,7 @@ async def test_tasks_are_asked_for_only_of_services_that_fit(swarm: list[TestEng
 
 
 class Forgetful(Kept):
-    """A manager of a service that is removed once it was listed (moby, convertTaskListFilters)."""
+    """A manager whose service is removed right after the listing (moby, convertTaskListFilters)."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -68,7 +68,7 @@ class Forgetful(Kept):
         return Answer(200, body=json.dumps(services if kind == "services" else []).encode())
 
 
-async def test_a_service_that_is_removed_meanwhile() -> None:
+async def test_a_service_may_be_removed_between_two_requests() -> None:
     where = Endpoint("unix:///nowhere", "the test")
     carrier = Forgetful(where.url)
     async with Engine(where, carrier, Dialect()) as client:
@@ -76,14 +76,14 @@ async def test_a_service_that_is_removed_meanwhile() -> None:
     assert carrier.listed == 2
 
 
-async def test_a_worker_is_no_manager(swarm: list[TestEngine]) -> None:
+async def test_a_worker_is_not_a_manager(swarm: list[TestEngine]) -> None:
     async with Engine(Endpoint(swarm[1].host, "the test")) as engine:
         with pytest.raises(NoManager) as caught:
             await ask_manager(engine, every)
     assert caught.value.is_worker
 
 
-async def test_an_engine_without_a_swarm(engine: TestEngine) -> None:
+async def test_an_engine_without_a_swarm_has_no_tasks(engine: TestEngine) -> None:
     async with Engine(Endpoint(engine.host, "the test")) as client:
         with pytest.raises(NoManager) as caught:
             await ask_manager(client, every)
@@ -98,14 +98,14 @@ async def test_podman_has_no_swarm(podman: TestEngine) -> None:
 
 
 class Locked(Kept):
-    """Answers as a manager that was restarted, and waits for its key (moby, errSwarmLocked)."""
+    """Answers as a restarted manager that waits for its key (moby, errSwarmLocked)."""
 
     async def request(self, _request: Request, _deadline: Deadline) -> Answer:
         said = "Swarm is encrypted and needs to be unlocked before it can be used."
         return Answer(503, body=json.dumps({"message": said}).encode())
 
 
-async def test_a_locked_swarm_is_one() -> None:
+async def test_a_locked_manager_is_a_manager() -> None:
     where = Endpoint("unix:///nowhere", "the test")
     async with Engine(where, Locked(where.url), Dialect()) as client:
         with pytest.raises(Refused, match="needs to be unlocked"):

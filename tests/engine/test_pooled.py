@@ -1,4 +1,4 @@
-"""The reaches into aiodocker and aiohttp."""
+"""The use of private parts of aiodocker and aiohttp."""
 
 import asyncio
 import inspect
@@ -40,14 +40,14 @@ assert rind.engine.pooled.aiodocker.Docker
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_what_is_used_of_aiodocker_is_still_there() -> None:
+def test_the_used_parts_of_aiodocker_exist() -> None:
     request = inspect.signature(aiohttp.ClientSession._request).parameters
     assert {"params", "data", "headers", "allow_redirects", "auto_decompress"} <= set(request)
     assert {"docker_host", "session"} <= set(aiodocker.Docker.__init__.__code__.co_names)
 
 
-async def test_a_request_that_is_under_way_when_it_is_closed(engine: TestEngine) -> None:
-    """Whatever aiohttp makes of that, which depends on how far it has come."""
+async def test_a_client_may_be_closed_during_a_request(engine: TestEngine) -> None:
+    """aiohttp's outcome depends on how far the request has come."""
     for turns in range(20):
         docker = aiodocker.Docker(url=engine.host)
         carrier = PooledCarrier(docker)
@@ -57,19 +57,19 @@ async def test_a_request_that_is_under_way_when_it_is_closed(engine: TestEngine)
         await docker.close()
         try:
             assert (await asking).status == 200
-        except ConnectionError:  # it was sent
+        except ConnectionError:  # the request was sent
             pass
         except RuntimeError as exc:
             assert str(exc) == CLOSED  # noqa: PT017 # there may be no error
 
 
 async def test_adopting_leaves_aiohttp_with_nothing(tmp_path: object) -> None:
-    """Fails where aiohttp changes what :func:`_hijacked` reaches for."""
+    """Fails if aiohttp changes a private name that :func:`_hijacked` uses."""
     taken = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        # The first bytes of the stream come in one piece with the answer.
+        # The first bytes of the stream arrive in one piece with the answer.
         writer.write(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\nearly")
         await taken.wait()
         writer.write((await reader.readexactly(4)).upper())
@@ -97,12 +97,12 @@ async def test_adopting_leaves_aiohttp_with_nothing(tmp_path: object) -> None:
             received += data
         assert received == b"PING and late"
         stream.close()
-        # The pool's only place is free again.
+        # The pool's only connection is available again.
         assert session.connector is not None
         assert not session.connector._acquired
 
 
-async def test_adopting_what_is_gone_is_an_error(tmp_path: object) -> None:
+async def test_adopting_a_closed_connection_is_an_error(tmp_path: object) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
@@ -120,7 +120,9 @@ async def test_adopting_what_is_gone_is_an_error(tmp_path: object) -> None:
             _hijacked(response)
 
 
-async def test_the_endpoint_of_a_client(engine: TestEngine, tmp_path: Path) -> None:
+async def test_the_endpoint_of_an_aiodocker_client_is_read(
+    engine: TestEngine, tmp_path: Path
+) -> None:
     async with aiodocker.Docker(url=engine.host) as docker:
         assert endpoint_of(docker) == Endpoint(engine.host, "docker")
     async with aiodocker.Docker(url="tcp://box:2375", api_version="v1.41") as docker:

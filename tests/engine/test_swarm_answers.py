@@ -47,7 +47,7 @@ def read(node: object = NODE, service: object = SERVICE, task: object = TASK) ->
     return tuple(read(json.dumps([part]).encode())[0] for read, part in readers)
 
 
-def test_what_a_manager_says() -> None:
+def test_a_managers_answers_are_read() -> None:
     time = "2026-11-27T09:51:11Z"
     assert read() == (
         Node(ID, "two", "ready", "ssh://me@two"),
@@ -58,7 +58,7 @@ def test_what_a_manager_says() -> None:
     )
 
 
-def test_a_task_without_a_node_or_a_container() -> None:
+def test_a_task_may_lack_a_node_or_a_container() -> None:
     status = {"State": "pending", "Err": "no suitable node"}
     _, _, task = read(task={"ID": ID, "ServiceID": ID, "Status": status})
     assert (task.node_id, task.slot, task.container_id) == ("", 0, "")
@@ -66,13 +66,13 @@ def test_a_task_without_a_node_or_a_container() -> None:
 
 
 @pytest.mark.parametrize("time", ["", "x", "0001-01-01T00:00:00Z", "1960-01-01T00:00:00Z"])
-def test_a_time_that_is_none(time: str) -> None:
+def test_an_invalid_time_is_read_as_0(time: str) -> None:
     _, _, task = read(task={**TASK, "CreatedAt": time})
     assert task.created == 0
 
 
 @pytest.mark.parametrize("name", ["-oProxyCommand=x", "a b", "", "x\n"])
-def test_a_host_name_that_is_none(name: str) -> None:
+def test_an_invalid_host_name_is_read_as_empty(name: str) -> None:
     node, _, _ = read(node={**NODE, "Description": {"Hostname": name}})
     assert node.hostname == ""
 
@@ -88,13 +88,13 @@ def test_a_host_name_that_is_none(name: str) -> None:
         {"node": 7},
     ],
 )
-def test_a_wrong_answer(wrong: dict[str, object]) -> None:
+def test_an_invalid_swarm_answer_is_rejected(wrong: dict[str, object]) -> None:
     with pytest.raises(WrongAnswer):
         read(**wrong)
 
 
 @given(st.recursive(st.none() | st.text() | st.integers(), st.lists), st.sampled_from([*TASK]))
-def test_any_value_is_read_or_wrong(value: object, field: str) -> None:
+def test_any_value_is_read_or_rejected(value: object, field: str) -> None:
     task = deepcopy(TASK)
     task[field] = value
     with suppress(WrongAnswer):

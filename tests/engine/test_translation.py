@@ -1,4 +1,4 @@
-"""What is said of an engine that cannot be reached; seen with real ones in test_main.py."""
+"""Messages for an unreachable engine; test_main.py has real cases."""
 
 import errno
 import os
@@ -27,18 +27,18 @@ def failure(number: int) -> OSError:
         (WrongAnswer("why"), "tcp://h:1 (from X) does not answer as a Docker Engine does: why"),
     ],
 )
-def test_every_failure_has_its_words(raised: Exception, said: str) -> None:
+def test_every_failure_has_its_message(raised: Exception, said: str) -> None:
     with pytest.raises(Unreachable) as caught, map_exceptions(Endpoint("tcp://h:1", "X")):
         raise raised
     assert str(caught.value).startswith(said)
 
 
-def test_our_own_mistakes_are_not_the_engines() -> None:
+def test_programming_errors_are_not_translated() -> None:
     with pytest.raises(LookupError), map_exceptions(Endpoint("tcp://h:1", "X")):
         raise LookupError
 
 
-def test_an_engine_that_wants_tls() -> None:
+def test_an_engine_that_requires_tls_is_recognized() -> None:
     said = "HTTP status 400 Client sent an HTTP request to an HTTPS server."
     what = pytest.raises(Unreachable, match="speaks TLS: set DOCKER_TLS_VERIFY=1")
     with what, map_exceptions(Endpoint("tcp://x:2376", "the test")):

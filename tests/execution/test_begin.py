@@ -16,7 +16,7 @@ def test_no_cookie_is_used_twice() -> None:
     assert all(len(cookie) == 32 and int(cookie, 16) >= 0 for cookie in cookies)
 
 
-async def test_a_command_bears_its_cookie_and_no_other(busybox: TestContainer) -> None:
+async def test_a_command_has_its_own_cookie(busybox: TestContainer) -> None:
     async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
         container = await engine.container(busybox.name)
         config = ExecConfig(argv=["env"], env=["A=1", "RIND_EXEC_ID=another"])
@@ -31,7 +31,7 @@ async def test_a_command_bears_its_cookie_and_no_other(busybox: TestContainer) -
     assert b"A=1" in said
 
 
-async def test_one_that_the_engine_refuses(busybox: TestContainer) -> None:
+async def test_a_refused_command_is_an_error(busybox: TestContainer) -> None:
     async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
         container = await engine.container(busybox.name)
         with pytest.raises(StartError, match="no-such-user"):

@@ -12,7 +12,7 @@ def capture(**options: Any) -> Capture:
     return Capture(["cmd"], "box", streams, **{**defaults, **options})
 
 
-def test_bytes_and_text() -> None:
+def test_bytes_and_text_are_captured() -> None:
     for encoding, out, err in ((None, b"\xc3\xbc\r\n", b"e"), ("utf-8", "ü\n", "e")):
         seen = capture(encoding=encoding)
         seen.take("stdout", b"\xc3")
@@ -23,7 +23,7 @@ def test_bytes_and_text() -> None:
         assert (done.args, done.returncode, done.container) == (["cmd"], 0, "box")
 
 
-def test_input() -> None:
+def test_input_is_sent() -> None:
     assert encoded(bytearray(b"x"), None, "strict") == b"x"
     assert encoded("ü", "latin-1", "strict") == b"\xfc"
     for data, encoding, wanted in (("x", None, "bytes"), (b"x", "utf-8", "str")):
@@ -31,13 +31,13 @@ def test_input() -> None:
             encoded(data, encoding, "strict")
 
 
-def test_what_is_not_captured_is_none() -> None:
+def test_an_uncaptured_stream_is_none() -> None:
     seen = capture(streams={"stderr"}, encoding="utf-8")
     assert seen.completed(3, check=False).stdout is None
     assert seen.completed(3, check=False).stderr == ""
 
 
-def test_a_limit() -> None:
+def test_the_limit_is_applied() -> None:
     seen = capture(limit=5, encoding="ascii")
     seen.take("stdout", b"123")
     seen.take("stderr", b"12345")
@@ -47,7 +47,7 @@ def test_a_limit() -> None:
     assert (caught.value.limit, caught.value.argv) == (5, ["cmd"])
 
 
-def test_what_is_text_is_told_before_what_is_none() -> None:
+def test_text_before_an_invalid_byte_is_reported() -> None:
     told: list[tuple[str, object]] = []
     seen = capture(encoding="utf-8", on_output=lambda *part: told.append(part))
     with pytest.raises(UnicodeDecodeError):
@@ -55,7 +55,7 @@ def test_what_is_text_is_told_before_what_is_none() -> None:
     assert told == [("stdout", "good\n")]
 
 
-def test_output_is_told_as_it_comes() -> None:
+def test_output_is_reported_as_it_arrives() -> None:
     told: list[tuple[str, object]] = []
     seen = capture(encoding="utf-8", on_output=lambda *part: told.append(part))
     for part in (b"a\xe2", b"\x82\xac", b"\r"):
@@ -70,8 +70,8 @@ def test_output_is_told_as_it_comes() -> None:
     assert told == [("stdout", b"\xff")]
 
 
-def test_what_is_no_text() -> None:
-    """An error that has another cause shows it all the same."""
+def test_invalid_text_is_an_error() -> None:
+    """An error with another cause still shows that cause."""
     seen = capture(encoding="ascii")
     seen.take("stdout", b"\xff")
     with pytest.raises(UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""Runs without an event loop, and the moments at which one takes over."""
+"""Runs without an event loop, and each event at which a loop takes over."""
 
 import subprocess
 
@@ -6,10 +6,10 @@ import pexpect
 import pytest
 from conftest import RIND, TestContainer
 
-pytestmark = pytest.mark.newest_engine  # an older one gives no TTY its size at the start
+pytestmark = pytest.mark.newest_engine  # an older one cannot set a TTY's size at the start
 
 HEAVY = ("aiodocker", "aiohttp", "asyncio", "email", "inspect", "logging", "pathlib", "typing")
-"""Modules that an ordinary run does without."""
+"""Modules that an ordinary run does not load."""
 
 
 def loaded(container: TestContainer, *words: str, stdin: bytes = b"") -> set[str]:
@@ -47,7 +47,7 @@ def test_no_run_loads_aiodocker(busybox: TestContainer) -> None:
 
 
 SCRIPT = "echo first; echo err >&2; cat; echo last; exit 3"
-"""It reads, writes on both streams, and has a status of its own."""
+"""A command that reads stdin, writes to both streams, and exits with a status of its own."""
 
 
 @pytest.mark.parametrize("events", [0, 1, 2, 3, 4, 6, 8, 10, 12])
@@ -82,7 +82,7 @@ def test_a_command_that_cannot_start_is_reported_at_any_event(
     assert done.stderr.startswith(b"rind: cannot start the command: /no/such/program: not found")
 
 
-def test_output_that_is_not_taken_at_once_arrives_whole(busybox: TestContainer) -> None:
+def test_output_larger_than_a_pipe_arrives_whole(busybox: TestContainer) -> None:
     env = busybox.environ(_RIND_EVENTS="1000")
     words = [RIND, "-T", "head", "-c", "3000000", "/dev/zero"]
     with subprocess.Popen(words, env=env, stdout=subprocess.PIPE) as process:

@@ -1,4 +1,4 @@
-"""What a container's events say of a killed command; real ones are in test_target.py."""
+"""How a container's events explain a killed command; test_target.py has real ones."""
 
 from typing import Any, cast
 
@@ -23,12 +23,12 @@ from rind.model import Container
         (["die"], ("ended", True)),
     ],
 )
-def test_the_ending(actions: list[str], told: tuple[str | None, bool]) -> None:
+def test_events_give_the_ending(actions: list[str], told: tuple[str | None, bool]) -> None:
     assert ending(actions) == told
 
 
 class Engine:
-    """An engine whose container is seen to end only in its events."""
+    """An engine that reports its container's end only by events."""
 
     def __init__(self, state: str, events: list[str]) -> None:
         self._web = Container("0" * 64, "web", state, "", {})
@@ -52,7 +52,7 @@ class Engine:
         ("exited", ["die"], True, "ended"),
     ],
 )
-async def test_why_a_command_was_not_started(
+async def test_the_cause_of_a_failed_start_is_found(
     state: str, events: list[str], how: str | None, *, is_final: bool
 ) -> None:
     engine = cast("Any", Engine(state, events))

@@ -7,7 +7,7 @@ from rind.execution.outputs import Pipe
 from rind.execution.stdin import StdinWriter
 
 
-async def test_input_and_output_at_once() -> None:
+async def test_input_and_output_run_concurrently() -> None:
     pipe = Pipe(limit=2)
 
     async def echo(data: bytes) -> None:
@@ -22,7 +22,7 @@ async def test_input_and_output_at_once() -> None:
     assert b"".join(seen) == b"much" * 1000
 
 
-async def test_a_failure_of_the_output_is_left_to_who_waits() -> None:
+async def test_a_failed_output_is_reported_by_the_wait() -> None:
     pipe = Pipe()
     await put(pipe, b"some")
     pipe.close(Broken("cut"))
@@ -31,7 +31,7 @@ async def test_a_failure_of_the_output_is_left_to_who_waits() -> None:
     assert seen == [b"some"]
 
 
-async def test_what_a_taker_raises_ends_it() -> None:
+async def test_an_exception_of_a_taker_ends_the_exchange() -> None:
     pipe, endless = Pipe(), Pipe()
     await put(pipe, b"x")
 

@@ -48,7 +48,7 @@ async def output(process: Exec) -> dict[int, bytes]:
     return seen
 
 
-async def test_output_and_status(start: Start) -> None:
+async def test_output_and_status_are_received(start: Start) -> None:
     process = await start("sh", "-c", "echo out; echo err >&2; exit 6")
     assert await output(process) == {STDOUT: b"out\n", STDERR: b"err\n"}
     assert await process.wait() == 6
@@ -56,7 +56,7 @@ async def test_output_and_status(start: Start) -> None:
     assert await process.read() is None
 
 
-async def test_an_engine_that_the_leash_finds_silent_is_waited_for_no_more(
+async def test_a_silent_engine_found_by_the_leash_ends_the_wait(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def at_once(_tree: Tree, _requested: float, on_loss: Callable[[Loss], None]) -> None:
@@ -71,7 +71,7 @@ async def test_an_engine_that_the_leash_finds_silent_is_waited_for_no_more(
         await process.write(b"x")
 
 
-async def test_stdin_and_its_end(start: Start) -> None:
+async def test_stdin_and_its_end_arrive(start: Start) -> None:
     async with await start("cat") as process:
         await process.write(b"some bytes")
         assert await process.read() == (STDOUT, b"some bytes")
@@ -89,7 +89,7 @@ async def test_sending_eof_to_a_tty_drops_no_output(start: Start) -> None:
     assert await process.wait() == 0
 
 
-async def test_a_resize_is_seen_and_a_late_one_ignored(start: Start) -> None:
+async def test_a_resize_arrives_and_a_late_one_is_ignored(start: Start) -> None:
     process = await start("sh", "-c", "read x; stty size", tty=True, size=(24, 80))
     await process.resize((33, 44))
     await process.write(b"\r")
@@ -99,7 +99,7 @@ async def test_a_resize_is_seen_and_a_late_one_ignored(start: Start) -> None:
 
 
 @pytest.mark.parametrize("tty", [False, True])
-async def test_a_command_that_is_not_found(start: Start, tty: bool) -> None:  # noqa: FBT001 # a case
+async def test_a_missing_command_is_a_start_error(start: Start, tty: bool) -> None:  # noqa: FBT001 # a case
     process = await start("nope", tty=tty, size=(24, 80) if tty else None)
     with pytest.raises(StartError, match="nope") as caught:
         await output(process)
@@ -109,7 +109,7 @@ async def test_a_command_that_is_not_found(start: Start, tty: bool) -> None:  # 
 
 
 @pytest.mark.parametrize("tty", [False, True])
-async def test_a_command_that_is_not_found_is_told_to_a_late_reader(
+async def test_a_late_reader_gets_the_start_error(
     start: Start,
     monkeypatch: pytest.MonkeyPatch,
     tty: bool,  # noqa: FBT001 # a case
@@ -137,7 +137,7 @@ async def test_a_command_that_closes_its_output_is_waited_for(start: Start) -> N
 
 
 @pytest.mark.newest_engine
-async def test_many_at_once(start: Start) -> None:
+async def test_many_commands_run_concurrently(start: Start) -> None:
     async def one(number: int) -> bool:
         process = await start("sh", "-c", f"cat; exit {number}")
         await process.write(f"number {number}".encode())
@@ -172,7 +172,7 @@ async def test_leaving_with_an_exception_ends_the_tree(
 
 
 @pytest.mark.parametrize("on_exit", ["kill", "detach"])
-async def test_leaving_normally_ends_the_command_or_not(
+async def test_leaving_normally_ends_the_command_unless_detached(
     busybox: TestContainer, on_exit: Literal["kill", "detach"]
 ) -> None:
     async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
@@ -187,7 +187,7 @@ async def test_leaving_normally_ends_the_command_or_not(
     assert "626262" not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
 
 
-async def test_leaving_before_the_status_is_asked_for_leaves_a_child_alone(
+async def test_leaving_without_a_wait_spares_a_background_child(
     busybox: TestContainer,
 ) -> None:
     async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
@@ -199,8 +199,8 @@ async def test_leaving_before_the_status_is_asked_for_leaves_a_child_alone(
         await process.end(9, 0)
 
 
-async def test_leaving_a_busy_writer_on_a_terminal_ends_it(busybox: TestContainer) -> None:
-    """Of such a one, 20.10 may say that it has ended once its stream is closed."""
+async def test_leaving_ends_a_busy_writer_on_a_terminal(busybox: TestContainer) -> None:
+    """20.10 may report that such a command has ended once its stream is closed."""
     async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
         container = await engine.container(busybox.name)
         script = "trap '' PIPE; sleep 666666 & while echo y; do :; done; wait"
@@ -217,7 +217,7 @@ async def test_leaving_a_busy_writer_on_a_terminal_ends_it(busybox: TestContaine
 
 
 @pytest.mark.parametrize("tty", [False, True])
-async def test_a_status_of_126_is_believed_where_only_a_child_is_left(
+async def test_a_status_of_126_is_trusted_if_only_a_child_is_left(
     start: Start,
     busybox: TestContainer,
     tty: bool,  # noqa: FBT001 # a case
@@ -232,7 +232,7 @@ async def test_a_status_of_126_is_believed_where_only_a_child_is_left(
 
 
 @pytest.mark.parametrize("size", [(-1, 5), (1, "x"), (70000, 1), (1,), (1, 2, 3), (1.5, 2), ()])
-async def test_a_size_that_no_terminal_has(start: Start, size: tuple[int, int]) -> None:
+async def test_an_invalid_size_is_rejected(start: Start, size: tuple[int, int]) -> None:
     process = await start("cat", tty=True)
     with pytest.raises(ValueError, match="a window size is"):
         await process.resize(size)
@@ -240,21 +240,21 @@ async def test_a_size_that_no_terminal_has(start: Start, size: tuple[int, int]) 
         await start("true", tty=True, size=size)
 
 
-async def test_without_a_tty_there_is_no_size(start: Start) -> None:
+async def test_a_command_without_a_tty_cannot_be_resized(start: Start) -> None:
     process = await start("cat")
     with pytest.raises(ValueError, match="no TTY to resize"):
         await process.resize((24, 80))
 
 
 @pytest.mark.parametrize("number", [0, -1, 65, 99, None, "TERM"])
-async def test_a_signal_that_there_is_not(start: Start, number: int) -> None:
+async def test_an_invalid_signal_is_rejected(start: Start, number: int) -> None:
     process = await start("cat")
     with pytest.raises(ValueError, match="there is no signal"):
         await process.send_signal(number)
 
 
 async def test_a_signal_right_after_the_start_arrives(start: Start) -> None:
-    """The engine starts the command after it has answered."""
+    """The engine starts the command only after its answer."""
 
     async def one() -> int:
         process = await start("sleep", "1000")

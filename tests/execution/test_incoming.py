@@ -30,7 +30,7 @@ frames = st.lists(st.tuples(st.sampled_from([STDOUT, STDERR]), st.binary(max_siz
 
 
 @given(frames, st.lists(st.integers(0, 250)), st.integers(0, 20), st.binary(max_size=3))
-def test_both_pumps_get_the_same_from_bytes_that_are_cut_anywhere(
+def test_any_cutting_yields_the_same_in_both_pumps(
     sent: list[tuple[int, bytes]], cuts: list[int], handed_over: int, rest: bytes
 ) -> None:
     data = b"".join(frame(*one) for one in sent) + rest
@@ -57,7 +57,7 @@ def test_both_pumps_get_the_same_from_bytes_that_are_cut_anywhere(
     assert incoming.taken == sum(len(payload) for _, payload in sent)
 
 
-def test_a_reset_counts_unless_something_was_written() -> None:
+def test_a_reset_is_an_error_unless_stdin_was_written() -> None:
     incoming = Incoming("web", tty=True)
     incoming.feed(b"")
     incoming.check_end(was_reset=True, has_written=True)
@@ -65,7 +65,7 @@ def test_a_reset_counts_unless_something_was_written() -> None:
         incoming.check_end(was_reset=True, has_written=False)
 
 
-def test_an_error_of_the_engine_is_no_output() -> None:
+def test_an_engines_error_is_not_output() -> None:
     data = frame(STDOUT, b"before") + frame(SYSTEM_ERROR, b"disk full")
     for passes_on in (False, True):
         incoming = Incoming("web", tty=False)
@@ -79,7 +79,7 @@ def test_an_error_of_the_engine_is_no_output() -> None:
             incoming.take_all()
 
 
-def test_the_reason_of_a_failed_start_is_no_output() -> None:
+def test_a_start_failure_is_not_output() -> None:
     incoming = Incoming("web", tty=True)
     incoming.feed(b'exec: "x": executable file not found in $PATH')
     with pytest.raises(StartError, match="x: not found in the PATH of web"):
@@ -88,7 +88,7 @@ def test_the_reason_of_a_failed_start_is_no_output() -> None:
     assert incoming.state == STARTED
 
 
-def test_only_an_exit_code_without_a_doubt_is_plain() -> None:
+def test_only_a_certain_exit_code_is_plain() -> None:
     def ended(code: int) -> ExecState:
         return ExecState(running=False, exit_code=code, pid=7)
 

@@ -1,4 +1,4 @@
-"""What a server writes, to our stdout and stderr as pipes, while a file is fetched."""
+"""A server's output, to our stdout and stderr as pipes, while a file is fetched."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from rind.transport.frames import STDERR, STDOUT
 
 
 class Fetching:
-    """A library that fetches when it is told to."""
+    """A library whose fetches the test starts."""
 
     def __init__(self) -> None:
         self.copies: dict[str, str] = {}
@@ -85,7 +85,7 @@ async def test_a_message_waits_for_its_files(pipes: dict[int, int]) -> None:
     output.close()
 
 
-async def test_byte_by_byte(pipes: dict[int, int]) -> None:
+async def test_messages_may_arrive_byte_by_byte(pipes: dict[int, int]) -> None:
     library = Fetching()
     library.may_fetch.set()
     output = output_for(library)

@@ -37,7 +37,7 @@ async def test_lines_are_whole_and_in_order(parts: list[tuple[bool, bytes]]) -> 
         assert [line for stream, line in seen if stream == name] == whole.splitlines(keepends=True)
 
 
-async def test_each_comes_as_soon_as_it_is_whole() -> None:
+async def test_each_line_is_returned_once_complete() -> None:
     lines, out, err = joined(decoding=("utf-8", "strict"))
     next_line = asyncio.ensure_future(anext(lines))
     await put(out, b"a\xc3")
@@ -53,7 +53,7 @@ async def test_each_comes_as_soon_as_it_is_whole() -> None:
         await anext(lines)
 
 
-async def test_the_good_lines_come_before_the_bad_one() -> None:
+async def test_valid_lines_precede_the_error() -> None:
     lines, out, err = joined(decoding=("utf-8", "strict"))
     await put(err, b"e\n")
     with pytest.raises(UnicodeDecodeError):
@@ -68,7 +68,7 @@ async def test_the_good_lines_come_before_the_bad_one() -> None:
         await put(out, b"d\n")
 
 
-async def test_bytes_that_were_there_before_may_be_bad_too() -> None:
+async def test_buffered_bytes_may_be_invalid() -> None:
     pipe = Pipe()
     await put(pipe, b"a\n\xff\n")
     lines = Lines(("utf-8", "strict"), 2**16)
@@ -89,7 +89,7 @@ async def test_a_writer_waits_for_the_reader() -> None:
     assert not lines.full.is_set()
 
 
-async def test_a_line_beyond_the_limit_comes_in_parts() -> None:
+async def test_a_line_beyond_the_limit_is_returned_in_parts() -> None:
     lines, out, err = joined(limit=10)
     err.close(None)
     writing = asyncio.ensure_future(put(out, b"x" * 15))
@@ -100,7 +100,7 @@ async def test_a_line_beyond_the_limit_comes_in_parts() -> None:
 
 
 @pytest.mark.parametrize("failure", [None, Broken("cut")])
-async def test_what_came_before(failure: Any) -> None:
+async def test_lines_before_a_failure_are_returned(failure: Any) -> None:
     pipe = Pipe()
     await put(pipe, b"one\ntw")
     lines = Lines(None, 100)
@@ -119,7 +119,7 @@ async def test_what_came_before(failure: Any) -> None:
         await anext(lines)
 
 
-async def test_what_is_no_text() -> None:
+async def test_invalid_text_in_lines_is_an_error() -> None:
     lines, out, err = joined(decoding=("utf-8", "strict"))
     err.close(None)
     await put(out, b"a\n\xc3")
@@ -129,6 +129,6 @@ async def test_what_is_no_text() -> None:
         await anext(lines)
 
 
-def test_what_is_no_pipe_stays() -> None:
+def test_streams_that_are_not_pipes_are_unchanged() -> None:
     discard = Discard()
     assert Lines(None, 1).joined(discard, "stdout", has_ended=False) is discard

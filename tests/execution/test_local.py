@@ -1,4 +1,4 @@
-"""Our stdout and stderr, as pipes that are full or closed; with a terminal, see test_attach.py."""
+"""Our stdout and stderr as full or closed pipes; test_attach.py has terminals."""
 
 import os
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def pipes(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[int, int]]:
             continue
 
 
-async def test_a_full_pipe_gets_the_rest_later(pipes: dict[int, int]) -> None:
+async def test_a_full_pipe_receives_the_rest_later(pipes: dict[int, int]) -> None:
     output = Output(None)
     data = bytes(range(256)) * 400
     assert not output.take([(STDOUT, memoryview(data)), (STDERR, memoryview(b"after"))])
@@ -36,7 +36,7 @@ async def test_a_full_pipe_gets_the_rest_later(pipes: dict[int, int]) -> None:
     assert os.read(pipes[STDERR], 99) == b"after"
 
 
-def test_of_a_closed_stdout_stderr_goes_on(pipes: dict[int, int]) -> None:
+def test_stderr_continues_after_stdout_is_closed(pipes: dict[int, int]) -> None:
     output = Output(None)
     heard: list[str] = []
     output.on_stdout_failed = lambda: heard.append("failed")

@@ -9,20 +9,20 @@ from rind.transport.frames import STDERR, STDOUT
 MOUNTS = [Mount("/shop", "/app")]
 
 
-def test_nothing_is_mapped_as_a_rule() -> None:
+def test_nothing_is_mapped_by_default() -> None:
     assert outward(ExecConfig(argv=["x"])) == {}
     assert inward(ExecConfig(argv=["x"])) is None
     assert inward(ExecConfig(argv=["x"], mapped=MOUNTS)) is None
 
 
-def test_plain_output() -> None:
+def test_plain_output_is_mapped() -> None:
     streams = outward(ExecConfig(argv=["x"], mapped=MOUNTS))
     for stream in (STDOUT, STDERR):
         assert streams[stream].feed(b"/app/x\n") == b"/shop/x\n"
         assert streams[stream].close() == b""
 
 
-def test_a_server_and_its_client() -> None:
+def test_messages_of_a_server_and_its_client_are_mapped() -> None:
     config = ExecConfig(argv=["x"], mapped=MOUNTS, protocol="lsp")
     said = outward(config)
     assert said[STDERR].feed(b"/app/x\n") == b"/shop/x\n"
@@ -51,7 +51,7 @@ def test_with_copies_the_reader_of_stdout_maps_it() -> None:
     assert told.feed(framed(said)) == framed(heard)
 
 
-def test_the_protocol_is_named() -> None:
+def test_the_protocol_selects_the_mapping() -> None:
     told = inward(ExecConfig(argv=["x"], mapped=MOUNTS, protocol="dap"))
     assert told is not None
     with pytest.raises(UsageError, match="the client's input is not the debug adapter protocol"):

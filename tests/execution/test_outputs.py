@@ -1,4 +1,4 @@
-"""Outputs without an engine: what asyncio's own have, ours have."""
+"""Outputs without an engine: they behave as asyncio's own."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ from rind.execution.outputs import Discard, File, Pipe, output
 from rind.execution.stdio import DEVNULL, PIPE, has_fileno
 
 
-async def test_a_full_pipe_holds_its_writer_back() -> None:
+async def test_a_full_pipe_blocks_its_writer() -> None:
     pipe = Pipe(limit=10)
     await asyncio.wait_for(put(pipe, b"x" * 20), 1)
     writing = asyncio.create_task(put(pipe, b"y"))
@@ -36,7 +36,7 @@ async def test_a_failure_is_raised_by_the_reader() -> None:
     assert isinstance(pipe.reader.exception(), Broken)
 
 
-async def test_what_came_before_a_failure_is_read_first() -> None:
+async def test_bytes_before_a_failure_are_read_first() -> None:
     pipe = Pipe()
     await put(pipe, b"line\nrest")
     pipe.close(Broken("lost"))
@@ -47,7 +47,7 @@ async def test_what_came_before_a_failure_is_read_first() -> None:
         await pipe.reader.read(10)
 
 
-def test_kinds_of_output() -> None:
+def test_each_destination_has_its_output() -> None:
     with Path(os.devnull).open("wb") as file:
         assert has_fileno(file)
         for where in (file, file.fileno()):

@@ -1,4 +1,4 @@
-"""Runs to the end: their streams, and their cost in tasks."""
+"""Commands run to the end: their streams, and their cost in tasks."""
 
 import asyncio
 from pathlib import Path
@@ -12,12 +12,12 @@ from rind.execution import receiver
 from rind.reaper import tree
 
 
-async def test_a_short_command_without_stdin_takes_no_task_but_its_start(
+async def test_a_short_command_without_stdin_needs_one_task(
     busybox: TestContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A program may run thousands of them."""
+    """A program may run thousands of such commands."""
     for module, name in ((tree, "LEASH_AFTER"), (receiver, "SLOW_READER")):
-        monkeypatch.setattr(module, name, TIMEOUT)  # short, on a busy machine too
+        monkeypatch.setattr(module, name, TIMEOUT)  # the command is shorter, even on a busy machine
     names = []
 
     def note(loop: asyncio.AbstractEventLoop, work: Any, **_: Any) -> "asyncio.Task[Any]":
@@ -34,7 +34,7 @@ async def test_a_short_command_without_stdin_takes_no_task_but_its_start(
     assert names == ["open_it"]
 
 
-async def test_a_file_takes_stdout_while_stderr_is_captured(
+async def test_a_file_receives_stdout_while_stderr_is_captured(
     busybox: TestContainer, tmp_path: Path
 ) -> None:
     async with rind.connect(busybox.engine.host) as client:

@@ -1,4 +1,4 @@
-"""Output from an engine that is scripted to the byte; what a slow reader needs is in test_load."""
+"""Output from an engine that is scripted to the byte; test_load.py has slow readers."""
 
 import asyncio
 import errno
@@ -65,7 +65,7 @@ class Peer:
         return Receiver(self.stream, inspector, self.tasks, incoming)
 
     def says(self, data: bytes) -> None:
-        """Send all that there will ever be."""
+        """Send data, then end of stream."""
         self.socket.sendall(data)
         self.socket.shutdown(socket.SHUT_WR)
 
@@ -91,7 +91,7 @@ class Silent(socket.socket):
 
 
 @pytest.mark.parametrize("later", [False, True], ids=["at first", "after output"])
-async def test_a_connection_that_fails_says_what_may_still_run(*, later: bool) -> None:
+async def test_a_failed_connection_says_whether_the_command_may_run(*, later: bool) -> None:
     ours, theirs = socket.socketpair()
     stream = HijackedStream(Connection(Silent(fileno=ours.detach())))
     tasks = Tasks()
@@ -102,7 +102,7 @@ async def test_a_connection_that_fails_says_what_may_still_run(*, later: bool) -
         "the command may still be running in web"
     )
     with theirs:
-        theirs.sendall(b"x")  # wakes who waits
+        theirs.sendall(b"x")  # wakes the reader
         if later:
             await receiver.pump(lambda _: True)
         with pytest.raises(Lost, match=re.escape(said)):
@@ -111,7 +111,7 @@ async def test_a_connection_that_fails_says_what_may_still_run(*, later: bool) -
     stream.close()
 
 
-async def test_the_parts_in_their_order(peer: Peer) -> None:
+async def test_parts_are_received_in_order(peer: Peer) -> None:
     receiver = peer.receiver()
     peer.says(frame(STDOUT, b"out") + frame(STDERR, b"err"))
     assert await receiver.read() == (STDOUT, b"out")
@@ -125,7 +125,7 @@ NOISE = b"Error: %b unixpacket @->/proc/self/fd/9/attach: %b: connection reset b
 
 
 @pytest.mark.parametrize("what", [b"read", b"write"])
-async def test_podmans_own_words_are_no_output(peer: Peer, what: bytes) -> None:
+async def test_podmans_messages_are_not_output(peer: Peer, what: bytes) -> None:
     receiver = peer.receiver(is_podman=True)
     noise = frame(STDERR, NOISE % (what, what))
     peer.says(frame(STDERR, b"err") + noise + frame(STDOUT, NOISE % (what, what)))
@@ -139,7 +139,7 @@ async def test_podmans_own_words_are_no_output(peer: Peer, what: bytes) -> None:
             await receiver.read()
 
 
-async def test_no_output_beside_podmans_words_may_be_lost_output(peer: Peer) -> None:
+async def test_only_podmans_message_means_output_may_be_missing(peer: Peer) -> None:
     receiver = peer.receiver(is_podman=True)
     said = b"Error: write unixpacket @->/proc/self/fd/9/attach: write: broken pipe\n"
     peer.says(frame(STDERR, said))
@@ -147,7 +147,7 @@ async def test_no_output_beside_podmans_words_may_be_lost_output(peer: Peer) -> 
         await receiver.read()
 
 
-async def test_podmans_own_words_may_arrive_in_two_parts() -> None:
+async def test_podmans_message_may_arrive_in_two_parts() -> None:
     said = frame(STDERR, NOISE % (b"read", b"read"))
     for cut in range(len(said)):
         incoming = Incoming("web", tty=False, is_podman=True)
@@ -163,7 +163,7 @@ async def test_podmans_own_words_may_arrive_in_two_parts() -> None:
     assert b"".join(part for _, part in incoming.take_all()) == b"Error: mine" + said[8:20]
 
 
-async def test_the_same_words_on_docker_are_output(peer: Peer) -> None:
+async def test_podmans_message_from_docker_is_output(peer: Peer) -> None:
     receiver = peer.receiver()
     peer.says(frame(STDERR, NOISE % (b"read", b"read")))
     assert await receiver.read() == (STDERR, NOISE % (b"read", b"read"))
@@ -171,7 +171,7 @@ async def test_the_same_words_on_docker_are_output(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize("started", [False, True])
-async def test_a_status_that_may_be_a_failure_to_start(peer: Peer, *, started: bool) -> None:
+async def test_an_ambiguous_status_is_checked(peer: Peer, *, started: bool) -> None:
     state = ExecState(running=False, exit_code=127, pid=0, is_forgotten=True)
     receiver = peer.receiver(state, is_podman=True)
     if started:
@@ -188,14 +188,14 @@ async def test_a_status_that_may_be_a_failure_to_start(peer: Peer, *, started: b
         await receiver.read()
 
 
-async def test_a_terminal_has_no_frames(peer: Peer) -> None:
+async def test_a_raw_stream_has_no_frames(peer: Peer) -> None:
     receiver = peer.receiver(tty=True)
     peer.says(frame(STDERR, b"raw"))
     assert await receiver.read() == (STDOUT, frame(STDERR, b"raw"))
     assert await receiver.read() is None
 
 
-async def test_two_that_receive_at_once_have_one_answer(peer: Peer) -> None:
+async def test_two_concurrent_receivers_share_one_answer(peer: Peer) -> None:
     receiver = peer.receiver(tty=True)
     both = asyncio.gather(receiver._receive(), receiver._receive())
     await asyncio.sleep(0)
@@ -213,7 +213,9 @@ async def test_two_that_receive_at_once_have_one_answer(peer: Peer) -> None:
         (frame(SYSTEM_ERROR, b"no more room"), "the engine says: no more room"),
     ],
 )
-async def test_what_came_before_a_failure_is_read_first(peer: Peer, sent: bytes, why: str) -> None:
+async def test_received_bytes_before_a_failure_are_read_first(
+    peer: Peer, sent: bytes, why: str
+) -> None:
     receiver = peer.receiver()
     peer.says(frame(STDOUT, b"good") + sent)
     assert await receiver.read() == (STDOUT, b"good")
@@ -222,7 +224,7 @@ async def test_what_came_before_a_failure_is_read_first(peer: Peer, sent: bytes,
 
 
 @pytest.mark.parametrize("tty", [False, True])
-async def test_what_the_engine_says_of_a_command_that_never_started(
+async def test_the_engines_message_is_the_start_error(
     peer: Peer,
     tty: bool,  # noqa: FBT001 # a case
 ) -> None:
@@ -237,7 +239,7 @@ async def read_all(receiver: Receiver) -> list[tuple[int, bytes]]:
     return [(stream, bytes(part)) for stream, part in await receiver.read_all() or ()]
 
 
-async def test_all_that_was_received_is_read_at_once(peer: Peer) -> None:
+async def test_all_received_parts_are_read_at_once(peer: Peer) -> None:
     receiver = peer.receiver()
     peer.says(frame(STDOUT, b"one") + frame(STDERR, b"two") + frame(STDERR, b"three"))
     assert await read_all(receiver) == [(STDOUT, b"one"), (STDERR, b"two"), (STDERR, b"three")]
@@ -245,7 +247,7 @@ async def test_all_that_was_received_is_read_at_once(peer: Peer) -> None:
     assert await receiver.read_all() is None
 
 
-async def test_parts_are_handed_on(peer: Peer) -> None:
+async def test_parts_are_handed_to_the_taker(peer: Peer) -> None:
     receiver = peer.receiver()
     taken: list[tuple[int, bytes]] = []
 
@@ -267,8 +269,8 @@ async def test_parts_are_handed_on(peer: Peer) -> None:
         await receiver.read_all()
 
 
-async def test_what_the_engine_would_drop_is_saved_at_the_end(peer: Peer) -> None:
-    """Before the reader comes back, and whether or not it is slow."""
+async def test_output_that_the_engine_would_drop_is_saved(peer: Peer) -> None:
+    """Before the next read, also for a reader that is not slow."""
     receiver = peer.receiver(ExecState(running=True, exit_code=None, pid=ENDS_SOON))
     peer.socket.sendall(frame(STDOUT, b"first"))
     saving = asyncio.create_task(receiver.save_the_rest())
@@ -280,14 +282,14 @@ async def test_what_the_engine_would_drop_is_saved_at_the_end(peer: Peer) -> Non
     assert await receiver.read() is None
 
 
-async def test_what_another_task_has_just_received_comes_first(peer: Peer) -> None:
+async def test_parts_just_received_by_another_task_come_first(peer: Peer) -> None:
     receiver = peer.receiver()
     peer.socket.sendall(frame(STDOUT, b"one"))
     assert await receiver.read() == (STDOUT, b"one")
     await receiver._turn.acquire()
     other = asyncio.create_task(receiver._receive())
     await asyncio.sleep(0)
-    receiver._turn.release()  # the other's turn is next, but it has not begun
+    receiver._turn.release()  # the other task's turn is next, but has not begun
     peer.socket.sendall(frame(STDOUT, b"two"))
     taken: list[bytes] = []
 

@@ -1,4 +1,4 @@
-"""What a session keeps; the commands that closing a client ends are in test_client.py."""
+"""The commands that a session holds; test_client.py closes clients with real ones."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ def engine() -> Engine:
 
 
 class Command:
-    """A command that is closed, or fails to be."""
+    """A command whose close succeeds or fails."""
 
     def __init__(self, failure: Exception | None = None) -> None:
         self.failure = failure
@@ -25,7 +25,7 @@ class Command:
             raise self.failure
 
 
-async def test_one_that_fails_to_close_leaves_no_other_open() -> None:
+async def test_a_failing_close_does_not_prevent_the_others() -> None:
     session = Session(engine())
     first, second = Command(ZeroDivisionError()), Command()
     session.open |= {first, second}
@@ -34,7 +34,7 @@ async def test_one_that_fails_to_close_leaves_no_other_open() -> None:
     assert second.closed
 
 
-async def test_what_is_being_started_is_waited_for() -> None:
+async def test_closing_waits_for_commands_being_started() -> None:
     session, command = Session(engine()), Command()
 
     async def start() -> Command:

@@ -1,4 +1,4 @@
-"""Tests of starts that are cut short; what a start gives is test_exec's."""
+"""Starts that are cut short; test_exec.py has complete ones."""
 
 import asyncio
 from dataclasses import replace
@@ -18,7 +18,7 @@ from rind.model import ExecConfig
 from rind.reaper.tree import Tree
 
 
-async def test_a_command_that_cannot_be_created(busybox: TestContainer) -> None:
+async def test_a_command_that_cannot_be_created_is_an_error(busybox: TestContainer) -> None:
     async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
         container = await engine.container(busybox.name)
         gone = replace(container, id="0" * 64)
@@ -42,12 +42,12 @@ async def test_leaving_before_the_engine_has_started_the_command_ends_it(
 
         for _ in range(10):
             await asyncio.gather(*(one() for _ in range(4)), return_exceptions=True)
-        # One that was missed would be started soon after.
+        # A missed command would be started soon after.
         await asyncio.to_thread(busybox.inside, "sleep 0.5")
         assert "656565" not in await asyncio.to_thread(busybox.engine.cli, "top", busybox.name)
 
 
-async def test_cancelled_while_the_request_to_start_is_on_its_way(
+async def test_cancelling_a_requested_start_ends_the_command(
     busybox: TestContainer, tmp_path: Path
 ) -> None:
     go_on = asyncio.Event()
@@ -65,7 +65,7 @@ async def test_cancelled_while_the_request_to_start_is_on_its_way(
         starting = asyncio.create_task(open_exec(Session(engine), container, config))
         await proxy.holds_start.wait()
         starting.cancel()
-        await asyncio.sleep(0.3)  # for a clean-up that would be too early
+        await asyncio.sleep(0.3)  # a clean-up that is too early would happen now
         go_on.set()
         with pytest.raises(asyncio.CancelledError):
             await starting
@@ -78,7 +78,7 @@ async def unreachable(*_: object) -> bool:
 
 @pytest.mark.newest_engine
 @pytest.mark.parametrize("is_cancelled", [True, False])
-async def test_what_an_abandoned_start_leaves_is_told(
+async def test_an_abandoned_start_reports_a_command_left_running(
     busybox: TestContainer, monkeypatch: pytest.MonkeyPatch, *, is_cancelled: bool
 ) -> None:
     begun = asyncio.Event()

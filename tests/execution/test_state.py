@@ -1,4 +1,4 @@
-"""What an engine's answers about a command mean: those that are hard to have from a real one."""
+"""The interpretation of answers about a command that a real engine rarely gives."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
@@ -22,7 +22,7 @@ WEB = Container(id="0" * 64, name="web", state="running", status="", labels={})
 
 
 class Answers:
-    """An engine and a command's tree that answer as they are told."""
+    """An engine and a command's tree with scripted answers."""
 
     def __init__(self, *answers: ExecState | Exception, root: bool | Exception = False) -> None:
         self.there: Container | Exception = WEB
@@ -60,14 +60,14 @@ def inspector(answers: Answers) -> Inspector:
     return Inspector(cast("Engine", answers), WEB, "1" * 64, cast("Tree", answers))
 
 
-async def test_it_asks_until_the_state_is_settled() -> None:
+async def test_the_state_is_polled_until_final() -> None:
     it = inspector(Answers(RUNNING, UNSETTLED, ENDED))
     assert [await it.poll() for _ in range(4)] == [RUNNING, UNSETTLED, ENDED, ENDED]
     assert it.settled == ENDED
     assert it.has_ended.is_set()
 
 
-async def test_what_was_never_started_has_not_ended() -> None:
+async def test_a_command_never_started_has_not_ended() -> None:
     it = inspector(Answers(NEVER_STARTED, root=True))
     assert await it.poll() == NEVER_STARTED
     assert it.settled
@@ -75,11 +75,11 @@ async def test_what_was_never_started_has_not_ended() -> None:
 
 
 @pytest.mark.parametrize("root", [False, LeftRunning("there is no knowing")])
-async def test_a_status_of_126_is_believed(root: bool | Exception) -> None:  # noqa: FBT001 # a case
+async def test_a_status_of_126_is_trusted(root: bool | Exception) -> None:  # noqa: FBT001 # a case
     assert await inspector(Answers(NOT_EXECUTABLE, root=root)).poll() == NOT_EXECUTABLE
 
 
-async def test_a_status_of_126_is_not_believed_while_the_command_runs() -> None:
+async def test_a_status_of_126_is_not_trusted_while_the_command_runs() -> None:
     it = inspector(Answers(NOT_EXECUTABLE, root=True))
     with pytest.raises(Broken, match="may still be running in web"):
         await it.poll()
@@ -95,7 +95,9 @@ async def test_a_status_of_126_is_not_believed_while_the_command_runs() -> None:
         (Refused(500, "out of order"), Refused, "out of order"),
     ],
 )
-async def test_no_answer(answer: Exception, raised: type[Exception], told: str) -> None:
+async def test_a_missing_answer_is_an_error(
+    answer: Exception, raised: type[Exception], told: str
+) -> None:
     it = inspector(Answers(answer))
     with pytest.raises(raised, match=told):
         await it.poll()
@@ -111,7 +113,7 @@ async def test_no_answer(answer: Exception, raised: type[Exception], told: str) 
         (Unreachable("nothing"), Lost, "the engine has forgotten the command"),
     ],
 )
-async def test_a_forgotten_exec(
+async def test_a_forgotten_exec_instance_is_handled(
     there: Container | Exception, raised: type[Exception], told: str
 ) -> None:
     answers = Answers(Refused(404, "No such exec instance"))

@@ -1,4 +1,4 @@
-"""Stdin without an engine: what asyncio's own has, ours has."""
+"""Stdin without an engine: it behaves as asyncio's own."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from rind.execution.text import TextWriter
 
 
 class Command:
-    """Takes what is sent, as fast as it is let."""
+    """Accepts sent bytes, at a rate that the test sets."""
 
     def __init__(self) -> None:
         self.received = b""
@@ -51,7 +51,7 @@ async def test_a_writer_sends_in_order_and_ends() -> None:
         writer.write(b"more")
 
 
-async def test_what_can_be_sent_at_once_needs_no_task() -> None:
+async def test_an_immediate_write_needs_no_task() -> None:
     command, sent, spawned = Command(), [], []
 
     def send_at_once(data: bytes) -> bytes:
@@ -65,7 +65,7 @@ async def test_what_can_be_sent_at_once_needs_no_task() -> None:
     writer.write(b"four")
     assert not spawned
     writer.write(b"and the rest")
-    writer.write(b" and more")  # not before the rest
+    writer.write(b" and more")  # must follow the rest
     await spawned[0]
     assert (b"".join(sent), command.received) == (b"fourand ", b"the rest and more")
     writer.write(b"again")
@@ -90,7 +90,7 @@ async def test_drain_waits_for_room() -> None:
     assert command.received == b"x" * 10 + b"y"
 
 
-async def test_a_command_that_takes_no_more_is_a_broken_pipe() -> None:
+async def test_writing_to_a_command_that_stopped_reading_is_a_broken_pipe() -> None:
     command = Command()
     command.broken = True
     writer = StdinWriter(command.send, command.end)
@@ -103,7 +103,7 @@ async def test_a_command_that_takes_no_more_is_a_broken_pipe() -> None:
     assert writer.is_closing()
 
 
-async def test_a_command_that_was_left_takes_nothing() -> None:
+async def test_writing_after_leaving_sends_nothing() -> None:
     command = Command()
     is_left = False
     writer = StdinWriter(command.send, command.end, is_left=lambda: is_left)
@@ -115,7 +115,7 @@ async def test_a_command_that_was_left_takes_nothing() -> None:
     TextWriter(writer, "iso-2022-jp", "strict").close()
 
 
-async def test_a_file_is_copied_and_its_end_told() -> None:
+async def test_a_file_and_its_end_are_sent() -> None:
     command = Command()
     reader, writer = os.pipe()
     os.write(writer, b"some bytes")

@@ -1,4 +1,4 @@
-"""The values that a stream may have."""
+"""The valid values for a stream."""
 
 from rind.execution.stdio import PIPE, has_fileno
 

@@ -8,7 +8,7 @@ from rind.execution.stdio import DEVNULL, PIPE, STDOUT
 from rind.execution.streams import Streams
 
 
-def test_a_stream_that_a_command_cannot_have_is_refused() -> None:
+def test_an_invalid_stream_is_rejected() -> None:
     Streams(PIPE, DEVNULL, STDOUT).check()
     Streams(b"bytes", 1, 2).check()
     for wrong in (
@@ -21,7 +21,7 @@ def test_a_stream_that_a_command_cannot_have_is_refused() -> None:
             wrong.check()
 
 
-def test_a_duplicate_is_open_until_the_end(tmp_path: Path) -> None:
+def test_a_duplicate_is_open_until_the_command_ends(tmp_path: Path) -> None:
     with (tmp_path / "file").open("wb") as file:
         with ExitStack() as stack:
             streams = Streams(PIPE, file, DEVNULL).duplicated(stack)

@@ -1,4 +1,4 @@
-"""Tasks that end with what they work for."""
+"""Tasks that end with their owner."""
 
 import asyncio
 import gc
@@ -8,7 +8,7 @@ import pytest
 from rind.execution.tasks import Tasks, carried_out, persistent, shielded
 
 
-async def test_cancelling_ends_all_that_run() -> None:
+async def test_cancelling_ends_all_tasks() -> None:
     tasks = Tasks()
     forever = [tasks.spawn(asyncio.Event().wait()) for _ in range(3)]
     done = tasks.spawn(asyncio.sleep(0, "result"))
@@ -18,7 +18,7 @@ async def test_cancelling_ends_all_that_run() -> None:
     assert not tasks._running
 
 
-async def test_a_failure_is_for_whoever_awaits_it() -> None:
+async def test_an_exception_goes_to_the_awaiter() -> None:
     said: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, what: said.append(str(what)))
     tasks = Tasks()
@@ -36,7 +36,7 @@ async def test_a_failure_is_for_whoever_awaits_it() -> None:
     await tasks.cancel()
 
 
-async def test_a_clean_up_is_not_cut_short() -> None:
+async def test_a_clean_up_is_not_cancelled() -> None:
     go_on = asyncio.Event()
     cleaning = asyncio.create_task(_wait_for(go_on))
     waiting = asyncio.create_task(shielded(cleaning))
@@ -52,7 +52,7 @@ async def test_a_clean_up_is_not_cut_short() -> None:
     assert not cleaning.cancelled()
 
 
-async def test_cancelled_twice_it_is_one_cancellation_to_nested_time_limits() -> None:
+async def test_two_cancellations_count_once_for_nested_time_limits() -> None:
     cleaning = asyncio.create_task(asyncio.sleep(0.1))
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.02) as outer, asyncio.timeout(0.01) as inner:
@@ -62,7 +62,7 @@ async def test_cancelled_twice_it_is_one_cancellation_to_nested_time_limits() ->
     assert inner.expired()
 
 
-async def test_work_that_is_cancelled_begins_anew() -> None:
+async def test_cancelled_work_is_repeated() -> None:
     begun = 0
 
     async def work() -> None:
@@ -78,7 +78,7 @@ async def test_work_that_is_cancelled_begins_anew() -> None:
     assert begun == 3
 
 
-async def test_but_not_for_ever() -> None:
+async def test_cancelled_work_is_repeated_only_a_few_times() -> None:
     task = asyncio.create_task(persistent(asyncio.Event().wait))
     for _ in range(10):
         await asyncio.sleep(0)
@@ -92,7 +92,7 @@ async def _wait_for(event: asyncio.Event) -> None:
 
 
 @pytest.mark.parametrize("struck", [KeyboardInterrupt, SystemExit])
-def test_work_that_ctrl_c_strikes_goes_on_and_the_program_hears_of_it_once(
+def test_ctrl_c_does_not_end_the_work_and_is_raised_once(
     struck: type[BaseException],
 ) -> None:
     done: list[str] = []
@@ -111,11 +111,11 @@ def test_work_that_ctrl_c_strikes_goes_on_and_the_program_hears_of_it_once(
     runner = asyncio.Runner()
     with pytest.raises(struck):
         runner.run(program())
-    runner.close()  # it waits for what still runs, and raises nothing
+    runner.close()  # it waits for running work, and raises nothing
     assert done == ["a beginning", "a beginning", "the end"]
 
 
-def test_a_clean_up_that_is_cancelled_before_it_begins_begins_again() -> None:
+def test_a_clean_up_cancelled_before_its_first_step_is_repeated() -> None:
     done: list[str] = []
 
     async def work() -> None:
@@ -124,7 +124,7 @@ def test_a_clean_up_that_is_cancelled_before_it_begins_begins_again() -> None:
 
     async def program() -> None:
         waiting = asyncio.create_task(carried_out(lambda: asyncio.create_task(persistent(work))))
-        await asyncio.sleep(0)  # it waits now, and the clean-up has not begun
+        await asyncio.sleep(0)  # the task waits now, and the clean-up has not begun
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -32,7 +32,7 @@ def cut(data: bytes, size: int) -> list[bytes]:
 
 
 @given(TEXTS, st.integers(1, 7), st.sampled_from(["utf-8", "utf-16", "latin-1"]))
-def test_it_decodes_as_text_files_do(text: str, size: int, encoding: str) -> None:
+def test_text_is_decoded_as_in_text_files(text: str, size: int, encoding: str) -> None:
     data = text.encode(encoding, "replace")
     decoder = Decoder(encoding)
     seen = "".join(decoder.feed(part) for part in cut(data, size)) + decoder.feed(b"", final=True)
@@ -40,13 +40,13 @@ def test_it_decodes_as_text_files_do(text: str, size: int, encoding: str) -> Non
 
 
 @given(TEXTS, st.integers(1, 7))
-async def test_lines_are_those_of_a_text_file(text: str, size: int) -> None:
+async def test_lines_equal_those_of_a_text_file(text: str, size: int) -> None:
     data = text.encode()
     lines = [line async for line in reader_of(cut(data, size))]
     assert lines == io.TextIOWrapper(io.BytesIO(data), "utf-8").readlines()
 
 
-async def test_reading_in_every_way() -> None:
+async def test_every_method_reads_text() -> None:
     reader = reader_of([b"one\r", b"\ntwo", "öüthree: 3\nrest".encode()])
     assert await reader.read(2) == "on"
     assert await reader.readline() == "e\n"
@@ -62,7 +62,7 @@ async def test_reading_in_every_way() -> None:
 @pytest.mark.parametrize(
     "read", [lambda reader: reader.readexactly(5), lambda reader: reader.readuntil("!")]
 )
-async def test_an_end_that_comes_too_early(read: Callable[[TextReader], object]) -> None:
+async def test_an_early_end_is_an_error(read: Callable[[TextReader], object]) -> None:
     with pytest.raises(EOFError, match=r"ended before .*: 'abc'"):
         await read(reader_of([b"abc"]))  # type: ignore[misc] # either awaits
 
@@ -72,7 +72,7 @@ async def test_a_line_has_a_limit() -> None:
         await reader_of([b"x" * 201 + b"\n"], limit=100).readline()
 
 
-async def test_what_is_no_text() -> None:
+async def test_bytes_that_cannot_be_decoded_are_an_error() -> None:
     with pytest.raises(UnicodeDecodeError):
         await reader_of([b"\xff"]).read()
     assert (
@@ -83,7 +83,7 @@ async def test_what_is_no_text() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "euc-jp"])
-async def test_what_is_text_comes_before_what_is_none(encoding: str) -> None:
+async def test_text_before_an_invalid_byte_is_returned(encoding: str) -> None:
     good = "one\ntwo\r\nthr".encode(encoding)
     bad = b"\xff" if encoding != "utf-16" else "\ud800x".encode("utf-16-le", "surrogatepass")
     for size in (1, 2, 100):
@@ -97,7 +97,7 @@ async def test_what_is_text_comes_before_what_is_none(encoding: str) -> None:
         assert not reader.at_eof()
 
 
-async def test_a_failure_comes_after_the_text() -> None:
+async def test_a_failure_is_raised_after_the_text() -> None:
     pipe = Pipe()
     reader = TextReader(pipe.reader, "utf-8", "strict")
     await put(pipe, b"all that came")
@@ -109,7 +109,7 @@ async def test_a_failure_comes_after_the_text() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "iso-2022-jp"])
-async def test_what_is_written_is_one_text(encoding: str) -> None:
+async def test_writes_are_encoded_as_one_text(encoding: str) -> None:
     sent: list[bytes] = []
 
     async def send(data: bytes) -> None:
@@ -129,7 +129,7 @@ async def sleep() -> None:
     await asyncio.sleep(0)
 
 
-async def test_writing() -> None:
+async def test_text_is_written() -> None:
     sent = bytearray()
     ended = asyncio.Event()
 
@@ -164,7 +164,7 @@ async def test_writing() -> None:
         ("utf-8", "x", "error handler 'x'"),
     ],
 )
-def test_names_that_there_are_not(encoding: str, errors: str, why: str) -> None:
+def test_unknown_encodings_are_rejected(encoding: str, errors: str, why: str) -> None:
     with pytest.raises(ValueError, match=f"there is no {why}"):
         check_encoding(encoding, errors)
     check_encoding("latin-1", "ignore")

@@ -1,4 +1,4 @@
-"""Over both carriers; the copies are in test_transfer."""
+"""Archives, over both carriers; test_transfer.py tests whole copies."""
 
 import tarfile
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ def packed(name: str, data: bytes) -> bytes:
 
 
 @by_each_carrier
-async def test_an_archive_there_and_back(busybox: TestContainer, carry: Carry) -> None:
+async def test_an_archive_is_copied_both_ways(busybox: TestContainer, carry: Carry) -> None:
     content = b"some\0bytes" * 100_000
 
     async def parts() -> AsyncIterator[bytes]:
@@ -45,7 +45,7 @@ async def test_an_archive_there_and_back(busybox: TestContainer, carry: Carry) -
 
 
 @by_each_carrier
-async def test_what_is_at_a_path(busybox: TestContainer, carry: Carry) -> None:
+async def test_a_path_is_inspected(busybox: TestContainer, carry: Carry) -> None:
     busybox.inside("ln -sfn ../tmp /tmp/link")
     async with opened(busybox.engine.host, carry) as engine:
         container = (await engine.container(busybox.name)).id
@@ -57,7 +57,7 @@ async def test_what_is_at_a_path(busybox: TestContainer, carry: Carry) -> None:
 
 
 @by_each_carrier
-async def test_what_the_engine_refuses(busybox: TestContainer, carry: Carry) -> None:
+async def test_an_engines_refusal_is_an_error(busybox: TestContainer, carry: Carry) -> None:
     async def parts() -> AsyncIterator[bytes]:
         yield packed("file", b"x" * 100_000)
 
@@ -75,6 +75,6 @@ async def test_what_the_engine_refuses(busybox: TestContainer, carry: Carry) -> 
 @pytest.mark.parametrize(
     "header", ["", "x", "e30=", "eyJtb2RlIjoieCIsImxpbmtUYXJnZXQiOiIifQ==", "W10="]
 )
-def test_a_header_that_no_engine_sends(header: str) -> None:
+def test_an_invalid_header_is_rejected(header: str) -> None:
     with pytest.raises(WrongAnswer, match="path stat is missing or invalid"):
         archive._stat(header)

@@ -39,7 +39,7 @@ def test_a_copy_comes_and_goes(tmp_path: Path) -> None:
     assert list(web.folder.iterdir()) == []
 
 
-def test_only_its_owner_reads_a_copy_and_nobody_writes_it(tmp_path: Path) -> None:
+def test_a_copy_is_read_only_and_only_for_its_owner(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         web = opened(tmp_path / "new")
@@ -51,7 +51,7 @@ def test_only_its_owner_reads_a_copy_and_nobody_writes_it(tmp_path: Path) -> Non
         assert mode == (0o700 if path.is_dir() else 0o400), path
 
 
-def test_a_folder_that_others_can_enter(tmp_path: Path) -> None:
+def test_a_folder_that_others_can_enter_is_not_used(tmp_path: Path) -> None:
     base = tmp_path / "rind/files"
     base.mkdir(parents=True)
     base.chmod(0o755)
@@ -73,7 +73,7 @@ def test_a_containers_name_leads_nowhere_else(tmp_path: Path, name: str) -> None
     assert [path.parent for path in tmp_path.rglob("x")] == [web.folder]
 
 
-def test_what_has_no_place_is_no_copy(tmp_path: Path) -> None:
+def test_an_impossible_path_has_no_copy(tmp_path: Path) -> None:
     web = opened(tmp_path)
     web.store("/a", b"", 0)
     for path in ("/a/b", "/" + "x" * 300):
@@ -86,7 +86,7 @@ def test_what_has_no_place_is_no_copy(tmp_path: Path) -> None:
     assert sorted(path.name for path in web.folder.iterdir()) == ["a", "c"]
 
 
-def test_too_many_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_copies_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(copies, "MOST_FILES", 3)
     monkeypatch.setattr(copies, "MOST_BYTES", 10)
     web = opened(tmp_path)
@@ -103,7 +103,7 @@ def test_too_many_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert sorted(path.name for path in web.folder.iterdir()) == ["a", "e"]
 
 
-def test_what_is_not_used_for_long_is_removed(tmp_path: Path) -> None:
+def test_copies_unused_for_long_are_removed(tmp_path: Path) -> None:
     web, other = opened(tmp_path), opened(tmp_path, "other")
     for path in ("/old", "/new"):
         web.store(path, b"", 7)
@@ -115,7 +115,9 @@ def test_what_is_not_used_for_long_is_removed(tmp_path: Path) -> None:
     assert not other.folder.exists()
 
 
-def test_too_many_containers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_containers_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(copies, "MOST_CONTAINERS", 2)
     first = opened(tmp_path, "first")
     first.store("/x", b"", 7)

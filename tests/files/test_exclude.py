@@ -25,24 +25,24 @@ PATHS = ["main.pyc", ".git", "src", "src/a.pyc", "src/deep/b.pyc", "src/deep/.en
         ("src/a.pyc/**", []),
     ],
 )
-def test_what_a_pattern_leaves_out(pattern: str, left_out: list[str]) -> None:
+def test_a_pattern_excludes_paths(pattern: str, left_out: list[str]) -> None:
     exclude = Exclude([pattern])
     assert [path for path in PATHS if path.split("/") in exclude] == left_out
 
 
-def test_several_patterns() -> None:
+def test_several_patterns_exclude_paths() -> None:
     exclude = Exclude(iter(["x", ".git"]))
     assert [path for path in PATHS if path.split("/") in exclude] == [".git"]
     assert not any(path.split("/") in Exclude() for path in PATHS)
 
 
 @pytest.mark.parametrize("pattern", ["", "/", "/src", ".", "a/..", "../a", "!a", "**.pyc", "a**/b"])
-def test_an_invalid_pattern(pattern: str) -> None:
+def test_an_invalid_pattern_is_rejected(pattern: str) -> None:
     with pytest.raises(UsageError, match=r"relative to|whole name|begin with"):
         Exclude([pattern])
 
 
 @pytest.mark.parametrize("patterns", ["src", [b"src"], [None]])
-def test_what_is_no_list_of_patterns(patterns: list[str]) -> None:
+def test_a_value_that_is_no_list_of_patterns_is_rejected(patterns: list[str]) -> None:
     with pytest.raises(TypeError, match=r"list of patterns|must be a str"):
         Exclude(patterns)

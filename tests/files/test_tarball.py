@@ -28,7 +28,7 @@ def unpack(data: bytes, folder: Path, size: int = 1000) -> None:
 
 
 def tree(folder: Path) -> dict[str, object]:
-    """Return what is there: contents, link targets, permissions, times."""
+    """Return a folder's contents, link targets, permissions and times."""
     seen: dict[str, object] = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
@@ -42,7 +42,7 @@ def tree(folder: Path) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("size", [1, 511, 512, 513, 100_000])
-def test_a_tree_stays_as_it_is(tmp_path: Path, size: int) -> None:
+def test_a_tree_is_preserved(tmp_path: Path, size: int) -> None:
     source = tmp_path / "source"
     (source / "sub" / ("long name " * 20)).mkdir(parents=True)
     (source / "empty").touch()
@@ -66,7 +66,9 @@ def test_a_tree_stays_as_it_is(tmp_path: Path, size: int) -> None:
 
 
 @given(NAMES, st.binary(max_size=2000))
-def test_any_name(tmp_path_factory: pytest.TempPathFactory, name: str, data: bytes) -> None:
+def test_any_name_is_preserved(
+    tmp_path_factory: pytest.TempPathFactory, name: str, data: bytes
+) -> None:
     folder = tmp_path_factory.mktemp("any")
     (folder / "file").write_bytes(data)
     (folder / "to").mkdir()
@@ -74,7 +76,7 @@ def test_any_name(tmp_path_factory: pytest.TempPathFactory, name: str, data: byt
     assert (folder / "to" / name).read_bytes() == data
 
 
-def test_what_is_left_out(tmp_path: Path) -> None:
+def test_excluded_paths_are_not_packed(tmp_path: Path) -> None:
     source = tmp_path / "source"
     for name in ("kept/x.o/kept.c", "kept/y.o", "left/out", "left.c"):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +87,7 @@ def test_what_is_left_out(tmp_path: Path) -> None:
     assert b"".join(pack(source / "left.c", "left.c", exclude=Exclude(["left.c"])))[0]
 
 
-def test_it_is_an_archive_with_the_owner_asked_for(tmp_path: Path) -> None:
+def test_the_archive_has_the_requested_owner(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     for owner, expected in ((None, (os.getuid(), os.getgid())), ((7, 8), (7, 8))):
         data = io.BytesIO(b"".join(pack(tmp_path / "file", "f", owner)))
@@ -127,7 +129,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_what_no_engine_sends(tmp_path: Path, name: str) -> None:
+def test_invalid_members_are_rejected(tmp_path: Path, name: str) -> None:
     (tmp_path / "outside").write_text("outside")
     folder = tmp_path / "folder"
     folder.mkdir()
@@ -150,7 +152,7 @@ def test_what_no_engine_sends(tmp_path: Path, name: str) -> None:
         b"9 GNU.sparse=1\n",
     ],
 )
-def test_extended_headers_that_no_engine_sends(tmp_path: Path, record: bytes) -> None:
+def test_invalid_extended_headers_are_rejected(tmp_path: Path, record: bytes) -> None:
     info = tarfile.TarInfo("x")
     info.type, info.size = tarfile.XHDTYPE, 2**21 if not record else len(record)
     data = info.tobuf(tarfile.USTAR_FORMAT) + record.ljust(512, b"\0")
@@ -158,14 +160,14 @@ def test_extended_headers_that_no_engine_sends(tmp_path: Path, record: bytes) ->
         unpack(data + archive(("f", tarfile.REGTYPE, "")), tmp_path)
 
 
-def test_permissions_that_are_not_given_on(tmp_path: Path) -> None:
+def test_setuid_bits_are_not_unpacked(tmp_path: Path) -> None:
     info = tarfile.TarInfo("f")
     info.mode = 0o6777
     unpack(info.tobuf(tarfile.PAX_FORMAT) + b"\0" * 1024, tmp_path)
     assert (tmp_path / "f").stat().st_mode & 0o7777 == 0o777
 
 
-def test_a_file_that_became_shorter(tmp_path: Path) -> None:
+def test_a_file_that_shrinks_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"x" * 1_000_000)
     parts = pack(path, "f")
@@ -184,7 +186,7 @@ def test_parts_are_of_a_bounded_size_and_not_small(tmp_path: Path) -> None:
     assert all(PART <= size < 2 * PART for size in parts)
 
 
-def test_nothing_is_kept_of_what_follows_the_end(tmp_path: Path) -> None:
+def test_bytes_after_the_end_are_dropped(tmp_path: Path) -> None:
     unpacker = Unpacker(tmp_path)
     unpacker.feed(archive(("f", tarfile.REGTYPE, "")))
     unpacker.feed(b"x" * 1000)

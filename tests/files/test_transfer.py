@@ -35,11 +35,11 @@ def source(tmp_path: Path) -> Path:
     (folder / "link").symlink_to("src/main.py")
     (folder / "big").write_bytes(os.urandom(3_000_000))
     for path in (*folder.rglob("*"), folder):
-        os.utime(path, (1e9, 1e9), follow_symlinks=False)  # an engine tells whole seconds
+        os.utime(path, (1e9, 1e9), follow_symlinks=False)  # an engine rounds to seconds
     return folder
 
 
-async def test_there_and_back(target: Target, source: Path, tmp_path: Path) -> None:
+async def test_a_tree_is_copied_both_ways(target: Target, source: Path, tmp_path: Path) -> None:
     sent: list[int] = []
     received: list[int] = []
     await target.put(source, "/tmp/there", owner=(12, 34), on_progress=sent.append)
@@ -54,7 +54,7 @@ async def test_there_and_back(target: Target, source: Path, tmp_path: Path) -> N
     assert not list(tmp_path.glob(".rind-*"))
 
 
-async def test_where_a_directory_is_it_goes_into_it(
+async def test_a_copy_goes_into_an_existing_directory(
     target: Target, source: Path, tmp_path: Path
 ) -> None:
     await target.run(["sh", "-c", "mkdir /tmp/into /tmp/far; ln -s ../into /tmp/far/link"])
@@ -66,7 +66,7 @@ async def test_where_a_directory_is_it_goes_into_it(
     assert (tmp_path / "into" / "run").read_bytes() == (source / "big").read_bytes()
 
 
-async def test_what_is_there_already(target: Target, tmp_path: Path) -> None:
+async def test_files_are_replaced_but_directories_are_not(target: Target, tmp_path: Path) -> None:
     (tmp_path / "hosts").write_text("old")
     await target.get("/etc/hosts", tmp_path)
     assert "localhost" in (tmp_path / "hosts").read_text()
@@ -76,7 +76,7 @@ async def test_what_is_there_already(target: Target, tmp_path: Path) -> None:
     assert not list((tmp_path / "tmp").iterdir())
 
 
-async def test_what_cannot_be_copied(target: Target, tmp_path: Path) -> None:
+async def test_uncopyable_paths_are_errors(target: Target, tmp_path: Path) -> None:
     with pytest.raises(rind.Refused, match="404"):
         await target.get("/nowhere", tmp_path)
     with pytest.raises(rind.Refused, match="404"):
@@ -94,8 +94,10 @@ async def test_what_cannot_be_copied(target: Target, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-async def test_a_file_that_fails_while_it_is_sent(target: Target, tmp_path: Path) -> None:
-    """It is that error, and not the connection's that it broke off."""
+async def test_a_file_that_fails_during_the_copy_is_reported(
+    target: Target, tmp_path: Path
+) -> None:
+    """The error is the file's, not that of the interrupted connection."""
     path = tmp_path / "shrinks"
     path.write_bytes(b"x" * 5_000_000)
 
@@ -107,10 +109,10 @@ async def test_a_file_that_fails_while_it_is_sent(target: Target, tmp_path: Path
     assert (await target.run(["true"])).returncode == 0
 
 
-async def test_others_have_a_turn_between_two_parts(
+async def test_other_tasks_run_during_a_copy(
     target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And files are opened in another thread."""
+    """Files are opened in another thread."""
     (tmp_path / "many").mkdir()
     for number in range(1000):
         (tmp_path / "many" / f"{number}").write_bytes(b"x" * 3000)
@@ -150,8 +152,8 @@ async def test_others_have_a_turn_between_two_parts(
     assert not any(thread.is_alive() for thread in opened)
 
 
-async def test_a_copy_that_is_cancelled(target: Target, tmp_path: Path) -> None:
-    """Nothing of it goes on, and nothing appears here; the container has the part that came."""
+async def test_a_cancelled_copy_stops(target: Target, tmp_path: Path) -> None:
+    """It stops, and no local file appears; the container has the part that arrived."""
     folder = tmp_path / "to"
     folder.mkdir()
     with (tmp_path / "zeros").open("wb") as file:
@@ -177,8 +179,8 @@ async def test_a_copy_that_is_cancelled(target: Target, tmp_path: Path) -> None:
         assert not list(folder.iterdir())
 
 
-def test_a_copy_that_ends_with_its_loop(busybox: TestContainer, tmp_path: Path) -> None:
-    """Its connection is closed at once: until then, the engine keeps the container locked."""
+def test_a_copy_ends_with_its_loop(busybox: TestContainer, tmp_path: Path) -> None:
+    """The connection is closed at once: until then, the engine keeps the container locked."""
     with (tmp_path / "zeros").open("wb") as file:
         file.truncate(50_000_000)
 
@@ -200,7 +202,7 @@ def test_a_copy_that_ends_with_its_loop(busybox: TestContainer, tmp_path: Path) 
         gc.enable()
 
 
-async def test_what_is_left_out(target: Target, source: Path) -> None:
+async def test_excluded_paths_are_not_copied(target: Target, source: Path) -> None:
     await target.put(source, "/tmp/partly", exclude=["src/*.py", "big"])
     done = await target.run(script="cd /tmp/partly && find | sort", text=True)
     assert done.stdout.split() == [".", "./link", "./src", "./src/run"]
@@ -209,13 +211,15 @@ async def test_what_is_left_out(target: Target, source: Path) -> None:
             await target.put(source, "/tmp/partly", exclude=exclude)
 
 
-async def test_a_destination_behind_links(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_links_at_the_destination_are_followed(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await target.run(script="cd /tmp && ln -s circle1 circle2 && ln -s circle2 circle1", check=True)
     with pytest.raises((rind.UsageError, rind.EngineError)):
         await target.put(__file__, "/tmp/circle1")
     assert (await target.run(["readlink", "/tmp/circle1"])).stdout == b"circle2\n"
 
-    # Docker returns where links lead to in the end, and so never sends as many.
+    # Docker resolves links itself, so a real engine never sends as many.
     links = 40
 
     async def stat(*_: object) -> PathStat:
@@ -232,7 +236,7 @@ async def test_a_destination_behind_links(target: Target, monkeypatch: pytest.Mo
 
 @contextmanager
 def unprivileged() -> Iterator[Path]:
-    """Lend a folder to a user who is not root, as whom this thread acts on files meanwhile."""
+    """Give a folder to a user other than root, as whom this thread accesses files meanwhile."""
     set_user = ctypes.CDLL(None).setfsuid
     with TemporaryDirectory() as folder:
         if os.getuid() == 0:
@@ -242,7 +246,7 @@ def unprivileged() -> Iterator[Path]:
         set_user(os.getuid())
 
 
-def test_a_read_only_directory_arrives() -> None:
+def test_a_read_only_directory_is_copied() -> None:
     with unprivileged() as folder, ExitStack() as clean_up:
         (folder / "source").mkdir(mode=0o555)
         arrival = transfer._Arrival(folder / "to", "", clean_up)
@@ -252,7 +256,7 @@ def test_a_read_only_directory_arrives() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 2])
-def test_what_is_not_one_file(tmp_path: Path, count: int) -> None:
+def test_an_archive_of_several_files_is_rejected(tmp_path: Path, count: int) -> None:
     with ExitStack() as clean_up:
         arrival = transfer._Arrival(tmp_path / "to", "", clean_up)
         for number in range(count):

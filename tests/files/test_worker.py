@@ -11,7 +11,7 @@ def workers() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("rind-files")]
 
 
-async def test_it_runs_in_a_thread_that_ends() -> None:
+async def test_functions_run_in_a_thread_that_ends() -> None:
     async with Worker() as worker:
         assert await worker.run(threading.current_thread) in workers()
         with pytest.raises(ZeroDivisionError):
@@ -23,7 +23,7 @@ async def test_it_runs_in_a_thread_that_ends() -> None:
     assert done != [threading.current_thread()]
 
 
-async def test_cancelled_it_ends_once_its_function_has() -> None:
+async def test_a_cancelled_worker_ends_after_its_function() -> None:
     began, goes_on = asyncio.Event(), threading.Event()
     loop = asyncio.get_running_loop()
     done: list[str] = []
@@ -51,7 +51,7 @@ async def test_cancelled_it_ends_once_its_function_has() -> None:
     assert not workers()
 
 
-async def test_clean_up_that_fails() -> None:
+async def test_a_failing_clean_up_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         async with Worker() as worker:
             worker.clean_up.callback(divmod, 1, 0)

@@ -1,4 +1,4 @@
-"""A client without an event loop, against real engines; and what it may not import."""
+"""A client without an event loop, on real engines; and the modules that it must not import."""
 
 import subprocess
 import sys
@@ -21,14 +21,14 @@ TOO_SLOW = {
     *("hashlib", "http", "inspect", "logging", "pathlib", "shutil", "ssl", "subprocess"),
     *("tempfile", "threading", "typing", "urllib", "uuid", "weakref.WeakSet"),
 }
-"""Modules that take milliseconds to import, and that a start can do without."""
+"""Modules that take milliseconds to import, and that a start does not need."""
 
 
 def early(container: TestContainer) -> EarlyClient:
     return EarlyClient(Endpoint(container.engine.host, "the test"), {})
 
 
-async def test_a_command_that_is_started_early_is_served_by_a_client(
+async def test_a_client_serves_a_command_started_before_it(
     busybox: TestContainer,
 ) -> None:
     before = early(busybox)
@@ -50,7 +50,7 @@ async def test_a_command_that_is_started_early_is_served_by_a_client(
             assert await execution.wait() == 3
 
 
-def test_it_lists_and_detaches(busybox: TestContainer) -> None:
+def test_the_client_lists_and_detaches(busybox: TestContainer) -> None:
     before = early(busybox)
     (container,) = [one for one in before.running() if one.name == busybox.name]
     config = before.settle(Command(argv=["true"], stdin=False, output=False), container, Profile())
@@ -59,12 +59,12 @@ def test_it_lists_and_detaches(busybox: TestContainer) -> None:
         before.create(replace(container, id="0" * 64), config)
 
 
-def test_where_no_engine_is() -> None:
+def test_a_missing_engine_is_an_error() -> None:
     with pytest.raises(Unreachable, match="there is no socket"):
         EarlyClient(Endpoint("unix:///none.sock", "the test"), {})
 
 
-def test_what_a_start_needs_is_quick_to_import() -> None:
+def test_a_start_imports_no_slow_module() -> None:
     program = (
         "import sys, rind.cli.main, rind.cli.program, rind.cli.running.opening; print(*sys.modules)"
     )

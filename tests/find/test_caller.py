@@ -1,4 +1,4 @@
-"""Which folders of this machine a container's are."""
+"""The local folders of a container."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from rind.model import Container, Mount
 
 
 def named(path: str, cwd: Path) -> tuple[str, str]:
-    """Return how a folder and a mount's source are called after it."""
+    """Return the names of a folder and of a mount's source, as rewritten for the caller."""
     container = Container("0" * 64, "web", "running", "", {}, mounts=[Mount(path, "/x")])
     (found,) = localized([container], str(cwd))
     return found.folder, found.mounts[0].source
@@ -27,36 +27,34 @@ def shop(tmp_path: Path) -> Path:
     return tmp_path / "shop"
 
 
-def test_one_that_we_stand_in_gets_our_name_for_it(shop: Path) -> None:
+def test_a_folder_around_the_caller_gets_the_callers_name(shop: Path) -> None:
     cwd = shop / "src"
     for path in (shop, shop.parent / "link", shop / "src/.."):
         assert named(str(path), cwd) == ("", str(shop))
     assert named("/", cwd) == ("", "/")
 
 
-def test_any_other_keeps_its_own(shop: Path, tmp_path: Path) -> None:
+def test_any_other_folder_keeps_its_name(shop: Path, tmp_path: Path) -> None:
     for path in (tmp_path / "loop", tmp_path / "nothing", shop / "src/x", Path("/usr")):
         assert named(str(path), shop) == ("", str(path))
 
 
-def test_of_docker_desktops_names_the_real_one_is_first(
-    shop: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_docker_desktops_real_name_comes_first(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     host_mnt = str(shop.parent)
     monkeypatch.setattr("rind.decide.workdir._DESKTOP", [(host_mnt, "/")])
     assert named(f"{host_mnt}/shop", shop) == ("", str(shop))
     assert named(f"{host_mnt}{shop}", shop) == ("", str(shop))
 
 
-def test_a_hostile_path_costs_nothing(shop: Path) -> None:
+def test_a_hostile_path_is_resolved_quickly(shop: Path) -> None:
     """Resolving a megabyte of it took more than half a minute."""
     started = time.process_time()
     for path in ("/a" * 500_000, "/" + "a" * 10**6, "/.." * 300_000, "a\0b", "/a\0b", "/\ud800"):
         assert named(path, shop) == ("", path)
-    assert time.process_time() - started < 5  # to tell it from the half minute
+    assert time.process_time() - started < 5  # far below the half minute
 
 
-def test_a_working_directory_that_was_removed_is_still_of_its_checkout(
+def test_a_removed_working_directory_still_has_its_checkout(
     shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (shop / "compose.yaml").touch()
@@ -69,7 +67,7 @@ def test_a_working_directory_that_was_removed_is_still_of_its_checkout(
         assert find_caller({"PWD": value}, "").cwd == ""
 
 
-def test_a_working_directory_that_is_gone(shop: Path) -> None:
+def test_a_missing_working_directory_is_handled(shop: Path) -> None:
     assert named(str(shop), Path("/nowhere/at/all")) == ("", str(shop))
     os.rmdir(shop / "src")  # noqa: PTH106 # for the next line
     assert named(str(shop), shop / "src") == ("", str(shop))
@@ -79,7 +77,7 @@ def test_a_working_directory_that_is_gone(shop: Path) -> None:
 
 
 def side(folder: Path | str, cwd: Path, *, mount: bool = False) -> str:
-    """Return how the checkout of a container with this folder is to the caller's."""
+    """Return the relation of the checkout of a container with this folder to the caller's."""
     container = Container("0" * 64, "web", "running", "", {})
     mounts = [Mount(str(folder), "/x")] if mount else []
     return side_of(replace(container, folder="" if mount else str(folder), mounts=mounts), cwd)
@@ -97,7 +95,7 @@ def side_of(container: Container, cwd: Path) -> str:
 
 @pytest.fixture
 def checkouts(tmp_path: Path) -> Path:
-    """Make a repository with a worktree beside it and one in it, and another repository."""
+    """Make a repository with a worktree beside it and another inside, and a second repository."""
 
     def git(*words: str) -> None:
         who = ("-c", "user.name=x", "-c", "user.email=x@example.com")
@@ -114,7 +112,7 @@ def checkouts(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_which_checkout_a_container_is_of(checkouts: Path) -> None:
+def test_a_containers_checkout_is_recognized(checkouts: Path) -> None:
     shop, beside, inside = (
         checkouts / "shop",
         checkouts / "beside",
@@ -132,7 +130,7 @@ def test_which_checkout_a_container_is_of(checkouts: Path) -> None:
     assert side(shop, checkouts / "blog") == ""
 
 
-def test_a_mount_says_it_of_a_project_that_is_elsewhere(checkouts: Path) -> None:
+def test_a_mount_tells_the_checkout_of_a_project_elsewhere(checkouts: Path) -> None:
     shop, beside = checkouts / "shop", checkouts / "beside"
     (checkouts / "infra").mkdir()
     container = Container("0" * 64, "web", "running", "", {}, folder=str(checkouts / "infra"))
@@ -151,8 +149,8 @@ def test_a_submodule_is_a_repository_of_its_own(checkouts: Path) -> None:
     assert side(checkouts / "beside", part) == side(checkouts / "shop", part) == ""
 
 
-def test_a_checkout_with_the_same_compose_file_is_another_one(checkouts: Path) -> None:
-    """As a second clone; also where it is gone, or not seen from within a container."""
+def test_a_clone_with_the_same_compose_file_is_another_checkout(checkouts: Path) -> None:
+    """As a second clone has; also if the file is gone, or not visible from a container."""
     shop, blog = checkouts / "shop", checkouts / "blog"
     (blog / "docker").mkdir()
     (shop / "docker/dev.yaml").touch()
@@ -172,7 +170,7 @@ def test_a_checkout_with_the_same_compose_file_is_another_one(checkouts: Path) -
     assert found("/" * 4000, blog) == ""
 
 
-def test_without_git_the_folder_below_is_ours(tmp_path: Path) -> None:
+def test_without_git_a_subfolder_belongs_to_the_callers_project(tmp_path: Path) -> None:
     (tmp_path / "shop/docker/x").mkdir(parents=True)
     assert side(tmp_path / "shop/docker", tmp_path / "shop") == "ours"
     assert side(tmp_path / "shop/docker/x", tmp_path / "shop") == ""
@@ -181,7 +179,7 @@ def test_without_git_the_folder_below_is_ours(tmp_path: Path) -> None:
     assert side(tmp_path / "shop/docker", tmp_path / "shop") == ""
 
 
-def test_what_lies_in_the_place_of_git_is_not_waited_for(checkouts: Path) -> None:
+def test_invalid_git_files_are_ignored(checkouts: Path) -> None:
     blog = checkouts / "blog"
     for content in (b"", b"gitdir: ", b"gitdir: \xff\x00/worktrees/", b"x" * 10**6):
         odd = checkouts / f"odd{len(content)}"
@@ -193,7 +191,9 @@ def test_what_lies_in_the_place_of_git_is_not_waited_for(checkouts: Path) -> Non
     assert side(checkouts / "pipe", blog) == side(blog, checkouts / "pipe") == ""
 
 
-def test_the_file_that_the_environment_names(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compose_file_in_the_environment_is_used(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (shop / "docker").mkdir()
     (shop / "docker/dev.yaml").touch()
     monkeypatch.chdir(shop / "src")
@@ -206,7 +206,7 @@ def test_the_file_that_the_environment_names(shop: Path, monkeypatch: pytest.Mon
     ):
         env = {"COMPOSE_FILE": value, "COMPOSE_PATH_SEPARATOR": separator}
         assert find_caller(env, "").compose_file == str(shop / "docker/dev.yaml")
-    (shop / "src/.git").mkdir()  # what is above is another project
+    (shop / "src/.git").mkdir()  # the folder above is another project
     assert find_caller({"COMPOSE_FILE": "docker/dev.yaml"}, "").compose_file is None
     (shop / "src/.git").rmdir()
     for value in ("", "-", "none.yaml", "\0"):

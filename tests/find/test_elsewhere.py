@@ -1,4 +1,4 @@
-"""How a swarm's tasks are not found, or lost; the swarms are real."""
+"""Tasks of a swarm that are not found, or lost; the swarms are real."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ from rind.model import Caller, Container, EngineInfo, Node
 from rind.transport.carrier import Answer, Request
 
 
-def test_a_task_that_is_moved_meanwhile_is_told(services: Services) -> None:
+def test_a_moved_task_is_reported(services: Services) -> None:
     service = services(*on("node2"), replicas=1)
     with started(service, "-c", "echo ready; sleep 1000") as process:
         service.update("--force")
@@ -37,7 +37,7 @@ def test_a_task_that_is_moved_meanwhile_is_told(services: Services) -> None:
         assert said.startswith(f"the command was killed with its container: {service.name}.1.")
 
 
-def test_what_cannot_run_says_why(services: Services) -> None:
+def test_a_task_that_cannot_run_is_explained(services: Services) -> None:
     service = services("--constraint", "node.labels.none==x", replicas=1, up=0)
     wait_until(lambda: "no suitable node" in service.manager.cli("service", "ps", service.name))
     said = service.refused("-s", "web", "-p", service.stack, "true")
@@ -45,39 +45,39 @@ def test_what_cannot_run_says_why(services: Services) -> None:
     assert "has the state pending: no suitable node" in said
 
 
-def test_what_has_failed_says_why(services: Services) -> None:
-    """The task that waits for its turn after that has no error."""
+def test_a_failed_task_is_explained(services: Services) -> None:
+    """The next task, which waits for its turn, has no error."""
     service = services(*on("node2"), "--restart-delay", "60s", replicas=1, command="false", up=0)
     wait_until(lambda: "failed" in service.states())
     said = service.refused("true")
     assert said.endswith("web.1@node2 has the state failed: task: non-zero exit (1)")
 
 
-def test_a_task_that_has_ended_is_named(swarm: Nodes, services: Services) -> None:
+def test_an_ended_task_is_named(swarm: Nodes, services: Services) -> None:
     service = services(*on("node2"), replicas=1)
     name = swarm[1].cli("ps", "--filter", f"label={service.label}", "--format", "{{.Names}}")
     service.update("--force")
     state = ("inspect", "--format", "{{.Status.State}}", name.rpartition(".")[2])
-    # The manager learns of a container's end after its node.
+    # The manager learns of a container's end later than the node.
     wait_until(lambda: swarm[0].cli(*state) != "running")
     said = service.refused("--container", name, "true")
     assert said.startswith(f"no running task of the swarm has the name {name}: web.1@node2 has")
 
 
-def test_a_service_without_a_task(services: Services) -> None:
+def test_a_service_without_a_task_is_reported(services: Services) -> None:
     service = services(replicas=0)
     said = service.refused("-s", "web", "-p", service.stack, "true")
     assert said.endswith(f"{service.name} has no such task; see: docker service ps {service.name}")
 
 
-def test_a_worker_knows_no_tasks_but_its_own(swarm: Nodes, services: Services) -> None:
+def test_a_worker_knows_only_its_own_tasks(swarm: Nodes, services: Services) -> None:
     service = services(*on("node1"), replicas=1)
     said = service.refused("true", host=swarm[1].host)
     assert f"no container on {swarm[1].host} has the label" in said
     assert said.endswith("a worker of a swarm: only a manager knows the other nodes")
 
 
-def test_a_worker_does_not_pass_its_own_tasks_for_all(swarm: Nodes, services: Services) -> None:
+def test_a_worker_does_not_take_its_tasks_for_all_tasks(swarm: Nodes, services: Services) -> None:
     service = services("--replicas-max-per-node", "1", replicas=3)
     said = service.refused("--all", "true", host=swarm[1].host)
     assert said == (
@@ -94,7 +94,9 @@ def test_a_worker_does_not_pass_its_own_tasks_for_all(swarm: Nodes, services: Se
 
 
 @pytest.mark.usefixtures("alone")
-def test_a_node_whose_engine_nobody_names(swarm: Nodes, services: Services, tmp_path: Path) -> None:
+def test_a_node_without_an_address_is_reported(
+    swarm: Nodes, services: Services, tmp_path: Path
+) -> None:
     manager, worker, _ = swarm
     service = services(*on("node2"), replicas=1)
     with labelled(manager, worker, "--label-rm", "app.rind.host"):
@@ -112,14 +114,14 @@ def test_a_node_whose_engine_nobody_names(swarm: Nodes, services: Services, tmp_
 
 
 @pytest.mark.usefixtures("alone")
-def test_a_node_whose_engine_is_elsewhere(swarm: Nodes, services: Services) -> None:
+def test_a_wrong_engine_address_of_a_node_is_reported(swarm: Nodes, services: Services) -> None:
     manager, worker, other = swarm
     service = services(*on("node2"), replicas=1)
     with labelled(manager, worker, "--label-add", "app.rind.host=unix:///nowhere"):
         said = service.refused("true")
         assert said.startswith("the node node2 of web.1@node2: ")
         assert said in service.rind("--doctor").stdout.decode()
-        # That may be over soon.
+        # The error may be temporary.
         assert service.refused("--wait=1", "true") == f"waited for 1 s: {said}"
     with labelled(manager, worker, "--label-add", f"app.rind.host={other.host}"):
         said = service.refused("--wait", "true")
@@ -134,7 +136,7 @@ def test_a_node_whose_engine_is_elsewhere(swarm: Nodes, services: Services) -> N
 
 
 @pytest.mark.usefixtures("alone")
-async def test_a_failure_on_one_node_leaves_nothing_of_the_others(
+async def test_a_failure_on_one_node_leaves_no_task_behind(
     swarm: Nodes, spread: TestService
 ) -> None:
     manager, *_, node = swarm
@@ -152,7 +154,7 @@ def until_node_is(manager: TestEngine, node: TestEngine, state: str) -> None:
 
 
 @pytest.mark.usefixtures("alone")
-def test_a_node_that_is_down(swarm: Nodes, services: Services) -> None:
+def test_a_node_that_is_down_is_reported(swarm: Nodes, services: Services) -> None:
     manager, *_, node = swarm
     service = services(*on("node3"), replicas=1)
     try:
@@ -173,8 +175,8 @@ def test_a_node_that_is_down(swarm: Nodes, services: Services) -> None:
     assert service.printed("-c", "echo $STEP") == "done\n"
 
 
-def test_a_manager_without_a_quorum(leaderless: Containers) -> None:
-    """What is here can be used; but of a service, there may be more elsewhere."""
+def test_a_manager_without_a_quorum_offers_local_containers(leaderless: Containers) -> None:
+    """Local containers can be used, but a service may have more tasks elsewhere."""
     plain = leaderless("busybox", "export STEP=done")
     wait_until(lambda: plain.engine.cli("node", "ls", "--quiet", check=False) == "")
     for words in ([], ["--all"]):
@@ -193,7 +195,7 @@ def test_a_manager_without_a_quorum(leaderless: Containers) -> None:
 
 
 class Other:
-    """An engine that has a container of the ID that a manager tells, or refuses."""
+    """An engine that has a container with the ID that a manager returned, or refuses."""
 
     def __init__(self, *labels: str, refuses: int = 0) -> None:
         self.labels = dict(label.split("=") for label in labels)
@@ -213,7 +215,7 @@ TASK = Container("0" * 64, "shop_web.1.x", "running", "", {}, node="node2")
 WHERE = Endpoint("unix:///x", "the label app.rind.host")
 
 
-async def test_a_manager_says_of_no_other_container_that_it_is_a_task() -> None:
+async def test_a_manager_cannot_pass_off_a_container_as_a_task() -> None:
     own = Other(f"com.docker.swarm.node.id={NODE.id}")
     assert (await seen_there(cast("Engine", own), TASK, NODE, WHERE)).node == "node2"
     for other in (Other(), Other("com.docker.swarm.node.id=2"), Other(refuses=404)):
@@ -224,7 +226,7 @@ async def test_a_manager_says_of_no_other_container_that_it_is_a_task() -> None:
 
 
 class Recorded(Kept):
-    """Notes what is asked for."""
+    """Records the requests."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -235,7 +237,7 @@ class Recorded(Kept):
         return await super().request(request, deadline)
 
 
-async def test_where_a_task_is_here_no_manager_is_asked(services: Services) -> None:
+async def test_a_local_task_needs_no_manager(services: Services) -> None:
     service = services(*on("node1"), replicas=1)
     carrier = Recorded(service.manager.host)
     engine = Engine(Endpoint(service.manager.host, "the test"), carrier)
@@ -246,22 +248,22 @@ async def test_where_a_task_is_here_no_manager_is_asked(services: Services) -> N
         assert any(path.endswith("/services") for path in carrier.paths)
 
 
-async def test_what_is_labelled_as_a_task_where_there_is_no_swarm(containers: Containers) -> None:
+async def test_task_labels_without_a_swarm_are_ignored(containers: Containers) -> None:
     labels = ("--label", "com.docker.swarm.task.name=shop_web.1.x")
     task = containers("busybox", "", *labels)
     assert task.rind("--all", "echo", "x").stdout == f"{task.name}  | x\n".encode()
 
 
 class Leaderless(Kept):
-    """Answers as a manager that waits for another one to lead."""
+    """Answers as a manager without a leader."""
 
     async def request(self, _request: Request, _deadline: Deadline) -> Answer:
         said = "rpc error: code = Unknown desc = The swarm does not have a leader."
         return Answer(500, body=json.dumps({"message": said}).encode())
 
 
-async def test_a_manager_that_cannot_answer_is_one() -> None:
-    """So that --wait asks it again."""
+async def test_a_leaderless_manager_is_a_manager() -> None:
+    """So --wait asks it again."""
     async with Engine(WHERE, Leaderless(WHERE.url), Dialect()) as engine:
         elsewhere = Elsewhere(engine, {})
         missing = rind.SelectionError("there is none")

@@ -1,6 +1,6 @@
 """A request is resolved by a real engine, without an event loop.
 
-The decisions are in decide/; what a client makes of this is in test_client.py.
+The decisions are in decide/; test_client.py tests the client's use of them.
 """
 
 import pytest
@@ -30,7 +30,7 @@ def test_nothing_waits_for_an_event_loop(busybox: TestContainer) -> None:
     for wanted in (Wanted(label=busybox.label), Wanted(container=busybox.name)):
         selected = finish(finder.find(wanted))
         assert selected.container.name == busybox.name
-        # An engine says of each since when it is up, in words that change with time.
+        # An engine's status text contains the uptime, which changes.
         every = [one.container.id for one in finish(finder.find_all(wanted))]
         assert every == [selected.container.id]
         candidates = finish(finder.containers(wanted))
@@ -38,7 +38,7 @@ def test_nothing_waits_for_an_event_loop(busybox: TestContainer) -> None:
     assert not is_elsewhere(selected.container, caller)
 
 
-def test_what_is_not_there_is_told(busybox: TestContainer) -> None:
+def test_a_missing_container_is_reported(busybox: TestContainer) -> None:
     engine, caller = opened(busybox), find_caller({}, busybox.engine.host)
     finder = Finder(engine, caller, {})
     with pytest.raises(SelectionError, match=r"No such container: none on unix:.*; see: docker ps"):

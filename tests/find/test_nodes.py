@@ -1,4 +1,4 @@
-"""What is done in a swarm's tasks, on whichever node they run; the swarm is real."""
+"""Commands in a swarm's tasks, on every node; the swarm is real."""
 
 import asyncio
 import json
@@ -33,8 +33,8 @@ def test_a_command_runs_where_the_task_is(swarm: Nodes, spread: TestService) -> 
         assert done.stderr == f"done {slot}\n".encode()
 
 
-def test_each_name_that_a_task_has(swarm: Nodes, spread: TestService) -> None:
-    """The service's name is the swarm's, too; the task's is its container's, as --list has it."""
+def test_a_task_is_found_by_each_of_its_names(swarm: Nodes, spread: TestService) -> None:
+    """Also the service's name in the swarm, and the name of the task's container, as in --list."""
     slot = slots(swarm, spread)["node2"]
     assert spread.printed("-s", spread.name, "--index", slot, "-c", "echo $STEP") == "done\n"
     name = swarm[1].cli("ps", "--filter", f"label={spread.label}", "--format", "{{.Names}}")
@@ -47,7 +47,7 @@ def test_each_name_that_a_task_has(swarm: Nodes, spread: TestService) -> None:
     assert said.startswith("No such container: nobody.1.x on ")
 
 
-def test_what_is_here_is_nearer(swarm: Nodes, spread: TestService) -> None:
+def test_a_local_task_is_preferred(swarm: Nodes, spread: TestService) -> None:
     done = spread.rind("-v", "true")
     here = slots(swarm, spread)["node1"]
     said = f"rind: in {spread.name}.{here}."
@@ -57,7 +57,7 @@ def test_what_is_here_is_nearer(swarm: Nodes, spread: TestService) -> None:
     assert f" on {swarm[1].host}: " in spread.rind("-v", "--index", there, "true").stderr.decode()
 
 
-def test_a_global_services_task_is_its_nodes(swarm: Nodes, services: Services) -> None:
+def test_a_global_services_task_is_selected_by_node(swarm: Nodes, services: Services) -> None:
     service = services("--mode", "global", up=3)
     for node in swarm:
         done = service.rind("-v", "--index", node.name, "-c", "echo $STEP")
@@ -66,7 +66,7 @@ def test_a_global_services_task_is_its_nodes(swarm: Nodes, services: Services) -
         number = node.cli("info", "--format", "{{.Swarm.NodeID}}")
     said = sorted(service.printed("--all", "echo", "x").splitlines())
     assert said == [f"web@{node.name}  | x" for node in swarm]
-    # As the engine there names it, which has not asked for the nodes.
+    # The name on the node's engine, which has not requested the nodes.
     assert service.rind("--index", number, "true", DOCKER_HOST=node.host).returncode == 0
     listed = json.loads(service.printed("--list", "--json"))
     assert {one["index"] for one in listed} == {"node1", "node2", "node3"}
@@ -74,7 +74,7 @@ def test_a_global_services_task_is_its_nodes(swarm: Nodes, services: Services) -
     assert "the index node9" in service.refused("--index", "node9", "true")
 
 
-def test_all_of_them(spread: TestService) -> None:
+def test_all_tasks_run_the_command(spread: TestService) -> None:
     done = spread.rind("--all", "-c", "echo $STEP; hostname")
     said = sorted(done.stdout.decode().splitlines())
     nodes = [line.partition("  | ")[0].partition("@")[2] for line in said]
@@ -83,12 +83,12 @@ def test_all_of_them(spread: TestService) -> None:
     assert done.returncode == 0
 
 
-def test_all_of_them_are_announced_by_their_engines(swarm: Nodes, spread: TestService) -> None:
+def test_tasks_are_announced_with_their_engines(swarm: Nodes, spread: TestService) -> None:
     said = spread.rind("-v", "--all", "true").stderr.decode().splitlines()[0]
     assert all(f" on {node.host}" in said for node in swarm)
 
 
-def test_a_job_has_tasks_too(services: Services) -> None:
+def test_a_job_has_tasks(services: Services) -> None:
     job = services("--mode", "replicated-job", *on("node2"), up=1)
     assert job.printed("-c", "echo $STEP") == "done\n"
 
@@ -101,7 +101,7 @@ def test_in_another_projects_folder_a_task_is_mentioned(services: Services, tmp_
     rind.expect(pexpect.EOF)
 
 
-def test_the_list_has_their_nodes(spread: TestService) -> None:
+def test_the_list_has_the_tasks_nodes(spread: TestService) -> None:
     listed = json.loads(spread.printed("--list", "--json"))
     found = {(one["service"], one["project"], one["index"]) for one in listed}
     assert found == {("web", spread.stack, index) for index in (1, 2, 3)}
@@ -109,14 +109,14 @@ def test_the_list_has_their_nodes(spread: TestService) -> None:
     assert "NODE" in spread.printed("--list")
 
 
-def test_several_elsewhere_are_named(services: Services) -> None:
+def test_several_tasks_elsewhere_are_named(services: Services) -> None:
     service = services(*on("node2"))
     said = service.refused("true")
     assert "2 running containers have the label" in said
     assert "--index 1" in said
 
 
-def test_the_local_ones_are_not_all_that_can_be_chosen(services: Services) -> None:
+def test_local_and_remote_tasks_are_candidates(services: Services) -> None:
     service = services("--replicas-max-per-node", "2", "--constraint", "node.hostname!=node3")
     service.update("--replicas", "4")
     wait_until(lambda: service.states().count("running") == 4)
@@ -126,7 +126,7 @@ def test_the_local_ones_are_not_all_that_can_be_chosen(services: Services) -> No
         assert f"--index {index} (" in said
 
 
-def test_the_picker_has_the_nodes(services: Services) -> None:
+def test_the_picker_shows_the_nodes(services: Services) -> None:
     service = services(*on("node3"))
     rind = service.spawn("-c", "echo $STEP; tty")
     rind.expect_exact(b"NODE")
@@ -139,7 +139,7 @@ def test_the_picker_has_the_nodes(services: Services) -> None:
     assert rind.exitstatus == 0
 
 
-def test_a_terminal_there_has_this_ones_size(services: Services) -> None:
+def test_a_remote_tasks_terminal_has_the_local_size(services: Services) -> None:
     service = services(*on("node2"), replicas=1)
     script = "stty size; trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.1; done"
     rind = service.spawn("-c", script)
@@ -149,7 +149,7 @@ def test_a_terminal_there_has_this_ones_size(services: Services) -> None:
     rind.expect(pexpect.EOF)
 
 
-def test_the_labels_there_say_how_commands_run(services: Services) -> None:
+def test_a_remote_tasks_labels_apply(services: Services) -> None:
     label = f"test.{uuid.uuid4().hex}"
     own = [
         word
@@ -162,7 +162,7 @@ def test_the_labels_there_say_how_commands_run(services: Services) -> None:
     assert done.stdout == b"1000\n/etc\nfrom the label step\n"
 
 
-def test_what_is_explained_can_be_pasted(swarm: Nodes, services: Services) -> None:
+def test_an_explained_command_can_be_pasted(swarm: Nodes, services: Services) -> None:
     service = services(*on("node2"), replicas=1)
     said = service.printed("--explain", "-c", "echo $STEP").splitlines()
     assert said[0] == f"engine:    {swarm[1].host} (from the label app.rind.host)"
@@ -196,7 +196,7 @@ def test_a_signal_reaches_the_node(swarm: Nodes, services: Services, number: int
     assert not is_running(swarm[1], service, "424243")
 
 
-def test_nothing_is_left_there_when_rind_is_killed(swarm: Nodes, services: Services) -> None:
+def test_killing_rind_ends_the_remote_tree(swarm: Nodes, services: Services) -> None:
     service = services(*on("node2"), replicas=1)
     with started(service, "-c", "echo ready; sleep 424243") as process:
         wait_until(lambda: is_running(swarm[1], service, "rind-leash"))
@@ -205,7 +205,7 @@ def test_nothing_is_left_there_when_rind_is_killed(swarm: Nodes, services: Servi
     wait_until(lambda: not is_running(swarm[1], service, "rind-leash"))
 
 
-def test_a_time_limit_holds_there(swarm: Nodes, services: Services) -> None:
+def test_a_time_limit_applies_to_a_remote_task(swarm: Nodes, services: Services) -> None:
     service = services(*on("node2"), replicas=1)
     done = service.rind("--timeout", "5", "-c", "echo ready; sleep 424243")
     assert (done.returncode, done.stdout) == (124, b"ready\n")
@@ -213,7 +213,7 @@ def test_a_time_limit_holds_there(swarm: Nodes, services: Services) -> None:
 
 
 @pytest.mark.usefixtures("alone")
-def test_a_node_behind_ssh(swarm: Nodes, services: Services) -> None:
+def test_a_node_is_reached_by_ssh(swarm: Nodes, services: Services) -> None:
     manager, node, _ = swarm
     service = services(*on(node.name), replicas=1)
     with TemporaryDirectory(prefix="ssh") as folder, serving(Path(folder) / "s") as server:
@@ -231,7 +231,7 @@ def test_a_node_behind_ssh(swarm: Nodes, services: Services) -> None:
         server.cut()
 
 
-def test_what_is_detached_runs_on_there(swarm: Nodes, services: Services) -> None:
+def test_a_detached_command_keeps_running_on_its_node(swarm: Nodes, services: Services) -> None:
     service = services(*on("node2"), replicas=1)
     assert service.printed("--detach", "sleep", "424243") == ""
     assert is_running(swarm[1], service, "424243")
@@ -241,15 +241,15 @@ def test_what_is_detached_runs_on_there(swarm: Nodes, services: Services) -> Non
     rind.expect_exact(f"find it with: docker --host {swarm[1].host} top {service.name}.1.".encode())
 
 
-def test_waiting_for_a_task_elsewhere(services: Services) -> None:
+def test_wait_finds_a_task_elsewhere(services: Services) -> None:
     service = services(*on("node2"), replicas=0)
     Thread(target=service.update, args=["--replicas", "1"]).start()
     with started(service, "--wait", "echo", "x", says=b"x\n") as process:
         assert process.wait(TIMEOUT) == 0
 
 
-def test_waiting_for_all_waits_for_those_that_start(services: Services) -> None:
-    """A task runs when it is healthy; here it never is, nor unhealthy."""
+def test_waiting_for_all_waits_for_starting_tasks(services: Services) -> None:
+    """A task counts as running once healthy; this one stays "starting"."""
     health = ("--health-cmd", "false", "--health-start-period", "1000s")
     service = services(*health, "--replicas-max-per-node", "1", replicas=3, up=0)
     wait_until(lambda: service.states() == ["starting"] * 3)
@@ -257,8 +257,8 @@ def test_waiting_for_all_waits_for_those_that_start(services: Services) -> None:
     assert re.fullmatch(r"waited for 5 s: web\.\d@node\d has the state starting", said)
 
 
-def test_a_task_that_is_not_healthy_can_be_looked_at(services: Services) -> None:
-    """As a container here can be; --wait waits until it is."""
+def test_an_unhealthy_task_can_be_entered(services: Services) -> None:
+    """As with a local container; --wait waits until it is healthy."""
     health = ("--health-cmd", "false", "--health-start-period", "1000s")
     service = services(*health, *on("node2"), replicas=1, up=0)
     wait_until(lambda: service.states() == ["starting"])
@@ -268,8 +268,8 @@ def test_a_task_that_is_not_healthy_can_be_looked_at(services: Services) -> None
     assert said.endswith("is not healthy (health: starting)")
 
 
-def test_waiting_for_all_waits_for_one_that_was_killed(swarm: Nodes, services: Services) -> None:
-    """The swarm lets it wait five seconds before it starts the next one."""
+def test_waiting_for_all_waits_for_a_tasks_successor(swarm: Nodes, services: Services) -> None:
+    """The swarm starts the next task five seconds later."""
     service = services("--constraint", "node.role==worker", replicas=2)
     container, *_ = [*running(swarm[1], service).split(), *running(swarm[2], service).split()]
     node = swarm[1] if container in running(swarm[1], service) else swarm[2]
@@ -284,12 +284,12 @@ def test_waiting_for_all_waits_for_one_that_was_killed(swarm: Nodes, services: S
 def sockets() -> list[str]:
     found = []
     for descriptor in Path("/proc/self/fd").iterdir():
-        with suppress(OSError):  # the folder's own
+        with suppress(OSError):  # the folder's own socket
             found.append(str(descriptor.readlink()))
     return sorted(what for what in found if what.startswith("socket:"))
 
 
-async def test_the_library(swarm: Nodes, spread: TestService) -> None:
+async def test_the_library_runs_commands_in_tasks(swarm: Nodes, spread: TestService) -> None:
     before = sockets()
     async with rind.connect(swarm[0].host) as client:
         for node, slot in slots(swarm, spread).items():
@@ -319,7 +319,7 @@ async def test_a_target_follows_its_task_to_another_node(swarm: Nodes, services:
 
 
 @pytest.mark.usefixtures("alone")
-async def test_a_task_that_is_here_needs_no_way_to_its_node(
+async def test_a_local_task_needs_no_connection_to_its_node(
     swarm: Nodes, spread: TestService
 ) -> None:
     manager, worker, _ = swarm
@@ -328,11 +328,11 @@ async def test_a_task_that_is_here_needs_no_way_to_its_node(
             for task in await client.containers(label=spread.label):
                 target = await client.reach(task, spread.label)
                 assert (await target.run(["true"])).returncode == 0
-                assert target.container.status.startswith("Up")  # as the engine there has it
+                assert target.container.status.startswith("Up")  # the status on the node's engine
             found = {task.node: task for task in await client.containers(label=spread.label)}
         async with rind.connect(worker.host) as client:
             own = found["node2"]
-            assert (await client.reach(own)).container.id == own.id  # it is here, for the worker
+            assert (await client.reach(own)).container.id == own.id  # local to it
             with pytest.raises(
                 rind.SelectionError, match="no node of a swarm that is managed here"
             ):
@@ -340,7 +340,7 @@ async def test_a_task_that_is_here_needs_no_way_to_its_node(
 
 
 class Slow:
-    """A client that connects and closes only with others."""
+    """A client that connects and closes only together with others."""
 
     def __init__(self, together: asyncio.Barrier) -> None:
         self.together = together
@@ -358,7 +358,7 @@ class Slow:
         self.is_open = False
 
 
-async def test_nodes_are_connected_to_and_left_at_once() -> None:
+async def test_nodes_are_connected_and_closed_concurrently() -> None:
     together = asyncio.Barrier(3)
     nodes: ClientsOfNodes[Slow] = ClientsOfNodes(lambda _: Slow(together))
     ways = [Endpoint(f"unix:///{number}", "the test") for number in range(3)]
@@ -369,7 +369,7 @@ async def test_nodes_are_connected_to_and_left_at_once() -> None:
     assert not any(client.is_open for client in clients)
 
 
-async def test_no_more_than_a_few_nodes_are_connected_to_at_once() -> None:
+async def test_only_a_few_nodes_are_connected_concurrently() -> None:
     together = asyncio.Barrier(16)
     nodes: ClientsOfNodes[Slow] = ClientsOfNodes(lambda _: Slow(together))
     ways = [Endpoint(f"unix:///{number}", "the test") for number in range(17)]
@@ -383,7 +383,7 @@ async def test_no_more_than_a_few_nodes_are_connected_to_at_once() -> None:
         await nodes.aclose()
 
 
-async def test_what_connects_while_it_is_closed_is_closed_too() -> None:
+async def test_a_connection_made_during_the_close_is_closed() -> None:
     together = asyncio.Barrier(2)
     slow = Slow(together)
     nodes: ClientsOfNodes[Slow] = ClientsOfNodes(lambda _: slow)
@@ -391,8 +391,8 @@ async def test_what_connects_while_it_is_closed_is_closed_too() -> None:
     async with asyncio.timeout(TIMEOUT):
         await slow.connects.wait()
         await nodes.aclose()
-        await together.wait()  # it connects,
-        await together.wait()  # and is left
+        await together.wait()  # it connects
+        await together.wait()  # it is closed
         with pytest.raises(RuntimeError, match="closed meanwhile"):
             await connecting
     assert not slow.is_open

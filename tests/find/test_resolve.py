@@ -1,4 +1,4 @@
-"""The command to execute in a container, settled without an event loop."""
+"""The command to execute in a container, resolved without an event loop."""
 
 import pytest
 from conftest import TestContainer
@@ -26,7 +26,7 @@ def found(container: TestContainer) -> tuple[Engine, Container]:
     return engine, finish(finder.find(Wanted(label=container.label))).container
 
 
-def test_a_command_is_settled(busybox: TestContainer) -> None:
+def test_a_command_is_resolved(busybox: TestContainer) -> None:
     engine, container = found(busybox)
     profile = profile_of(container, busybox.label)
     command = Command(argv=["pwd"], env_defaults={"HOME": "/x", "LANG": "C"}, workdir="tmp")
@@ -36,7 +36,7 @@ def test_a_command_is_settled(busybox: TestContainer) -> None:
     assert "LANG=C" in config.env
 
 
-def test_a_label_that_is_wrong_names_its_container(busybox: TestContainer) -> None:
+def test_an_invalid_label_names_its_container(busybox: TestContainer) -> None:
     _, container = found(busybox)
     assert profile_of(container, "rind.none") == Profile()
     with pytest.raises(SelectionError, match=f"{busybox.name}: unknown label"):

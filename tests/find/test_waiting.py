@@ -1,4 +1,4 @@
-"""What is waited for, without an engine; with one it is in test_transports and cli/test_waiting."""
+"""Waiting, without an engine; test_transports.py and cli/running have real ones."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -39,7 +39,7 @@ class Events:
 
 
 class Finds:
-    """What is found, each time; the last one again and again."""
+    """Returns scripted results, and repeats the last one."""
 
     def __init__(self, *found: str | None) -> None:
         self.found = [*found]
@@ -54,7 +54,7 @@ class Finds:
         return [cast("Target", type("Found", (), {"container": container}))]
 
 
-async def test_it_looks_again_at_each_event() -> None:
+async def test_each_event_repeats_the_search() -> None:
     events, finds = Events(), Finds(None, "Up (health: starting)", "Up (healthy)")
     told: list[str] = []
     events.queue.put_nowait(None)
@@ -65,7 +65,7 @@ async def test_it_looks_again_at_each_event() -> None:
     assert events.listeners == 0
 
 
-async def test_it_looks_again_after_a_time_and_misses_no_event(
+async def test_the_search_is_repeated_after_a_time_and_misses_no_event(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("rind.find.waiting.LOOK_AGAIN", 0)
@@ -81,7 +81,7 @@ async def test_it_looks_again_after_a_time_and_misses_no_event(
     assert (finds.times, events.listeners) == (4, 0)
 
 
-async def test_what_no_waiting_mends_is_told_at_once() -> None:
+async def test_a_permanent_error_is_raised_at_once() -> None:
     async def find() -> list[Target]:
         raise NoWayError("nobody says where it is")
 
@@ -89,13 +89,13 @@ async def test_what_no_waiting_mends_is_told_at_once() -> None:
         await until_fit(Events().subscription(), find, print, None)
 
 
-async def test_the_time_is_over() -> None:
+async def test_an_expired_wait_raises() -> None:
     events = Events()
     with pytest.raises(SelectionError, match=r"waited for 0.01 s: there is none"):
         await until_fit(events.subscription(), Finds(None), lambda _: None, 0.01)
 
 
-async def test_events_that_fail() -> None:
+async def test_a_failed_event_stream_is_an_error() -> None:
     events = Events()
     events.queue.put_nowait(Broken("no more"))
     with pytest.raises(Broken, match="no more"):

@@ -16,7 +16,7 @@ ID = "0123456789abcdef" * 4
 
 @dataclass(frozen=True)
 class Workplace:
-    """A container that a caller is in, with the folder ``shop`` as /workspaces/shop."""
+    """The caller's own container, with the folder ``shop`` at /workspaces/shop."""
 
     outer: TestContainer
     folder: Path
@@ -51,7 +51,7 @@ def workplace(engine: TestEngine, containers: Containers, tmp_path: Path) -> Wor
 
 
 @pytest.mark.newest_engine
-def test_the_place_is_the_hosts(workplace: Workplace, containers: Containers) -> None:
+def test_the_working_directory_is_the_hosts(workplace: Workplace, containers: Containers) -> None:
     project = "com.docker.compose.project"
 
     def stack(name: str) -> TestContainer:
@@ -71,7 +71,7 @@ def test_the_place_is_the_hosts(workplace: Workplace, containers: Containers) ->
     assert out == "/workspaces/shop\n"
     assert workplace.rind("--container", shop.name, "pwd") == (0, "/code/src\n", "")
     assert workplace.rind("-p", "shop2", "pwd") == (0, "/\n", "")
-    # Nothing else is taken for it.
+    # No other folder is taken for it.
     shop.kill()
     status, out, said = workplace.rind("pwd")
     assert (status, out) == (125, "")
@@ -83,17 +83,17 @@ def test_the_place_is_the_hosts(workplace: Workplace, containers: Containers) ->
 
 
 @pytest.mark.newest_engine
-def test_a_folder_of_the_same_name_is_another_one(
+def test_a_folder_of_the_same_name_is_not_the_callers(
     workplace: Workplace, containers: Containers
 ) -> None:
-    """The other container's is the host's, and ours is our own."""
+    """The other container's folder is the host's; the caller's is inside its own container."""
     options = ("--volume", "/usr:/code", "--label", f"{workplace.label}.workdir=auto")
     containers("busybox", "", *options, label=workplace.label)
     assert workplace.rind("pwd", cwd="/usr/lib") == (0, "/\n", "")
 
 
 @pytest.mark.newest_engine
-def test_a_rind_within_a_rind(workplace: Workplace, containers: Containers) -> None:
+def test_rind_runs_rind_in_a_container(workplace: Workplace, containers: Containers) -> None:
     inner = containers("busybox", "", label=workplace.label)
     status, out, said = workplace.rind("-v", "-c", "exec cat /proc/self/environ")
     assert status == 0
@@ -113,7 +113,7 @@ def test_a_rind_within_a_rind(workplace: Workplace, containers: Containers) -> N
         ("/var/lib/docker/containers/x/hostname", "/etc/hostname", None),
     ],
 )
-def test_what_tells_the_own_container(
+def test_the_own_container_is_recognized(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: str, point: str, found: str | None
 ) -> None:
     mounts = tmp_path / "mountinfo"

@@ -1,4 +1,4 @@
-"""Which local processes are a container's: proven ones, on real engines, and no others."""
+"""Local processes that provably are a container's, on real engines."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ from rind.reaper.host_processes import is_engine, is_up, session_of, signal_tree
 
 @pytest.fixture
 def bystander() -> Iterator[int]:
-    """Start a local process that is of no container; it must survive."""
+    """Start a local process outside of every container; it must survive."""
     process = subprocess.Popen(["sleep", "1000"], env={"RIND_EXEC_ID": "x"}, start_new_session=True)
     try:
         yield process.pid
@@ -28,23 +28,23 @@ def bystander() -> Iterator[int]:
         process.wait()
 
 
-def test_a_real_engine_is_one(engine: TestEngine) -> None:
+def test_a_real_engine_is_recognized(engine: TestEngine) -> None:
     assert is_engine(engine.host.removeprefix("unix://"))
 
 
-def test_what_else_listens_is_none(tmp_path: Path) -> None:
+def test_another_listener_is_not_an_engine(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as ours:
         ours.bind(str(tmp_path / "ours"))
-        assert not is_engine(str(tmp_path / "ours"))  # nobody listens yet
+        assert not is_engine(str(tmp_path / "ours"))  # no process listens yet
         ours.listen()
-        assert not is_engine(str(tmp_path / "ours"))  # as ssh does, that forwards one
+        assert not is_engine(str(tmp_path / "ours"))  # as ssh does when it forwards a socket
     assert not is_engine(str(tmp_path / "nothing"))
     assert not is_engine(str(tmp_path / ("x" * 200)))
     assert not is_engine("")
     assert not is_engine("/nul\0")
 
 
-def test_an_engine_of_another_user_is_none(
+def test_another_users_engine_is_not_trusted(
     engine: TestEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = engine.host.removeprefix("unix://")
@@ -55,7 +55,7 @@ def test_an_engine_of_another_user_is_none(
 
 
 class _Peer:
-    """What the kernel would say of another peer."""
+    """A socket for which the kernel reports another peer."""
 
     size = 12
 
@@ -72,7 +72,7 @@ def first_process(container: TestContainer) -> tuple[int, str]:
     return int(pid), container_id
 
 
-def test_a_containers_process_is_its_own(busybox: TestContainer) -> None:
+def test_a_containers_process_is_recognized(busybox: TestContainer) -> None:
     pid, container_id = first_process(busybox)
     found = session_of(pid, container_id)
     assert found is not None
@@ -117,10 +117,10 @@ def test_a_tree_is_signalled_by_its_variable(busybox: TestContainer) -> None:
     wait_until(lambda: signal_tree(0, variable, None, container_id) == 0)
 
 
-def test_one_whose_number_was_used_again_is_left_alone(
+def test_a_process_with_a_reused_number_is_spared(
     busybox: TestContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its start time tells it from the one that was looked at."""
+    """The start time differs from that of the process that was looked at."""
     from rind.reaper import host_processes  # noqa: PLC0415 # its inside
 
     cookie = uuid.uuid4().hex
@@ -158,12 +158,12 @@ async def test_the_end_of_a_process_is_awaited(busybox: TestContainer) -> None:
     os.kill(pid, signals.SIGKILL)
     assert await waiting is True
     taken = Path(f"/proc/{pid}")
-    wait_until(lambda: not taken.exists())  # it is dead, and its parent may not have taken notice
+    wait_until(lambda: not taken.exists())  # it is dead, perhaps still a zombie
     assert await until_ended(pid, container_id) is False
 
 
 def bearer(variable: str) -> int:
-    """Return the process that has a variable."""
+    """Return the process whose environment has a variable."""
 
     def found() -> list[int]:
         pids = []
@@ -177,7 +177,9 @@ def bearer(variable: str) -> int:
     return found()[0]
 
 
-def test_without_rights_it_is_said(busybox: TestContainer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_rights_are_reported(
+    busybox: TestContainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, container_id = first_process(busybox)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(PermissionError):

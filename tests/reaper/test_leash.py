@@ -1,4 +1,4 @@
-"""One leash for many commands, on real engines; what it does to a tree is in test_scripts.py."""
+"""One leash for many commands, on real engines; test_scripts.py tests its signals."""
 
 import asyncio
 import errno
@@ -29,12 +29,12 @@ async def until(true: Callable[[], bool]) -> None:
     await asyncio.to_thread(wait_until, true)
 
 
-async def test_one_serves_all_that_run_as_the_same_user(containers: Containers) -> None:
+async def test_one_leash_serves_all_commands_of_a_user(containers: Containers) -> None:
     container = containers("busybox")
     async with rind.connect(container.engine.host) as client:
 
         async def one(user: str, ended: asyncio.Event) -> None:
-            # Each finds the container for itself.
+            # Each command finds the container by itself.
             target = await client.find(container=container.name)
             async with target.open_process(["cat"], user=user) as process:
                 await ended.wait()
@@ -81,7 +81,7 @@ asyncio.run(main())
 """
 
 
-async def test_all_that_it_holds_end_with_the_one_who_holds_it(containers: Containers) -> None:
+async def test_all_held_trees_end_with_their_holder(containers: Containers) -> None:
     container = containers("busybox")
     marks = [str(uuid.uuid4().int % 10**8 + 10**8) for _ in range(5)]
     host = container.engine.host
@@ -94,12 +94,12 @@ async def test_all_that_it_holds_end_with_the_one_who_holds_it(containers: Conta
     assert leashes(container) == 1
     process.kill()
     await process.wait()
-    # The first was started once more, by a command that left it running on purpose.
+    # The first mark was started a second time, by a command that left it running on purpose.
     await until(lambda: [sleepers(container, mark) for mark in marks] == [1, 0, 0, 0, 0])
     await until(lambda: not is_leashed(container))
 
 
-async def test_one_that_was_killed_is_replaced(containers: Containers) -> None:
+async def test_a_killed_leash_is_replaced(containers: Containers) -> None:
     container = containers("busybox")
     cookies = [uuid.uuid4().hex for _ in range(2)]
     marks = ["717171", "727272"]
@@ -118,7 +118,7 @@ async def test_one_that_was_killed_is_replaced(containers: Containers) -> None:
         await leash._script.watch
         await leash.hold(cookies[1], None)
         await until(lambda: leashes(container) == 1)
-        await leash._end()  # as when we die
+        await leash._end()  # as if this process died
     await until(lambda: [sleepers(container, mark) for mark in marks] == [0, 0])
 
 
@@ -129,7 +129,7 @@ class Silent(socket.socket):
         raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
 
 
-async def test_an_engine_that_is_off_is_noticed(
+async def test_an_engine_that_is_off_is_detected(
     busybox: TestContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with Engine(Endpoint(busybox.engine.host, "the test")) as engine:
@@ -149,7 +149,7 @@ async def test_an_engine_that_is_off_is_noticed(
                 await leash.release("0" * 32)
 
 
-async def test_without_a_shell_there_is_none(distroless: TestContainer) -> None:
+async def test_without_a_shell_there_is_no_leash(distroless: TestContainer) -> None:
     async with Engine(Endpoint(distroless.engine.host, "the test")) as engine:
         found = await engine.container(distroless.name)
         leash = Leash(engine, found.id, "")
@@ -158,7 +158,7 @@ async def test_without_a_shell_there_is_none(distroless: TestContainer) -> None:
         await leash.release("0" * 32)
 
 
-async def test_a_container_that_is_gone_is_told(containers: Containers) -> None:
+async def test_a_missing_container_is_reported(containers: Containers) -> None:
     container = containers("busybox")
     async with Engine(Endpoint(container.engine.host, "the test")) as engine:
         found = await engine.container(container.name)

@@ -1,4 +1,4 @@
-"""Containers in which no process may be started, or none may signal another; on a real engine."""
+"""Containers that forbid starting processes, or sending signals; on a real engine."""
 
 import asyncio
 import json
@@ -32,25 +32,25 @@ NO_KILL = {
 
 @pytest.fixture
 def from_afar(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the engine's processes those of another machine."""
+    """Treat the engine as one on another machine."""
     monkeypatch.setattr(host_processes, "is_engine", lambda _: False)
 
 
 @pytest.fixture
 def mute(containers: Containers, tmp_path: Path) -> TestContainer:
-    """Return a container whose seccomp profile forbids to signal."""
+    """Return a container whose seccomp profile forbids signals."""
     (tmp_path / "seccomp.json").write_text(json.dumps(NO_KILL))
     return containers("busybox", "", "--security-opt", f"seccomp={tmp_path}/seccomp.json")
 
 
 @pytest.fixture(params=["busybox", "django"])
 def full(request: pytest.FixtureRequest, containers: Containers) -> TestContainer:
-    """Return a container that is to be full: see :func:`fill`."""
+    """Return a container for :func:`fill`."""
     return containers(request.param)
 
 
 def fill(container: TestContainer) -> None:
-    """Let no process of a container start another; most of what is exec'd can be started."""
+    """Prevent a container's processes from starting others; most exec instances can still start."""
     container.engine.cli("update", "--pids-limit", "1", container.name)
 
 
@@ -93,7 +93,7 @@ def test_a_tree_is_ended_where_no_process_can_be_started(
 
 
 @pytest.mark.usefixtures("from_afar")
-async def test_it_is_ended_from_afar_too(full: TestContainer) -> None:
+async def test_a_tree_in_a_full_container_is_ended_remotely(full: TestContainer) -> None:
     async with rind.connect(full.engine.host) as client:
         target = await client.find(container=full.name)
         assert await target.why_no_leash() == ""
@@ -104,12 +104,12 @@ async def test_it_is_ended_from_afar_too(full: TestContainer) -> None:
         assert await target.why_no_leash() == ""
 
 
-def test_what_may_not_be_signalled_from_inside_is_signalled_from_outside(
+def test_a_tree_that_seccomp_protects_is_signalled_from_the_host(
     mute: TestContainer,
 ) -> None:
     with sleeping(mute, "-v", "--kill-after", "0.2") as (process, mark):
         assert process.stderr
-        process.stderr.readline()  # where it runs
+        process.stderr.readline()  # the line that names the container
         assert process.stderr.readline().decode() == (
             f"rind: no leash holds the command in {mute.name}: "
             "nothing in the container may signal a process\n"
@@ -120,7 +120,7 @@ def test_what_may_not_be_signalled_from_inside_is_signalled_from_outside(
 
 
 @pytest.mark.usefixtures("from_afar")
-async def test_that_nothing_there_may_signal_is_said(mute: TestContainer) -> None:
+async def test_the_inability_to_signal_is_reported(mute: TestContainer) -> None:
     async with rind.connect(mute.engine.host) as client:
         target = await client.find(container=mute.name)
         async with await target.start(rind.Command(argv=["sleep", "1000"])) as process:
@@ -129,7 +129,7 @@ async def test_that_nothing_there_may_signal_is_said(mute: TestContainer) -> Non
             process.detach()
 
 
-def test_doctor_says_that_there_can_be_no_leash(
+def test_doctor_reports_that_a_leash_is_impossible(
     mute: TestContainer, distroless: TestContainer
 ) -> None:
     said = lines(mute, "--doctor")
@@ -140,7 +140,7 @@ def test_doctor_says_that_there_can_be_no_leash(
     assert f"note {distroless.name}: no leash can hold a command there: {why}" in said
 
 
-def test_a_leash_that_was_killed_is_replaced(containers: Containers) -> None:
+def test_a_leash_that_was_killed_twice_is_replaced(containers: Containers) -> None:
     container = containers("busybox")
     with sleeping(container) as (process, mark):
         for _ in range(2):
@@ -153,7 +153,7 @@ def test_a_leash_that_was_killed_is_replaced(containers: Containers) -> None:
         wait_until(lambda: sleepers(container, mark) == 0)
 
 
-def test_one_that_is_killed_each_time_is_told(containers: Containers) -> None:
+def test_a_leash_killed_each_time_is_reported(containers: Containers) -> None:
     container = containers("busybox")
     with sleeping(container, "-v") as (process, _):
         for _ in range(3):
@@ -161,7 +161,7 @@ def test_one_that_is_killed_each_time_is_told(containers: Containers) -> None:
             kill_all(container, "[r]ind-leash")
             wait_until(lambda: not is_leashed(container))
         assert process.stderr
-        process.stderr.readline()  # where it runs
+        process.stderr.readline()  # the line that names the container
         assert process.stderr.readline().decode() == (
             f"rind: no leash holds the command in {container.name}: it was ended from outside\n"
         )

@@ -1,4 +1,4 @@
-"""Looks that serve several commands, on real engines; what a script sees is in test_scripts.py."""
+"""Looks that serve several commands, on real engines; test_scripts.py tests the script."""
 
 import asyncio
 import signal
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 COMMANDS = 40
 
 
-async def test_one_look_serves_all_who_ask_meanwhile(
+async def test_one_look_serves_all_concurrent_callers(
     busybox: TestContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with rind.connect(busybox.engine.host) as client, AsyncExitStack() as stack:
@@ -40,11 +40,11 @@ async def test_one_look_serves_all_who_ask_meanwhile(
         killed = await asyncio.gather(*(process.end(signal.SIGTERM, 10) for process in opened))
         assert killed == [False] * COMMANDS
         assert [await process.wait() for process in opened] == [143] * COMMANDS
-    # One for each would be 40 or more.
+    # A look for each command would make 40 or more.
     assert created < COMMANDS / 4
 
 
-async def test_one_who_goes_away_holds_up_no_other(busybox: TestContainer) -> None:
+async def test_a_cancelled_caller_delays_no_other(busybox: TestContainer) -> None:
     async with rind.connect(busybox.engine.host) as client:
         looks = Looks(client._engine, busybox.name, "", asyncio.Semaphore(1))
         leaving = asyncio.create_task(looks.take(0, "0" * 32, None))
@@ -55,7 +55,7 @@ async def test_one_who_goes_away_holds_up_no_other(busybox: TestContainer) -> No
         await looks.until_idle()
 
 
-async def test_a_failure_is_everybodys(busybox: TestContainer) -> None:
+async def test_a_failure_is_raised_in_every_caller(busybox: TestContainer) -> None:
     async with rind.connect(busybox.engine.host) as client:
         looks = Looks(client._engine, "no-such-container", "", asyncio.Semaphore(1))
         asked = (looks.take(0, digit * 32, None) for digit in "ab")
@@ -63,7 +63,7 @@ async def test_a_failure_is_everybodys(busybox: TestContainer) -> None:
             assert isinstance(wrong, rind.Refused)
 
 
-def test_ctrl_c_in_a_look_leaves_nobody_waiting(
+def test_ctrl_c_in_a_look_wakes_every_caller(
     busybox: TestContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def struck(*_: object) -> None:
@@ -85,7 +85,7 @@ def test_ctrl_c_in_a_look_leaves_nobody_waiting(
 
 
 class Printed:
-    """An engine whose exec has printed these bytes."""
+    """An engine whose exec instance has printed these bytes."""
 
     def __init__(self, data: bytes) -> None:
         self._parts = [data]
@@ -103,14 +103,14 @@ class Printed:
         pass
 
 
-async def test_an_error_of_the_engines_in_the_stream_is_the_reason() -> None:
+async def test_an_engines_error_in_the_stream_is_the_reason() -> None:
     engine = Printed(b"\3\0\0\0\0\0\0\7no luck")
     looks = Looks(engine, "0" * 64, "", asyncio.Semaphore(1))  # type: ignore[arg-type] # see above
     with pytest.raises(CannotLook, match=r"no shell can signal it there \(no luck"):
         await looks.take(0, "0" * 32, None)
 
 
-async def test_a_look_that_is_cancelled_before_it_begins_wakes_its_callers() -> None:
+async def test_a_look_cancelled_before_its_start_wakes_its_callers() -> None:
     engine = Engine(Endpoint("unix:///nowhere", "the test"))
     looks = Looks(engine, "0" * 64, "", asyncio.Semaphore(1))
     taking = asyncio.create_task(looks.take(0, "0" * 32, None))

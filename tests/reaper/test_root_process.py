@@ -1,4 +1,4 @@
-"""A command's own process is found where its environment does not mark it."""
+"""A command's own process is found although its environment lacks the cookie."""
 
 import asyncio
 import signal as signals
@@ -39,7 +39,7 @@ HIDDEN = {
         ("(trap '' TERM; while :; do sleep {mark}; done) & sleep 1000", signals.SIGTERM),
     ],
 )
-def test_what_a_hidden_command_leaves_in_its_session_is_ended(
+def test_processes_in_a_hidden_commands_session_are_ended(
     busybox: TestContainer, script: str, number: int
 ) -> None:
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
@@ -52,10 +52,10 @@ def test_what_a_hidden_command_leaves_in_its_session_is_ended(
 
 
 @pytest.mark.newest_engine
-async def test_no_other_containers_process_is_taken_for_the_command(
+async def test_another_containers_process_is_not_taken_for_the_command(
     containers: Containers, tmp_path: Path
 ) -> None:
-    """In a shared PID namespace, the order of starts tells nothing."""
+    """In a shared PID namespace, the order of starts identifies no process."""
     other = containers("busybox")
     ours = containers("busybox", "", "--init=false", "--pid", f"container:{other.name}")
     marks = [str(uuid.uuid4().int % 10**8 + 10**8) for _ in range(3)]
@@ -76,7 +76,7 @@ async def test_no_other_containers_process_is_taken_for_the_command(
 
 
 @pytest.mark.parametrize("podman", podmans(), ids=lambda podman: podman.name)
-def test_with_podman_a_command_that_hides_is_found(podman: TestEngine) -> None:
+def test_a_hidden_command_is_found_with_podman(podman: TestEngine) -> None:
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
     with started_in(podman) as make:
         container = make("busybox")
@@ -86,14 +86,14 @@ def test_with_podman_a_command_that_hides_is_found(podman: TestEngine) -> None:
 
 
 @pytest.mark.parametrize("how", [*HIDDEN])
-async def test_a_command_that_hides_is_found_from_elsewhere_too(
+async def test_a_hidden_command_is_found_on_a_remote_engine(
     busybox: TestContainer, tmp_path: Path, how: str
 ) -> None:
-    """A proxy is no engine of this machine: to Rind, its process numbers are another's."""
+    """Behind a proxy, the engine counts as remote: Rind does not use its process numbers."""
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
     words = [word.format(mark=mark) for word in HIDDEN[how]]
     async with fault_proxy(busybox.engine.host, tmp_path) as (url, proxy):
-        proxy.watched = b"hold "  # as a leash is told to
+        proxy.watched = b"hold "  # a request to the leash
         for number in (signals.SIGTERM, signals.SIGKILL):
             proxy.has_seen.clear()
             process = await asyncio.create_subprocess_exec(
@@ -102,7 +102,7 @@ async def test_a_command_that_hides_is_found_from_elsewhere_too(
             await asyncio.to_thread(wait_until, lambda: sleepers(busybox, mark) == 1)
             if number == signals.SIGKILL:
                 await proxy.has_seen.wait()
-                if how != "a megabyte of it":  # it is told once more, when the session is found
+                if how != "a megabyte of it":  # a second request follows once the session is found
                     proxy.has_seen.clear()
                     await proxy.has_seen.wait()
             process.send_signal(number)

@@ -1,11 +1,11 @@
-"""The command's own process among those with no parent: by its place in time."""
+"""Identifies a command's own process among those without a parent, by the order of starts."""
 
 import pytest
 
 from rind.reaper.roots import Root, match_root
 
 OUTSIDE = [(100, 7), (140, 100), (201, 7), (202, 201), (310, 7)]
-"""A container's first process with a child, and two that were exec'd, one with a child."""
+"""A container's first process with a child, and two exec'd processes, one with a child."""
 INSIDE = [Root(1, 1, 50), Root(8, 8, 60), Root(20, 20, 70)]
 
 
@@ -16,7 +16,7 @@ def test_the_same_place_is_the_same_process() -> None:
         assert match_root(310, OUTSIDE, order, OUTSIDE) == INSIDE[2]
 
 
-def test_a_child_elsewhere_does_not_matter() -> None:
+def test_a_child_elsewhere_is_ignored() -> None:
     assert match_root(201, OUTSIDE, INSIDE, [*OUTSIDE, (400, 310)]) == INSIDE[1]
 
 
@@ -35,7 +35,7 @@ def test_a_child_elsewhere_does_not_matter() -> None:
         (201, [], [], []),
     ],
 )
-def test_without_certainty_there_is_none(
+def test_an_uncertain_root_is_not_returned(
     pid: int,
     before: list[tuple[int, int]],
     inside: list[Root],

@@ -20,8 +20,8 @@ from rind.reaper.scripts import (
     script_variables,
 )
 
-# Ignores all that can be ignored; a child in the background, one in a session of its own, one
-# with no environment, and a grandchild.
+# Ignores every signal that it can, and has a child in the background, one in a session of its own,
+# one without an environment, and a grandchild.
 STUBBORN = """
 trap '' HUP INT QUIT TERM
 sleep 1000 &
@@ -60,7 +60,7 @@ def descendants(root: int) -> list[int]:
 
 @contextmanager
 def victim(cookie: str, script: str = STUBBORN) -> Iterator[list[int]]:
-    """Start a tree with a session of its own, as an exec has; give its processes."""
+    """Start a tree in a session of its own, as an exec's is; yield its process numbers."""
     process = subprocess.Popen(
         ["/bin/sh", "-c", script],
         env={"PATH": os.environ["PATH"], "A": "1", "RIND_EXEC_ID": cookie, "Z": "x\ny\udcff"},
@@ -80,7 +80,7 @@ def victim(cookie: str, script: str = STUBBORN) -> Iterator[list[int]]:
 
 
 def environ(script: str, held: str = "", **more: str) -> dict[str, str]:
-    """Return what a script starts with."""
+    """Return a script's environment."""
     variables = script_variables(script, held, uuid.uuid4().hex)
     return {
         "PATH": os.environ["PATH"],
@@ -141,9 +141,9 @@ def test_the_whole_tree_is_counted_and_killed_and_no_other(shell: list[str]) -> 
         assert signal(shell, mine, 15) == 0
 
 
-def test_builtins_alone_do(shell: list[str], tmp_path: Path) -> None:
+def test_builtins_alone_suffice(shell: list[str], tmp_path: Path) -> None:
     if shell == SHELLS["ash"]:
-        shell = ["/bin/dash"]  # this ash has its applets without looking for them
+        shell = ["/bin/dash"]  # this ash has its applets even without a PATH
     cookie = uuid.uuid4().hex
     with victim(cookie) as pids:
         assert signal(shell, cookie, 0, path=str(tmp_path)) == len(pids)
@@ -153,7 +153,7 @@ def test_builtins_alone_do(shell: list[str], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tools", [True, False], ids=["tools", "builtins"])
-def test_one_look_signals_several_trees_each_as_it_is_asked(
+def test_one_look_sends_each_tree_its_own_signal(
     shell: list[str],
     tmp_path: Path,
     tools: bool,  # noqa: FBT001 # a case
@@ -180,14 +180,14 @@ def test_one_look_signals_several_trees_each_as_it_is_asked(
         assert alive(seen) == seen
 
 
-# Escaped by its environment and its session; its parent is all that tells whose it is.
+# Has neither the cookie nor the session: only its parent shows that it is of the tree.
 CHILD_OF_A_BEARER = """
 setsid env -i sh -c 'trap "" HUP INT QUIT TERM; sleep 1000; :' &
 echo ready; wait
 """
 
 
-def test_the_children_of_the_tree_are_of_the_tree(shell: list[str]) -> None:
+def test_children_of_a_tree_belong_to_it(shell: list[str]) -> None:
     cookie = uuid.uuid4().hex
     with victim(cookie, CHILD_OF_A_BEARER) as pids:
         wait_until(lambda: len(descendants(pids[0])) == 3)
@@ -207,7 +207,7 @@ def test_the_commands_own_session_needs_no_bearer(
     with victim("another", "sleep 1000 & echo ready; wait") as pids:
         start = Path(f"/proc/{pids[0]}/stat").read_text().rpartition(") ")[2].split()[19]
         later = str(int(start) + 1)
-        # A session of the same number that came later is not the one that was meant.
+        # A later session of the same number must be spared.
         assert signal(shell, cookie, 9, path, (str(pids[0]), later)) == 0
         assert alive(pids) == pids
         assert signal(shell, cookie, 15, path, (str(pids[0]), start)) == len(pids)
@@ -217,7 +217,7 @@ def test_the_commands_own_session_needs_no_bearer(
 
 @contextmanager
 def bystander(env: dict[str, str] | None = None) -> Iterator[int]:
-    """Start a process that is of no tree."""
+    """Start a process outside of every tree."""
     process = subprocess.Popen(["sleep", "1000"], env=env, start_new_session=True)
     try:
         yield process.pid
@@ -227,7 +227,7 @@ def bystander(env: dict[str, str] | None = None) -> Iterator[int]:
 
 
 def forged(cookie: str, victim: int) -> dict[str, str]:
-    """Return an environment that reads as if another process had the cookie."""
+    """Return an environment that looks as if another process had the cookie."""
     line = f"RIND_EXEC_ID={cookie}"
     return {
         "A": f"\n==> /proc/{victim}/environ <==\n{line}\n",
@@ -239,7 +239,7 @@ def forged(cookie: str, victim: int) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("tools", [True, False], ids=["tools", "builtins"])
-def test_a_process_speaks_for_no_other(
+def test_no_process_can_forge_a_cookie_for_another(
     shell: list[str],
     tmp_path: Path,
     tools: bool,  # noqa: FBT001 # a case
@@ -251,7 +251,7 @@ def test_a_process_speaks_for_no_other(
         bystander(forged(cookie, other)),
         victim(cookie, "sleep 1000 & echo ready; wait") as pids,
     ):
-        # The forger speaks for itself at most, as builtins read it.
+        # Builtins may count the forger itself, but no other process.
         assert signal(shell, cookie, 0, path) - len(pids) in {0, 1}
         signal(shell, cookie, 9, path)
         assert gone(pids)
@@ -259,8 +259,8 @@ def test_a_process_speaks_for_no_other(
 
 
 @pytest.mark.parametrize("name", [b"\n7 (x", b"x) S 1 7 7 (", b"a\n7 () R 7 7 7"])
-def test_a_name_speaks_for_no_other(shell: list[str], name: bytes) -> None:
-    """A process's name stands in the middle of its stat."""
+def test_no_process_name_can_forge_a_parent(shell: list[str], name: bytes) -> None:
+    """The process's name is in the middle of /proc/PID/stat."""
     cookie = uuid.uuid4().hex
     rename = "import ctypes, sys, time; ctypes.CDLL(None).prctl(15, bytes.fromhex(sys.argv[1]));"
     script = (
@@ -274,7 +274,7 @@ def test_a_name_speaks_for_no_other(shell: list[str], name: bytes) -> None:
         assert alive([other]) == [other]
 
 
-def test_what_a_script_is_about_is_on_no_command_line(shell: list[str]) -> None:
+def test_no_command_line_shows_a_cookie(shell: list[str]) -> None:
     cookie = uuid.uuid4().hex
     process = leash(shell)
     assert process.stdin
@@ -288,7 +288,7 @@ def test_what_a_script_is_about_is_on_no_command_line(shell: list[str]) -> None:
 
 
 def test_the_roots_of_a_container(shell: list[str]) -> None:
-    """A namespace of our own stands in for a container's: there, we are the only root."""
+    """A new PID namespace stands in for a container's: its first process is the only root."""
     script = f'exec {" ".join(shell)} -c "$0"'
     unshared = ["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", f"sleep 9 & {script[5:]}"]
     done = subprocess.run(
@@ -314,7 +314,7 @@ def leash(shell: list[str]) -> "subprocess.Popen[bytes]":
     )
 
 
-def test_the_leash_ends_what_it_holds_when_its_stdin_ends(shell: list[str]) -> None:
+def test_the_leash_ends_its_trees_at_the_end_of_stdin(shell: list[str]) -> None:
     cookies = [uuid.uuid4().hex for _ in range(4)]
     with (
         victim(cookies[0]) as first,
@@ -330,14 +330,14 @@ hold {cookies[1]} - -
 hold {cookies[3]} {session[0]} {start}
 release {cookies[1]}
 hold {cookies[2]} - -
-hold {cookies[1]}"""  # in the middle of this line, the one who held it was killed
+hold {cookies[1]}"""  # the holder was killed in the middle of this line
         assert leash(shell).communicate(told.encode(), 20)[0] == b"holds\n"
         assert gone([*first, *last, *session])
         assert alive(released) == released
         assert alive(stranger) == stranger
 
 
-def test_the_leash_ends_one_tree_when_it_is_told(shell: list[str]) -> None:
+def test_the_leash_ends_one_tree_on_request(shell: list[str]) -> None:
     cookies = [uuid.uuid4().hex for _ in range(3)]
     with victim(cookies[0]) as ended, victim(cookies[1]) as held, victim(cookies[2]) as released:
         process = leash(shell)
@@ -360,7 +360,7 @@ def test_a_leash_that_holds_nothing_ends_nothing(shell: list[str]) -> None:
         assert alive(pids) == pids
 
 
-def test_the_leash_itself_cannot_be_talked_out_of_it(shell: list[str]) -> None:
+def test_the_leash_ignores_signals(shell: list[str]) -> None:
     cookie = uuid.uuid4().hex
     with victim(cookie) as pids:
         process = leash(shell)

@@ -1,4 +1,4 @@
-"""How trees are ended: the escalation without an engine, all else on real ones."""
+"""The end of process trees: the escalation without an engine, the rest on real ones."""
 
 import asyncio
 import os
@@ -41,7 +41,7 @@ from rind.transport.frames import STDOUT
 
 
 class Scripted(Tree):
-    """A tree of which signals find as many processes as is written down, and then none."""
+    """A tree in which each signal reaches a scripted number of processes, and later ones none."""
 
     def __init__(self, *left: int) -> None:
         trees = Trees(Engine(Endpoint("unix:///nowhere", "the test")))
@@ -64,20 +64,20 @@ async def test_a_tree_that_ends_by_itself_is_not_killed() -> None:
     assert none.sent == [15]
 
 
-async def test_what_is_left_after_its_time_is_killed_until_nothing_is() -> None:
+async def test_survivors_are_killed_until_none_is_left() -> None:
     tree = Scripted(3, 3, 3, 3, 2, 1)
     assert await tree.end(2, 0) is True
     assert tree.sent == [2, 9, 9, 9, 9, 9, 9]
 
 
-async def test_in_a_hurry_its_time_is_over() -> None:
+async def test_hurry_kills_without_delay() -> None:
     tree = Scripted(3)
     tree.hurry()
     assert await tree.end(15, 1000) is True
     assert tree.sent == [15, 9]
 
 
-async def test_what_survives_sigkill_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_survivors_of_sigkill_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rind.reaper.tree.BOUND", 0.0)
     with pytest.raises(LeftRunning, match="2 processes survived SIGKILL"):
         await Scripted(*[2] * 100).end(15, 0)
@@ -118,7 +118,7 @@ def stubborn(
     ("number", "status"),
     [(signals.SIGINT, 130), (signals.SIGTERM, 143), (signals.SIGHUP, 129), (signals.SIGQUIT, 131)],
 )
-def test_a_signal_takes_the_stubborn_tree_with_it(
+def test_a_signal_ends_the_stubborn_tree(
     busybox: TestContainer, tty: str, number: int, status: int
 ) -> None:
     with stubborn(busybox, tty, "--kill-after", "0.3") as process:
@@ -142,7 +142,7 @@ def test_a_command_with_no_environment_at_all_is_found(
 
 
 @pytest.mark.parametrize("user", ["root", "app"])
-def test_with_proc_mounted_hidepid(containers: Containers, user: str) -> None:
+def test_a_tree_is_ended_under_hidepid(containers: Containers, user: str) -> None:
     target = containers("busybox")
     pid = target.engine.cli("inspect", "--format", "{{.State.Pid}}", target.name)
     mount = ["mount", "-o", "remount,hidepid=2", "/proc"]
@@ -157,7 +157,9 @@ def test_with_proc_mounted_hidepid(containers: Containers, user: str) -> None:
 
 @pytest.mark.parametrize("pre_step", ["", "source /venv/bin/activate"], ids=["", "pre-step"])
 @pytest.mark.parametrize("shell", ["dash", "bash"])
-def test_with_each_shell_as_sh(containers: Containers, pre_step: str, shell: str) -> None:
+def test_a_tree_is_ended_with_each_shell_as_sh(
+    containers: Containers, pre_step: str, shell: str
+) -> None:
     target = containers("django", pre_step)
     target.inside(f"ln -sf {shell} /usr/bin/sh")
     for how in (signals.SIGTERM, signals.SIGKILL):
@@ -169,7 +171,7 @@ def test_with_each_shell_as_sh(containers: Containers, pre_step: str, shell: str
 
 
 @pytest.mark.parametrize("how", ["restart", "rm"])
-def test_a_container_that_goes_while_it_is_signalled(containers: Containers, how: str) -> None:
+def test_a_container_may_end_while_its_tree_is_signalled(containers: Containers, how: str) -> None:
     target = containers("busybox")
     with stubborn(target) as process:
         process.terminate()
@@ -180,14 +182,14 @@ def test_a_container_that_goes_while_it_is_signalled(containers: Containers, how
             target.engine.cli(
                 *("run", "--detach", "--name", target.name, target.engine.images["busybox"])
             )
-        # Killed with the container, or, where that was still to be seen, signalled as asked.
+        # Killed with the container, or, if its end was not noticed in time, ended by the signal.
         assert ended(process) in {137, 143}
         assert process.stderr
         said = process.stderr.read()
     assert not said or one_line(said)
 
 
-async def test_of_a_container_that_was_removed_nothing_is_left(containers: Containers) -> None:
+async def test_a_removed_container_has_no_processes(containers: Containers) -> None:
     container = containers("busybox")
     async with Engine(Endpoint(container.engine.host, "the test")) as engine:
         found = await engine.container(container.name)
@@ -197,7 +199,7 @@ async def test_of_a_container_that_was_removed_nothing_is_left(containers: Conta
         assert await tree.end(signals.SIGTERM, 10) is False
 
 
-async def test_an_engine_that_goes_while_the_tree_is_signalled(
+async def test_an_engine_may_end_while_the_tree_is_signalled(
     busybox: TestContainer, tmp_path: Path
 ) -> None:
     def configure(proxy: FaultProxy) -> None:
@@ -226,7 +228,7 @@ async def test_an_engine_that_goes_while_the_tree_is_signalled(
 
 
 @pytest.mark.parametrize("option", ["-T", "-t"])
-async def test_what_outlives_a_restart_of_the_engine_is_ended(
+async def test_a_tree_that_outlives_the_engines_restart_is_ended(
     busybox: TestContainer, tmp_path: Path, option: str
 ) -> None:
     def configure(proxy: FaultProxy) -> None:
@@ -252,7 +254,7 @@ async def test_what_outlives_a_restart_of_the_engine_is_ended(
             said = await process.stderr.read()
             assert await process.wait() == 125
         assert one_line(said).endswith(f"the command was ended in {busybox.name}")
-        # The engine still holds what it held: it is not that which has ended them.
+        # The engine's side of each connection is still open, so Rind has ended the processes.
         assert sleepers(busybox, mark) == 0
         assert not is_leashed(busybox)
         process.stdin.close()
@@ -262,7 +264,7 @@ def test_a_second_interrupt_does_not_wait(container: TestContainer, tty: str) ->
     with stubborn(container, tty, "--kill-after", "1h") as process:
         process.send_signal(signals.SIGINT)
         process.send_signal(signals.SIGINT)
-        while process.poll() is None:  # two in one moment may be one
+        while process.poll() is None:  # two signals at once may be delivered as one
             process.send_signal(signals.SIGINT)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(0.2)
@@ -270,22 +272,20 @@ def test_a_second_interrupt_does_not_wait(container: TestContainer, tty: str) ->
         assert sleepers(container) == 0
 
 
-def test_a_timeout_takes_the_stubborn_tree_with_it(container: TestContainer, tty: str) -> None:
+def test_a_timeout_ends_the_stubborn_tree(container: TestContainer, tty: str) -> None:
     with stubborn(container, tty, "--timeout", "3", "--kill-after", "0.2") as process:
         assert ended(process) == 137
         assert sleepers(container) == 0
 
 
-def test_a_timeout_of_what_ends_by_itself_is_124(container: TestContainer, tty: str) -> None:
+def test_a_timeout_of_a_cooperative_command_is_124(container: TestContainer, tty: str) -> None:
     done = container.rind(tty, "--timeout", "0.5s", "sleep", "1000")
     assert (done.returncode, done.stderr) == (124, b"")
     done = container.rind(tty, "--timeout", "1m", "-c", "exit 4")
     assert (done.returncode, done.stderr) == (4, b"")
 
 
-def test_sigkill_of_rind_takes_the_stubborn_tree_with_it(
-    container: TestContainer, tty: str
-) -> None:
+def test_sigkill_of_rind_ends_the_stubborn_tree(container: TestContainer, tty: str) -> None:
     with stubborn(container, tty) as process:
         wait_until(lambda: is_leashed(container))
         process.kill()
@@ -294,7 +294,7 @@ def test_sigkill_of_rind_takes_the_stubborn_tree_with_it(
         wait_until(lambda: not is_leashed(container))
 
 
-def test_a_reader_that_goes_away_takes_the_tree_with_it(container: TestContainer, tty: str) -> None:
+def test_a_reader_that_closes_ends_the_tree(container: TestContainer, tty: str) -> None:
     assert sleepers(container) == 0
     with subprocess.Popen(
         [RIND, tty, "-c", f"trap '' PIPE; sleep {MARK} & while echo y; do :; done; wait"],
@@ -312,7 +312,7 @@ def test_a_reader_that_goes_away_takes_the_tree_with_it(container: TestContainer
     assert sleepers(container) == 0
 
 
-def test_a_command_that_handles_the_signal_ends_as_it_likes(container: TestContainer) -> None:
+def test_a_command_that_handles_the_signal_keeps_its_status(container: TestContainer) -> None:
     script = "trap 'echo bye; exit 5' TERM; echo ready; while :; do sleep 0.1; done"
     with subprocess.Popen(
         [RIND, "-c", script],
@@ -345,20 +345,20 @@ def test_sigusr1_is_only_forwarded(container: TestContainer, events: str) -> Non
         process.wait(TIMEOUT)
 
 
-def test_what_is_left_on_purpose_lives_on(container: TestContainer, tty: str) -> None:
+def test_background_processes_survive_the_command(container: TestContainer, tty: str) -> None:
     mark = uuid.uuid4().int % 10**8 + 10**8
     quiet = ">/dev/null 2>&1 </dev/null"
     done = container.rind(tty, "-c", f"trap '' HUP; sleep {mark} {quiet} & sleep 1.5; exit 3")
     assert done.returncode == 3
     wait_until(lambda: not is_leashed(container))
     assert sleepers(container, str(mark)) == 1
-    # Nor is it touched by the end of another.
+    # The end of another command does not affect it.
     assert container.rind("--timeout", "0.2", "sleep", "100").returncode == 124
     assert sleepers(container, str(mark)) == 1
 
 
 @pytest.mark.parametrize("tty", ["-T", "-t"])
-def test_a_child_that_holds_stdout_does_not_hold_the_status(
+def test_a_child_that_holds_stdout_does_not_delay_the_status(
     container: TestContainer, tty: str
 ) -> None:
     mark = uuid.uuid4().int % 10**8 + 10**8
@@ -366,12 +366,12 @@ def test_a_child_that_holds_stdout_does_not_hold_the_status(
     done = container.rind(tty, "-c", f"trap '' HUP; sleep {mark} & echo out; exit 3")
     assert done.returncode == 3
     assert done.stdout.split() == [b"out"]
-    # Nor is it there to be waited for: two seconds is what the engine gives it.
+    # The run does not wait for the child: the engine cuts its output off after two seconds.
     assert time.monotonic() - started < TIMEOUT / 2
     assert sleepers(container, str(mark)) == 1
 
 
-def test_as_another_user_with_a_read_only_root(containers: Containers) -> None:
+def test_a_tree_of_another_user_on_a_read_only_root_is_ended(containers: Containers) -> None:
     target = containers("busybox", "", "--read-only")
     with stubborn(target, "-u", "app", "--kill-after", "0.2") as process:
         process.terminate()
@@ -379,7 +379,7 @@ def test_as_another_user_with_a_read_only_root(containers: Containers) -> None:
         assert sleepers(target) == 0
 
 
-def test_without_a_shell_it_is_done_from_outside(distroless: TestContainer) -> None:
+def test_without_a_shell_the_tree_is_signalled_from_the_host(distroless: TestContainer) -> None:
     mark = "535353"
     with subprocess.Popen(
         [RIND, "sleep", mark], env=distroless.environ(), stderr=subprocess.PIPE
@@ -390,7 +390,7 @@ def test_without_a_shell_it_is_done_from_outside(distroless: TestContainer) -> N
     assert sleepers(distroless, mark) == 0
 
 
-async def test_without_a_shell_and_without_rights_it_is_told(
+async def test_without_a_shell_or_permission_the_failure_is_reported(
     distroless: TestContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def denied(path: Path) -> bytes:
@@ -411,7 +411,7 @@ async def test_without_a_shell_and_without_rights_it_is_told(
             assert not await process.end(signals.SIGTERM, 1)
 
 
-async def test_a_leash_ends_what_we_had_to_leave(
+async def test_the_leash_ends_an_abandoned_command(
     busybox: TestContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def unable(*_: object) -> bool:
@@ -429,7 +429,7 @@ async def test_a_leash_ends_what_we_had_to_leave(
 
 
 @pytest.mark.parametrize("option", [(), ("--timeout", "3")], ids=["signal", "timeout"])
-async def test_a_command_that_cannot_be_reached_is_told(
+async def test_an_unreachable_command_is_reported(
     distroless: TestContainer, tmp_path: Path, option: tuple[str, ...]
 ) -> None:
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
@@ -449,7 +449,7 @@ async def test_a_command_that_cannot_be_reached_is_told(
     await asyncio.to_thread(subprocess.run, ["pkill", "-x", "-f", f"sleep {mark}"], check=True)
 
 
-def test_a_shell_that_floods_is_no_shell(containers: Containers) -> None:
+def test_a_flooding_shell_counts_as_none(containers: Containers) -> None:
     target = containers("busybox")
     target.inside("rm /bin/sh; printf '#!/bin/busybox yes\n' >/bin/sh; chmod +x /bin/sh")
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
@@ -460,7 +460,7 @@ def test_a_shell_that_floods_is_no_shell(containers: Containers) -> None:
     assert sleepers(target, mark) == 0
 
 
-def test_a_paused_container_is_told_within_bounds(containers: Containers) -> None:
+def test_a_paused_container_is_reported_in_bounded_time(containers: Containers) -> None:
     target = containers("busybox")
     with stubborn(target) as process:
         target.engine.cli("pause", target.name)
@@ -473,7 +473,7 @@ def test_a_paused_container_is_told_within_bounds(containers: Containers) -> Non
     assert "paused" in said
 
 
-def test_a_closed_window_takes_the_tree_with_it(busybox: TestContainer) -> None:
+def test_a_closed_window_ends_the_tree(busybox: TestContainer) -> None:
     terminal = Terminal()
     process = subprocess.Popen(
         ["setsid", "--ctty", RIND, "--kill-after", "0.3", "-c", IN_CONTAINER],
@@ -490,7 +490,7 @@ def test_a_closed_window_takes_the_tree_with_it(busybox: TestContainer) -> None:
 
 
 def left_of(container: TestContainer) -> tuple[int, int, int]:
-    """Count a container's processes and exec instances, and our own sockets."""
+    """Count a container's processes and exec instances, and this process's sockets."""
     sockets = 0
     for entry in Path("/proc/self/fd").iterdir():
         with suppress(OSError):

@@ -11,7 +11,7 @@ from processes import descriptors, sleepers
 import rind
 
 
-def test_a_kept_client(busybox: TestContainer) -> None:
+def test_a_client_outlives_its_calls(busybox: TestContainer) -> None:
     with rind.connect_sync(busybox.engine.host, environ={}) as client:
         for word in ("one", "two"):
             done = client.run(["echo", word], container=busybox.name, text=True)
@@ -23,19 +23,19 @@ def test_a_kept_client(busybox: TestContainer) -> None:
         assert repr(client).startswith("<SyncClient of unix://")
 
 
-def test_an_engine_that_there_is_not() -> None:
+def test_a_missing_engine_is_an_error() -> None:
     with pytest.raises(rind.Unreachable), rind.connect_sync("unix:///nowhere"):
         pass
 
 
-async def test_where_a_loop_runs(busybox: TestContainer) -> None:
-    """As in Jupyter, or in a test of pytest-asyncio: it blocks that loop."""
+async def test_the_client_works_where_a_loop_runs(busybox: TestContainer) -> None:
+    """As in Jupyter, or in a test of pytest-asyncio: the client blocks that loop."""
     assert rind.run_sync(["echo", "x"], text=True, **busybox.where).stdout == "x\n"
     with rind.connect_sync(busybox.engine.host, environ={}) as client:
         client.run(["true"], container=busybox.name, check=True)
 
 
-def test_several_threads(busybox: TestContainer) -> None:
+def test_several_threads_share_a_client(busybox: TestContainer) -> None:
     with rind.connect_sync(busybox.engine.host) as client, ThreadPoolExecutor(4) as pool:
 
         def echo(word: int) -> str:
@@ -44,8 +44,8 @@ def test_several_threads(busybox: TestContainer) -> None:
         assert list(pool.map(echo, range(8))) == [f"{word}\n" for word in range(8)]
 
 
-def test_nothing_of_it_is_left(busybox: TestContainer) -> None:
-    """Nor are the calls of other threads: they raise once it is closed."""
+def test_closing_leaves_nothing(busybox: TestContainer) -> None:
+    """Calls of other threads end too: they raise once the client is closed."""
     before = set(threading.enumerate()), descriptors()
     some = threading.Event()
     client = rind.connect_sync(busybox.engine.host)  # it connects at its first use
@@ -64,7 +64,7 @@ def test_nothing_of_it_is_left(busybox: TestContainer) -> None:
     assert (set(threading.enumerate()), descriptors()) == before
 
 
-def test_an_unclosed_one(busybox: TestContainer) -> None:
+def test_an_unclosed_client_warns(busybox: TestContainer) -> None:
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
     client = rind.connect_sync(busybox.engine.host)
     process = client.find(container=busybox.name).open_process(["sleep", mark])
@@ -78,7 +78,7 @@ def test_an_unclosed_one(busybox: TestContainer) -> None:
     assert sleepers(busybox, mark) == 0
 
 
-def test_a_fork_and_an_exit_with_an_open_client(busybox: TestContainer) -> None:
+def test_an_open_client_survives_a_fork_and_an_exit(busybox: TestContainer) -> None:
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
     script = (
         "import os, sys, rind\n"
@@ -103,8 +103,8 @@ def test_a_fork_and_an_exit_with_an_open_client(busybox: TestContainer) -> None:
     assert sleepers(busybox, mark) == 0
 
 
-def test_a_client_of_another_loop(busybox: TestContainer) -> None:
-    """It says so at the first use, whichever that is."""
+def test_a_client_of_another_loop_is_rejected(busybox: TestContainer) -> None:
+    """Each kind of first use raises the error."""
     import asyncio  # noqa: PLC0415 # to show the two loops
 
     client = rind.connect(busybox.engine.host, environ={})
@@ -118,7 +118,7 @@ def test_a_client_of_another_loop(busybox: TestContainer) -> None:
         first.run(client.__aexit__(None, None, None))
 
 
-def test_no_loop_of_asyncio() -> None:
+def test_a_loop_other_than_asyncios_is_rejected() -> None:
     entering = rind.connect("unix:///nowhere").__aenter__()
     with pytest.raises(RuntimeError, match="rind needs asyncio's event loop"):
         entering.send(None)

@@ -26,12 +26,12 @@ WITHOUT = {
         (rind.Process, rind.SyncProcess),
     ],
 )
-def test_none_is_missing(waiting: type, blocking: type) -> None:
+def test_no_method_is_missing(waiting: type, blocking: type) -> None:
     names = {name for name in dir(waiting) if not name.startswith("_")}
     assert names - set(dir(blocking)) <= WITHOUT.keys()
 
 
-def test_they_look_alike() -> None:
+def test_both_methods_have_the_same_signature() -> None:
     find = rind.SyncClient.find
     assert inspect.signature(find) == inspect.signature(rind.Client.find)
     assert 'web = client.find(service="web")' in str(find.__doc__)

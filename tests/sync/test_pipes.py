@@ -7,7 +7,7 @@ import pytest
 import rind
 
 
-def test_they_are_files(blocking_target: rind.SyncTarget) -> None:
+def test_pipes_are_files(blocking_target: rind.SyncTarget) -> None:
     with blocking_target.open_process(["cat"]) as process:
         shutil.copyfileobj(BytesIO(b"[1, 2]" * 100_000), process.stdin, 1000)
         with pytest.raises(TypeError):
@@ -20,7 +20,7 @@ def test_they_are_files(blocking_target: rind.SyncTarget) -> None:
         assert len(process.stdout.read()) == 700_000
 
 
-def test_a_command_that_reads_no_more(blocking_target: rind.SyncTarget) -> None:
+def test_writing_to_an_ended_command_is_a_broken_pipe(blocking_target: rind.SyncTarget) -> None:
     with blocking_target.open_process(["true"]) as process:
         process.wait()
         with pytest.raises(BrokenPipeError):

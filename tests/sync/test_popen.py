@@ -1,4 +1,4 @@
-"""What :class:`subprocess.Popen` does, in a container."""
+"""The behaviour of :class:`subprocess.Popen`, in a container."""
 
 import signal
 
@@ -7,7 +7,7 @@ import pytest
 import rind
 
 
-def test_a_dialogue(blocking_target: rind.SyncTarget) -> None:
+def test_a_command_answers_line_by_line(blocking_target: rind.SyncTarget) -> None:
     with blocking_target.open_process(["cat"]) as process:
         process.stdin.write(b"one\ntwo\n")
         process.stdin.flush()
@@ -22,8 +22,8 @@ def test_a_dialogue(blocking_target: rind.SyncTarget) -> None:
     process.close()
 
 
-def test_all_that_it_says(blocking_target: rind.SyncTarget) -> None:
-    """Also after a limit, and after a part of it was read."""
+def test_communicate_returns_all_output(blocking_target: rind.SyncTarget) -> None:
+    """Also after a time limit, and after a part of the output was read."""
     script = "echo one; echo two; echo ü >&2; cat; trap '' TERM; while :; do sleep 1; done"
     with blocking_target.open_process(script=script, encoding="utf-8") as process:
         assert process.stdout.readline() == "one\n"
@@ -37,7 +37,7 @@ def test_all_that_it_says(blocking_target: rind.SyncTarget) -> None:
         assert (process.returncode, process.args) == (128 + signal.SIGKILL, [script])
 
 
-def test_lines_and_signals(blocking_target: rind.SyncTarget) -> None:
+def test_lines_are_read_and_signals_sent(blocking_target: rind.SyncTarget) -> None:
     script = "trap 'echo got >&2; exit 3' TERM; echo ready; while :; do sleep 0.1; done"
     with blocking_target.open_process(script=script, encoding="utf-8") as process:
         lines = process.lines()
@@ -49,7 +49,7 @@ def test_lines_and_signals(blocking_target: rind.SyncTarget) -> None:
         blocking_target.open_process(["nope"]).communicate()
 
 
-def test_a_terminal_and_no_pipes(blocking_target: rind.SyncTarget) -> None:
+def test_a_terminal_and_no_pipes_can_be_used(blocking_target: rind.SyncTarget) -> None:
     with blocking_target.open_process(["echo", "x"], tty=True, size=(24, 80)) as process:
         assert process.stderr is None
         assert process.stdout.read() == b"x\r\n"

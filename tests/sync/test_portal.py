@@ -1,4 +1,4 @@
-"""Calls across threads. No engine is needed for them."""
+"""Calls across threads, without an engine."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ async def told(tell: Callable[[str], object], *, and_end: bool = True) -> str:
     return "the end"
 
 
-def test_what_is_given_is_called_in_the_callers_thread(portal: Portal) -> None:
+def test_callbacks_run_in_the_callers_thread(portal: Portal) -> None:
     seen: list[object] = []
 
     def tell(what: str) -> None:
@@ -39,7 +39,7 @@ def test_what_is_given_is_called_in_the_callers_thread(portal: Portal) -> None:
     assert seen == ["a part", threading.current_thread(), "the end"]
 
 
-def test_what_it_raises_ends_the_call(portal: Portal) -> None:
+def test_an_exception_of_a_callback_ends_the_call(portal: Portal) -> None:
     with pytest.raises(ZeroDivisionError):
         portal.call(told, lambda _: 1 / 0, and_end=False)
     with pytest.raises(TypeError, match="unexpected keyword argument 'nope'"):
@@ -47,7 +47,7 @@ def test_what_it_raises_ends_the_call(portal: Portal) -> None:
 
 
 def test_interrupts_wait_for_the_end(portal: Portal) -> None:
-    """Also one that strikes while the call is being cancelled."""
+    """Also an interrupt while the call is being cancelled."""
     cleaned = False
 
     async def work() -> None:
@@ -66,14 +66,14 @@ def test_interrupts_wait_for_the_end(portal: Portal) -> None:
     assert cleaned
 
 
-def test_an_interrupt_between_the_end_and_its_news() -> None:
+def test_an_ended_call_does_not_block() -> None:
     call = _Call[None]()
     call.end()
     call.mail.get()
     call.until_ended()  # returns
 
 
-def test_an_interrupt_that_leaves_something_says_so(portal: Portal) -> None:
+def test_an_interrupt_reports_a_command_left_running(portal: Portal) -> None:
     async def work() -> None:
         try:
             interrupt()
@@ -87,7 +87,7 @@ def test_an_interrupt_that_leaves_something_says_so(portal: Portal) -> None:
     assert caught.value.__notes__ == ["left running"]
 
 
-def test_its_own_thread(portal: Portal) -> None:
+def test_calls_of_its_own_thread_are_rejected(portal: Portal) -> None:
     """A finalizer, or a handler of log records, may run there."""
 
     async def work() -> None:
@@ -97,7 +97,7 @@ def test_its_own_thread(portal: Portal) -> None:
         portal.call(work)
 
 
-def test_its_end_fails() -> None:
+def test_a_failing_end_is_raised() -> None:
     async def fail() -> None:
         raise OSError("gone")
 

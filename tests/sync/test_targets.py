@@ -6,7 +6,7 @@ import pytest
 import rind
 
 
-def test_files_and_plans(blocking_target: rind.SyncTarget, tmp_path: Path) -> None:
+def test_files_are_copied_and_plans_shown(blocking_target: rind.SyncTarget, tmp_path: Path) -> None:
     (tmp_path / "from").write_text("x")
     seen: list[threading.Thread] = []
     blocking_target.put(
@@ -20,7 +20,7 @@ def test_files_and_plans(blocking_target: rind.SyncTarget, tmp_path: Path) -> No
     assert repr(blocking_target).startswith("<SyncTarget ")
 
 
-def test_mistakes(blocking_target: rind.SyncTarget) -> None:
+def test_mistakes_are_errors(blocking_target: rind.SyncTarget) -> None:
     with pytest.raises(ValueError, match="there is no encoding 'nope'"):
         blocking_target.open_process(["cat"], encoding="nope")
     with pytest.raises(TypeError, match="did you mean workdir"):

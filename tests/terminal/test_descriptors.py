@@ -1,4 +1,4 @@
-"""Local descriptors of every kind, real ones."""
+"""Real local descriptors of every kind."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ async def write_all(fd: int, data: bytes) -> None:
         sink.close()
 
 
-async def test_a_pipe_both_ways_with_its_flags_untouched() -> None:
+async def test_a_pipe_keeps_its_flags_in_both_directions() -> None:
     reader, writer = os.pipe()
     receiving = asyncio.create_task(read_all(reader))
     await write_all(writer, DATA)
@@ -49,7 +49,7 @@ async def test_a_pipe_both_ways_with_its_flags_untouched() -> None:
 
 
 async def test_the_master_of_a_pty_is_not_opened_again() -> None:
-    """It would be the master of another PTY."""
+    """Opening it again would create the master of another PTY."""
     master, slave = os.openpty()
     tty.setraw(slave)
     await write_all(master, b"typed\n")
@@ -64,7 +64,7 @@ async def test_the_master_of_a_pty_is_not_opened_again() -> None:
     os.close(master)
 
 
-async def test_a_socket_both_ways_with_its_flags_untouched() -> None:
+async def test_a_socket_keeps_its_flags_in_both_directions() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         receiving = asyncio.create_task(read_all(ours.fileno()))
@@ -74,7 +74,7 @@ async def test_a_socket_both_ways_with_its_flags_untouched() -> None:
         assert await receiving == DATA
 
 
-async def test_a_terminal_both_ways_with_its_flags_untouched() -> None:
+async def test_a_terminal_keeps_its_flags_in_both_directions() -> None:
     master, slave = os.openpty()
     sink, source = Sink(slave), Source(slave)
     await sink.write(b"out")
@@ -88,7 +88,7 @@ async def test_a_terminal_both_ways_with_its_flags_untouched() -> None:
     os.close(master)
 
 
-async def test_a_terminal_that_hung_up_is_at_its_end() -> None:
+async def test_a_terminal_that_hung_up_is_at_end_of_stream() -> None:
     master, slave = os.openpty()
     os.close(master)
     assert await read_all(slave) == b""
@@ -97,7 +97,7 @@ async def test_a_terminal_that_hung_up_is_at_its_end() -> None:
     os.close(slave)
 
 
-async def test_a_regular_file(tmp_path: Path) -> None:
+async def test_a_regular_file_is_read_and_written(tmp_path: Path) -> None:
     path = tmp_path / "file"
     with path.open("wb") as file:
         file.write(b"before ")
@@ -108,7 +108,7 @@ async def test_a_regular_file(tmp_path: Path) -> None:
         assert await read_all(file.fileno()) == DATA
 
 
-async def test_a_fifo(tmp_path: Path) -> None:
+async def test_a_fifo_is_read_and_written(tmp_path: Path) -> None:
     path = tmp_path / "fifo"
     os.mkfifo(path)
     fd = os.open(path, os.O_RDWR)
@@ -120,7 +120,7 @@ async def test_a_fifo(tmp_path: Path) -> None:
     os.close(fd)
 
 
-async def test_devices_that_are_always_ready() -> None:
+async def test_always_ready_devices_are_read_and_written() -> None:
     for name, read in [("/dev/null", b""), ("/dev/zero", bytes(64 * 1024))]:
         fd = os.open(name, os.O_RDWR)
         source, sink = Source(fd), Sink(fd)
@@ -132,7 +132,7 @@ async def test_devices_that_are_always_ready() -> None:
 
 
 @pytest.mark.parametrize("kind", ["pipe", "socket"])
-async def test_a_reader_that_went_away(kind: str) -> None:
+async def test_a_closed_reader_is_an_error(kind: str) -> None:
     if kind == "pipe":
         reader, writer = os.pipe()
     else:
@@ -143,14 +143,14 @@ async def test_a_reader_that_went_away(kind: str) -> None:
     os.close(writer)
 
 
-async def test_a_full_device_says_so() -> None:
+async def test_a_full_device_is_an_error() -> None:
     fd = os.open("/dev/full", os.O_WRONLY)
     with pytest.raises(OSError, match="No space left"):
         await write_all(fd, b"x")
     os.close(fd)
 
 
-async def test_without_proc_a_pipe_works_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_pipe_works_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> int:
         raise FileNotFoundError
 
@@ -204,13 +204,13 @@ async def test_closing_twice_is_closing_once() -> None:
     source = Source(reader)
     source.close()
     source.close()
-    os.fstat(reader)  # what was inherited stays open
+    os.fstat(reader)  # an inherited descriptor stays open
     os.close(reader)
     os.close(writer)
 
 
 @opens_pipes_again
-async def test_the_end_is_left_to_read() -> None:
+async def test_the_end_of_stream_is_left_to_read() -> None:
     reader, writer = os.pipe()
     source = Source(reader)
     os.write(writer, b"all")
@@ -221,7 +221,7 @@ async def test_the_end_is_left_to_read() -> None:
     os.close(reader)
 
 
-async def test_a_device_that_may_block_hands_nothing_on() -> None:
+async def test_a_device_that_may_block_is_not_handed_on() -> None:
     fd = os.open("/dev/zero", os.O_RDONLY)
     source = Source(fd)
     await source.pump(lambda _: False)
@@ -231,7 +231,7 @@ async def test_a_device_that_may_block_hands_nothing_on() -> None:
 
 
 @opens_pipes_again
-def test_what_the_kernel_can_move(tmp_path: Path) -> None:
+def test_the_kernel_moves_some_kinds_of_files(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     (tmp_path / "file").touch()
     file = os.open(tmp_path / "file", os.O_RDONLY)
@@ -247,7 +247,7 @@ def test_what_the_kernel_can_move(tmp_path: Path) -> None:
 
 
 @opens_pipes_again
-def test_what_is_taken_at_once_is_removed() -> None:
+def test_bytes_taken_at_once_are_removed() -> None:
     reader, writer = os.pipe()
     sink = Sink(writer)
     data = [memoryview(b"x" * 40_000), memoryview(b"y" * 40_000)]

@@ -19,14 +19,14 @@ from rind.terminal.detach_keys import DetachKeys, parse_keys
         ("~.", b"~."),
     ],
 )
-def test_dockers_syntax(text: str, keys: bytes) -> None:
+def test_dockers_syntax_is_parsed(text: str, keys: bytes) -> None:
     assert parse_keys(text) == keys
 
 
 @pytest.mark.parametrize(
     "text", ["ctrl-", "ctrl-A", "ctrl-pq", "ab", "a,,b", ",", "é", "ctrl-p, q"]
 )
-def test_what_is_no_key_is_named(text: str) -> None:
+def test_an_invalid_key_is_named(text: str) -> None:
     with pytest.raises(UsageError, match="no such detach key") as caught:
         parse_keys(text)
     assert repr(text) in str(caught.value)
@@ -38,7 +38,7 @@ def test_without_keys_nothing_is_held_back() -> None:
     assert not detach.seen
 
 
-def test_the_sequence_is_seen_in_one_piece_and_in_several() -> None:
+def test_the_sequence_is_recognized_in_any_pieces() -> None:
     detach = DetachKeys(b"\x10\x11")
     assert detach.feed(b"ab\x10\x11cd") == b"ab"
     assert detach.seen
@@ -49,7 +49,7 @@ def test_the_sequence_is_seen_in_one_piece_and_in_several() -> None:
     assert detach.seen
 
 
-def test_a_beginning_that_comes_to_nothing_is_handed_on() -> None:
+def test_an_incomplete_sequence_is_handed_on() -> None:
     detach = DetachKeys(b"aab")
     assert detach.feed(b"aa") == b""
     assert detach.feed(b"a") == b"a"
@@ -58,7 +58,7 @@ def test_a_beginning_that_comes_to_nothing_is_handed_on() -> None:
 
 
 @given(st.lists(st.binary(max_size=6)), st.sampled_from([b"\x10\x11", b"aab", b"a"]))
-def test_nothing_else_is_lost_however_it_is_cut(parts: list[bytes], keys: bytes) -> None:
+def test_no_other_key_is_lost(parts: list[bytes], keys: bytes) -> None:
     detach = DetachKeys(keys)
     handed_on = b""
     for part in parts:

@@ -8,7 +8,7 @@ from rind.terminal.escapes import SshEscapes
 
 
 class Typist:
-    """Types at escapes; notes what they do."""
+    """Feeds input to an Escapes object, and records its actions."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
@@ -42,7 +42,7 @@ class Typist:
         ([b"~\r~."], b"~\r", ["detach"]),
     ],
 )
-def test_an_escape_counts_at_the_start_of_a_line(
+def test_an_escape_is_recognized_at_the_start_of_a_line(
     typed: list[bytes], passed_on: bytes, done: list[str]
 ) -> None:
     typist = Typist()
@@ -51,7 +51,7 @@ def test_an_escape_counts_at_the_start_of_a_line(
 
 
 @given(st.lists(st.text("~.?\x1a\rx").map(str.encode)))
-def test_it_does_not_matter_how_the_input_is_cut(parts: list[bytes]) -> None:
+def test_any_cutting_of_the_input_yields_the_same(parts: list[bytes]) -> None:
     cut, whole = Typist(), Typist()
     assert cut.type(*parts) == whole.type(b"".join(parts))
     assert cut.done == whole.done

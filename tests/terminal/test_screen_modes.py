@@ -29,19 +29,19 @@ def undo(*parts: bytes) -> bytes:
         (b"\x1b[?;h", b""),
     ],
 )
-def test_what_is_left_is_undone(output: bytes, undone: bytes) -> None:
+def test_modes_left_on_are_reset(output: bytes, undone: bytes) -> None:
     assert undo(output) == undone
 
 
 @given(st.lists(st.integers(0, 60)))
-def test_it_does_not_matter_where_the_output_is_cut(cuts: list[int]) -> None:
+def test_any_cutting_of_the_output_yields_the_same(cuts: list[int]) -> None:
     output = b"a\x1b[?1049hb\x1b[?25lc\x1b[?2004h\x1b[?2004ld\x1b\x1b[?1002h"
     places = sorted({0, len(output), *(min(cut, len(output)) for cut in cuts)})
     parts = [output[a:b] for a, b in pairwise(places)]
     assert undo(*parts) == undo(output) == b"\x1b[?1002l\x1b[?25h\x1b[?1049l"
 
 
-def test_a_screen_is_as_before() -> None:
+def test_undo_restores_the_modes_of_a_screen() -> None:
     screen = pyte.Screen(20, 5)
     stream = pyte.ByteStream(screen)
     before = set(screen.mode)
@@ -52,7 +52,7 @@ def test_a_screen_is_as_before() -> None:
     assert screen.mode == before
 
 
-def test_modes_are_set_again_in_their_order() -> None:
+def test_modes_are_set_again_in_order() -> None:
     modes = TerminalModes()
     modes.feed(b"\x1b[?1049h\x1b[?25l\x1b[?2004h\x1b[?2004l")
     assert modes.undo() == b"\x1b[?25h\x1b[?1049l"

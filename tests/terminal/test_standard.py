@@ -1,4 +1,4 @@
-"""What the standard streams may be."""
+"""The kinds of files that the standard streams may be."""
 
 import os
 import pathlib
@@ -8,7 +8,7 @@ import pytest
 from rind.terminal.standard import can_read, is_null
 
 
-def test_null() -> None:
+def test_the_null_device_is_recognized() -> None:
     reader, writer = os.pipe()
     null = os.open(os.devnull, os.O_RDONLY)
     zero = os.open("/dev/zero", os.O_RDONLY)
@@ -22,7 +22,7 @@ def test_null() -> None:
     assert is_null(null)  # closed
 
 
-def test_what_can_be_read() -> None:
+def test_readable_streams_are_recognized() -> None:
     reader, writer = os.pipe()
     assert can_read(reader)
     assert not can_read(writer)
@@ -31,7 +31,7 @@ def test_what_can_be_read() -> None:
     assert not can_read(reader)
 
 
-def test_where_there_is_no_null_device(
+def test_without_a_null_device_only_a_closed_descriptor_is_null(
     monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
     monkeypatch.setattr(os, "devnull", str(tmp_path / "none"))

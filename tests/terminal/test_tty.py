@@ -11,7 +11,7 @@ def pty() -> tuple[int, int]:
     return os.openpty()
 
 
-def test_raw_mode_and_back(pty: tuple[int, int]) -> None:
+def test_raw_mode_is_set_and_restored(pty: tuple[int, int]) -> None:
     master, slave = pty
     before = termios.tcgetattr(slave)
     os.write(master, b"typed before\n")
@@ -26,7 +26,7 @@ def test_raw_mode_and_back(pty: tuple[int, int]) -> None:
     os.close(slave)
 
 
-def test_the_terminal_is_given_back_after_an_exception(pty: tuple[int, int]) -> None:
+def test_the_terminal_is_restored_after_an_exception(pty: tuple[int, int]) -> None:
     master, slave = pty
     before = termios.tcgetattr(slave)
     with pytest.raises(KeyError), RawMode(slave):
@@ -36,7 +36,7 @@ def test_the_terminal_is_given_back_after_an_exception(pty: tuple[int, int]) -> 
     os.close(slave)
 
 
-def test_a_terminal_that_hangs_up_meanwhile(pty: tuple[int, int]) -> None:
+def test_a_terminal_may_hang_up_in_raw_mode(pty: tuple[int, int]) -> None:
     master, slave = pty
     with RawMode(slave) as raw:
         os.close(master)
@@ -44,7 +44,7 @@ def test_a_terminal_that_hangs_up_meanwhile(pty: tuple[int, int]) -> None:
     os.close(slave)
 
 
-def test_is_terminal(pty: tuple[int, int]) -> None:
+def test_a_terminal_is_recognized(pty: tuple[int, int]) -> None:
     master, slave = pty
     assert is_terminal(slave)
     os.close(slave)
@@ -52,7 +52,7 @@ def test_is_terminal(pty: tuple[int, int]) -> None:
     os.close(master)
 
 
-def test_window_size_is_the_first_that_is_known(pty: tuple[int, int]) -> None:
+def test_the_first_known_window_size_is_used(pty: tuple[int, int]) -> None:
     master, slave = pty
     reader, writer = os.pipe()
     assert window_size(reader, slave) is None  # a new PTY says 0, 0
@@ -65,7 +65,7 @@ def test_window_size_is_the_first_that_is_known(pty: tuple[int, int]) -> None:
         os.close(fd)
 
 
-def test_raw_mode_can_be_left_and_taken_again(pty: tuple[int, int]) -> None:
+def test_raw_mode_can_be_left_and_set_again(pty: tuple[int, int]) -> None:
     master, slave = pty
     before = termios.tcgetattr(slave)
     with RawMode(slave) as raw:
@@ -118,5 +118,5 @@ def test_a_term_that_the_container_cannot_know_falls_back(term: str, expected: s
         ({"COLORTERM": "rxvt-xpm", "TERM": ""}, {}),
     ],
 )
-def test_what_is_handed_over(env: dict[str, str], expected: dict[str, str]) -> None:
+def test_terminal_variables_are_passed_on(env: dict[str, str], expected: dict[str, str]) -> None:
     assert terminal_variables(env) == expected

@@ -10,7 +10,7 @@ from rind.transport.tls_wire import TlsDialer
 from rind.transport.wire import BlockingWire
 
 
-def test_which(tmp_path: Path) -> None:
+def test_the_endpoint_decides_the_carrier(tmp_path: Path) -> None:
     for endpoint, kind in (
         (Endpoint("unix:///x", "the test"), PlainDialer),
         (Endpoint("tcp://x:1", "the test"), PlainDialer),

@@ -1,4 +1,4 @@
-"""Dialers; TLS is in test_tls.py, ssh in test_ssh.py."""
+"""Dialers; test_tls.py tests TLS, and test_ssh.py ssh."""
 
 import asyncio
 import socket
@@ -17,7 +17,7 @@ from rind.transport.sockets import SocketCarrier
 from rind.transport.wire import BlockingWire, finish
 
 
-def test_places() -> None:
+def test_every_address_is_dialled() -> None:
     assert places("unix:///a:b") == [(socket.AF_UNIX, "/a:b")]
     assert places("unix://@a") == [(socket.AF_UNIX, "\0a")]
     assert (socket.AF_INET, ("127.0.0.1", 80)) in places("tcp://127.0.0.1:80")
@@ -38,7 +38,7 @@ def test_the_next_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("by", ["sockets", "kept"])
-def test_a_slow_name_server_holds_up_nothing(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_name_server_does_not_block(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
     url, release, answered = "tcp://slow.invalid:1", threading.Event(), threading.Event()
     original = light.socket.getaddrinfo
 

@@ -13,7 +13,7 @@ def frame(stream: int, payload: bytes) -> bytes:
 
 
 def joined(parts: Parts) -> Parts:
-    """Return what was sent on each stream, in order, however it was cut."""
+    """Return each stream's bytes, joined, in order."""
     whole: Parts = []
     for stream, payload in parts:
         if whole and whole[-1][0] == stream:
@@ -43,7 +43,7 @@ def test_frames_cut_anywhere_are_put_together(sent: Parts, data: st.DataObject) 
     assert all(payload for _, payload in received)
 
 
-def test_every_offset() -> None:
+def test_frames_may_be_cut_at_every_offset() -> None:
     wire = frame(STDOUT, b"one") + frame(STDERR, b"") + frame(STDERR, bytes(range(256)))
     for cut in range(len(wire) + 1):
         decoder = FrameDecoder()
@@ -61,7 +61,7 @@ def test_stream_0_is_written_on_stdout() -> None:
     assert fed(FrameDecoder(), frame(0, b"x")) == [(STDOUT, b"x")]
 
 
-def test_the_system_error_stream_is_told_apart() -> None:
+def test_the_system_error_stream_is_distinguished() -> None:
     assert fed(FrameDecoder(), frame(SYSTEM_ERROR, b"x")) == [(SYSTEM_ERROR, b"x")]
 
 
@@ -73,7 +73,7 @@ def test_a_garbage_header_is_an_error(header: bytes) -> None:
         fed(FrameDecoder(), header)
 
 
-def test_a_huge_frame_is_handed_on_as_it_comes() -> None:
+def test_a_huge_frame_is_handed_on_in_parts() -> None:
     decoder = FrameDecoder()
     assert fed(decoder, b"\x01\0\0\0\xff\xff\xff\xff") == []
     for _ in range(3):
@@ -88,7 +88,7 @@ def test_an_end_inside_a_frame_is_an_error(cut: int) -> None:
         decoder.close()
 
 
-def test_what_came_before_garbage_is_handed_on() -> None:
+def test_data_before_garbage_is_handed_on() -> None:
     decoder = FrameDecoder()
     assert fed(decoder, frame(STDERR, b"x") + b"\xff" * 8) == [(STDERR, b"x")]
     for again in (lambda: fed(decoder, b""), decoder.close):

@@ -33,7 +33,7 @@ async def pair() -> AsyncIterator[tuple[HijackedStream, socket.socket]]:
 Pair = tuple[HijackedStream, socket.socket]
 
 
-async def test_what_came_with_the_upgrade_is_read_first() -> None:
+async def test_bytes_received_with_the_upgrade_are_read_first() -> None:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     stream = HijackedStream(Connection(ours, b"early"))
@@ -44,7 +44,7 @@ async def test_what_came_with_the_upgrade_is_read_first() -> None:
     theirs.close()
 
 
-async def test_reading_goes_on_after_the_half_close(pair: Pair) -> None:
+async def test_reading_continues_after_the_half_close(pair: Pair) -> None:
     stream, theirs = pair
     loop = asyncio.get_running_loop()
     await stream.write(b"in")
@@ -59,8 +59,8 @@ async def test_reading_goes_on_after_the_half_close(pair: Pair) -> None:
     assert not stream.was_reset
 
 
-async def test_what_was_sent_is_read_even_where_nothing_more_is_taken(pair: Pair) -> None:
-    # A command that ends before it has read its stdin: the engine closes with our bytes unread.
+async def test_sent_bytes_are_read_although_the_peer_stopped_receiving(pair: Pair) -> None:
+    # A command ends before it has read its stdin: the engine closes with our bytes unread.
     stream, theirs = pair
     await stream.write(b"never read")
     theirs.sendall(b"x" * 100_000)
@@ -86,11 +86,11 @@ async def test_a_writer_waits_for_a_slow_reader(pair: Pair) -> None:
     await writing
 
 
-async def test_closing_ends_a_read_and_a_write_that_wait(pair: Pair) -> None:
+async def test_closing_ends_a_pending_read_and_write(pair: Pair) -> None:
     stream, _ = pair
     reading = asyncio.create_task(stream.read())
     writing = asyncio.create_task(stream.write(bytes(16 * 1024 * 1024)))
-    await asyncio.sleep(0)  # both go on until they must wait
+    await asyncio.sleep(0)  # both run until they must wait
     stream.close()
     async with asyncio.timeout(10):
         for waiting in reading, writing:
@@ -101,7 +101,7 @@ async def test_closing_ends_a_read_and_a_write_that_wait(pair: Pair) -> None:
         await stream.read()
 
 
-async def test_what_arrives_is_handed_on(pair: Pair) -> None:
+async def test_received_bytes_are_handed_on(pair: Pair) -> None:
     stream, theirs = pair
     theirs.sendall(b"one")
     await stream.pump(lambda data: data != b"one")
@@ -113,7 +113,7 @@ async def test_what_arrives_is_handed_on(pair: Pair) -> None:
     assert not stream.was_reset
 
 
-async def test_closing_ends_what_hands_on(pair: Pair) -> None:
+async def test_closing_ends_the_handing_on(pair: Pair) -> None:
     stream, _ = pair
     handing = asyncio.create_task(stream.pump(lambda _: True))
     await asyncio.sleep(0)
@@ -155,7 +155,7 @@ def fill(fd: int, data: bytes) -> None:
         file.write(data)
 
 
-async def test_what_the_kernel_cannot_send_is_left(pair: Pair, tmp_path: Path) -> None:
+async def test_a_file_that_the_kernel_cannot_send_is_untouched(pair: Pair, tmp_path: Path) -> None:
     stream, _ = pair
     (tmp_path / "data").write_bytes(b"x")
     writable = os.open(tmp_path / "data", os.O_WRONLY)
@@ -163,7 +163,7 @@ async def test_what_the_kernel_cannot_send_is_left(pair: Pair, tmp_path: Path) -
     os.close(writable)
 
 
-async def test_what_is_taken_at_once(pair: Pair) -> None:
+async def test_write_at_once_returns_the_bytes_sent(pair: Pair) -> None:
     stream, theirs = pair
     data = bytes(10_000_000)
     sent = stream.write_at_once(data)
@@ -175,7 +175,7 @@ async def test_what_is_taken_at_once(pair: Pair) -> None:
     assert stream.write_at_once(b"x") == 0
 
 
-async def test_a_pipe_is_left_alone_once_nothing_more_is_taken(pair: Pair) -> None:
+async def test_a_pipe_is_not_read_after_the_peer_stops_receiving(pair: Pair) -> None:
     stream, theirs = pair
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
@@ -187,7 +187,7 @@ async def test_a_pipe_is_left_alone_once_nothing_more_is_taken(pair: Pair) -> No
     os.close(writer)
 
 
-async def test_an_unclosed_stream_is_told() -> None:
+async def test_an_unclosed_stream_warns() -> None:
     ours, theirs = socket.socketpair()
     stream = HijackedStream(Connection(ours))
     with warnings.catch_warnings(record=True) as caught:
@@ -199,19 +199,19 @@ async def test_an_unclosed_stream_is_told() -> None:
     theirs.close()
 
 
-async def test_a_reset_while_handing_on_is_seen(pair: Pair) -> None:
-    """The kernel tells it once: to whoever receives next."""
+async def test_a_reset_during_handing_on_is_noticed(pair: Pair) -> None:
+    """The kernel reports it once, to the next receiver."""
     stream, theirs = pair
     await stream.write(b"never read")
     handing = asyncio.create_task(stream.pump(lambda _: True))
     await asyncio.sleep(0)
-    theirs.close()  # with something unread, that is a reset
+    theirs.close()  # with unread bytes, this resets the connection
     await handing
     assert await stream.read() == b""
     assert stream.was_reset
 
 
-async def test_a_connection_that_breaks_while_handing_on(
+async def test_a_connection_that_breaks_during_handing_on_is_an_error(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class BrokenSocket(socket.socket):
@@ -230,7 +230,7 @@ async def test_a_connection_that_breaks_while_handing_on(
 KEEPALIVE = [getattr(socket, name) for name in wire._KEEPALIVE]
 
 
-async def test_over_tcp_keys_go_out_at_once_and_an_engine_that_is_off_is_noticed() -> None:
+async def test_tcp_sends_keys_at_once_and_detects_an_engine_that_is_off() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         sock = socket.create_connection(server.getsockname())
         stream = HijackedStream(Connection(sock))

@@ -14,7 +14,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
-def test_requests() -> None:
+def test_requests_are_encoded() -> None:
     head = " HTTP/1.1\r\nHost: h\r\nUser-Agent: rind\r\nConnection: "
     asked = Request("GET", "a/b", {"x": 'é {"&=?', "y": "-._~1"})
     said = f"GET /a/b?x=%C3%A9%20%7B%22%26%3D%3F&y=-._~1{head}close\r\n\r\n"
@@ -60,7 +60,7 @@ def test_an_answer_without_a_length_ends_with_the_connection() -> None:
     assert response.is_complete
 
 
-def test_what_comes_with_an_upgrade_is_no_body() -> None:
+def test_bytes_after_an_upgrade_are_not_a_body() -> None:
     response, body = fed(b"HTTP/1.1 101 UPGRADED\r\nUpgrade: tcp\r\n\r\n\x01\x00")
     assert (response.status, body, response.rest) == (101, b"", b"\x01\x00")
     assert response.is_complete
@@ -88,7 +88,7 @@ def test_what_comes_with_an_upgrade_is_no_body() -> None:
         CHUNKED + b"1" * 2000,
     ],
 )
-def test_what_is_not_http(wrong: bytes) -> None:
+def test_an_answer_that_is_not_http_is_rejected(wrong: bytes) -> None:
     with pytest.raises(WrongAnswer):
         fed(wrong)
 
@@ -97,14 +97,14 @@ def test_what_is_not_http(wrong: bytes) -> None:
     "cut",
     [b"", b"HTTP/1.1 20", OK, OK + b"Content-Length: 3\r\n\r\nab", CHUNKED, CHUNKED + b"0\r\n"],
 )
-def test_an_answer_that_is_cut_short(cut: bytes) -> None:
+def test_a_truncated_answer_is_rejected(cut: bytes) -> None:
     response, _ = fed(cut)
     with pytest.raises(WrongAnswer, match="too early"):
         response.feed_eof()
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_an_answer_or_none(data: bytes) -> None:
+def test_any_bytes_are_an_answer_or_rejected(data: bytes) -> None:
     for start in (b"", OK, CHUNKED):
         response = Response()
         try:
@@ -115,7 +115,7 @@ def test_any_bytes_are_an_answer_or_none(data: bytes) -> None:
         assert response.is_complete
 
 
-def test_a_body_is_not_kept() -> None:
+def test_a_body_is_not_buffered() -> None:
     response, _ = fed(CHUNKED)
     for _ in range(100):
         assert response.feed(b"3e8\r\n" + b"x" * 1000 + b"\r\n") == b"x" * 1000

@@ -1,4 +1,4 @@
-"""Connections that are kept, with an engine that is scripted to the byte."""
+"""Kept connections, with an engine that is scripted to the byte."""
 
 import asyncio
 import gc
@@ -19,7 +19,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
 
 
 class Script:
-    """An engine with an answer for each request, which counts its connections."""
+    """An engine with a scripted answer for each request; it counts its connections."""
 
     def __init__(self, path: Path) -> None:
         self.url = f"unix://{path}"
@@ -74,7 +74,7 @@ async def ask(carrier: KeepingCarrier, method: str = "GET") -> bytes:
     ],
     ids=["length", "chunks", "no-body", "close", "old", "surplus"],
 )
-async def test_which_connections_are_kept(
+async def test_the_answer_decides_whether_the_connection_is_kept(
     script: Script, carrier: KeepingCarrier, first: bytes, connections: int
 ) -> None:
     script.answers = [first, OK]
@@ -83,7 +83,7 @@ async def test_which_connections_are_kept(
     assert script.connections == connections
 
 
-async def test_as_many_connections_as_requests_at_once(
+async def test_each_concurrent_request_has_a_connection(
     script: Script, carrier: KeepingCarrier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(carrier, "_places", asyncio.Semaphore(3))
@@ -103,10 +103,10 @@ async def test_a_connection_that_the_engine_closed_is_not_used(
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_one_that_closes_as_the_request_arrives(
+async def test_a_request_on_a_closing_connection_is_repeated_only_if_safe(
     script: Script, carrier: KeepingCarrier, method: str
 ) -> None:
-    """The engine may have obeyed already, so only a GET can be sent again."""
+    """The engine may already have executed the request, so only a GET is repeated."""
     script.answers = [OK, b"", OK]
     await ask(carrier)
     if method == "GET":
@@ -128,7 +128,7 @@ async def test_a_request_that_is_cut_short_closes_its_connection(
     assert script.connections == 2
 
 
-async def test_idle_ones_are_closed_in_time(
+async def test_idle_connections_are_closed_after_a_time(
     script: Script, carrier: KeepingCarrier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kept, "IDLE", 0.02)
@@ -143,7 +143,7 @@ async def test_idle_ones_are_closed_in_time(
     await script.all_closed.wait()
 
 
-async def test_one_that_is_in_use_at_the_end_is_closed_after_its_answer(
+async def test_a_connection_in_use_is_closed_after_its_answer(
     script: Script, carrier: KeepingCarrier
 ) -> None:
     script.answers = [OK]

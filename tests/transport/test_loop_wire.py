@@ -1,4 +1,4 @@
-"""The wire of an event loop; what it carries is in test_engine.py."""
+"""The wire of an event loop; test_engine.py sends requests over it."""
 
 import asyncio
 import socket
@@ -10,7 +10,7 @@ from rind.base.deadline import Deadline
 from rind.transport.loop_wire import LoopWire
 
 
-async def test_it_waits_for_a_place_in_the_queue(tmp_path: Path) -> None:
+async def test_connecting_waits_for_a_full_backlog(tmp_path: Path) -> None:
     path = str(tmp_path / "busy.sock")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path)
@@ -28,7 +28,7 @@ async def test_it_waits_for_a_place_in_the_queue(tmp_path: Path) -> None:
             wire.close()
 
 
-async def test_tcp_and_deadlines() -> None:
+async def test_tcp_connections_have_deadlines() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         place = (int(socket.AF_INET), server.getsockname())
         wire = await LoopWire.open(place, Deadline(10))

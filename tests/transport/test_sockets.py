@@ -1,4 +1,4 @@
-"""Requests without an event loop, to real engines and to peers that go wrong."""
+"""Requests without an event loop, to real engines and to faulty peers."""
 
 import socket
 import threading
@@ -30,7 +30,7 @@ def blocking(url: str) -> Engine:
     return finish(engine.__aenter__())
 
 
-def test_an_engine_is_asked_without_an_event_loop(busybox: TestContainer) -> None:
+def test_a_request_needs_no_event_loop(busybox: TestContainer) -> None:
     engine = blocking(busybox.engine.host)
     container = finish(engine.container(busybox.name))
     exec_id = finish(engine.create_exec(container.id, ExecConfig(argv=["true"])))
@@ -43,7 +43,7 @@ def test_an_engine_is_asked_without_an_event_loop(busybox: TestContainer) -> Non
 
 @contextmanager
 def peer(folder: Path, said: bytes, *, stays: bool = False) -> Iterator[str]:
-    """Serve one connection: read something, say this, and close it."""
+    """Serve one connection: read something, send ``said``, and close."""
     go_on = threading.Event()
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(folder / "peer.sock"))
@@ -68,20 +68,20 @@ def ping(url: str, timeout: float = 10) -> bytes:
     return finish(carrier.request(Request("GET", "_ping"), Deadline(timeout))).body
 
 
-def test_an_answer_that_comes_in_time(tmp_path: Path) -> None:
+def test_an_answer_in_time_is_returned(tmp_path: Path) -> None:
     with peer(tmp_path, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK", stays=True) as url:
         assert ping(url) == b"OK"
 
 
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\n\r\nO"])
-def test_one_that_does_not(tmp_path: Path, said: bytes) -> None:
+def test_a_late_answer_times_out(tmp_path: Path, said: bytes) -> None:
     began = time.monotonic()
     with peer(tmp_path, said, stays=True) as url, pytest.raises(TimeoutError):
         ping(url, timeout=0.05)
     assert time.monotonic() - began >= 0.05
 
 
-def test_no_answer(tmp_path: Path) -> None:
+def test_a_missing_answer_is_an_error(tmp_path: Path) -> None:
     with peer(tmp_path, b"") as url, pytest.raises(Disconnected):
         ping(url)
     with pytest.raises(FileNotFoundError):
@@ -110,7 +110,7 @@ class SshDialer(PlainDialer):
 
 
 @pytest.mark.parametrize(("method", "times"), [("GET", 2), ("POST", 1)])
-def test_only_what_changes_nothing_is_sent_again(tmp_path: Path, method: str, times: int) -> None:
+def test_only_a_get_is_sent_again(tmp_path: Path, method: str, times: int) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "ssh.sock"))
         server.listen()
@@ -129,7 +129,7 @@ def test_only_what_changes_nothing_is_sent_again(tmp_path: Path, method: str, ti
         assert dialer.dialled == times
 
 
-def test_the_engines_errors_are_the_same(tmp_path: Path) -> None:
+def test_engines_errors_are_translated(tmp_path: Path) -> None:
     refused = pytest.raises(Unreachable, match="no Api-Version in its answer")
     with peer(tmp_path, b"HTTP/1.1 200 OK\r\n\r\n") as url, refused:
         blocking(url)

@@ -1,4 +1,4 @@
-"""ssh, with a real server on this machine. What commands do over it is in test_transports.py."""
+"""ssh, with a real server on this machine. test_transports.py runs commands over it."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ by_each_kind = pytest.mark.parametrize("kind", [BlockingWire, LoopWire], ids=["b
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServer]:
-    """Return a server whose connections end a second after they were used."""
+    """Return a server whose idle connections end after a second."""
     with TemporaryDirectory(prefix="ssh") as folder, serving(Path(folder) / "s") as up:
         for name, value in up.environ.items():
             monkeypatch.setenv(name, value)
@@ -44,7 +44,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServer]:
 
 
 def wait_until_gone(server: SshServer) -> None:
-    """Wait until no ssh is left."""
+    """Wait until no ssh client is left."""
     wait_until(lambda: not server.clients())
 
 
@@ -59,11 +59,11 @@ async def test_one_connection_is_shared(
 ) -> None:
     url = server.over(busybox.engine.host)
     wire = await SshDialer(url, kind, interactive=False).dial(Deadline(TIMEOUT))
-    (pid,) = server.clients()  # it does not end while the wire is open
+    (pid,) = server.clients()  # the connection does not end while the wire is open
     assert await ping(url, kind) == 200
     assert server.clients() == [pid]
     wire.close()
-    # Its sockets are nobody else's.
+    # No other user may access its sockets.
     for entry in Path(os.environ["XDG_RUNTIME_DIR"], "rind").iterdir():
         assert entry.stat().st_mode & 0o077 == 0
     wait_until_gone(server)
@@ -71,7 +71,7 @@ async def test_one_connection_is_shared(
 
 
 @by_each_kind
-async def test_a_host_of_the_users_configuration(
+async def test_a_host_of_the_users_configuration_is_reached(
     server: SshServer, busybox: TestContainer, kind: "WireKind"
 ) -> None:
     url = server.over(busybox.engine.host).replace(server.url, "ssh://there")
@@ -79,7 +79,7 @@ async def test_a_host_of_the_users_configuration(
 
 
 @by_each_kind
-async def test_a_connection_that_was_cut_is_made_anew(
+async def test_a_cut_connection_is_replaced(
     server: SshServer, busybox: TestContainer, kind: "WireKind"
 ) -> None:
     url = server.over(busybox.engine.host)
@@ -89,30 +89,30 @@ async def test_a_connection_that_was_cut_is_made_anew(
     assert (await carrier.request(Request("GET", "_ping"), Deadline(10))).status == 200
 
 
-async def test_many_at_once_make_one(server: SshServer, busybox: TestContainer) -> None:
+async def test_concurrent_requests_share_an_ssh(server: SshServer, busybox: TestContainer) -> None:
     carrier = SocketCarrier(
         SshDialer(server.over(busybox.engine.host), LoopWire, interactive=False)
     )
     asked = [carrier.request(Request("GET", "_ping"), Deadline(10)) for _ in range(20)]
     assert {answer.status for answer in await asyncio.gather(*asked)} == {200}
-    assert len(server.clients()) <= 1  # idle for long, it has ended
+    assert len(server.clients()) <= 1  # it ends after a long idle time
 
 
-def test_two_programs_at_once(server: SshServer, busybox: TestContainer) -> None:
+def test_two_programs_share_one_connection(server: SshServer, busybox: TestContainer) -> None:
     environ = busybox.environ(**server.environ, DOCKER_HOST=server.over(busybox.engine.host))
     argv = [RIND, "--container", busybox.name, "echo", "done"]
     both = [subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE) for _ in range(4)]
     assert [process.communicate(timeout=TIMEOUT)[0] for process in both] == [b"done\n"] * 4
     assert len(list(Path(server.environ["XDG_RUNTIME_DIR"], "rind").glob("*.sock.*"))) <= 4
-    for pid in server.clients():  # they have ten seconds
+    for pid in server.clients():  # they would stay for ten seconds
         os.kill(pid, signal.SIGTERM)
 
 
-# --- what goes wrong --------------------------------------------------------------------------
+# --- faults -----------------------------------------------------------------------------------
 
 
 @by_each_kind
-async def test_a_host_that_is_unknown(server: SshServer, kind: "WireKind") -> None:
+async def test_an_unknown_host_is_rejected(server: SshServer, kind: "WireKind") -> None:
     (server.folder / "known_hosts").write_text("")
     with pytest.raises(SshError, match="ssh says: Host key verification failed; see"):
         await ping(f"{server.url}/x", kind)
@@ -120,7 +120,7 @@ async def test_a_host_that_is_unknown(server: SshServer, kind: "WireKind") -> No
 
 
 @by_each_kind
-async def test_a_key_that_is_refused(server: SshServer, kind: "WireKind") -> None:
+async def test_a_rejected_key_is_reported(server: SshServer, kind: "WireKind") -> None:
     (server.folder / "key.pub").write_text("")
     with pytest.raises(SshError, match=r"Permission denied .*: ssh -p \d+ -- root@127.0.0.1"):
         await ping(f"{server.url}/x", kind)
@@ -128,14 +128,14 @@ async def test_a_key_that_is_refused(server: SshServer, kind: "WireKind") -> Non
 
 
 @by_each_kind
-async def test_a_server_that_is_not_there(server: SshServer, kind: "WireKind") -> None:
+async def test_a_missing_server_is_reported(server: SshServer, kind: "WireKind") -> None:
     with pytest.raises(SshError, match=r"ssh says: connect to host .* port 1: Connection refused"):
         await ping("ssh://root@127.0.0.1:1/x", kind)
     assert not server.clients()
 
 
 @by_each_kind
-async def test_no_ssh_at_all(
+async def test_a_missing_ssh_program_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: "WireKind"
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -146,13 +146,13 @@ async def test_no_ssh_at_all(
         await ping("ssh://there", kind)
 
 
-async def test_no_engine_behind_it(server: SshServer) -> None:
+async def test_a_missing_engine_behind_ssh_is_reported(server: SshServer) -> None:
     with pytest.raises(rind.Unreachable, match="reaches the machine, but no engine answers at /x "):
         async with rind.connect(f"{server.url}/x"):
             pass
 
 
-async def test_a_server_that_forwards_nothing(
+async def test_a_server_without_forwarding_is_reported(
     monkeypatch: pytest.MonkeyPatch, busybox: TestContainer
 ) -> None:
     with (
@@ -167,7 +167,7 @@ async def test_a_server_that_forwards_nothing(
 
 
 @pytest.mark.parametrize("fault", ["open", "link", "file"])
-async def test_a_folder_that_is_not_only_ours(
+async def test_a_shared_socket_folder_is_not_used(
     server: SshServer, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     folder = Path(os.environ["XDG_RUNTIME_DIR"], "rind")
@@ -180,7 +180,7 @@ async def test_a_folder_that_is_not_only_ours(
         folder.touch()
     monkeypatch.setattr(ssh, "_FALLBACK", f"{folder}{{}}")
     other = Path(f"{folder}{os.getuid()}")
-    # The other place is used, if it is.
+    # The other folder is used if possible.
     with pytest.raises(rind.Unreachable, match="no engine answers"):
         async with rind.connect(f"{server.url}/x"):
             pass
@@ -191,10 +191,10 @@ async def test_a_folder_that_is_not_only_ours(
 
 
 @pytest.mark.parametrize("fault", ["theirs", "below theirs", "open", "link"])
-async def test_a_folder_that_another_user_can_exchange(
+async def test_a_socket_folder_that_another_user_can_replace_is_not_used(
     server: SshServer, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    """As with sudo -E: the sockets would lead to that user's engine."""
+    """As with sudo -E: the sockets could lead to that user's engine."""
     folder = Path(server.folder).parent / "r"  # a longer one would not be used anyway
     home, runtime = folder / "u", folder / "u/r"
     runtime.mkdir(parents=True)
@@ -215,17 +215,17 @@ async def test_a_folder_that_another_user_can_exchange(
     assert (folder / f"f{os.getuid()}").exists()
 
 
-# --- nothing left behind ----------------------------------------------------------------------
+# --- ssh is ended -----------------------------------------------------------------------------
 
 
 @pytest.fixture
 def silent(server: SshServer) -> Iterator[tuple[SshServer, str, socket.socket]]:
-    """Return a server that never says a word, and its URL."""
+    """Return a server, the URL of a socket that never answers, and its listener."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield server, "ssh://{}:{}/x".format(*listener.getsockname()), listener
 
 
-async def test_who_gives_up_leaves_no_ssh(
+async def test_cancelling_leaves_no_ssh(
     silent: tuple[SshServer, str, socket.socket],
 ) -> None:
     server, url, listener = silent
@@ -241,7 +241,7 @@ async def test_who_gives_up_leaves_no_ssh(
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_who_is_killed_leaves_no_ssh(
+def test_killing_rind_leaves_no_ssh(
     silent: tuple[SshServer, str, socket.socket], number: signal.Signals
 ) -> None:
     server, url, listener = silent
@@ -266,15 +266,15 @@ def test_an_ssh_in_the_background_ends_after_its_user_was_killed(
             pass
         process.kill()
     assert server.clients()
-    # The command, by its leash, and then the connection.
+    # The leash ends the command; then the connection ends.
     wait_until(lambda: "sleep 9847" not in busybox.inside("ps"))
     wait_until_gone(server)
 
 
-# --- what ssh asks ----------------------------------------------------------------------------
+# --- prompts of ssh ---------------------------------------------------------------------------
 
 
-def test_what_ssh_asks_is_asked_at_the_terminal(server: SshServer, busybox: TestContainer) -> None:
+def test_ssh_prompts_at_the_terminal(server: SshServer, busybox: TestContainer) -> None:
     (server.folder / "known_hosts").write_text("")
     environ = busybox.environ(**server.environ, DOCKER_HOST=server.over(busybox.engine.host))
     terminal = pexpect.spawn(
@@ -286,11 +286,11 @@ def test_what_ssh_asks_is_asked_at_the_terminal(server: SshServer, busybox: Test
     terminal.expect(pexpect.EOF)
     terminal.wait()
     assert terminal.exitstatus == 0
-    for pid in server.clients():  # they have ten seconds
+    for pid in server.clients():  # they would stay for ten seconds
         os.kill(pid, signal.SIGTERM)
 
 
-def test_a_library_asks_nothing(server: SshServer, busybox: TestContainer) -> None:
+def test_the_library_never_prompts(server: SshServer, busybox: TestContainer) -> None:
     (server.folder / "known_hosts").write_text("")
     program = f"""
 import rind

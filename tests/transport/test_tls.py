@@ -1,4 +1,4 @@
-"""What is used for TLS; what it does is in test_tls_wire.py."""
+"""The settings of TLS; test_tls_wire.py uses them."""
 
 import ssl
 from pathlib import Path
@@ -12,7 +12,7 @@ from rind.errors import UsageError
 from rind.transport.tls import tls_context
 
 
-def test_files_that_are_none(tmp_path: Path) -> None:
+def test_invalid_files_are_reported(tmp_path: Path) -> None:
     good = issued(tmp_path)
     other = tmp_path / "other"
     other.mkdir()
@@ -33,7 +33,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         tls_context(good)
 
 
-def test_a_key_with_a_passphrase(tmp_path: Path) -> None:
+def test_a_key_with_a_passphrase_is_rejected(tmp_path: Path) -> None:
     tls = issued(tmp_path)
     assert tls.key is not None
     key = serialization.load_pem_private_key(Path(tls.key).read_bytes(), None)
@@ -48,13 +48,13 @@ def test_a_key_with_a_passphrase(tmp_path: Path) -> None:
         tls_context(tls)
 
 
-def test_who_is_trusted_where_no_ca_is_named() -> None:
+def test_certificates_are_verified_without_a_named_ca() -> None:
     context = tls_context(Tls(None, None, None, verify=True))
     assert context.verify_mode == ssl.CERT_REQUIRED
     assert context.check_hostname
 
 
 def test_an_end_without_close_notify_is_not_hidden() -> None:
-    """As early versions of Python 3.11 have OpenSSL do; test_tls_wire.py sees what comes of it."""
+    """Early versions of Python 3.11 set OpenSSL to hide it; test_tls_wire.py tests the effect."""
     hidden = getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     assert not tls_context(Tls(None, None, None, verify=True)).options & hidden

@@ -42,7 +42,7 @@ async def ping(url: str, tls: Tls, kind: "WireKind") -> bytes:
 
 
 @by_each_kind
-async def test_it_answers(tmp_path: Path, kind: "WireKind") -> None:
+async def test_a_tls_peer_answers(tmp_path: Path, kind: "WireKind") -> None:
     tls = issued(tmp_path)
     for asks_for_client in (False, True):
         with serving(pong, asks_for_client=asks_for_client) as url:
@@ -67,7 +67,7 @@ def expired() -> trustme.LeafCert:
     ],
     ids=["other-ca", "expired", "other-name"],
 )
-async def test_an_engine_that_is_not_the_one(
+async def test_another_servers_certificate_is_rejected(
     tmp_path: Path, certificate: trustme.LeafCert, why: str, kind: "WireKind"
 ) -> None:
     tls = issued(tmp_path)
@@ -80,7 +80,7 @@ async def test_an_engine_that_is_not_the_one(
 
 
 @by_each_kind
-async def test_a_client_that_is_not_the_one(tmp_path: Path, kind: "WireKind") -> None:
+async def test_another_clients_certificate_is_rejected(tmp_path: Path, kind: "WireKind") -> None:
     for tls, why in (
         (Tls(issued(tmp_path).ca, None, None, verify=True), "wants a client certificate"),
         (issued(tmp_path, trustme.CA()), "does not know who has signed the client certificate"),
@@ -90,7 +90,7 @@ async def test_a_client_that_is_not_the_one(tmp_path: Path, kind: "WireKind") ->
 
 
 @by_each_kind
-async def test_a_server_without_tls(tmp_path: Path, kind: "WireKind") -> None:
+async def test_a_server_without_tls_is_reported(tmp_path: Path, kind: "WireKind") -> None:
     def serve_plain(sock: socket.socket) -> None:
         sock.recv(65536)
         sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -100,7 +100,7 @@ async def test_a_server_without_tls(tmp_path: Path, kind: "WireKind") -> None:
 
 
 @by_each_kind
-async def test_one_that_is_silent(tmp_path: Path, kind: "WireKind") -> None:
+async def test_a_silent_server_times_out(tmp_path: Path, kind: "WireKind") -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = "tcp://{}:{}".format(*server.getsockname())
         dialer = TlsDialer(PlainDialer(url, kind), tls_context(issued(tmp_path)))
@@ -109,7 +109,7 @@ async def test_one_that_is_silent(tmp_path: Path, kind: "WireKind") -> None:
 
 
 @by_each_kind
-async def test_an_answer_that_is_cut_off(tmp_path: Path, kind: "WireKind") -> None:
+async def test_a_truncated_answer_is_an_error(tmp_path: Path, kind: "WireKind") -> None:
     def cut(sock: ssl.SSLSocket) -> None:
         sock.recv(65536)
         sock.sendall(PONG[:-1])
@@ -118,7 +118,7 @@ async def test_an_answer_that_is_cut_off(tmp_path: Path, kind: "WireKind") -> No
         await ping(url, issued(tmp_path), kind)
 
 
-def test_an_engine_is_asked_without_an_event_loop(tmp_path: Path) -> None:
+def test_a_tls_request_needs_no_event_loop(tmp_path: Path) -> None:
     with serving(pong) as url:
         assert finish(ping(url, issued(tmp_path), BlockingWire)) == b"OK"
 

@@ -1,4 +1,4 @@
-"""A command's stream over TLS, with a peer that does what a real engine cannot be made to do."""
+"""A command's stream over TLS, with a peer that causes faults that a real engine cannot show."""
 
 import asyncio
 import os
@@ -32,7 +32,7 @@ MUCH = os.urandom(3_000_000)
 async def stream_to(
     folder: Path, handle: Callable[[ssl.SSLSocket], object], early: bytes = b""
 ) -> AsyncIterator[HijackedStream]:
-    """Upgrade a connection to a peer that then does this."""
+    """Upgrade a connection to a peer, which then calls ``handle``."""
 
     def serve(sock: ssl.SSLSocket) -> None:
         sock.recv(65536)
@@ -58,7 +58,7 @@ async def whole(stream: HijackedStream) -> bytes:
 
 
 def echo_all(sock: ssl.SSLSocket) -> None:
-    """Receive to the end, and only then send it back."""
+    """Receive until end of stream, then send everything back."""
     received = bytearray()
     while data := sock.recv(65536):
         received += data
@@ -66,14 +66,14 @@ def echo_all(sock: ssl.SSLSocket) -> None:
     sock.unwrap()
 
 
-async def test_reading_goes_on_after_the_end_of_writing(tmp_path: Path) -> None:
+async def test_reading_continues_after_the_end_of_writing(tmp_path: Path) -> None:
     async with stream_to(tmp_path, echo_all, b"early") as stream:
         await stream.write(MUCH)
         stream.write_eof()
         assert await whole(stream) == b"early" + MUCH
 
 
-async def test_bytes_from_a_file_go_by_the_kernel_too(tmp_path: Path) -> None:
+async def test_the_kernel_sends_a_file_over_tls(tmp_path: Path) -> None:
     (tmp_path / "much").write_bytes(MUCH)
     fd = os.open(tmp_path / "much", os.O_RDONLY)
     try:
@@ -85,7 +85,7 @@ async def test_bytes_from_a_file_go_by_the_kernel_too(tmp_path: Path) -> None:
         os.close(fd)
 
 
-async def test_both_ways_at_once(tmp_path: Path) -> None:
+async def test_both_directions_run_concurrently(tmp_path: Path) -> None:
     def echo(sock: ssl.SSLSocket) -> None:
         while data := sock.recv(65536):
             sock.sendall(data)
@@ -98,7 +98,7 @@ async def test_both_ways_at_once(tmp_path: Path) -> None:
         assert await reading == MUCH
 
 
-async def test_a_slow_reader_holds_up_the_sender(tmp_path: Path) -> None:
+async def test_a_slow_reader_blocks_the_sender(tmp_path: Path) -> None:
     sent, stands_still = 0, threading.Event()
 
     def send(sock: ssl.SSLSocket) -> None:
@@ -113,12 +113,12 @@ async def test_a_slow_reader_holds_up_the_sender(tmp_path: Path) -> None:
         first = await stream.read()
         assert first
         await asyncio.to_thread(stands_still.wait)
-        # What the sockets' own buffers hold, and not what a process could.
+        # The capacity of the sockets' buffers, far below a process's memory.
         assert sent < 20_000_000
 
 
 @pytest.mark.parametrize("reset", [False, True])
-async def test_an_end_that_is_none(tmp_path: Path, *, reset: bool) -> None:
+async def test_an_abrupt_end_is_not_a_clean_one(tmp_path: Path, *, reset: bool) -> None:
     def cut(sock: ssl.SSLSocket) -> None:
         sock.recv(1)
         sock.sendall(b"some")
@@ -144,7 +144,7 @@ async def write_on(stream: HijackedStream) -> None:
         await stream.write(MUCH)
 
 
-async def test_who_takes_no_more_is_still_heard(tmp_path: Path) -> None:
+async def test_a_peer_that_stopped_receiving_is_still_read(tmp_path: Path) -> None:
     def say(sock: ssl.SSLSocket) -> None:
         sock.sendall(b"last words")
         with suppress(OSError):

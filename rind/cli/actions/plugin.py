@@ -1,7 +1,7 @@
-"""``docker rind``: what makes Rind a plugin of docker's command line.
+"""``docker rind``: makes Rind a plugin of docker's command line.
 
-docker finds the program ``docker-rind`` in its folders for plugins, and runs it with the words that
-docker itself was called with, from its global options on (docker/cli, cli-plugins/manager).
+docker finds the program ``docker-rind`` in its plugin folders, and runs it with docker's own words,
+beginning with the global options (docker/cli, cli-plugins/manager).
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["METADATA", "NAME", "metadata", "translated"]
 
 NAME: Final = "docker-rind"
-"""The plugin's file."""
+"""The name of the plugin's file."""
 
 METADATA: Final = "docker-cli-plugin-metadata"
-"""The word with which docker asks for :func:`metadata`."""
+"""The word by which docker requests :func:`metadata`."""
 
-# docker's global options (docker/cli, cli/flags/options.go): the short ones by their long names.
+# docker's global options (docker/cli, cli/flags/options.go); first the short ones' long names.
 _LONG: Final = {"-c": "--context", "-H": "--host", "-l": "--log-level", "-D": "--debug"}
 _FLAGS: Final = {"--debug": "", "--tls": "DOCKER_TLS", "--tlsverify": "DOCKER_TLS_VERIFY"}
 _FILES: Final = {"--tlscacert": "ca.pem", "--tlscert": "cert.pem", "--tlskey": "key.pem"}
@@ -44,7 +44,7 @@ def metadata() -> str:
 
 
 def translated(argv: Sequence[str], env: MutableMapping[str, str]) -> list[str]:
-    """Translate docker's words into Rind's; set the variables of docker's other global options.
+    """Return Rind's words for docker's; set variables for docker's other global options.
 
     Raises:
         UsageError: Rind has no such option.
@@ -66,7 +66,7 @@ def translated(argv: Sequence[str], env: MutableMapping[str, str]) -> list[str]:
 
 
 def _option(left: list[str]) -> tuple[str, str]:
-    """Take the first of docker's options off the words; return its long name and its value."""
+    """Remove docker's first option from the words; return its long name and its value."""
     word = left.pop(0)
     if not word.startswith("--"):  # -Hurl, -H=url and -H url
         value = word[2:].removeprefix("=")
@@ -80,7 +80,7 @@ def _option(left: list[str]) -> tuple[str, str]:
 
 
 def _folder(name: str, file: str, env: MutableMapping[str, str]) -> str:
-    """Return the folder of a file for TLS: Rind reads all of them from one, by usual names."""
+    """Return a TLS file's folder: Rind reads all three from one folder, by docker's names."""
     folder, base = os.path.split(os.path.abspath(file))
     if base != _FILES[name] or env.get("DOCKER_CERT_PATH", folder) != folder:
         raise UsageError(

@@ -1,8 +1,8 @@
 """Shims: local programs named after commands, each of which runs its command in the container.
 
 A shim without options is a link to Rind: the name by which Rind is called is the command. A shim
-with options is a script that contains them: an editor may call it by its path, from any directory,
-without the variables of the user's shell.
+with options is a script that contains them, so an editor may call it by its path, from any
+directory, without the variables of the user's shell.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _ALLOWED = frozenset(
         *("--no-stdin", "--no-tty", "--shell", "--tty", "--user", "--workdir"),
     ]
 )
-"""The options of a shim that a label may have. The others choose another container or engine, or
-pass on what is on this machine, such as its variables."""
+"""The options that a label may set for a shim. The others choose another container or engine, or
+pass on data of this machine, such as its variables."""
 
 _MARK = "# Written by rind --shim, which will overwrite it.\n"
 
@@ -77,8 +77,8 @@ def write_shims(options: Options, shims: Sequence[str], say: Callable[[str], Non
 
     Args:
         options: the folder, which is made if it is missing, and the options for all shims.
-        shims: for each its name, or ``NAME=OPTIONS``, or ``NAME=OPTIONS COMMAND...`` for a command
-            that is not called NAME; the text after the equals sign is split as a shell does.
+        shims: ``NAME``, ``NAME=OPTIONS``, or ``NAME=OPTIONS COMMAND...`` for a command with another
+            name; the text after the equals sign is split as by a shell.
         say: prints a message to the user.
 
     Raises:
@@ -104,7 +104,7 @@ def write_shims(options: Options, shims: Sequence[str], say: Callable[[str], Non
     except OSError as exc:
         raise UsageError(f"cannot write {failed}: {exc.strerror}") from exc
     if set(scripts) == {PLUGIN}:
-        return  # docker finds it in a folder of its own
+        return  # docker looks for it in its own folder, not on the PATH
     if options.verbosity >= 0 and folder.resolve() not in map(Path.resolve, _path()):
         say(f"{folder} is not on the PATH; add it with: {_addition(folder.resolve())}")
 
@@ -149,7 +149,7 @@ def _split(text: str, what: str) -> list[str]:
 def _named(shim: str, common: Sequence[str], target: Path) -> tuple[str, str | None]:
     """Return a shim's name and its script; None for a link."""
     name, _, rest = shim.partition("=")
-    # Called by a name that begins with "rind", Rind is no shim, see :mod:`rind.cli.program`.
+    # Rind does not act as a shim under a name that begins with "rind": see :mod:`rind.cli.program`.
     if not name or name != Path(name).name or name.startswith(("rind", "-")):
         raise UsageError(f"invalid name for a shim: {name!r}")
     own = _split(rest, f"the options of the shim {name}")
@@ -186,13 +186,13 @@ def _command(program: Path) -> Path:
 
 
 def _is_free(path: Path, target: Path) -> bool:
-    """Whether nothing has this path, or only a shim that Rind has written."""
+    """Whether a path does not exist, or is a shim that Rind has written."""
     if path.is_symlink():
         return path.readlink() == target
     if not path.exists():
         return True
     try:
-        # The mark is the second line, after the one that names the interpreter.
+        # The mark is the second line, after the interpreter's.
         with path.open() as file:
             return [file.readline(100), file.readline(100)][1] == _MARK
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The completion scripts: what is printed; test_completion.py presses TAB in their shells."""
+"""The printed completion scripts; test_completion.py presses TAB in their shells."""
 
 import subprocess
 

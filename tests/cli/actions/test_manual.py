@@ -16,7 +16,7 @@ def test_the_committed_pages_are_current() -> None:
 
 
 def test_shells_load_the_installed_completion(tmp_path: Path) -> None:
-    """Where packages install it, without a line in a file that the shell reads at its start."""
+    """The completion is where packages install it; no start-up file of the shell names it."""
     completion = DOCS / "completion"
     (tmp_path / "_rind").write_text((completion / "rind.zsh").read_text())
     for words, said in (

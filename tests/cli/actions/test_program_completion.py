@@ -76,7 +76,7 @@ complete -o nospace -F _tool tool
 def programs(
     session_containers: Containers, tmp_path_factory: pytest.TempPathFactory
 ) -> TestContainer:
-    """Return a container with programs that know their words, and with bash-completion."""
+    """Return a container with programs that complete their own words, and with bash-completion."""
     container = session_containers("django", "IFS=x; PATH=/tools:/venv/bin:$PATH; cd /app")
     folder = tmp_path_factory.mktemp("programs")
     for name, text in (("paint", ARGCOMPLETE), ("deploy.sh", DEPLOY), ("tool", DEPLOY)):
@@ -107,7 +107,7 @@ def put(container: TestContainer, source: str, folder: str) -> None:
 def test_a_program_completes_its_own_words(
     programs: TestContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither files of these names nor a program that no protocol marks have a part in it."""
+    """Files of these names are not offered; programs without a known protocol are not run."""
     monkeypatch.setattr(completion, "ASK_LIMIT", TIMEOUT)
     for words, expected in (
         (["./manage.py", "migr"], ["migrate"]),

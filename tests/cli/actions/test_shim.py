@@ -63,7 +63,7 @@ def test_a_shim_written_by_the_module_links_to_the_program(
 
 
 def test_a_shim_with_options_needs_no_environment(busybox: TestContainer, tmp_path: Path) -> None:
-    """An editor may call it so: without HOME, PATH or a terminal, from any directory."""
+    """An editor may call it without HOME, PATH or a terminal, from any directory."""
     host = ["--host", busybox.engine.host, "--container", busybox.name]
     # Options before or after the folder, and one for a command with a different name.
     shims = ["env=-e 'B=b b'", "ls=-w / echo -n"]

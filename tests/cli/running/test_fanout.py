@@ -364,7 +364,7 @@ def test_sigusr1_is_forwarded_to_all_commands(fleet: Fleet) -> None:
 @pytest.mark.newest_engine
 @pytest.mark.timeout(300)
 def test_forty_containers_are_run_and_ended(launch: Launch) -> None:
-    # It works with a hundred too, but starting and removing those takes a minute.
+    # A hundred work too, but starting and removing them takes a minute.
     fleet = launch(*(f"{number:02}" for number in range(40)))
     done = fleet[0].rind("-a", "-c", "echo out; echo err >&2; exit 7")
     assert done.returncode == 7

@@ -31,7 +31,7 @@ HOSTILE = [
 ]
 
 
-# --- the main job ---------------------------------------------------------------------------
+# --- running a command -----------------------------------------------------------------------
 
 
 def test_migrate_runs_with_the_venvs_python_in_the_containers_directory(
@@ -283,7 +283,7 @@ def test_the_end_of_a_pipe_reaches_a_forced_tty(container: TestContainer) -> Non
 
 
 @pytest.mark.parametrize("status", [0, 1, 2, 42, 124, 125, 126, 127, 128, 255])
-def test_the_commands_own_status(busybox: TestContainer, status: int) -> None:
+def test_the_commands_status_is_returned(busybox: TestContainer, status: int) -> None:
     done = busybox.rind("-c", f"exit {status}")
     assert (done.returncode, done.stderr) == (status, b"")
 
@@ -445,7 +445,7 @@ def test_a_shell_is_found_by_its_name(django: TestContainer) -> None:
     assert (done.returncode, done.stdout) == (0, b"bash\n")
 
 
-async def test_the_time_that_the_beginning_took_is_not_granted_again(
+async def test_the_time_limit_includes_the_selection(
     busybox: TestContainer,
 ) -> None:
     options = parse(["-T", "--timeout", "1000", "--label", busybox.label, "sleep", "1000"], {})

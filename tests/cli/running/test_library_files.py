@@ -20,7 +20,7 @@ from rind.files.copies import Copies
 
 @pytest.fixture
 def shop(tmp_path: Path, containers: Containers) -> tuple[TestContainer, Path, Path]:
-    """Return a container, a folder of ours that it has as /app, and a folder for caches."""
+    """Return a container, the local folder mounted at /app, and a folder for caches."""
     folder = tmp_path / "shop"
     folder.mkdir()
     return containers("busybox", "", "--volume", f"{folder}:/app"), folder, tmp_path / "cache"
@@ -42,7 +42,7 @@ def answered(shop: Shop, *paths: str, words: tuple[str, ...] = ()) -> list[str]:
 
 
 def place(container: TestContainer, path: str) -> str:
-    """Return where the copy of a file is, below all copies."""
+    """Return the path of a file's copy, relative to the folder of all copies."""
     identity = container.engine.cli("inspect", "--format", "{{.Id}}", container.name)
     return f"{container.name}-{identity[:12]}{path}"
 
@@ -70,7 +70,7 @@ def test_a_file_that_changes_and_goes(shop: Shop) -> None:
     assert not copy.exists()
 
 
-def test_what_a_hostile_server_cannot_get(shop: Shop) -> None:
+def test_a_hostile_server_gets_no_other_file(shop: Shop) -> None:
     container, _, _ = shop
     container.inside(
         "echo secret > /secret; chmod 600 /secret; ln -s /secret /link; mkfifo -m 666 /pipe;"
@@ -84,7 +84,7 @@ def test_what_a_hostile_server_cannot_get(shop: Shop) -> None:
     assert [copy.name for copy in copies(shop)] == ["open"]
 
 
-def test_what_is_not_asked_for_is_not_fetched(shop: Shop) -> None:
+def test_nothing_is_fetched_if_disabled_or_unsafe(shop: Shop) -> None:
     _, _, cache = shop
     assert answered(shop, "/etc/passwd", words=("--no-library-files",)) == ["/etc/passwd"]
     assert not cache.exists()
@@ -95,7 +95,7 @@ def test_what_is_not_asked_for_is_not_fetched(shop: Shop) -> None:
 
 
 class Engine:
-    """In place of a target: notes what is asked for, and answers when it may."""
+    """Stands in for a target: records the requests, and answers when the test lets it."""
 
     def __init__(self) -> None:
         self.asked: list[Sequence[str]] = []
@@ -111,7 +111,7 @@ def result(*paths: str) -> object:
     return {"id": 1, "result": [{"uri": f"file://{path}"} for path in paths]}
 
 
-async def test_a_file_is_asked_for_once_in_a_while(
+async def test_a_file_is_compared_once_in_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = Engine()

@@ -1,4 +1,4 @@
-"""The progress line without a terminal; test_fanout has it on a real one."""
+"""The progress line without a terminal; test_fanout.py tests it on a real one."""
 
 import asyncio
 import os

@@ -250,7 +250,7 @@ def test_an_unread_stream_does_not_delay_a_signal(busybox: TestContainer, stream
 
 
 def is_full(fd: int) -> bool:
-    """Whether a pipe has bytes in it, and does not get more."""
+    """Whether a pipe contains bytes and receives no more."""
     counts = []
     for _ in range(2):
         counts.append(struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4))[0])
