@@ -140,8 +140,8 @@ _rind() {
   local folder=${(Q)PREFIX}
   folder=${folder%"${folder##*/}"}
   found=("${(@)found#"$folder"}")
-  compadd -p "$folder" -- ${found:#*[/=]}
-  compadd -p "$folder" -S '' -- ${(M)found:#*[/=]}
+  compadd -p "$folder" -- ${found:#(*/|-*=)}
+  compadd -p "$folder" -S '' -- ${(M)found:#(*/|-*=)}
   (( compstate[nmatches] ))
 }
 compdef _rind rind
