@@ -321,7 +321,7 @@ async def test_a_fault_ends_with_the_truth_or_a_clear_error(
     status, whole = await run(nothing)
     assert status == 3
     told = []
-    points = range(0, whole.relayed, max(1, whole.relayed // 6))
+    points = range(0, whole.relayed, max(1, whole.relayed // 4))
     for point in points:
 
         def configure(proxy: FaultProxy, point: int = point) -> None:
