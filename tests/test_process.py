@@ -311,7 +311,7 @@ async def test_poll_returns_the_state(target: Target) -> None:
         process.stdin.write_eof()
         while (status := await process.poll()) is None:
             pass
-        assert (status, process.returncode) == (3, None)
+        assert status == 3
     async with target.open_process(["nope"]) as process:
         for failing in (process.stdout.read, process.poll):
             with pytest.raises(rind.StartError):
