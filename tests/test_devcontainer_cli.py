@@ -1,5 +1,6 @@
 """Dev containers that the devcontainer CLI starts, on a real engine."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -101,21 +102,24 @@ def test_a_command_runs_as_with_the_devcontainer_cli(shop: DevContainer) -> None
 def test_the_dev_container_is_selected(
     shop: DevContainer, containers: Containers, tmp_path: Path
 ) -> None:
-    labelled = containers("busybox", "", label="app.rind")
-    # A labelled container elsewhere does not fit better, but one in the folder does.
-    assert shop.rind("id", "-un").stdout == b"app\n"
-    assert shop.rind("id", "-un", cwd=tmp_path).stdout != b"app\n"
-    labels = ("--label", f"com.docker.compose.project.working_dir={shop.folder}")
-    near = containers("busybox", "", *labels, label="app.rind")
-    assert shop.rind("id", "-un").stdout == b"root\n"
-    shop.engine.cli("rm", "--force", near.name)
-    shop.engine.cli("kill", shop.name)
-    shop.engine.cli("wait", shop.name)
-    done = shop.rind("true")
-    assert done.returncode == 125
-    said = one_line(done.stderr)
-    assert f"{shop.name} is the dev container there, but exited (137)" in said
-    assert said.endswith(f"start it with: docker start {shop.name})")
-    shop.engine.cli("rm", "--force", labelled.name)
-    nowhere = shop.rind("true", cwd=tmp_path)
-    assert "has the label app.rind: " in one_line(nowhere.stderr)
+    # The containers of no other test may have the label meanwhile.
+    with Path(shop.engine.config, f"{shop.engine.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        labelled = containers("busybox", "", label="app.rind")
+        # A labelled container elsewhere does not fit better, but one in the folder does.
+        assert shop.rind("id", "-un").stdout == b"app\n"
+        assert shop.rind("id", "-un", cwd=tmp_path).stdout != b"app\n"
+        labels = ("--label", f"com.docker.compose.project.working_dir={shop.folder}")
+        near = containers("busybox", "", *labels, label="app.rind")
+        assert shop.rind("id", "-un").stdout == b"root\n"
+        shop.engine.cli("rm", "--force", near.name)
+        shop.engine.cli("kill", shop.name)
+        shop.engine.cli("wait", shop.name)
+        done = shop.rind("true")
+        assert done.returncode == 125
+        said = one_line(done.stderr)
+        assert f"{shop.name} is the dev container there, but exited (137)" in said
+        assert said.endswith(f"start it with: docker start {shop.name})")
+        shop.engine.cli("rm", "--force", labelled.name)
+        nowhere = shop.rind("true", cwd=tmp_path)
+        assert "has the label app.rind: " in one_line(nowhere.stderr)
