@@ -30,7 +30,7 @@ async def in_thread(function: Callable[[], T]) -> T:
             done = partial(settle, result.set_result, function())
         except Exception as exc:  # noqa: BLE001 # it is raised below
             done = partial(settle, result.set_exception, exc)
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with suppress(RuntimeError):  # the loop was closed, and its tasks have ended
             loop.call_soon_threadsafe(done)
 
     threading.Thread(target=call, name="rind", daemon=True).start()

@@ -19,7 +19,7 @@ __all__ = ["PathMap", "uri_path", "uri_quoted"]
 _OPTION: Final = re.compile(r"(--?[A-Za-z][\w-]*=)(.*)", re.DOTALL)
 _FILE: Final = "file://"
 _URI: Final = re.compile(r"(file://(?:localhost)?)(/[^?#]*)(.*)", re.DOTALL)
-"""A URI of a file of the machine itself: what is before its path, the path, and what is after."""
+"""A URI of a local file: the text before its path, the path, and the text after it."""
 _SAFE: Final = "/~!$&'()*+,;=:@"
 """Characters of a path that a URI need not quote, besides letters and digits (RFC 3986, 3.3)."""
 

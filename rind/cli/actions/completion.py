@@ -157,10 +157,10 @@ def answer(words: Sequence[str], env: Mapping[str, str]) -> list[str]:
 
 
 def _place(words: Sequence[str], env: Mapping[str, str]) -> int:
-    """Return where a program begins whose completion on this machine may be asked, or 0.
+    """Return the position of a program that this machine may complete, or 0.
 
     It is an index in bash's line, else the number of words before it. A path, such as
-    ``./manage.py``, names a file of the container: this machine's is not asked about it.
+    ``./manage.py``, names a file of the container, which this machine cannot complete.
     """
     starts: Sequence[int] = range(len(words))
     match words:

@@ -1,4 +1,4 @@
-r"""A program's own completion, in the container: what is asked, and how its answer is read. Pure.
+r"""A program's own completion, in the container: the questions and their answers. Pure.
 
 One script lists the files first, and then asks, in this order and until one answers:
 
