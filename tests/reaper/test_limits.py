@@ -50,7 +50,7 @@ def full(request: pytest.FixtureRequest, containers: Containers) -> TestContaine
 
 
 def fill(container: TestContainer) -> None:
-    """Prevent a container's processes from starting others; most exec instances can still start."""
+    """Prevent a container's processes from starting others; an exec instance may fail."""
     container.engine.cli("update", "--pids-limit", "1", container.name)
 
 
@@ -101,7 +101,6 @@ async def test_a_tree_in_a_full_container_is_ended_remotely(full: TestContainer)
             await asyncio.to_thread(fill, full)
             assert not await process.end(signal.SIGTERM, TIMEOUT)
             assert await process.wait() == 143
-        assert await target.why_no_leash() == ""
 
 
 def test_a_tree_that_seccomp_protects_is_signalled_from_the_host(
