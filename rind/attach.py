@@ -5,7 +5,7 @@ Goal: at a terminal and in a pipeline, a command in a container behaves as a loc
 Plan: tasks that run at the same time, until the output ends or the detach keys are typed.
 
 * One pump moves the command's output to our stdout and stderr, another our stdin to the command.
-  Each moves bytes within the event loop's callbacks first (``pump``, and ``Exec.hand_on``). Where
+  Each moves bytes within the event loop's callbacks first (``pump``, and ``Exec.pump``). Where
   that would block, it awaits the write: a slow reader of our stdout thus slows the command down.
 * One task ends the command once our stdout cannot be written, as SIGPIPE would end a local one.
 * With a TTY, one task forwards the window size, and restores the terminal while we are stopped.
@@ -152,10 +152,7 @@ async def _copy_output(process: Exec, output: Output) -> None:
     """
     try:
         await output.flush()  # what another pump has taken, and could not write
-        while (parts := await process.read_all()) is not None:
-            output.take(parts)
-            await output.flush()
-            await process.hand_on(output.take)
+        while await process.pump(output.take):
             await output.flush()
         output.end()
     finally:

@@ -178,32 +178,31 @@ class Exec:
         """
         return await self._receiver.read()
 
-    async def read_all(self) -> list[tuple[int, memoryview]] | None:
-        """Return all parts of the output that were received; None at its end.
+    async def pump(self, take: Callable[[list[tuple[int, memoryview]]], bool]) -> bool:
+        """Pass parts of the output to ``take`` as they arrive, at half the CPU of :meth:`read`.
 
             async with await web.start(rind.Command(argv=["printf", "x"])) as execution:
-                assert await execution.read_all() == [(1, b"x")]
+                received = []
+
+                def take(parts):
+                    received.extend(parts)
+                    return True
+
+                while await execution.pump(take):
+                    pass
+                assert received == [(1, b"x")]
+
+        Args:
+            take: called with one or more parts; returns whether it has room for more.
+
+        Returns:
+            False at the end of the output; True if there may be more, which is also after ``take``
+            has returned False.
 
         Raises:
             StartError, Broken: as :meth:`read`.
         """
-        return await self._receiver.read_all()
-
-    async def hand_on(self, take: Callable[[list[tuple[int, memoryview]]], bool]) -> None:
-        r"""Call ``take`` with parts of the output as they arrive, after a first :meth:`read_all`.
-
-            async with await web.start(rind.Command(script="echo a; cat; echo b")) as execution:
-                assert await execution.read_all() == [(1, b"a\n")]
-                await execution.send_eof()
-                await execution.hand_on(lambda parts: parts[-1][1] != b"b\n")
-
-        Returns once ``take`` returns False, and at the end of the output; :meth:`read_all` tells
-        which.
-
-        Raises:
-            Broken: as :meth:`read`.
-        """
-        await self._receiver.pump(take)
+        return await self._receiver.pump(take)
 
     @property
     def has_ended(self) -> asyncio.Event:

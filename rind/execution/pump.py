@@ -66,9 +66,7 @@ class OutputPump:
         """
         failure: Exception | None = None
         try:
-            while (parts := await self._exec.read_all()) is not None:
-                if self._take(parts):
-                    await self._exec.hand_on(self._take)
+            while await self._exec.pump(self._take):
                 for output in self.outputs:
                     await output.until_room()
             if self._settle is not None:

@@ -104,7 +104,7 @@ async def test_a_failed_connection_says_whether_the_command_may_run(*, later: bo
     with theirs:
         theirs.sendall(b"x")  # wakes the reader
         if later:
-            await receiver.pump(lambda _: True)
+            await receiver._pass_on(lambda _: True)
         with pytest.raises(Lost, match=re.escape(said)):
             await receiver.read()
     await tasks.cancel()
@@ -235,38 +235,44 @@ async def test_the_engines_message_is_the_start_error(
         await receiver.read()
 
 
-async def read_all(receiver: Receiver) -> list[tuple[int, bytes]]:
-    return [(stream, bytes(part)) for stream, part in await receiver.read_all() or ()]
-
-
-async def test_all_received_parts_are_read_at_once(peer: Peer) -> None:
+async def test_all_received_parts_are_taken_at_once(peer: Peer) -> None:
     receiver = peer.receiver()
     peer.says(frame(STDOUT, b"one") + frame(STDERR, b"two") + frame(STDERR, b"three"))
-    assert await read_all(receiver) == [(STDOUT, b"one"), (STDERR, b"two"), (STDERR, b"three")]
+    taken: list[list[tuple[int, bytes]]] = []
+
+    def take(parts: list[tuple[int, memoryview]]) -> bool:
+        taken.append([(stream, bytes(part)) for stream, part in parts])
+        return True
+
+    assert await receiver.pump(take)
+    assert taken == [[(STDOUT, b"one"), (STDERR, b"two"), (STDERR, b"three")]]
     assert receiver.taken == 11
-    assert await receiver.read_all() is None
+    assert not await receiver.pump(take)
 
 
-async def test_parts_are_handed_to_the_taker(peer: Peer) -> None:
+async def test_parts_are_passed_until_there_is_no_room(peer: Peer) -> None:
     receiver = peer.receiver()
     taken: list[tuple[int, bytes]] = []
+    first = asyncio.Event()
 
     def take(parts: list[tuple[int, memoryview]]) -> bool:
         taken.extend((stream, bytes(part)) for stream, part in parts)
+        first.set()
         return taken[-1][1] != b"stop"
 
     peer.socket.sendall(frame(STDOUT, b"one"))
-    assert await read_all(receiver) == [(STDOUT, b"one")]
+    pumping = asyncio.create_task(receiver.pump(take))
+    await first.wait()
     peer.socket.sendall(frame(STDERR, b"two") + frame(STDERR, b"stop"))
-    await receiver.pump(take)
-    assert taken == [(STDERR, b"two"), (STDERR, b"stop")]
+    assert await pumping
+    assert taken == [(STDOUT, b"one"), (STDERR, b"two"), (STDERR, b"stop")]
     assert (receiver.taken, receiver.last_output) == (10, b"twostop")
     peer.socket.sendall(frame(STDOUT, b"three") + b"\xff" * 8)
     peer.says(b"")
-    await receiver.pump(take)
+    assert await receiver.pump(take)
     assert taken[-1] == (STDOUT, b"three")
     with pytest.raises(Broken, match="not made of stdcopy frames"):
-        await receiver.read_all()
+        await receiver.pump(take)
 
 
 async def test_output_that_the_engine_would_drop_is_saved(peer: Peer) -> None:
@@ -298,6 +304,6 @@ async def test_parts_just_received_by_another_task_come_first(peer: Peer) -> Non
         return False
 
     async with asyncio.timeout(10):
-        await receiver.pump(take)
+        await receiver._pass_on(take)
         await other
     assert (taken, await receiver.read()) == ([], (STDOUT, b"two"))
