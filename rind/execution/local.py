@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from contextlib import suppress
 
 from rind.base.light import signal
@@ -22,11 +23,16 @@ from rind.transport.frames import STDERR, STDOUT
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Final
 
     from rind.terminal.screen_modes import TerminalModes
     from rind.terminal.tty import RawMode
 
-__all__ = ["Local", "Output"]
+__all__ = ["Local", "Output", "Pace"]
+
+PATIENCE: Final = 0.002
+"""Seconds to block for room in a pipe. Its reader is usually quick, and to wait for it in the event
+loop takes more CPU than to move the bytes."""
 
 
 class Local:
@@ -94,6 +100,48 @@ def _write(text: bytes) -> None:
         os.write(STDOUT_FD, text)
 
 
+class Pace:
+    """Decides how long to wait before a write, so that more output arrives. Pure.
+
+    An engine passes on as little as 4 KiB at once, and moving a small part takes as much CPU as a
+    large one. So while parts arrive in quick succession, they are written at a slower pace, until
+    each is large: the output of a command that prints lines then takes half the CPU.
+    """
+
+    LARGE: Final = 64 * 1024
+    """Bytes of a part that is large enough."""
+
+    GAP: Final = 0.002
+    """Seconds between two parts after which they are not in quick succession."""
+
+    STEP: Final = 0.00001
+    SHORTEST: Final = 0.0001
+    LONGEST: Final = 0.001
+    """Seconds by which the pause grows with each small part, and its bounds. In the longest, a
+    quick command fills the engine's socket, which holds 200 kB."""
+
+    def __init__(self) -> None:
+        self._pause = 0.0
+        self._last = 0.0
+
+    def pause(self, size: int, now: float) -> float:
+        """Return the seconds to wait, 0 for none.
+
+        Args:
+            size: of the part to write next, in bytes.
+            now: the time in seconds.
+        """
+        if now - self._last > self.GAP:
+            self._pause = 0.0
+        elif size < self.LARGE:
+            self._pause = min(self._pause + self.STEP, self.LONGEST)
+        else:
+            self._pause /= 2
+        pause = self._pause if self._pause >= self.SHORTEST else 0.0
+        self._last = now + pause
+        return pause
+
+
 class Output:
     """Our stdout and stderr. Parts of a command's output are written in their order.
 
@@ -111,6 +159,7 @@ class Output:
         self.on_stdout_failed: Callable[[], object] = bool
         self._modes = modes
         self._sinks = {STDOUT: Sink(STDOUT_FD), STDERR: Sink(STDERR_FD)}
+        self._pace = Pace()
         self._failed: set[int] = set()
         self._left: list[tuple[int, list[memoryview]]] = []
 
@@ -119,17 +168,22 @@ class Output:
 
         :meth:`flush` writes the rest.
         """
+        self._gather(sum(len(data) for _, data in parts))
         for stream, data in _grouped(parts):
             if self._modes is not None:
                 self._modes.feed(b"".join(data))
             if stream in self._failed:
                 continue
             try:
-                if self._left or not self._sinks[stream].write_at_once(data):
+                if self._left or not self._sinks[stream].write_at_once(data, PATIENCE):
                     self._left.append((stream, data))
             except OSError as exc:
                 self._fail(stream, exc)
         return not self._left
+
+    def _gather(self, size: int) -> None:
+        if pause := self._pace.pause(size, time.monotonic()):
+            time.sleep(pause)
 
     async def flush(self) -> None:
         """Write the parts that :meth:`take` has not written."""

@@ -232,18 +232,25 @@ class Sink(_Descriptor):
                 with suppress(BlockingIOError):
                     self._drop_written(left)
 
-    def write_at_once(self, data: list[memoryview]) -> bool:
+    def write_at_once(self, data: list[memoryview], patience: float = 0.0) -> bool:
         """Write as much of ``data`` as is possible without blocking; return whether it was all.
 
         The written bytes are removed from ``data``.
+
+        Args:
+            data: the parts to write.
+            patience: seconds to block each time until there is room for more.
 
         Raises:
             BrokenPipeError, OSError: as :meth:`write`.
         """
         may_block = self._blocks and not self._always_ready
-        with suppress(BlockingIOError):
-            while data and not (may_block and not _has_room(self._fd)):
+        while data and not (may_block and not _has_room(self._fd, patience)):
+            try:
                 self._drop_written(data)
+            except BlockingIOError:
+                if not (patience and _has_room(self._fd, patience)):
+                    break
         return not data
 
     def _drop_written(self, data: list[memoryview]) -> None:
@@ -266,11 +273,11 @@ class Sink(_Descriptor):
         return os.writev(self._fd, data[:_MOST_PARTS])
 
 
-def _has_room(fd: int) -> bool:
-    """Whether a descriptor accepts PIPE_BUF bytes now."""
+def _has_room(fd: int, patience: float = 0.0) -> bool:
+    """Whether a descriptor accepts PIPE_BUF bytes, within ``patience`` seconds."""
     poll = select.poll()
     poll.register(fd, select.POLLOUT)
-    return any(events & ~select.POLLNVAL for _, events in poll.poll(0))
+    return any(events & ~select.POLLNVAL for _, events in poll.poll(patience * 1000))
 
 
 def _drop(data: list[memoryview], size: int) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rind.execution.local import Output
+from rind.execution.local import Output, Pace
 from rind.transport.frames import STDERR, STDOUT
 
 
@@ -22,6 +22,29 @@ def pipes(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[int, int]]:
             os.close(fd)
         except OSError:
             continue
+
+
+def test_small_parts_in_quick_succession_wait_until_they_are_large() -> None:
+    pace, now = Pace(), 0.0
+
+    def after(size: int, count: int, quiet: float = 0.0) -> float:
+        """Return the pause before the last of some parts."""
+        nonlocal now
+        pause = 0.0
+        for _ in range(count):
+            now += quiet
+            pause = pace.pause(size, now)
+            now += pause
+        return pause
+
+    assert after(100, 1, quiet=1) == 0
+    assert after(100, 9) == 0
+    assert after(100, 10) == pytest.approx(0.00019)
+    assert after(100, 500) == pace.LONGEST
+    assert after(pace.LARGE, 1) == pace.LONGEST / 2
+    assert after(pace.LARGE, 10) == 0
+    assert after(100, 1000, quiet=0.0019) == pace.LONGEST
+    assert after(100, 1000, quiet=0.0021) == 0
 
 
 async def test_a_full_pipe_receives_the_rest_later(pipes: dict[int, int]) -> None:

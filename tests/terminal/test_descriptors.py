@@ -256,6 +256,10 @@ def test_bytes_taken_at_once_are_removed() -> None:
     assert os.read(reader, 65_536) == b"x" * 40_000 + b"y" * 25_536
     assert sink.write_at_once(data)
     assert data == []
+    emptier = threading.Thread(target=lambda: [os.read(reader, 2**12) for _ in range(40)])
+    emptier.start()  # it makes room for 150_000 bytes or more
+    assert sink.write_at_once([memoryview(b"z" * 150_000)], patience=10)
+    emptier.join()
     os.close(reader)
     with pytest.raises(BrokenPipeError):
         sink.write_at_once([memoryview(b"z")])
