@@ -5,6 +5,7 @@ the fault, so that a fault is repeatable at every point of an exchange.
 """
 
 import asyncio
+import os
 import socket
 import subprocess
 import sys
@@ -224,7 +225,7 @@ async def _serve(upstream: str, folder: str, delay: str) -> None:
         proxy.delay = float(delay)
 
     async with fault_proxy(upstream, Path(folder), configure):
-        sys.stdout.close()  # it is ready
+        os.close(sys.stdout.fileno())  # it is ready
         await asyncio.Event().wait()
 
 
