@@ -5,9 +5,13 @@ the fault, so that a fault is repeatable at every point of an exchange.
 """
 
 import asyncio
+import os
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
@@ -34,6 +38,7 @@ class FaultProxy:
 
     Attributes:
         at: the count of relayed bytes, both ways together, at which the fault happens.
+        delay: seconds by which each piece is late, in each direction, as behind a slow line.
         piece: the size of the pieces to relay, in bytes; None leaves them as they arrive.
         hold_until: an event before which the engine's bytes are held back.
         hold_starts_until: an event before which requests to start a command are held back.
@@ -48,6 +53,7 @@ class FaultProxy:
     upstream: str
     fault: Fault = Fault.NONE
     at: int = 0
+    delay: float = 0.0
     piece: int | None = None
     hold_until: asyncio.Event | None = None
     hold_starts_until: asyncio.Event | None = None
@@ -97,6 +103,8 @@ class FaultProxy:
                 if self.hold_starts_until is not None and self.held in data:
                     self.holds_start.set()
                     await self.hold_starts_until.wait()
+                if self.delay:
+                    await asyncio.sleep(self.delay)
                 for start in range(0, len(data), self.piece or len(data)):
                     await self._pass_on(data[start : start + (self.piece or len(data))], sink)
                 if data.startswith(self.watched):
@@ -189,3 +197,37 @@ async def fault_proxy(
                 connection.close()
             if isinstance(address, str):
                 Path(address).unlink()
+
+
+@contextmanager
+def relay_process(
+    upstream: str, delay: float = 0.0
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Serve a proxy from a process of its own; yield its URL and the process.
+
+    Args:
+        upstream: as for :func:`fault_proxy`.
+        delay: as for :class:`FaultProxy`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        words = [sys.executable, __file__, upstream, folder, str(delay)]
+        with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            process.stdout.read()  # until it is ready
+            try:
+                yield f"unix://{folder}/proxy.sock", process
+            finally:
+                process.kill()
+
+
+async def _serve(upstream: str, folder: str, delay: str) -> None:
+    def configure(proxy: FaultProxy) -> None:
+        proxy.delay = float(delay)
+
+    async with fault_proxy(upstream, Path(folder), configure):
+        os.close(sys.stdout.fileno())  # it is ready
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(*sys.argv[1:]))

@@ -6,18 +6,17 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
-import tempfile
 import termios
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pexpect
 import pytest
 from conftest import RIND, TIMEOUT, TestContainer, one_line, wait_until
+from faults import relay_process
 from processes import sleepers
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
@@ -157,41 +156,11 @@ def test_a_silent_engine_does_not_delay_the_time_limit(
             assert process.stderr.read() == b"rind: no command was started within 2 s\n"
 
 
-RELAY = """
-import asyncio, sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[3])
-from faults import fault_proxy
-
-async def main():
-    async with fault_proxy(sys.argv[1], Path(sys.argv[2])):
-        print(flush=True)
-        await asyncio.Event().wait()
-
-asyncio.run(main())
-"""
-
-
-@contextmanager
-def relayed(container: TestContainer) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Relay to the engine; yield the URL, and a function that stops all answers."""
-    tests = str(Path(__file__).parents[2])
-    with tempfile.TemporaryDirectory() as folder:
-        words = [sys.executable, "-c", RELAY, container.engine.host, folder, tests]
-        with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
-            assert process.stdout
-            process.stdout.readline()
-            try:
-                yield f"unix://{folder}/proxy.sock", lambda: process.send_signal(signal.SIGSTOP)
-            finally:
-                process.kill()
-
-
 def test_a_second_signal_ends_rind_at_once(busybox: TestContainer) -> None:
     """The engine is stopped, as if it were swapping or held by a debugger."""
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
     with (
-        relayed(busybox) as (url, stop),
+        relay_process(busybox.engine.host) as (url, relay),
         started(
             "-c", f"echo ready; exec sleep {mark}", env=busybox.environ(DOCKER_HOST=url)
         ) as process,
@@ -199,7 +168,7 @@ def test_a_second_signal_ends_rind_at_once(busybox: TestContainer) -> None:
         assert process.stdout
         assert process.stderr
         assert process.stdout.readline() == b"ready\n"
-        stop()
+        relay.send_signal(signal.SIGSTOP)
         process.terminate()
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(0.5)
@@ -212,7 +181,7 @@ def test_a_second_signal_ends_rind_at_once(busybox: TestContainer) -> None:
 
 def test_a_second_signal_restores_the_terminal(busybox: TestContainer) -> None:
     mark = str(uuid.uuid4().int % 10**8 + 10**8)
-    with relayed(busybox) as (url, stop):
+    with relay_process(busybox.engine.host) as (url, relay):
         child = pexpect.spawn(
             "bash",
             ["-c", f"stty -g; {RIND} -c 'echo ready; sleep {mark}'; stty -g"],
@@ -222,7 +191,7 @@ def test_a_second_signal_restores_the_terminal(busybox: TestContainer) -> None:
         child.expect_exact("ready")
         before = child.before.split()[0]
         (pid,) = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()
-        stop()
+        relay.send_signal(signal.SIGSTOP)
         os.kill(int(pid), signal.SIGTERM)
         time.sleep(0.3)  # two signals at once may be delivered as one
         os.kill(int(pid), signal.SIGTERM)
