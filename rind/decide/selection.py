@@ -204,8 +204,9 @@ def _within(place: Narrowed, fit: Sequence[Container], caller: Caller) -> Sequen
         return found
     if found := [container for container in fit if container.project in projects]:
         return nearest(found, caller)
-    if caller.project is not None or caller.compose_file is not None:
-        return []  # the environment names a project, so folders do not count
+    named = _place_of_environment(fit, caller)
+    if named is not None:
+        return named.containers  # folders do not count
     return nearest([container for container in fit if around(container, caller)], caller)
 
 

@@ -159,6 +159,20 @@ CASES: list[tuple[str, list[Container], Wanted, Caller, str | Container]] = [
     ("only another's", [BESIDE, BLOG_DB], Wanted(service="db"), at(f"{HOME}/shop"), REFUSED),
     ("its index", [BESIDE, BLOG_2], Wanted(index=2), at(f"{HOME}/shop"), REFUSED),
     ("no label anywhere", [bare(SHOP_DB)], Wanted(service="db"), IN_SHOP, bare(SHOP_DB)),
+    (
+        "nor in a project by variable",
+        [bare(SHOP_DB), bare(BLOG_DB)],
+        Wanted(service="db"),
+        replace(NOWHERE, project="shop"),
+        bare(SHOP_DB),
+    ),
+    (
+        "nor in one by file",
+        [bare(OF_FILE), bare(OTHER)],
+        Wanted(service="web"),
+        replace(IN_SHOP, compose_file=FILE),
+        bare(OF_FILE),
+    ),
     # paths
     ("a path", [MOUNTED, MOUNTED_TOO], A_PATH, at("/a"), MOUNTED_TOO),
     ("not mapped", [MOUNTED, MOUNTED_TOO], Wanted(paths=["/b/x"]), at("/a"), MOUNTED),
