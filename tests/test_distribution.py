@@ -117,7 +117,7 @@ def test_builds_are_reproducible(
 
 
 @pytest.mark.newest_engine
-@pytest.mark.parametrize("tool", ["pip", "uv tool", "zipapp"])
+@pytest.mark.parametrize("tool", ["pip", "uv tool"])
 def test_rind_runs_without_its_sources(
     built: tuple[Path, Path],
     offline: list[str],
@@ -131,27 +131,11 @@ def test_rind_runs_without_its_sources(
         run(tmp_path / "venv/bin/python", "-m", "pip", "install", *offline, wheel, cwd=tmp_path)
         program = tmp_path / "venv/bin/rind"
         assert (tmp_path / "venv/share/man/man1/rind.1").exists()
-    elif tool == "uv tool":
+    else:
         places = {"UV_TOOL_DIR": str(tmp_path / "tools"), "UV_TOOL_BIN_DIR": str(tmp_path / "bin")}
         python = ("--python", sys.executable)
         run(PROGRAMS / "uv", "tool", "install", *python, *offline, wheel, cwd=tmp_path, **places)
         program = tmp_path / "bin/rind"
-    else:
-        python = ("--python", sys.executable)
-        run(
-            PROGRAMS / "uv",
-            "pip",
-            "install",
-            *python,
-            *offline,
-            "--target",
-            "all",
-            wheel,
-            cwd=tmp_path,
-        )
-        words = ("-m", "rind.cli.main:main", "-p", "/usr/bin/env python3", "-o", "rind.pyz")
-        run(sys.executable, "-m", "zipapp", "all", *words, cwd=tmp_path)
-        program = tmp_path / "rind.pyz"
     env = busybox.environ(PATH=f"{PROGRAMS}:{os.environ['PATH']}")
     said = run(program, "--container", busybox.name, "echo", "two  words", cwd=tmp_path, **env)
     assert said == "two  words\n"
