@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     from rind.sync.targets import SyncTarget as SyncTarget
     from rind.target import Target as Target
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 __all__ = [
     "DEVNULL",

@@ -20,7 +20,7 @@ OPENING = """\
 # Every name of the library
 
 Made from the docstrings, whose examples are run by tests. The page on the [library](library.md)
-shows them in context, and describes their [stability](library.md#stability). A name that is missing
+shows them in context; another one describes their [stability](stability.md). A name that is missing
 here is internal.
 """
 _SECTION = re.compile(r"(Args|Attributes|Raises|Returns|Yields):")

@@ -248,7 +248,7 @@ def test_a_full_disk_is_an_error(busybox: TestContainer) -> None:
 
 
 def test_version_help_and_manual_are_printed() -> None:
-    for args, said in [("-V", "rind 0.1.0\n"), ("--version", "rind 0.1.0\n")]:
+    for args, said in [("-V", "rind 1.0.0\n"), ("--version", "rind 1.0.0\n")]:
         done = subprocess.run([RIND, args], capture_output=True, text=True, check=True)
         assert done.stdout == said
     for words in (["-h"], ["--help"], ["--help", "all"]):
@@ -262,7 +262,7 @@ def test_version_help_and_manual_are_printed() -> None:
 def test_a_verbose_version_names_the_engines(container: TestContainer) -> None:
     done = container.rind("-v", "--version")
     rind, python, engine = done.stdout.decode().splitlines()
-    assert rind == "rind 0.1.0"
+    assert rind == "rind 1.0.0"
     assert python.startswith("Python 3.")
     version = container.engine.cli("version", "--format", "{{.Server.Version}}")
     assert engine.startswith(f"Docker Engine {version}, API 1.")
