@@ -114,7 +114,7 @@ def connect(
     environ = os.environ if environ is None else environ
     if docker is not None:
         if host is not None or context is not None:
-            raise UsageError("docker excludes host and context: the client has its engine")
+            raise UsageError("docker cannot be combined with host or context: it has an engine already")
         from rind.engine.pooled import PooledCarrier, endpoint_of  # aiodocker is loaded already
 
         endpoint = endpoint_of(docker)
@@ -166,7 +166,7 @@ class Client:
 
     def __del__(self) -> None:
         if self._is_open:
-            what = f"{self!r} was never closed: use async with, or await its __aexit__()"
+            what = f"unclosed {self!r}: use async with, or await its __aexit__()"
             warnings.warn(what, ResourceWarning, source=self, stacklevel=1)
 
     def __repr__(self) -> str:
@@ -527,5 +527,5 @@ def _asked(wanted: object, fields: WantedFields) -> Wanted:
         instead = f"write service={wanted!r} or container={wanted!r}"
         raise TypeError(f"wanted must be a Wanted, but is {wanted!r}: {instead}")
     if wanted is not None and fields:
-        raise TypeError(f"give a Wanted or its fields, not both: got {', '.join(fields)} too")
+        raise TypeError(f"wanted cannot be combined with {', '.join(fields)}: write it in the Wanted")
     return wanted or Wanted(**fields)

@@ -59,7 +59,7 @@ async def test_mistakes_raise_clear_errors(busybox: TestContainer) -> None:
         await rind.run("ls -l", **busybox.where)  # type: ignore[call-overload] # it is what is tested
     with pytest.raises(rind.UsageError, match="needs at least one word"):
         await rind.run([], **busybox.where)
-    with pytest.raises(rind.SelectionError, match="No such container: nobody"):
+    with pytest.raises(rind.SelectionError, match="has the name nobody"):
         await rind.run(["ls"], host=busybox.engine.host, container="nobody")
     with pytest.raises(rind.Unreachable):
         await rind.run(["ls"], host="unix:///nowhere", container="nobody")

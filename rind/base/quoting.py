@@ -7,7 +7,17 @@ from __future__ import annotations
 
 import re
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
 __all__ = ["octal", "printable", "quoted"]
+
+_PLAIN: Final = frozenset(
+    "%+,-./0123456789:@ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
+)
+"""Characters that no shell interprets. A word of these alone needs no shlex, which takes time to
+load."""
 
 
 def printable(text: str) -> str:
@@ -27,6 +37,8 @@ def quoted(word: str) -> str:
     >>> quoted("web; rm -r ~")
     "'web; rm -r ~'"
     """
+    if word and _PLAIN.issuperset(word):
+        return word
     if word.isprintable():
         import shlex
 

@@ -85,7 +85,7 @@ def shell_hint(exc: StartError, options: Options) -> str:
     is_wanted = options.command.script is not None or options.words[:1] in ([], [shell])
     if is_wanted or not exc.reason.startswith(f"{quoted(shell)}: not found"):
         return ""
-    return "it runs the pre-step, or finds a home for -u host; without these: rind --no-pre-step"
+    return "the pre-step and -u host need it: choose another by --shell, or use --no-pre-step"
 
 
 def names_hint(options: Options, running: Sequence[Container]) -> str:

@@ -135,9 +135,9 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
             "-a, --all",
             _all,
             (
-                "run in every running container that fits, at once, or with =everywhere in those "
-                "of the whole engine; each line of output begins with its container's name; "
-                "no stdin, no TTY"
+                "run at once in every running container that has the label, or the service, where "
+                "you are; with =everywhere, on the whole engine; each line of output begins with "
+                "its container's name; no stdin, no TTY"
             ),
             metavar="[=everywhere]",
             excludes=("--tty", "--detach", "--container"),

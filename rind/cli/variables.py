@@ -76,7 +76,7 @@ def checked_variable(variable: str, where: str) -> str:
     if name.split() != [name]:
         if not equals:  # it may be a secret, so the message omits it
             raise UsageError(
-                f"{where}: white space, and no equals sign: a variable is NAME or NAME=value"
+                f"{where}: a variable with white space needs an equals sign: write NAME=value"
             )
         raise UsageError(f"{where}: the variable name {shown} has white space in it")
     if why := flaw(variable):

@@ -47,18 +47,18 @@ def read_metadata(labels: Mapping[str, str]) -> dict[str, Any]:
         raise SelectionError(f"the label {METADATA} is not JSON") from None
     entries = [entries] if isinstance(entries, dict) else entries
     if not isinstance(entries, list):
-        raise SelectionError(f"the label {METADATA} needs a list of objects")
+        raise _wrong("a JSON list of objects", entries)
     found: dict[str, Any] = {}
     env: dict[str, str | None] = {}
     for entry in entries:
         if not isinstance(entry, dict):
-            raise SelectionError(f"the label {METADATA} needs a list of objects")
+            raise _wrong("a JSON list of objects", entry)
         for name in ("remoteUser", "containerUser", "workspaceFolder"):
             if entry.get(name) is not None:
                 found[name] = _text(entry[name], name)
         variables = entry.get("remoteEnv") or {}
         if not isinstance(variables, dict):
-            raise SelectionError(f"the label {METADATA} needs an object for remoteEnv")
+            raise _wrong("an object for remoteEnv", variables)
         for name, value in variables.items():
             env[name] = None if value is None else _text(value, f"remoteEnv.{name}")
     folder = found.get("workspaceFolder", "")
@@ -101,6 +101,10 @@ def substituted(
 
 def _text(value: object, name: str) -> str:
     if not isinstance(value, str):
-        kind = type(value).__name__
-        raise SelectionError(f"the label {METADATA} needs text for {name}, but has {kind}")
+        raise _wrong(f"text for {name}", value)
     return value
+
+
+def _wrong(needed: str, found: object) -> SelectionError:
+    kind = type(found).__name__
+    return SelectionError(f"the label {METADATA} needs {needed}, but has {kind}")

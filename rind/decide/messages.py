@@ -99,7 +99,7 @@ def _length(head: bytes) -> int:
     for line in head.split(b"\r\n"):
         if match := _LENGTH.fullmatch(line):
             if (length := int(match[1])) > LONGEST_MESSAGE:
-                raise BrokenFrame(f"a message has {length} bytes")
+                raise BrokenFrame(f"a message has {length} bytes, more than {LONGEST_MESSAGE}")
             return length
     raise BrokenFrame(f"a header has no Content-Length: {head[:40]!r}")
 

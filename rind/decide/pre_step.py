@@ -61,7 +61,7 @@ FIRST_LINE: Final = 'eval "$1"; eval "$2"\n'
 # pre-step, which may have set a trap of its own; instead, rind_exit is redefined to do nothing.
 _DEFINITIONS: Final = r"""
 rind_exit() {
-  echo "rind: the ${2-pre-step} of RIND_NAME ended with $1; the command was not run" >&2
+  echo "rind: the ${2-pre-step} of RIND_NAME ended with exit status $1; the command was not run" >&2
   [ "$1" != 0 ] || exit 125
   exit "$1"
 }

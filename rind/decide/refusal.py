@@ -11,7 +11,7 @@ from itertools import combinations
 
 from rind.base.records import replace
 from rind.decide.selection import MOST_NAMED, NoContainerError, explain_state, in_order
-from rind.decide.wanted import matching, service_names, spelt
+from rind.decide.wanted import Wanted, matching, service_names, spelt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
     from rind.decide.selection import Narrowed
-    from rind.decide.wanted import Wanted
     from rind.model import Caller, Container
 
 __all__ = ["label_note", "likely_names", "likely_names_of", "no_such_container", "why_none"]
@@ -55,7 +54,7 @@ def why_none(
 
 
 def no_such_container(
-    name: str, caller: Caller, everything: Sequence[Container], said: str
+    name: str, caller: Caller, everything: Sequence[Container], said: str = ""
 ) -> NoContainerError:
     """Return the error for a container's name that the engine does not know.
 
@@ -63,16 +62,19 @@ def no_such_container(
         name: the container's name.
         caller: for the message.
         everything: all containers of the engine.
-        said: the engine's own message.
+        said: the engine's own message, if it has another reason.
     """
     services = {service for container in everything for service in service_names(container)}
     if name in services:
-        remedy = f"{name} is a service: {spelt({'service': name}, caller)}"
+        remedy = f"{name} is a service; choose it with {spelt({'service': name}, caller)}"
     else:
         running = [container.name for container in everything if container.state == "running"]
         near = get_close_matches(name, running, 1)
         remedy = likely_names(name, running) if near else ""
-    return NoContainerError(f"{said} on {caller.engine}" + (f": {remedy}" if remedy else _SEE_ALL))
+    problem = f"no container on {caller.engine} has {Wanted(container=name)}"
+    if said:
+        problem = f"{said} on {caller.engine}"
+    return NoContainerError(problem + (f": {remedy}" if remedy else _SEE_ALL))
 
 
 def likely_names_of(wanted: Wanted, everything: Sequence[Container], field: str) -> str:
@@ -102,6 +104,8 @@ def likely_names(name: str, found: Iterable[str]) -> str:
     there = ", ".join(names[:MOST_NAMED])
     if len(names) > MOST_NAMED:
         there += f" and {len(names) - MOST_NAMED} more"
+    if near == names:
+        return f"did you mean {near[0]}?"
     meant = f"did you mean {near[0]}? " if near else ""
     return f"{meant}there {'is' if len(names) == 1 else 'are'} {there}" if names else ""
 
@@ -206,7 +210,7 @@ def _remedy(wanted: Wanted, caller: Caller, everything: Sequence[Container]) -> 
     """Return the remedy for the case that no container on the engine fits."""
     if wanted.service in {container.name for container in everything}:
         fields = {"container": wanted.service}
-        return f"{wanted.service} is a container, not a service: {spelt(fields, caller)}"
+        return f"{wanted.service} is a container, not a service; choose it with {spelt(fields, caller)}"
     names = [likely_names_of(wanted, everything, field) for field in ("project", "service")]
     if found := next(filter(None, [_index_hint(everything, wanted), *names]), ""):
         return found

@@ -103,7 +103,7 @@ def last_error(swarm: Swarm, wanted: Wanted) -> str:
     task, container = found[-1]
     node = swarm.nodes.get(task.node_id)
     if not task.error and node is not None and node.state in _LOST:
-        return f"{container.title}, but its node is {node.state}"
+        return f"{container.title} has it, but its node is {node.state}"
     if task.state in _UP and task.desired == "shutdown":
         return f"{container.title} is being stopped"
     why = f": {task.error}" if task.error else ""

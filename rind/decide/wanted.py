@@ -24,7 +24,7 @@ __all__ = ["Wanted", "choice", "maps", "matching", "service_names", "spelt"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """The conditions that a container must meet.
+    """The conditions that a container must meet; one that meets them *fits*.
 
     Attributes:
         label: the key of a label that it must have; optional if ``service`` is set.
@@ -74,9 +74,13 @@ class Wanted:
     def __str__(self) -> str:
         """Describe it for the user, as in ``the label app.rind and the project shop``."""
         if self.container is not None:
-            return f"the name {self.container}"
+            return f"the name {quoted(self.container)}"
         conditions = {"service": self.service, "project": self.project, "index": self.index}
-        parts = [f"the {name} {value}" for name, value in conditions.items() if value is not None]
+        parts = [
+            f"the {name} {quoted(str(value))}"
+            for name, value in conditions.items()
+            if value is not None
+        ]
         return " and ".join(
             parts if self.service is not None else [f"the label {self.label}", *parts]
         )

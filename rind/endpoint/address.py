@@ -141,7 +141,7 @@ def _unix_url(path: str) -> str:
     if not path.startswith(("/", "@")):  # Go writes an abstract socket with @
         path = os.path.abspath(path)
     if (size := _size(path)) > _LONGEST_PATH:
-        raise ValueError(f"the socket's path has {size} bytes, and {_LONGEST_PATH} are the most")
+        raise _too_long(size)
     return f"unix://{path}"
 
 
@@ -185,7 +185,7 @@ def _ssh_url(rest: str) -> str:
     elif not can_be_forwarded(f"/{path}"):
         raise ValueError(f"ssh cannot forward a socket at the path {'/' + path!r}")
     elif (size := _size(path) + 1) > _LONGEST_PATH:
-        raise ValueError(f"the socket's path has {size} bytes, and {_LONGEST_PATH} are the most")
+        raise _too_long(size)
     return f"ssh://{user}{at}{host}{port and ':'}{port}{slash}{path}"
 
 
@@ -215,6 +215,12 @@ def _is_ipv6(host: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _too_long(size: int) -> ValueError:
+    return ValueError(
+        f"the socket's path is too long: it has {size} bytes, and at most {_LONGEST_PATH} fit"
+    )
 
 
 def _size(text: str) -> int:

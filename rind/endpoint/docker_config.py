@@ -98,7 +98,7 @@ def broken_config(env: Mapping[str, str]) -> str | None:
         return f"cannot read docker's configuration file {path}: {_why(exc)}"
     for name in ("currentContext", "detachKeys"):
         if not isinstance(found.get(name, ""), str | None):
-            return f"in docker's configuration file {path}: {name} is not a string"
+            return f"{name} in docker's configuration file {path} is not a string"
     return None
 
 

@@ -96,7 +96,7 @@ def _resolve(
     env: Mapping[str, str], host: str | None, context: str | None, prefix: str
 ) -> Endpoint:
     if host and context:
-        raise UsageError(f"{prefix}host and {prefix}context exclude each other")
+        raise UsageError(f"{prefix}host cannot be combined with {prefix}context")
     if host:
         return _checked(host, f"{prefix}host", wanted_tls(env))
     if not context and env.get("DOCKER_HOST"):
@@ -128,8 +128,8 @@ def _checked(address: str, source: str, tls: Tls | None, context: str | None = N
         raise UsageError(f"invalid engine address {shown(address)} (from {source}): {exc}") from exc
     if url is None:
         raise UsageError(
-            f"no transport for the engine {shown(address.strip())} (from {source}): "
-            "Rind speaks unix://, tcp:// and ssh://"
+            f"unsupported engine address {shown(address.strip())} (from {source}): "
+            "use unix://, tcp:// or ssh://"
         )
     # As for docker, a unix socket is never encrypted.
     tls = tls if url.startswith(("tcp:", "http:")) else None

@@ -63,7 +63,7 @@ __all__ = ["Docker", "PooledCarrier", "docker_at", "endpoint_of"]
 
 _SWITCHING: Final = 101
 
-CLOSED: Final = "the aiodocker client that was given to connect() is closed"
+CLOSED: Final = "the aiodocker client that was passed to connect() is closed"
 
 
 def endpoint_of(docker: Docker) -> Endpoint:
@@ -82,7 +82,7 @@ def endpoint_of(docker: Docker) -> Endpoint:
     if scheme not in {"tcp", "http"}:
         raise UsageError(
             f"Rind cannot use an aiodocker client of {scheme}://{rest}, as it cannot end a "
-            "command's stdin there: give connect() the host instead"
+            "command's stdin there: pass host= to connect() instead"
         )
     return Endpoint(f"tcp://{rest}", "docker", api_version=version)
 
@@ -100,8 +100,8 @@ def docker_at(endpoint: Endpoint, api_version: tuple[int, int]) -> Docker:
     url = endpoint.url
     if scheme == "ssh":
         raise UsageError(
-            f"aiodocker cannot reach {endpoint.url} as Rind does: make its own client, with "
-            "aiodocker.Docker(url=...) and asyncssh"
+            f"aiodocker cannot use Rind's connection to {endpoint.url}: install asyncssh, and make a "
+            "client of your own with aiodocker.Docker(url=...)"
         )
     if scheme == "unix":
         [(_, path)] = places(url)

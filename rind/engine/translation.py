@@ -48,7 +48,7 @@ def _message(endpoint: Endpoint, failure: OSError | WrongAnswer) -> str:
     url, place = endpoint.url, f"{endpoint.url} (from {endpoint.source})"
     match failure:
         case TimeoutError():
-            return f"{url} does not answer: is it a Docker Engine?"
+            return f"{place} does not answer: is it a Docker Engine?"
         case Disconnected() if url.startswith("ssh:"):
             from rind.endpoint.address import read_ssh
 
@@ -79,4 +79,4 @@ def _reason(place: str, failure: OSError) -> str:
         case errno.ECONNREFUSED:
             return f"nothing listens at {place}: is the engine running?"
         case _:
-            return f"cannot connect to {place}: {failure}"
+            return f"cannot connect to {place}: {failure.strerror or failure}"

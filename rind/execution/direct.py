@@ -244,7 +244,7 @@ class Direct:
             self._was_reset = True
             data = b""
         except OSError as exc:
-            failure = Broken(f"the connection to the engine broke: {exc}")
+            failure = Broken(f"the connection to the engine broke: {exc.strerror or exc}")
             failure.__cause__ = exc
             self._incoming.fail(failure)
             return False

@@ -191,8 +191,8 @@ class Incoming:
             self._decoder.close()
         if self._noise == "read" or (self._noise and not self.taken):
             raise OutputMissing(
-                "Podman lost its connection to the command, which has not read its stdin: "
-                "output may be missing (give it no stdin)"
+                "output may be missing: Podman lost its connection to the command, which has not "
+                "read its stdin; run it without stdin (rind -n, or stdin=DEVNULL)"
             )
         if was_reset and not has_written:
             # After a write, a reset is normal: the command left some of its stdin unread.

@@ -86,9 +86,9 @@ class StdinWriter(asyncio.StreamWriter):
                 context or its client's was left.
         """
         if self._is_left():
-            raise RuntimeError("the command was left: its stdin takes no more")
+            raise RuntimeError("cannot write to the command's stdin: the command was left")
         if self._ending:
-            raise RuntimeError("the command's stdin was ended already")
+            raise RuntimeError("cannot write to the command's stdin: it was ended by write_eof() or close()")
         if self._broken is not None:
             return
         self._buffer += data if self._buffer else self._send_at_once(bytes(memoryview(data)))

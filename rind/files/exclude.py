@@ -51,7 +51,7 @@ def _globs(pattern: str) -> list[str]:
         raise TypeError(f"a pattern must be a str, but is of type {type(pattern).__name__}")
     globs = posixpath.normpath(pattern).split("/")
     if globs[0] in {"", ".", ".."}:
-        raise UsageError(f"exclude={pattern!r}: a pattern is relative to the copied directory")
+        raise UsageError(f"exclude={pattern!r}: a pattern must be relative to the copied directory")
     if pattern.startswith("!"):
         raise UsageError(f"exclude={pattern!r}: a pattern cannot begin with !")
     if any("**" in glob and glob != "**" for glob in globs):

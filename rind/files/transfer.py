@@ -137,7 +137,7 @@ class _Arrival:
         self.unpacker.close()
         arrived = list(self._folder.iterdir())
         if len(arrived) != 1:
-            raise Broken("the engine's archive is not of one file or directory")
+            raise Broken(f"the engine's archive has {len(arrived)} files or directories, not one")
         [copied] = arrived
         is_folder = copied.is_dir() and not copied.is_symlink()
         if self._target.is_dir() or (is_folder and self._target.exists()):

@@ -75,7 +75,7 @@ class Elsewhere:
         except (NoManager, EngineError) as exc:
             is_there = not isinstance(exc, NoManager) or exc.is_worker
             if is_there and any(one.is_task for one in local):
-                what = f"there may be more than what runs here: {_why(exc)}"
+                what = f"only the tasks on this node are known: {_why(exc)}"
                 raise SelectionError(what) from exc
             return [*local]  # a broken swarm must not keep local containers from use
         return merged(local, self._swarm, wanted)
@@ -166,7 +166,7 @@ class Elsewhere:
         except UsageError as exc:
             raise NoWayError(f"{task.title} runs on the node {name}: {exc}") from exc
         raise NoWayError(
-            f"{task.title} runs on the node {name}; say how to reach the engine there with: "
+            f"{task.title} runs on the node {name}, whose engine has no address; set it with: "
             f"docker node update --label-add app.rind.host=ssh://USER@{name} {name}"
         )
 
@@ -177,14 +177,14 @@ class Elsewhere:
                 await self._ask(Wanted(container=task.name))
         node = None if number is None else self._nodes.get(number)
         if node is None:
-            raise SelectionError(f"{task.title} is on no node of a swarm that is managed here")
+            raise SelectionError(f"the node of {task.title} is unknown: this engine does not manage it")
         return node
 
 
 def _why(exc: NoManager | EngineError) -> str:
     """Return the reason why a swarm lists no tasks."""
     if isinstance(exc, NoManager):
-        return "this engine is a worker of a swarm: only a manager knows the other nodes"
+        return "this engine is a worker of a swarm; connect to a manager, which knows all tasks"
     said = exc.text if isinstance(exc, Refused) else str(exc)
     return f"the swarm does not answer: {said.rpartition(' desc = ')[2]}"  # of a gRPC error
 

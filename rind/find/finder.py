@@ -157,10 +157,13 @@ class Finder:
         try:
             [found] = await as_seen_here(self._engine, [await self._engine.container(name)])
         except Refused as exc:
+            from http import HTTPStatus
+
             from rind.decide.refusal import no_such_container
 
             everything = await self._engine.containers([])
-            raise no_such_container(name, self.caller, everything, exc.text) from exc
+            said = "" if exc.http_status == HTTPStatus.NOT_FOUND else exc.text
+            raise no_such_container(name, self.caller, everything, said) from exc
         return found
 
     async def require_started(self, wanted: Wanted) -> None:

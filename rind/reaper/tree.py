@@ -198,7 +198,8 @@ class Tree:
             look = await self._reach(number)
             if look.found == 0 and await self._root.runs_on(END_SEEN[1]):
                 raise LeftRunning(
-                    "the engine says that it runs, but none of its processes can be found from here"
+                    "the command runs, says the engine, but none of its processes can be found "
+                    "from here"
                 )
         return look
 
@@ -231,12 +232,12 @@ class Tree:
         deadline = clock() + BOUND
         while left:
             if clock() > deadline:
-                raise LeftRunning(f"{left} processes survived SIGKILL")
+                raise LeftRunning(f"{left} of the command's processes survived SIGKILL")
             # Repeat it: between the look and the signal, a process may have started another.
             look = await self._signal(signal.SIGKILL)
             left = look.left
             if left and left == look.denied:
-                raise LeftRunning(f"nothing in the container may signal {left} of its processes")
+                raise LeftRunning(f"nothing in the container may signal {left} of the command's processes")
         return killed
 
     def hurry(self) -> None:
@@ -422,12 +423,12 @@ class Tree:
             CannotLook: the engine is not on this machine, or we may not see its processes.
         """
         if not self._trees.is_local:
-            raise CannotLook(f"{why}, and its engine is not on this machine", is_final=why.is_final)
+            raise CannotLook(f"{why}, and the engine is not on this machine", is_final=why.is_final)
         root = await self._root.pid()
         if root is not None and host_processes.session_of(root, self._container_id) is None:
             root = None
         try:
             count = host_processes.signal_tree(number, self.variable, root, self._container_id)
         except PermissionError as exc:
-            raise CannotLook(f"{why}, and we are not root", is_final=why.is_final) from exc
+            raise CannotLook(f"{why}, and only root can from outside", is_final=why.is_final) from exc
         return Look(count, count, 0, has_root=root is not None)

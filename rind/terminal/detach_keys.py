@@ -22,7 +22,7 @@ _CONTROL: Final = {
 }
 
 
-def parse_keys(text: str) -> bytes:
+def parse_keys(text: str, source: str = "--detach-keys") -> bytes:
     r"""Return the bytes that the keys in ``text`` send; ``b""`` if it is empty.
 
     Keys are separated by commas. A key is a single ASCII character, ``ctrl-`` and one of ``a``-``z
@@ -44,8 +44,8 @@ def parse_keys(text: str) -> bytes:
             keys += key.encode()
         else:
             raise UsageError(
-                f"no such detach key: {key!r} (in {text!r}); keys are single characters, ctrl-a "
-                "to ctrl-z, or ctrl- and one of @ [ \\ ] ^ _, separated by commas"
+                f"no such detach key: {key!r} (in {text!r}, from {source}); keys are single "
+                "characters, ctrl-a to ctrl-z, or ctrl- and one of @ [ \\ ] ^ _, separated by commas"
             )
     return keys
 

@@ -77,7 +77,7 @@ __all__ = [
 MOST_BYTES: Final = 8 * 1024 * 1024
 """Most bytes of an answer. A container in a list is 2 to 4 kB, and a label may be a megabyte."""
 
-NOT_OPEN: Final = "the engine is not open: it was closed, or never entered"
+NOT_OPEN: Final = "the client is not connected: use it within its async with"
 
 SWITCHING: Final = 101
 """The status of an answer that switches protocols."""

@@ -133,7 +133,7 @@ class HijackedStream:
             self.was_reset = True
             return b""
         except OSError as exc:
-            raise Broken(f"the connection to the engine broke: {exc}") from exc
+            raise Broken(f"the connection to the engine broke: {exc.strerror or exc}") from exc
         return data
 
     async def write(self, data: bytes | memoryview) -> None:
@@ -147,7 +147,7 @@ class HijackedStream:
             with self._in_use():
                 await asyncio.get_running_loop().sock_sendall(self._sock, data)
         except OSError as exc:
-            raise Broken(f"the engine takes no more of the command's stdin: {exc}") from exc
+            raise Broken(f"cannot send the command's stdin: {exc.strerror or exc}") from exc
 
     def write_at_once(self, data: bytes) -> int:
         """Send as much of ``data`` as possible without waiting; return the number of bytes sent.
@@ -179,7 +179,7 @@ class HijackedStream:
             with self._in_use():
                 return await _Splice(fd, self._sock).run()
         except OSError as exc:
-            raise Broken(f"the engine takes no more of the command's stdin: {exc}") from exc
+            raise Broken(f"cannot send the command's stdin: {exc.strerror or exc}") from exc
 
     def write_eof(self) -> None:
         """Half-close: stop sending, keep receiving. Idempotent.

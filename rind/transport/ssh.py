@@ -205,7 +205,7 @@ class _Forwarding:
             SshError: no ssh is installed.
         """
         if shutil.which("ssh") is None:
-            raise SshError("there is no ssh command here")
+            raise SshError("the ssh command is not installed")
         # If setpriv(1) is installed, ssh ends whenever this process exits, for any reason. That
         # holds until ssh is in the background: its fork there does not inherit it (prctl(2)).
         # macOS has nothing like it: there, an ssh whose Rind was killed ends after the login.
@@ -231,7 +231,7 @@ class _Forwarding:
         lines = [line for line in map(str.strip, text.splitlines()) if line]
         last = lines[-1] if lines else f"its exit status is {status}"
         reason = last.removeprefix("ssh: ").removesuffix(".")
-        return f"ssh says: {reason}; see what this does: {' '.join(['ssh', *self._destination])}"
+        return f"ssh says: {reason}; to see more, run: {' '.join(['ssh', *self._destination])}"
 
 
 async def _status(pid: int, stdout: int, kind: WireKind) -> int:

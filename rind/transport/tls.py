@@ -24,7 +24,7 @@ _MEANING: Final = {
     "WRONG_VERSION_NUMBER": "it does not speak TLS there",
     "UNEXPECTED_EOF_WHILE_READING": "it was cut off",
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it wants a client certificate: cert.pem and key.pem",
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": "it refuses; does it want a client certificate?",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "it refuses the connection: does it want a client certificate?",
     "SSLV3_ALERT_BAD_CERTIFICATE": "it does not accept the client certificate",
     "TLSV1_ALERT_UNKNOWN_CA": "it does not know who has signed the client certificate",
     "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the client certificate has expired",
@@ -70,7 +70,9 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
                 )
             context.load_cert_chain(tls.cert, tls.key, password=_no_passphrase)
     except FileNotFoundError as exc:
-        raise UsageError(f"for TLS, there is no file {path} (see DOCKER_CERT_PATH)") from exc
+        raise UsageError(
+            f"there is no file {path}, which TLS needs: set DOCKER_CERT_PATH to the folder with it"
+        ) from exc
     except (ssl.SSLError, OSError) as exc:
         # OpenSSL's own text is jargon, the operating system's is not.
         why = exc.strerror if type(exc) is not ssl.SSLError and exc.strerror else "it is not valid"
@@ -79,7 +81,10 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
 
 
 def _no_passphrase() -> str:
-    raise UsageError("the client's key has a passphrase; docker's own client takes none either")
+    raise UsageError(
+        "the client's key has a passphrase, which neither docker nor Rind supports: remove it with: "
+        "openssl pkey -in key.pem -out NEW"
+    )
 
 
 class TlsState:

@@ -44,7 +44,7 @@ def test_other_words_get_no_hint(words: list[str]) -> None:
 
 def test_a_missing_shell_gets_a_hint() -> None:
     missing = StartError("cannot start the command: /bin/sh: not found", 127)
-    assert shell_hint(missing, Options(words=["ls"])).endswith("rind --no-pre-step")
+    assert shell_hint(missing, Options(words=["ls"])).endswith("or use --no-pre-step")
     assert shell_hint(missing, Options(words=["/bin/sh"])) == ""
     assert (
         shell_hint(missing, Options())

@@ -174,7 +174,7 @@ def test_an_engines_message_cannot_move_the_cursor(tmp_path: Path) -> None:
 def test_an_unsupported_transport_is_an_error(host: str) -> None:
     done = rind_at(host)
     assert done.returncode == 125
-    assert f"no transport for the engine {host} (from DOCKER_HOST)" in one_line(done.stderr)
+    assert f"unsupported engine address {host} (from DOCKER_HOST)" in one_line(done.stderr)
 
 
 def test_a_password_in_the_engines_address_is_not_printed() -> None:

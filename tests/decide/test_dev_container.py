@@ -38,11 +38,11 @@ def test_the_last_entry_takes_precedence() -> None:
     [
         ("{", "is not JSON"),
         ("[" * 100_000, "is not JSON"),
-        ("1", "needs a list of objects"),
-        ("[1]", "needs a list of objects"),
+        ("1", "needs a JSON list of objects, but has int"),
+        ("[1]", "needs a JSON list of objects, but has int"),
         ('{"remoteUser": 1}', "needs text for remoteUser, but has int"),
         ('{"remoteEnv": []}', None),
-        ('{"remoteEnv": [1]}', "needs an object for remoteEnv"),
+        ('{"remoteEnv": [1]}', "needs an object for remoteEnv, but has list"),
         ('{"remoteEnv": {"A": {}}}', "needs text for remoteEnv.A, but has dict"),
     ],
 )

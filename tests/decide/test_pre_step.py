@@ -169,7 +169,7 @@ def test_a_failing_pre_step_sets_the_status_and_starts_nothing(
 ) -> None:
     done = run(shell, wrap(["echo", "started"], pre_step))
     assert (done.returncode, done.stdout) == (status, b"")
-    said = f"rind: the pre-step of web ended with {status}; the command was not run\n"
+    said = f"rind: the pre-step of web ended with exit status {status}; the command was not run\n"
     assert done.stderr.decode() == said
 
 
@@ -180,7 +180,7 @@ def test_a_pre_step_that_ends_the_shell_is_reported(shell: list[str], pre_step: 
     for argv in (wrap(["echo", "started"], pre_step), wrap_script("echo started", [], pre_step)):
         done = run(shell, argv)
         assert (done.returncode, done.stdout) == (125, b"")
-        said = b"rind: the pre-step of web ended with 0; the command was not run\n"
+        said = b"rind: the pre-step of web ended with exit status 0; the command was not run\n"
         assert done.stderr == said
 
 

@@ -142,7 +142,7 @@ def test_a_misspelt_name_gets_the_correct_one() -> None:
     text = said(*ones, fit=[], wanted=Wanted(project="shop", service="webb"))
     assert text.endswith("did you mean web? there are db, web, worker")
     text = said(*ones, fit=[], wanted=Wanted(service="shop-web-1"))
-    assert text.endswith("shop-web-1 is a container, not a service: --container shop-web-1")
+    assert text.endswith("shop-web-1 is a container, not a service; choose it with --container shop-web-1")
     assert likely_names("x", []) == ""
     assert likely_names("x", "abcdefg") == "there are a, b, c, d, e and 2 more"
 
@@ -157,14 +157,15 @@ def test_a_missing_index_gets_the_existing_ones() -> None:
 
 
 def test_a_wrong_container_name_gets_a_similar_one() -> None:
-    text = str(no_such_container("shopweb1", NOWHERE, [SHOP, gone(DB)], "No such container: x"))
-    assert text == (
-        "No such container: x on unix:///x: did you mean shop-web-1? there is shop-web-1"
+    text = str(no_such_container("shopweb1", NOWHERE, [SHOP, gone(DB)]))
+    assert text == "no container on unix:///x has the name shopweb1: did you mean shop-web-1?"
+    assert str(no_such_container("web", NOWHERE, [SHOP])).endswith(
+        "has the name web: web is a service; choose it with --service web"
     )
-    assert str(no_such_container("web", NOWHERE, [SHOP], "No")).endswith(
-        "web is a service: --service web"
-    )
-    assert str(no_such_container("x", NOWHERE, [], "No")).endswith("see: docker ps --all")
+    text = str(no_such_container("a b", NOWHERE, []))
+    assert text == "no container on unix:///x has the name 'a b'; see: docker ps --all"
+    text = str(no_such_container("a", NOWHERE, [], "several begin with a"))
+    assert text == "several begin with a on unix:///x; see: docker ps --all"
 
 
 @pytest.mark.parametrize(

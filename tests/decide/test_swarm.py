@@ -135,7 +135,7 @@ def test_tasks_that_will_run_soon_are_returned() -> None:
     ("wanted", "service", "said"),
     [
         (Wanted(service="db"), DB, "db.1@one has the state rejected: No such image: x"),
-        (Wanted(service="web", index=3), WEB, "web.3@three, but its node is down"),
+        (Wanted(service="web", index=3), WEB, "web.3@three has it, but its node is down"),
         (Wanted(service="web", index=4), WEB, "web.4@one has the state failed: exit 1"),
         (Wanted(service="web", index=STOPPING), WEB, "web.7@two is being stopped"),
         (

@@ -68,7 +68,7 @@ def test_an_address_is_completed_as_the_docker_cli_does(address: str, url: str) 
         ("unix:/path", "did you mean unix:///path?"),
         (
             "unix:///" + "x" * MOST,
-            f"the socket's path has {MOST + 1} bytes, and {MOST} are the most",
+            f"the socket's path is too long: it has {MOST + 1} bytes, and at most {MOST} fit",
         ),
         ("unix:///" + "\xfc" * 54, "the socket's path has 109 bytes"),
         ("unix:///a\0b", "has a NUL byte in it"),
@@ -129,7 +129,7 @@ def test_an_invalid_address_is_rejected(address: str, why: str) -> None:
 def test_an_unsupported_transport_is_rejected(host: str) -> None:
     with pytest.raises(UsageError) as caught:
         resolve_endpoint({"DOCKER_HOST": host})
-    assert f"no transport for the engine {host} (from DOCKER_HOST)" in str(caught.value)
+    assert f"unsupported engine address {host} (from DOCKER_HOST)" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_an_empty_configuration_file_is_valid(tmp_path: Path) -> None:
 def test_a_setting_that_is_not_text_is_rejected(tmp_path: Path, value: object) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"currentContext": value}))
     env = {"DOCKER_CONFIG": str(tmp_path)}
-    assert str(broken_config(env)).endswith("config.json: currentContext is not a string")
+    assert str(broken_config(env)).startswith("currentContext in docker's configuration file ")
     assert resolve_endpoint(env).url == DEFAULT_HOST
 
 

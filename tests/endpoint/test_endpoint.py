@@ -43,9 +43,9 @@ def test_errors_name_their_source(config: Path) -> None:
         resolve_endpoint(env, context="x\udcff")
     with pytest.raises(UsageError, match=r"'x.udcff' .* DOCKER_CONTEXT\) is not valid UTF-8"):
         resolve_endpoint({**env, "DOCKER_CONTEXT": "x\udcff"})
-    with pytest.raises(UsageError, match=r"no transport for the engine fd://x \(from --host\)"):
+    with pytest.raises(UsageError, match=r"unsupported engine address fd://x \(from --host\)"):
         resolve_endpoint(env, host="fd://x")
-    with pytest.raises(UsageError, match="exclude each other"):
+    with pytest.raises(UsageError, match="cannot be combined with"):
         resolve_endpoint(env, host="unix:///x", context="a")
 
 

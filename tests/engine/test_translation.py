@@ -18,12 +18,12 @@ def failure(number: int) -> OSError:
 @pytest.mark.parametrize(
     ("raised", "said"),
     [
-        (TimeoutError(), "tcp://h:1 does not answer: is it a Docker Engine?"),
+        (TimeoutError(), "tcp://h:1 (from X) does not answer: is it a Docker Engine?"),
         (Disconnected(), "tcp://h:1 (from X) closed the connection without an answer"),
         (failure(errno.EACCES), "permission denied on tcp://h:1 (from X): are you in the socket"),
         (failure(errno.ENOENT), "there is no socket at tcp://h:1 (from X): is the engine running"),
         (failure(errno.ECONNREFUSED), "nothing listens at tcp://h:1 (from X): is the engine"),
-        (failure(errno.EHOSTUNREACH), "cannot connect to tcp://h:1 (from X): [Errno 113] No route"),
+        (failure(errno.EHOSTUNREACH), "cannot connect to tcp://h:1 (from X): No route"),
         (WrongAnswer("why"), "tcp://h:1 (from X) does not answer as a Docker Engine does: why"),
     ],
 )

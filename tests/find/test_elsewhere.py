@@ -74,15 +74,15 @@ def test_a_worker_knows_only_its_own_tasks(swarm: Nodes, services: Services) -> 
     service = services(*on("node1"), replicas=1)
     said = service.refused("true", host=swarm[1].host)
     assert f"no container on {swarm[1].host} has the label" in said
-    assert said.endswith("a worker of a swarm: only a manager knows the other nodes")
+    assert said.endswith("a worker of a swarm; connect to a manager, which knows all tasks")
 
 
 def test_a_worker_does_not_take_its_tasks_for_all_tasks(swarm: Nodes, services: Services) -> None:
     service = services("--replicas-max-per-node", "1", replicas=3)
     said = service.refused("--all", "true", host=swarm[1].host)
     assert said == (
-        "there may be more than what runs here: "
-        "this engine is a worker of a swarm: only a manager knows the other nodes"
+        "only the tasks on this node are known: "
+        "this engine is a worker of a swarm; connect to a manager, which knows all tasks"
     )
     done = service.rind("--list", DOCKER_HOST=swarm[1].host)
     assert (done.returncode, done.stdout.count(service.stack.encode())) == (0, 2)
@@ -101,7 +101,7 @@ def test_a_node_without_an_address_is_reported(
     service = services(*on("node2"), replicas=1)
     with labelled(manager, worker, "--label-rm", "app.rind.host"):
         assert service.refused("true") == (
-            "web.1@node2 runs on the node node2; say how to reach the engine there with: "
+            "web.1@node2 runs on the node node2, whose engine has no address; set it with: "
             "docker node update --label-add app.rind.host=ssh://USER@node2 node2"
         )
         env = {**os.environ, "DOCKER_CONFIG": str(tmp_path)}

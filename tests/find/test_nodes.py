@@ -44,7 +44,7 @@ def test_a_task_is_found_by_each_of_its_names(swarm: Nodes, spread: TestService)
     number = swarm[1].cli("ps", "--quiet", "--filter", f"label={spread.label}")
     assert spread.printed("--container", number, "-c", "echo $STEP") == "done\n"
     said = spread.refused("--container", "nobody.1.x", "true")
-    assert said.startswith("No such container: nobody.1.x on ")
+    assert " has the name nobody.1.x" in said
 
 
 def test_a_local_task_is_preferred(swarm: Nodes, spread: TestService) -> None:

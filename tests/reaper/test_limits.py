@@ -110,7 +110,7 @@ def test_a_tree_that_seccomp_protects_is_signalled_from_the_host(
         assert process.stderr
         process.stderr.readline()  # the line that names the container
         assert process.stderr.readline().decode() == (
-            f"rind: no leash holds the command in {mute.name}: "
+            f"rind: if Rind is killed, no leash ends the command in {mute.name}: "
             "nothing in the container may signal a process\n"
         )
         process.terminate()
@@ -133,10 +133,10 @@ def test_doctor_reports_that_a_leash_is_impossible(
 ) -> None:
     said = lines(mute, "--doctor")
     why = "nothing in the container may signal a process"
-    assert f"note {mute.name}: no leash can hold a command there: {why}" in said
+    assert f"note {mute.name}: if Rind is killed, no leash ends the command there: {why}" in said
     said = lines(distroless, "--doctor")
     why = "/bin/sh: not found"
-    assert f"note {distroless.name}: no leash can hold a command there: {why}" in said
+    assert f"note {distroless.name}: if Rind is killed, no leash ends the command there: {why}" in said
 
 
 def test_a_leash_that_was_killed_twice_is_replaced(containers: Containers) -> None:
@@ -162,5 +162,6 @@ def test_a_leash_killed_each_time_is_reported(containers: Containers) -> None:
         assert process.stderr
         process.stderr.readline()  # the line that names the container
         assert process.stderr.readline().decode() == (
-            f"rind: no leash holds the command in {container.name}: it was ended from outside\n"
+            f"rind: if Rind is killed, no leash ends the command in {container.name}: "
+            "it was ended from outside\n"
         )

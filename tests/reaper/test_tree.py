@@ -79,7 +79,7 @@ async def test_hurry_kills_without_delay() -> None:
 
 async def test_survivors_of_sigkill_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rind.reaper.tree.BOUND", 0.0)
-    with pytest.raises(LeftRunning, match="2 processes survived SIGKILL"):
+    with pytest.raises(LeftRunning, match="2 of the command's processes survived SIGKILL"):
         await Scripted(*[2] * 100).end(15, 0)
 
 
@@ -222,7 +222,7 @@ async def test_an_engine_may_end_while_the_tree_is_signalled(
         async with asyncio.timeout(TIMEOUT):
             said = await process.stderr.read()
             assert await process.wait() == -signals.SIGTERM
-    assert "may be left running in the container" in one_line(said)
+    assert f"may be left running in {busybox.name}" in one_line(said)
     kill_all(busybox, f"[{mark[0]}]{mark[1:]}")
     wait_until(lambda: sleepers(busybox, mark) == 0)
 
@@ -405,7 +405,7 @@ async def test_without_a_shell_or_permission_the_failure_is_reported(
                 unprivileged.setattr(os, "geteuid", lambda: 1000)
                 with pytest.raises(
                     LeftRunning,
-                    match=r"sh: not found\), and we are not root",
+                    match=r"sh: not found\), and only root can from outside",
                 ):
                     await process.end(signals.SIGTERM, 0)
             assert not await process.end(signals.SIGTERM, 1)
@@ -444,7 +444,7 @@ async def test_an_unreachable_command_is_reported(
             process.terminate()
         _, said = await process.communicate()
     assert process.returncode == (124 if option else -signals.SIGTERM)
-    assert "(/bin/sh: not found), and its engine is not on this machine" in one_line(said)
+    assert "(/bin/sh: not found), and the engine is not on this machine" in one_line(said)
     assert sleepers(distroless, mark) == 1
     await asyncio.to_thread(subprocess.run, ["pkill", "-x", "-f", f"sleep {mark}"], check=True)
 
@@ -469,7 +469,7 @@ def test_a_paused_container_is_reported_in_bounded_time(containers: Containers) 
         assert process.stderr
         said = one_line(process.stderr.read())
         target.engine.cli("unpause", target.name)
-    assert "may be left running in the container" in said
+    assert f"may be left running in {target.name}" in said
     assert "paused" in said
 
 

@@ -254,9 +254,9 @@ async def _examine(target: Target, findings: _Findings) -> None:
 async def _examine_leash(target: Target, findings: _Findings) -> None:
     name = target.container.name
     if why := await target.why_no_leash():
-        findings.note(f"{name}: no leash can hold a command there: {why}")
+        findings.note(f"{name}: if Rind is killed, no leash ends the command there: {why}")
     else:
-        findings.ok(f"{name}: a leash can hold a command there")
+        findings.ok(f"{name}: if Rind is killed, a leash ends the command there")
 
 
 async def _owner_note(target: Target, caller: Caller, label: str) -> str:

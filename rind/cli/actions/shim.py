@@ -143,7 +143,7 @@ def _split(text: str, what: str) -> list[str]:
     try:
         return shlex.split(text)
     except ValueError as exc:
-        raise UsageError(f"cannot split {what}: {text!r}") from exc
+        raise UsageError(f"cannot split {what}: {text!r}: {str(exc).lower()}") from exc
 
 
 def _named(shim: str, common: Sequence[str], target: Path) -> tuple[str, str | None]:
@@ -151,10 +151,13 @@ def _named(shim: str, common: Sequence[str], target: Path) -> tuple[str, str | N
     name, _, rest = shim.partition("=")
     # Rind does not act as a shim under a name that begins with "rind": see :mod:`rind.cli.program`.
     if not name or name != Path(name).name or name.startswith(("rind", "-")):
-        raise UsageError(f"invalid name for a shim: {name!r}")
+        raise UsageError(
+            f"invalid name for a shim: {name!r}: it must be a file's name that begins with neither "
+            "rind nor a hyphen"
+        )
     own = _split(rest, f"the options of the shim {name}")
     if name == PLUGIN and (common or own):
-        raise UsageError(f"{PLUGIN} takes no options of its own: it has those of docker rind")
+        raise UsageError(f"{PLUGIN} takes no options of its own: type them after docker rind")
     if not common and not own:
         return name, None
     parsed = parse([*common, *own], {})

@@ -167,7 +167,9 @@ def wanted_keys(options: Options, env: Mapping[str, str]) -> bytes:
         UsageError: they are invalid, or the file is.
     """
     keys = options.detach_keys
-    return parse_keys(docker_setting(env, "detachKeys") if keys is None else keys)
+    if keys is not None:
+        return parse_keys(keys)
+    return parse_keys(docker_setting(env, "detachKeys"), "detachKeys in docker's config.json")
 
 
 def announce(

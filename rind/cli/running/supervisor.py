@@ -151,7 +151,7 @@ class Supervisor:
 
     async def _tell_leash(self, process: Exec) -> None:
         why = await process.unleashed
-        await self._say(f"no leash holds the command in {self.name}: {why}")
+        await self._say(f"if Rind is killed, no leash ends the command in {self.name}: {why}")
 
     async def _forward(self, process: Exec, number: int) -> None:
         try:
@@ -177,7 +177,7 @@ class Supervisor:
         task.cancel()
 
     async def _tell(self, why: LeftRunning) -> None:
-        await self._say(f"processes of the command may be left running in the container: {why}")
+        await self._say(f"processes of the command may be left running in {self.name}: {why}")
 
 
 def _settled(given: int, own: int | None, *, killed: bool) -> int:

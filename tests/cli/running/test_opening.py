@@ -43,7 +43,7 @@ def test_prepare_plans_the_command(busybox: TestContainer) -> None:
     with pytest.raises(SelectionError, match=r"has the label rind\.none"):
         prepare(job(options, env))
     options.wanted = Wanted(container="rind-none")
-    with pytest.raises(SelectionError, match="No such container: rind-none"):
+    with pytest.raises(SelectionError, match="has the name rind-none"):
         prepare(job(options, env))
 
 
