@@ -114,7 +114,9 @@ def connect(
     environ = os.environ if environ is None else environ
     if docker is not None:
         if host is not None or context is not None:
-            raise UsageError("docker cannot be combined with host or context: it has an engine already")
+            raise UsageError(
+                "docker cannot be combined with host or context: it has an engine already"
+            )
         from rind.engine.pooled import PooledCarrier, endpoint_of  # aiodocker is loaded already
 
         endpoint = endpoint_of(docker)
@@ -527,5 +529,7 @@ def _asked(wanted: object, fields: WantedFields) -> Wanted:
         instead = f"write service={wanted!r} or container={wanted!r}"
         raise TypeError(f"wanted must be a Wanted, but is {wanted!r}: {instead}")
     if wanted is not None and fields:
-        raise TypeError(f"wanted cannot be combined with {', '.join(fields)}: write it in the Wanted")
+        raise TypeError(
+            f"wanted cannot be combined with {', '.join(fields)}: write it in the Wanted"
+        )
     return wanted or Wanted(**fields)

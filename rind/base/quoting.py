@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["octal", "printable", "quoted"]
 
-_PLAIN: Final = frozenset(
-    "%+,-./0123456789:@ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
-)
+_PLAIN: Final = frozenset("%+,-./0123456789:@ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
 """Characters that no shell interprets. A word of these alone needs no shlex, which takes time to
 load."""
 

@@ -191,6 +191,6 @@ def _unknown(name: str) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(name, [*LONG], 1) if name.startswith("--") else []
-    hint = f"did you mean {near[0]}?" if near else "see: rind --help"
+    hint = f": did you mean {near[0]}?" if near else "; see: rind --help"
     shown = name.encode(errors="backslashreplace").decode()
-    return f"unknown option {shown}: {hint} (a command that begins with a dash goes after --)"
+    return f"unknown option {shown}{hint} (a command that begins with a dash goes after --)"

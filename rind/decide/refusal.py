@@ -26,8 +26,6 @@ __all__ = ["label_note", "likely_names", "likely_names_of", "no_such_container",
 _RANKS: Final = {"running": 0, "paused": 1, "restarting": 2}
 """The states of the container that was probably meant, likeliest first; all others come last."""
 
-_SEE_ALL: Final = "; see: docker ps --all"
-
 
 def why_none(
     narrowed: Narrowed, wanted: Wanted, caller: Caller, everything: Sequence[Container]
@@ -46,10 +44,10 @@ def why_none(
         text = f"no running container{narrowed.where} has {wanted} ({state})"
     elif narrowed.where or narrowed.others:
         where, remedies = _place_and_remedies(narrowed, wanted, caller, everything)
-        text = f"no container{where} has {wanted}: {'; or '.join(remedies) or 'see: rind --list'}"
+        text = f"no container{where} has {wanted}{_after('; or '.join(remedies), 'rind --list')}"
     else:
         remedy = _remedy(wanted, caller, everything)
-        text = f"no container on {caller.engine} has {wanted}: {remedy}"
+        text = f"no container on {caller.engine} has {wanted}{_after(remedy)}"
     return NoContainerError(text, is_final=narrowed.is_final)
 
 
@@ -74,7 +72,12 @@ def no_such_container(
     problem = f"no container on {caller.engine} has {Wanted(container=name)}"
     if said:
         problem = f"{said} on {caller.engine}"
-    return NoContainerError(problem + (f": {remedy}" if remedy else _SEE_ALL))
+    return NoContainerError(problem + _after(remedy))
+
+
+def _after(remedy: str, see: str = "docker ps --all") -> str:
+    """Return a remedy to append to a message; if it is empty, the command that shows more."""
+    return f": {remedy}" if remedy else f"; see: {see}"
 
 
 def likely_names_of(wanted: Wanted, everything: Sequence[Container], field: str) -> str:
@@ -207,10 +210,10 @@ def _by_project(container: Container, others: Sequence[Container]) -> dict[str, 
 
 
 def _remedy(wanted: Wanted, caller: Caller, everything: Sequence[Container]) -> str:
-    """Return the remedy for the case that no container on the engine fits."""
+    """Return the remedy for the case that no container on the engine fits; empty for none."""
     if wanted.service in {container.name for container in everything}:
-        fields = {"container": wanted.service}
-        return f"{wanted.service} is a container, not a service; choose it with {spelt(fields, caller)}"
+        option = spelt({"container": wanted.service}, caller)
+        return f"{wanted.service} is a container, not a service; choose it with {option}"
     names = [likely_names_of(wanted, everything, field) for field in ("project", "service")]
     if found := next(filter(None, [_index_hint(everything, wanted), *names]), ""):
         return found
@@ -218,7 +221,7 @@ def _remedy(wanted: Wanted, caller: Caller, everything: Sequence[Container]) -> 
     if folder is not None and folder not in {container.folder for container in everything}:
         return f"the project in {folder} is not up; start it with: docker compose up --detach"
     if wanted.service is not None or wanted.project is not None:
-        return "see: docker ps --all"
+        return ""
     if near := label_note(everything, wanted.label):
         return near
     option = spelt({"container": "NAME"}, caller) if not caller.is_program else "container="

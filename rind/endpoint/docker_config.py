@@ -8,6 +8,7 @@ import re
 import stat
 from contextlib import suppress
 
+from rind.base.quoting import quoted
 from rind.base.records import dataclass
 from rind.errors import UsageError
 
@@ -170,12 +171,12 @@ def read_context(env: Mapping[str, str], name: str, source: str) -> Context:
     # docker/cli, context/store: a context's directory is the SHA-256 of its name.
     digest = sha256(encoded).hexdigest()
     path = _joined(_config_folder(env), "contexts/meta", digest, "meta.json")
-    unreadable = f"cannot read the docker context {name} in {path}"
+    unreadable = f"cannot read the docker context {quoted(name)} in {path}"
     try:
         found = _read_object(path)
     except (FileNotFoundError, NotADirectoryError) as exc:
         raise UsageError(
-            f"there is no docker context {name} (named by {source}); see: docker context ls"
+            f"there is no docker context {quoted(name)} (from {source}); see: docker context ls"
         ) from exc
     except (OSError, ValueError) as exc:
         raise UsageError(f"{unreadable}: {_why(exc)}") from exc

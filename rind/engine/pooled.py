@@ -100,8 +100,8 @@ def docker_at(endpoint: Endpoint, api_version: tuple[int, int]) -> Docker:
     url = endpoint.url
     if scheme == "ssh":
         raise UsageError(
-            f"aiodocker cannot use Rind's connection to {endpoint.url}: install asyncssh, and make a "
-            "client of your own with aiodocker.Docker(url=...)"
+            f"aiodocker cannot use Rind's connection to {endpoint.url}: install asyncssh, and make "
+            "a client of your own with aiodocker.Docker(url=...)"
         )
     if scheme == "unix":
         [(_, path)] = places(url)

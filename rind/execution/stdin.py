@@ -88,7 +88,9 @@ class StdinWriter(asyncio.StreamWriter):
         if self._is_left():
             raise RuntimeError("cannot write to the command's stdin: the command was left")
         if self._ending:
-            raise RuntimeError("cannot write to the command's stdin: it was ended by write_eof() or close()")
+            raise RuntimeError(
+                "cannot write to the command's stdin: it was ended by write_eof() or close()"
+            )
         if self._broken is not None:
             return
         self._buffer += data if self._buffer else self._send_at_once(bytes(memoryview(data)))

@@ -177,7 +177,9 @@ class Elsewhere:
                 await self._ask(Wanted(container=task.name))
         node = None if number is None else self._nodes.get(number)
         if node is None:
-            raise SelectionError(f"the node of {task.title} is unknown: this engine does not manage it")
+            raise SelectionError(
+                f"the node of {task.title} is unknown: this engine does not manage it"
+            )
         return node
 
 

@@ -235,4 +235,6 @@ class Looks:
             if len(rows) == len(requests) and {len(row) for row in rows} == {4}:
                 return [Look(found, left, denied, bool(own)) for found, left, denied, own in rows]
         why, is_final = not_started((stderr or stdout).decode(errors="replace"))
-        raise CannotLook(f"no shell in the container can signal the command ({why})", is_final=is_final)
+        raise CannotLook(
+            f"no shell in the container can signal the command ({why})", is_final=is_final
+        )

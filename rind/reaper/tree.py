@@ -237,7 +237,9 @@ class Tree:
             look = await self._signal(signal.SIGKILL)
             left = look.left
             if left and left == look.denied:
-                raise LeftRunning(f"nothing in the container may signal {left} of the command's processes")
+                raise LeftRunning(
+                    f"nothing in the container may signal {left} of the command's processes"
+                )
         return killed
 
     def hurry(self) -> None:
@@ -430,5 +432,7 @@ class Tree:
         try:
             count = host_processes.signal_tree(number, self.variable, root, self._container_id)
         except PermissionError as exc:
-            raise CannotLook(f"{why}, and only root can from outside", is_final=why.is_final) from exc
+            raise CannotLook(
+                f"{why}, and only root can from outside", is_final=why.is_final
+            ) from exc
         return Look(count, count, 0, has_root=root is not None)

@@ -45,7 +45,8 @@ def parse_keys(text: str, source: str = "--detach-keys") -> bytes:
         else:
             raise UsageError(
                 f"no such detach key: {key!r} (in {text!r}, from {source}); keys are single "
-                "characters, ctrl-a to ctrl-z, or ctrl- and one of @ [ \\ ] ^ _, separated by commas"
+                "characters, ctrl-a to ctrl-z, or ctrl- and one of @ [ \\ ] ^ _, separated by "
+                "commas"
             )
     return keys
 

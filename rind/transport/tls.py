@@ -24,7 +24,7 @@ _MEANING: Final = {
     "WRONG_VERSION_NUMBER": "it does not speak TLS there",
     "UNEXPECTED_EOF_WHILE_READING": "it was cut off",
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it wants a client certificate: cert.pem and key.pem",
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": "it refuses the connection: does it want a client certificate?",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "it refuses; does it want a client certificate?",
     "SSLV3_ALERT_BAD_CERTIFICATE": "it does not accept the client certificate",
     "TLSV1_ALERT_UNKNOWN_CA": "it does not know who has signed the client certificate",
     "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the client certificate has expired",
@@ -82,8 +82,8 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
 
 def _no_passphrase() -> str:
     raise UsageError(
-        "the client's key has a passphrase, which neither docker nor Rind supports: remove it with: "
-        "openssl pkey -in key.pem -out NEW"
+        "the client's key has a passphrase, which neither docker nor Rind supports: remove it "
+        "with: openssl pkey -in key.pem -out NEW"
     )
 
 

@@ -72,9 +72,9 @@ def test_typed_options_are_kept_without_shim() -> None:
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["--xyzzy"], "unknown option --xyzzy: see: rind --help"),
+        (["--xyzzy"], "unknown option --xyzzy; see: rind --help"),
         (["--verbos"], "unknown option --verbos: did you mean --verbose?"),
-        (["-x"], "unknown option -x: see: rind --help (a command that begins with a dash goes"),
+        (["-x"], "unknown option -x; see: rind --help (a command that begins with a dash goes"),
         (["-tx"], "unknown option -x"),
         (["--env"], "--env needs a value, but is the last word"),
         (["-tu"], "-u needs a value"),
@@ -105,7 +105,7 @@ def test_typed_options_are_kept_without_shim() -> None:
         (["-e", "A B=1"], "-e: the variable name 'A B' has white space in it"),
         (["-e", "=s3cret"], "-e: a variable needs a name before the equals sign"),
         (["-e", "A=\udcff"], "-e: the variable 'A' is not valid UTF-8"),
-        (["--\udcff"], r"unknown option --\udcff: see: rind --help"),
+        (["--\udcff"], r"unknown option --\udcff; see: rind --help"),
     ],
 )
 def test_mistakes_are_usage_errors(argv: list[str], said: str) -> None:

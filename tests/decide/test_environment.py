@@ -108,9 +108,7 @@ def test_a_bash_env_file_that_ends_the_shell_is_reported(tmp_path: Path) -> None
     (tmp_path / "env").write_text("exit 3\n")
     status, out, err = run_in_bash({"BASH_ENV": str(tmp_path / "env")})
     assert (status, out) == (3, b"")
-    assert err == (
-        b"rind: the BASH_ENV of web ended with exit status 3; the command was not run\n"
-    )
+    assert err == (b"rind: the BASH_ENV of web ended with exit status 3; the command was not run\n")
 
 
 @pytest.mark.parametrize("variables", [{"SHELLOPTS": "noexec:xtrace"}, FUNCTION])

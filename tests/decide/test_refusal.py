@@ -74,7 +74,7 @@ def test_no_containers_at_all_gets_instructions() -> None:
     )
     assert refusal([], caller=PROGRAM).endswith("or choose one with container=")
     assert refusal([], Wanted(service="a", index=3)) == (
-        "no container on unix:///x has the service a and the index 3: see: docker ps --all"
+        "no container on unix:///x has the service a and the index 3; see: docker ps --all"
     )
 
 
@@ -142,7 +142,9 @@ def test_a_misspelt_name_gets_the_correct_one() -> None:
     text = said(*ones, fit=[], wanted=Wanted(project="shop", service="webb"))
     assert text.endswith("did you mean web? there are db, web, worker")
     text = said(*ones, fit=[], wanted=Wanted(service="shop-web-1"))
-    assert text.endswith("shop-web-1 is a container, not a service; choose it with --container shop-web-1")
+    assert text.endswith(
+        "shop-web-1 is a container, not a service; choose it with --container shop-web-1"
+    )
     assert likely_names("x", []) == ""
     assert likely_names("x", "abcdefg") == "there are a, b, c, d, e and 2 more"
 

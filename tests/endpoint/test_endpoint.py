@@ -35,9 +35,9 @@ def test_the_home_and_the_default_are_used(config: Path, tmp_path: Path) -> None
 
 def test_errors_name_their_source(config: Path) -> None:
     env = {"DOCKER_CONFIG": str(config)}
-    with pytest.raises(UsageError, match=r"no docker context nope \(named by DOCKER_CONTEXT\)"):
+    with pytest.raises(UsageError, match=r"no docker context nope \(from DOCKER_CONTEXT\)"):
         resolve_endpoint({**env, "DOCKER_CONTEXT": "nope"})
-    with pytest.raises(UsageError, match=r"named by --context"):
+    with pytest.raises(UsageError, match=r"no docker context .* \(from --context\)"):
         resolve_endpoint(env, context="nope")
     with pytest.raises(UsageError, match=r"name 'x.udcff' .* --context\) is not valid UTF-8"):
         resolve_endpoint(env, context="x\udcff")

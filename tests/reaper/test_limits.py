@@ -136,7 +136,9 @@ def test_doctor_reports_that_a_leash_is_impossible(
     assert f"note {mute.name}: if Rind is killed, no leash ends the command there: {why}" in said
     said = lines(distroless, "--doctor")
     why = "/bin/sh: not found"
-    assert f"note {distroless.name}: if Rind is killed, no leash ends the command there: {why}" in said
+    assert (
+        f"note {distroless.name}: if Rind is killed, no leash ends the command there: {why}" in said
+    )
 
 
 def test_a_leash_that_was_killed_twice_is_replaced(containers: Containers) -> None:
