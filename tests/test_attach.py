@@ -376,7 +376,7 @@ def test_detach_keys_from_dockers_configuration(busybox: TestContainer, tmp_path
     (tmp_path / "config.json").write_text('{"detachKeys": "nope"}')
     done = busybox.rind("true", DOCKER_CONFIG=str(tmp_path))
     assert done.returncode == 125
-    assert "no such detach key: 'nope'" in one_line(done.stderr)
+    assert "no such detach key: 'nope' (in 'nope', from detachKeys in" in one_line(done.stderr)
 
 
 def test_detach_returns_at_once_with_nothing_on_stdout(container: TestContainer) -> None:

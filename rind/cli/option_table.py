@@ -242,7 +242,7 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
             _store("command.workdir"),
             (
                 "run in this directory of the container, relative to its own working directory; "
-                '"auto" is the place where it has your working directory'
+                '"auto" is yours, as the container has it below a bind mount'
             ),
             metavar="DIR",
             completes="directories",
@@ -307,7 +307,7 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
         Option(
             "--kill-after",
             _duration("kill_after"),
-            "send SIGKILL this long after that, or after a signal to rind (default: 10s)",
+            "send SIGKILL this long after --timeout, or after a signal to rind (default: 10s)",
             metavar="DURATION",
         ),
     ),

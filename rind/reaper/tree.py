@@ -300,7 +300,7 @@ class Tree:
         """
         session = await self._find_session()
         await self._leash.hold(self.cookie, session)
-        _log.debug("the leash takes exec %s", self.exec_id)
+        _log.debug("a leash holds exec %s", self.exec_id)
         # A command without the cookie is held by its session. With a local engine, a session that
         # is not found has ended.
         if session is None and not (self._trees.is_local or await self._bears_cookie()):
