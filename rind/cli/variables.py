@@ -76,7 +76,8 @@ def checked_variable(variable: str, where: str) -> str:
     if name.split() != [name]:
         if not equals:  # it may be a secret, so the message omits it
             raise UsageError(
-                f"{where}: a variable with white space needs an equals sign: write NAME=value"
+                f"{where}: a variable without an equals sign has white space in it: "
+                "write NAME or NAME=value"
             )
         raise UsageError(f"{where}: the variable name {shown} has white space in it")
     if why := flaw(variable):

@@ -90,7 +90,7 @@ def test_a_file_may_have_any_name(tmp_path: Path) -> None:
         ("A =s3cret", "here: the variable name 'A ' has white space in it"),
         ("x" * 50 + " =s3cret", f"here: the variable name '{'x' * 40}' has white space in it"),
         ("=s3cret", "here: a variable needs a name before the equals sign"),
-        ("password: s3cret", "here: a variable with white space needs an equals sign: write"),
+        ("password: s3cret", "here: a variable without an equals sign has white space in it: "),
         ("A=s3cret\0", "here: the variable 'A' has a NUL byte in it"),
         ("A=s3cret\udcff", "here: the variable 'A' is not valid UTF-8"),
         ("A\udcff=s3cret", r"here: the variable 'A\udcff' is not valid UTF-8"),
@@ -113,7 +113,7 @@ def test_a_mistake_is_reported_without_the_value(variable: str, said: str) -> No
         (b"A=\xff", "is not UTF-8: byte 2 is 0xff"),
         (b"\xef\xbb\xbfA=\xff", "is not UTF-8: byte 5 is 0xff"),
         (b"A=\0", "line 1: the variable 'A' has a NUL byte in it"),
-        (b"A\npassword: x", "line 2: a variable with white space needs an equals sign"),
+        (b"A\npassword: x", "line 2: a variable without an equals sign has white space"),
     ],
 )
 def test_a_mistake_in_a_file_is_reported(tmp_path: Path, content: bytes, said: str) -> None:
