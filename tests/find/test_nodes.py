@@ -333,7 +333,7 @@ async def test_a_local_task_needs_no_connection_to_its_node(
         async with rind.connect(worker.host) as client:
             own = found["node2"]
             assert (await client.reach(own)).container.id == own.id  # local to it
-            with pytest.raises(rind.SelectionError, match="this engine does not manage it"):
+            with pytest.raises(rind.SelectionError, match="connect to a manager of its swarm"):
                 await client.reach(found["node1"])
 
 
