@@ -107,10 +107,9 @@ def likely_names(name: str, found: Iterable[str]) -> str:
     there = ", ".join(names[:MOST_NAMED])
     if len(names) > MOST_NAMED:
         there += f" and {len(names) - MOST_NAMED} more"
-    if near == names:
-        return f"did you mean {near[0]}?"
-    meant = f"did you mean {near[0]}? " if near else ""
-    return f"{meant}there {'is' if len(names) == 1 else 'are'} {there}" if names else ""
+    meant = f"did you mean {near[0]}?" if near else ""
+    others = f"there {'is' if len(names) == 1 else 'are'} {there}" if names != near else ""
+    return " ".join(filter(None, [meant, others]))
 
 
 def label_note(containers: Sequence[Container], label: str) -> str:

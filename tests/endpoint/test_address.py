@@ -70,7 +70,7 @@ def test_an_address_is_completed_as_the_docker_cli_does(address: str, url: str) 
             "unix:///" + "x" * MOST,
             f"the socket's path is too long: it has {MOST + 1} bytes, and at most {MOST} fit",
         ),
-        ("unix:///" + "\xfc" * 54, "the socket's path has 109 bytes"),
+        ("unix:///" + "\xfc" * 54, "the socket's path is too long: it has 109"),
         ("unix:///a\0b", "has a NUL byte in it"),
         ("unix:///\udcff", "it is not valid UTF-8"),
         ("tcp://\udcff", "it is not valid UTF-8"),
@@ -113,7 +113,7 @@ def test_an_address_is_completed_as_the_docker_cli_does(address: str, url: str) 
         ("ssh://host/%h", "ssh cannot forward a socket at the path '/%h'"),
         ("ssh://host/${HOME}/x", "ssh cannot forward a socket"),
         ("ssh://host/a//b", "ssh cannot forward a socket"),
-        ("ssh://host/" + "x" * MOST, f"the socket's path has {MOST + 1} bytes"),
+        ("ssh://host/" + "x" * MOST, f"the socket's path is too long: it has {MOST + 1}"),
     ],
 )
 def test_an_invalid_address_is_rejected(address: str, why: str) -> None:

@@ -47,7 +47,7 @@ async def test_a_writer_sends_in_order_and_ends() -> None:
     assert command.received == b"one two three"
     assert command.ended
     assert writer.is_closing()
-    with pytest.raises(RuntimeError, match="ended already"):
+    with pytest.raises(RuntimeError, match="ended by write_eof"):
         writer.write(b"more")
 
 
