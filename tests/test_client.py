@@ -579,7 +579,7 @@ async def test_a_closed_or_dropped_client_raises_or_warns(busybox: TestContainer
     with pytest.warns(ResourceWarning) as warned:
         await drop()
     assert [str(one.message).partition(" (")[0] for one in warned] == [
-        f"<Client of {busybox.engine.host}"
+        f"unclosed <Client of {busybox.engine.host}"
     ]
 
 
@@ -659,7 +659,7 @@ async def test_a_programs_aiodocker_client_is_used_and_left_open(
 
 async def test_the_clients_aiodocker_client_works(busybox: TestContainer) -> None:
     client = rind.connect(busybox.engine.host)
-    with pytest.raises(RuntimeError, match="not open"):
+    with pytest.raises(RuntimeError, match="not connected"):
         _ = client.docker
     async with client:
         docker = client.docker

@@ -48,7 +48,7 @@ async def test_a_silent_engine_is_an_error(
 
 
 async def test_using_a_closed_engine_is_an_error() -> None:
-    with pytest.raises(RuntimeError, match="not open"):
+    with pytest.raises(RuntimeError, match="not connected"):
         await Engine(Endpoint("unix:///x", "the test")).containers(["x"], up=True)
 
 
