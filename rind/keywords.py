@@ -87,6 +87,7 @@ class _Fields(TypedDict, total=False):
     pre_step: bool
     privileged: bool
     map_paths: bool | None
+    ssh_agent: bool | None
 
 
 class CommandOptions(_Fields, total=False):
@@ -101,6 +102,7 @@ class CommandOptions(_Fields, total=False):
         pre_step: whether to run the pre-step of the container's label.
         privileged: whether the command gets all capabilities.
         map_paths: whether to map paths in the words and in the output, by the bind mounts.
+        ssh_agent: whether the program's ssh agent is in the container while the command runs.
         tty: whether the command has a TTY.
     """
 
@@ -121,7 +123,7 @@ class RunOptions(CommandOptions, total=False):
     """The keywords of :meth:`rind.target.Target.run` that do not select an overload.
 
     Attributes:
-        script, env, user, workdir, shell, pre_step, privileged, map_paths, tty: as in
+        script, env, user, workdir, shell, pre_step, privileged, map_paths, ssh_agent, tty: as in
             :class:`CommandOptions`.
         errors: the error handler of the encoding: "strict", "replace"..., as for :mod:`codecs`.
         timeout: in seconds; None for no limit.

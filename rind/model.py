@@ -243,6 +243,9 @@ class ExecConfig:
             for any other command.
         library: this machine's folder with copies of the container's files, whose paths are mapped
             in stdin; then the reader of stdout maps the messages there. Empty for none.
+        ssh_agent: the path of the caller's ssh agent's socket, which the command gets; empty if the
+            caller has no agent, None if the command gets none.
+        needs_ssh_agent: whether it is an error if the command cannot get it.
     """
 
     argv: Sequence[str]
@@ -257,6 +260,8 @@ class ExecConfig:
     mapped: Sequence[Mount] = ()
     protocol: MessageProtocol = ""
     library: str = ""
+    ssh_agent: str | None = None
+    needs_ssh_agent: bool = False
 
 
 _START_FAILURES: Final = {125, 126, 127}

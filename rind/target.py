@@ -258,8 +258,8 @@ class Target:
             kill_after: seconds between SIGTERM and SIGKILL for a command that is ended.
             encoding: for text streams, with newlines translated; None for bytes.
             errors: the error handler of the encoding: "strict", "replace"..., as for :mod:`codecs`.
-            options: script, env, user, workdir, shell, pre_step, privileged, map_paths, tty:
-                fields of :class:`~rind.decide.plan.Command`.
+            options: script, env, user, workdir, shell, pre_step, privileged, map_paths, ssh_agent,
+                tty: fields of :class:`~rind.decide.plan.Command`.
 
         Raises:
             UsageError: a word of the command cannot be executed.
@@ -336,8 +336,8 @@ class Target:
             stdin: DEVNULL, bytes, a file or a descriptor, in place of ``input``.
             stdout: PIPE, DEVNULL, a file or a descriptor.
             stderr: PIPE, DEVNULL, STDOUT, a file or a descriptor.
-            options: script, env, user, workdir, shell, pre_step, privileged, map_paths, tty:
-                fields of :class:`~rind.decide.plan.Command`.
+            options: script, env, user, workdir, shell, pre_step, privileged, map_paths, ssh_agent,
+                tty: fields of :class:`~rind.decide.plan.Command`.
 
         Raises:
             CommandFailed: with ``check``, the exit status is not 0.
@@ -497,7 +497,8 @@ class Target:
         checked(path, "remove")
         argv = ["rm", *["-r"] * recursive, *["-f"] * missing_ok, "--", str(path)]
         # Neither a label nor the directory that is removed is to decide how rm runs.
-        how: CommandOptions = {"user": "0", "workdir": "/", "pre_step": False, "map_paths": False}
+        how: CommandOptions = {"user": "0", "workdir": "/", "pre_step": False}
+        how |= {"map_paths": False, "ssh_agent": False}
         try:
             await self.run(argv, text=True, errors="replace", check=True, **how)
         except CommandFailed as exc:

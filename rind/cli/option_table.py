@@ -279,6 +279,17 @@ OPTIONS: Final[dict[str, tuple[Option, ...]]] = {
             "leave paths as they are, even if the label or the variable maps them",
         ),
         Option(
+            "--ssh-agent",
+            _set("command.ssh_agent", value=True),
+            "your ssh agent is in the container while the command runs (RIND_SSH_AGENT)",
+            excludes=("--detach",),
+        ),
+        Option(
+            "--no-ssh-agent",
+            _set("command.ssh_agent", value=False),
+            "keep your ssh agent out, even if the label or the variable asks for it",
+        ),
+        Option(
             "--privileged",
             _set("command.privileged", value=True),
             "give the command extended privileges",

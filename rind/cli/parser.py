@@ -64,7 +64,10 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Options:
     if words[:1] == ["--complete"]:  # only completion scripts use it, with any words
         return Options(action="complete", words=words[1:])
     options = Options(
-        command=Command(map_paths=True if env.get("RIND_MAP_PATHS") else None),
+        command=Command(
+            map_paths=True if env.get("RIND_MAP_PATHS") else None,
+            ssh_agent=True if env.get("RIND_SSH_AGENT") else None,
+        ),
         wanted=Wanted(label=_default("RIND_LABEL", env) or DEFAULT_LABEL),
     )
     used: dict[str, Option] = {}

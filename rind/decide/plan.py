@@ -30,6 +30,7 @@ __all__ = [
     "plan",
     "wants_local_workdir",
     "wants_mapping",
+    "wants_ssh_agent",
     "words",
 ]
 
@@ -98,6 +99,8 @@ class Command:
         map_paths: whether to map paths in the words and in the output, by the bind mounts. With a
             TTY, until the program takes the screen or a key is typed. If set, ``workdir`` defaults
             to ``auto``.
+        ssh_agent: whether the caller's ssh agent is in the container while the command runs, at the
+            socket that ``SSH_AUTH_SOCK`` names there. Not for a command that is started detached.
         protocol: ``lsp`` for a language server or ``dap`` for a debug adapter, to map the paths in
             its messages; implies ``map_paths``. Empty for any other command.
         hint: a remedy for the message that the first word is not a program.
@@ -116,6 +119,7 @@ class Command:
     stdin: bool = True
     output: bool = True
     map_paths: bool | None = None
+    ssh_agent: bool | None = None
     protocol: MessageProtocol = ""
     hint: str = ""
 
@@ -166,6 +170,7 @@ def plan(
         hint=command.hint,
         login=_login(caller) if user == _HOST and command.pre_step and "HOME" not in env else "",
     )
+    agent = caller.environ.get("SSH_AUTH_SOCK", "")
     return ExecConfig(
         argv=_argv(command, profile, step),
         tty=command.tty,
@@ -177,6 +182,8 @@ def plan(
         privileged=command.privileged,
         mapped=container.mounts if wants_mapping(command, profile) else (),
         protocol=command.protocol,
+        ssh_agent=agent if wants_ssh_agent(command, profile) else None,
+        needs_ssh_agent=bool(command.ssh_agent),
     )
 
 
@@ -198,6 +205,11 @@ def wants_mapping(command: Command, profile: Profile) -> bool:
     if command.protocol:
         return True
     return profile.map_paths if command.map_paths is None else command.map_paths
+
+
+def wants_ssh_agent(command: Command, profile: Profile) -> bool:
+    """Whether the command gets the caller's ssh agent."""
+    return profile.ssh_agent if command.ssh_agent is None else command.ssh_agent
 
 
 def _login(caller: Caller) -> str:

@@ -10,6 +10,7 @@ With the default key, a container may have the labels
     app.rind.env.NAME    a variable for the command
     app.rind.pass-env    names of our variables to pass on, separated by spaces or commas
     app.rind.map-paths   "true" to map paths in the command and in its output
+    app.rind.ssh-agent   "true" for the caller's ssh agent in the container while a command runs
     app.rind.shims       the project's shims, as the command line names them after --shim DIR
 
 An unknown label is an error: otherwise a misspelt one would have no effect, and no message.
@@ -40,7 +41,9 @@ DEFAULT_SHELL: Final = "/bin/sh"
 _CONTROL: Final = pattern(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 """Control characters except tab, newline and carriage return."""
 
-_PLAIN: Final = ("shell", "user", "workdir", "command", "pass-env", "map-paths", "shims")
+_PLAIN: Final = (
+    *("shell", "user", "workdir", "command", "pass-env", "map-paths", "ssh-agent", "shims"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,7 @@ class Profile:
         env: variables by name.
         pass_env: the names of our variables to pass on.
         map_paths: whether paths are mapped between this machine and the container.
+        ssh_agent: whether commands get the caller's ssh agent.
         remote_env: a dev container's variables, whose values may refer to others.
         workspace: the path of a dev container's folder, used if no mount has it; empty if unknown.
         shims: the names of the project's shims, each with its options, as a shell splits them.
@@ -69,6 +73,7 @@ class Profile:
     env: Mapping[str, str] = field(default_factory=dict)
     pass_env: tuple[str, ...] = ()
     map_paths: bool = False
+    ssh_agent: bool = False
     remote_env: Mapping[str, str] = field(default_factory=dict)
     workspace: str = ""
     shims: str = ""
@@ -113,6 +118,7 @@ def read_profile(labels: Mapping[str, str], key: str = DEFAULT_LABEL) -> Profile
         env=env,
         pass_env=_names(plain.get("pass-env", ""), f"{prefix}pass-env"),
         map_paths=_flag(plain.get("map-paths", ""), f"{prefix}map-paths"),
+        ssh_agent=_flag(plain.get("ssh-agent", ""), f"{prefix}ssh-agent"),
         remote_env=metadata.get("remote_env", {}),
         workspace=metadata.get("workspace", ""),
         shims=plain.get("shims", ""),

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from rind.errors import Ending
     from rind.execution.incoming import Incoming
-    from rind.execution.session import Session
+    from rind.execution.session import Closable, Session
     from rind.model import Container, ExecConfig, ExecState
     from rind.reaper.leash import Loss
     from rind.reaper.tree import Tree
@@ -105,6 +105,9 @@ class Exec:
         inward: maps the paths in its stdin before they are written; None to map nothing.
         unleashed: gets the reason, if no leash holds a command that has run for a second.
         left_running: after leaving: why the tree could not be ended; None if it was.
+        without_agent: why it has no ssh agent, although its container's label gives it one; else
+            empty.
+        carrier: carries the ssh agent for it, and is closed with it; None for none.
     """
 
     def __init__(  # noqa: PLR0913 # only open_exec() calls it
@@ -129,6 +132,8 @@ class Exec:
         self.last_written = stream.last_written
         self.unleashed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.left_running: LeftRunning | None = None
+        self.without_agent = ""
+        self.carrier: Closable | None = None
         self._engine = session.engine
         self._session = session
         self._stream = stream
@@ -414,7 +419,8 @@ class Exec:
     async def _close(self, *, kill: bool, ask: bool) -> None:
         self._receiver.stop_watching()
         has_settled = self._inspector.settled is not None
-        if has_settled and not (self._tasks or self._tree.may_be_leashed or self._closing):
+        busy = self._tasks or self._tree.may_be_leashed or self._closing or self.carrier
+        if has_settled and not busy:
             # Nothing to wait for: most short commands end here, without a task.
             self._tree.disarm()
             self._finish()
@@ -443,6 +449,8 @@ class Exec:
             except LeftRunning as left:
                 self.left_running = left
         await self._tree.release_leash(ends=self.left_running is not None)
+        if self.carrier is not None:
+            await self.carrier.aclose()
         self._finish()
 
     def _finish(self) -> None:

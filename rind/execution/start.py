@@ -52,12 +52,18 @@ async def open_exec(  # noqa: PLR0913 # a start has as many sides
 
     Raises:
         ValueError: no TTY can have this size.
+        UsageError: it needs an ssh agent, and there is none.
         StartError: the engine would not create or start it.
         ContainerGone: the container has ended.
         EngineError: the engine failed.
     """
     if size is not None:
         check_size(size)
+    if config.ssh_agent is not None:
+        from rind.execution.ssh_agent import open_with_agent  # few commands have one
+
+        plainly = partial(open_exec, session, container)
+        return await open_with_agent(plainly, container.name, config, size, leaving=leaving)
     engine = session.engine
 
     cookie = begun.cookie if begun else new_cookie()

@@ -25,10 +25,10 @@ _SSH = Pack(
 
 
 def programs() -> Path:
-    """Return a folder with ssh, sshd and ssh-keygen."""
+    """Return a folder with ssh, sshd, ssh-keygen, ssh-agent and ssh-add."""
     pack = _SSH.ready()
     folder = BED / "ssh"
-    for name in ("ssh", "sshd", "ssh-keygen"):
+    for name in ("ssh", "sshd", "ssh-keygen", "ssh-agent", "ssh-add"):
         # sshd executes itself again by its own path, which must be absolute.
         program = shlex.quote(str(pack / "bin" / name))
         library = shlex.quote(str(pack / "lib"))

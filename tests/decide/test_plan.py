@@ -160,3 +160,16 @@ def test_words_may_be_paths_and_bytes() -> None:
         settle(command=Command(argv=[b"\xff"]))
     with pytest.raises(TypeError, match="not int"):
         settle(command=Command(argv=[1]))  # type: ignore[list-item] # it is what is tested
+
+
+def test_an_option_overrides_the_label_of_the_ssh_agent() -> None:
+    def agent(label: bool, option: bool | None) -> tuple[str | None, bool]:  # noqa: FBT001
+        config = settle(Profile(ssh_agent=label), Command(ssh_agent=option))
+        return config.ssh_agent, config.needs_ssh_agent
+
+    assert agent(False, None) == (None, False)
+    assert agent(True, None) == ("", False)
+    assert agent(False, True) == ("", True)
+    assert agent(True, False) == (None, False)
+    caller = replace(CALLER, environ={"SSH_AUTH_SOCK": "/run/agent"})
+    assert plan(Command(ssh_agent=True), Profile(), WEB, caller).ssh_agent == "/run/agent"

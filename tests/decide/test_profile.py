@@ -18,6 +18,7 @@ def test_every_label_is_read() -> None:
         "app.rind.env.A": "1",
         "app.rind.env.B.C": "x=y",
         "app.rind.pass-env": "EDITOR, PAGER\nTZ",
+        "app.rind.ssh-agent": "true",
     }
     assert read_profile(labels) == Profile(
         pre_step="source /x",
@@ -27,6 +28,7 @@ def test_every_label_is_read() -> None:
         command="bash -l",
         env={"A": "1", "B.C": "x=y"},
         pass_env=("EDITOR", "PAGER", "TZ"),
+        ssh_agent=True,
     )
 
 

@@ -60,6 +60,9 @@ def explain(
             "env": _variables(profile, options, config) or "none",
             "tty": "yes" if config.tty else "no",
         }
+        if config.ssh_agent is not None:
+            label = "" if config.needs_ssh_agent else f" ({options.wanted.label}.ssh-agent)"
+            lines["ssh agent"] = (config.ssh_agent or "none here") + label
         for field, value in lines.items():
             out(f"{field + ':':10} {clean(value)}")
         docker = docker_words(options, client.endpoint, there.endpoint)

@@ -23,6 +23,8 @@ _ENVIRONMENT: Final = {
         "Defaults for --container, --service, --project and --label."
     ),
     "RIND_MAP_PATHS": "If set, --map-paths is the default.",
+    "RIND_SSH_AGENT": "If set, --ssh-agent is the default.",
+    "SSH_AUTH_SOCK": "The socket of the ssh agent for --ssh-agent.",
     "RIND_NO_LOCAL_COMPLETION": (
         "If set, TAB asks the container alone for the words of a program, not this machine too."
     ),
@@ -49,6 +51,7 @@ _LABELS: Final = {
     "app.rind.env.NAME": "The value of the variable NAME.",
     "app.rind.pass-env": "The names of your variables to pass on.",
     "app.rind.map-paths": '"true" to map paths, as --map-paths does.',
+    "app.rind.ssh-agent": '"true" for your ssh agent, as with --ssh-agent; without one, a line says so.',
     "app.rind.shims": "The shims that rind --shim DIR writes if it has no names.",
 }
 

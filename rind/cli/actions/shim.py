@@ -32,7 +32,7 @@ __all__ = ["write_project_shims", "write_shims"]
 _ALLOWED = frozenset(
     [
         *("--dap", "--lsp", "--map-paths", "--no-library-files", "--no-map-paths", "--no-pre-step"),
-        *("--no-stdin", "--no-tty", "--shell", "--tty", "--user", "--workdir"),
+        *("--no-ssh-agent", "--no-stdin", "--no-tty", "--shell", "--tty", "--user", "--workdir"),
     ]
 )
 """The options that a label may set for a shim. The others choose another container or engine, or

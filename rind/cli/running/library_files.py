@@ -109,6 +109,7 @@ class LibraryFiles:
                     workdir="/",
                     pre_step=False,
                     map_paths=False,
+                    ssh_agent=False,
                     timeout=GIVEN_UP_AFTER,
                     capture_limit=MOST_AT_ONCE + LARGEST,
                 )

@@ -13,6 +13,7 @@ from itertools import count
 from rind.base.light import pattern
 from rind.base.records import dataclass
 from rind.cli.translate import command_from, described, docker_words, endpoint_from, wanted_from
+from rind.decide.plan import wants_ssh_agent
 from rind.decide.selection import AmbiguousError
 from rind.endpoint.docker_config import docker_setting
 from rind.errors import ExitStatus, RindError, StartError
@@ -124,8 +125,10 @@ def prepare(job: Job) -> Prepared | int | None:
             return None
         raise
     container = selected.container
-    mention_elsewhere(options, container, early.caller, say)
     profile = profile_of(container, options.wanted.label)
+    if wants_ssh_agent(command, profile) and not options.detach:
+        return None
+    mention_elsewhere(options, container, early.caller, say)
     config = early.settle(command, container, profile)
     if options.verbosity > 0:
         announce(options, [(selected, early.endpoint.url)], profile, say)

@@ -133,6 +133,8 @@ class Supervisor:
             return self._end.status  # it was ended before it began
         async with await start() as process:
             self._process = process
+            if process.without_agent:
+                await self._say(process.without_agent)
             for number in self._to_forward:
                 self.forward(number)
             if self._tells_leash:

@@ -29,6 +29,12 @@ def test_prepare_returns_none_if_an_event_loop_is_needed(words: list[str]) -> No
     assert prepare(job(parse(words, {}), {"DOCKER_HOST": "unix:///none.sock"})) is None
 
 
+def test_prepare_leaves_an_ssh_agent_to_the_event_loop(busybox: TestContainer) -> None:
+    env = {"DOCKER_HOST": busybox.engine.host}
+    options = parse(["--label", busybox.label, "true"], {"RIND_SSH_AGENT": "1"})
+    assert prepare(job(options, env)) is None
+
+
 def test_prepare_plans_the_command(busybox: TestContainer) -> None:
     env = {"DOCKER_HOST": busybox.engine.host}
     options = parse(["-T", "--label", busybox.label, "true"], {})
