@@ -39,8 +39,8 @@ async def run(argv: Words = BARE, **options: Any) -> CompletedProcess[Any]:  # n
         host, context: the engine, as for :func:`connect`.
         container, service, project, index, label, everywhere: the container, as for
             :meth:`Client.find`.
-        script, env, user, workdir, shell, pre_step, privileged, map_paths, ssh_agent, tty:
-            fields of :class:`~rind.decide.plan.Command`.
+        script, env, user, workdir, shell, pre_step, privileged, map_paths, ssh_agent, tty: as in
+            :class:`~rind.decide.plan.Command`.
         text, encoding, errors, input, stdin, stdout, stderr: as for :meth:`Target.run`.
         check, timeout, kill_after, capture_limit, on_output: as for :meth:`Target.run`; the
             ``timeout`` covers connecting and finding, too.

@@ -258,8 +258,8 @@ class Target:
             kill_after: seconds between SIGTERM and SIGKILL for a command that is ended.
             encoding: for text streams, with newlines translated; None for bytes.
             errors: the error handler of the encoding: "strict", "replace"..., as for :mod:`codecs`.
-            options: script, env, user, workdir, shell, pre_step, privileged, map_paths, ssh_agent,
-                tty: fields of :class:`~rind.decide.plan.Command`.
+            options: fields of :class:`~rind.decide.plan.Command`, namely script, env, user,
+                workdir, shell, pre_step, privileged, map_paths, ssh_agent, tty.
 
         Raises:
             UsageError: a word of the command cannot be executed.
@@ -336,8 +336,8 @@ class Target:
             stdin: DEVNULL, bytes, a file or a descriptor, in place of ``input``.
             stdout: PIPE, DEVNULL, a file or a descriptor.
             stderr: PIPE, DEVNULL, STDOUT, a file or a descriptor.
-            options: script, env, user, workdir, shell, pre_step, privileged, map_paths, ssh_agent,
-                tty: fields of :class:`~rind.decide.plan.Command`.
+            options: fields of :class:`~rind.decide.plan.Command`, namely script, env, user,
+                workdir, shell, pre_step, privileged, map_paths, ssh_agent, tty.
 
         Raises:
             CommandFailed: with ``check``, the exit status is not 0.

@@ -72,7 +72,7 @@ class Frames:
         """Return the number and the payload of each frame that is now complete.
 
         Raises:
-            BrokenStream: there is no connection of a frame's number.
+            BrokenStream: a frame has a number that no connection can have.
         """
         self._buffer += data
         found: list[tuple[int, bytes]] = []

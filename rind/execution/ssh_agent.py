@@ -88,7 +88,7 @@ async def open_with_agent(
     Args:
         open_exec: starts a command in the container.
         container: the container's name, for messages.
-        config: the command. If it needs no agent, it is started without one if there is none.
+        config: the command. Unless it needs the agent, it is started in any case.
         size: the window size (rows, columns) that the command begins with.
         leaving: what leaving the command does to it; None to end it.
 
@@ -211,7 +211,7 @@ class Carrier:
         self._agent = agent
         self._frames = Frames()
         self._connections: dict[int, _Connection] = {}
-        self._ending: set[int] = set()  # those whose end the script is still to be told
+        self._ending: set[int] = set()  # those whose last frame is not sent yet
         # One task writes, because a write that is cancelled may have sent a part of a frame.
         self._to_send: asyncio.Queue[bytes] = asyncio.Queue(MOST_CONNECTIONS)
         self._tasks = Tasks()

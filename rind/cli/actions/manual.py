@@ -51,7 +51,9 @@ _LABELS: Final = {
     "app.rind.env.NAME": "The value of the variable NAME.",
     "app.rind.pass-env": "The names of your variables to pass on.",
     "app.rind.map-paths": '"true" to map paths, as --map-paths does.',
-    "app.rind.ssh-agent": '"true" for your ssh agent, as with --ssh-agent; without one, a line says so.',
+    "app.rind.ssh-agent": (
+        '"true" for your ssh agent, as with --ssh-agent. If there is none, a line says so.'
+    ),
     "app.rind.shims": "The shims that rind --shim DIR writes if it has no names.",
 }
 
