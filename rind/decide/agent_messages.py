@@ -89,10 +89,10 @@ class Frames:
 
 
 def frames_of(number: int, data: bytes) -> bytes:
-    """Return the frames that carry a connection's ``data``; if it is empty, the frame that closes.
+    r"""Return the frames of a connection's ``data``; if that is empty, the frame that closes it.
 
     >>> frames_of(2, b"xyz")
-    b'\\x02\\x00\\x03xyz'
+    b'\x02\x00\x03xyz'
     """
     starts = range(0, len(data), _LARGEST_PAYLOAD)
     payloads = [data[start : start + _LARGEST_PAYLOAD] for start in starts] or [b""]

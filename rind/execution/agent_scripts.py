@@ -36,7 +36,7 @@ exit 1
 
 PYTHON: Final = (
     f"MOST = {MOST_CONNECTIONS}\n"
-    + r"""
+    r"""
 import binascii, os, select, signal, socket, struct, sys
 
 
@@ -140,7 +140,7 @@ run()
 
 PERL: Final = (
     f"use constant MOST => {MOST_CONNECTIONS};\n"
-    + r"""
+    r"""
 use strict;
 use Socket;
 

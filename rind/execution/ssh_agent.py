@@ -34,7 +34,7 @@ from rind.decide.agent_messages import (
     frames_of,
     is_allowed,
 )
-from rind.errors import EngineError, ExitStatus, RindError, StartError, UsageError
+from rind.errors import ExitStatus, RindError, StartError, UsageError
 from rind.execution.agent_scripts import agent_config
 from rind.execution.tasks import Tasks
 from rind.transport.frames import STDOUT
@@ -135,7 +135,9 @@ async def _open_carrier(open_exec: Open, container: str, config: ExecConfig) -> 
             async with asyncio.timeout(READY_WITHIN):
                 path, rest = await _socket_of(script)
             undo.pop_all()
-    except (StartError, BrokenStream) as exc:
+    except StartError as exc:
+        raise _no_way(container, exc.reason or str(exc)) from exc
+    except BrokenStream as exc:
         raise _no_way(container, str(exc)) from exc
     except TimeoutError as exc:
         raise _no_way(container, f"no socket for it within {READY_WITHIN:g} s") from exc

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -102,6 +103,10 @@ def agent(folder: Path) -> Iterator[str]:
         process.kill()
 
 
+def is_gone(container: TestContainer, path: str) -> bool:
+    return path not in sockets(container)
+
+
 def sockets(container: TestContainer) -> str:
     return container.inside("ls -d /tmp/rind-agent-* /dev/shm/rind-agent-* 2>/dev/null || true")
 
@@ -128,7 +133,7 @@ def test_the_keys_can_be_listed_and_used_while_the_command_runs(
 
 def test_nothing_is_left_whatever_ends_the_command(django: TestContainer, agent: str) -> None:
     script = 'echo "${SSH_AUTH_SOCK%/socket}"; exec cat'
-    for options, end in ((), subprocess.Popen.kill), (("--timeout", "1"), None):
+    for options, is_killed in ((), True), (("--timeout", "1"), False):
         with subprocess.Popen(
             [RIND, *options, "--ssh-agent", "-c", script],
             env=django.environ(SSH_AUTH_SOCK=agent),
@@ -139,11 +144,11 @@ def test_nothing_is_left_whatever_ends_the_command(django: TestContainer, agent:
             assert process.stdout
             path = process.stdout.readline().decode().strip()
             assert path in sockets(django)
-            if end is not None:
-                end(process)
-                wait_until(lambda path=path: path not in sockets(django))
-            assert ended(process) == (124 if end is None else 137)
-        assert path not in sockets(django)
+            if is_killed:
+                process.kill()
+                wait_until(partial(is_gone, django, path))
+            assert ended(process) == (137 if is_killed else 124)
+        assert is_gone(django, path)
 
 
 def test_one_line_says_why_there_is_no_agent(
@@ -219,10 +224,11 @@ class FakeScript:
 @pytest.fixture
 async def hostile(folder: Path) -> AsyncIterator[tuple[FakeScript, SimpleNamespace]]:
     """Return a script, and the state of an agent that never answers."""
-    state = SimpleNamespace(connections=0, closed=asyncio.Event())
+    state = SimpleNamespace(connections=0, opened=asyncio.Event(), closed=asyncio.Event())
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         state.connections += 1
+        state.opened.set()
         await reader.read()
         state.closed.set()
         writer.close()
@@ -258,8 +264,7 @@ async def test_a_client_that_goes_away_does_not_keep_the_agent(
 ) -> None:
     script, state = hostile
     script.output.put_nowait((STDOUT, frames_of(3, struct.pack(">LB", 1, 11))))
-    while not state.connections:
-        await asyncio.sleep(0)
+    await state.opened.wait()
     script.output.put_nowait((STDOUT, frames_of(3, b"")))
     await state.closed.wait()
     await script.has_input.wait()
