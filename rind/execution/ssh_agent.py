@@ -51,7 +51,7 @@ _log: Final = logging.getLogger(__name__)
 READY_WITHIN: Final = 10.0
 """Seconds for the script to make its socket; it takes a tenth of one."""
 
-ENDS_WITHIN: Final = 2.0
+ENDS_WITHIN: Final = 5.0
 """Seconds for the script to remove its socket, after the end of its stdin; then it is killed."""
 
 LONGEST_LINE: Final = 4096

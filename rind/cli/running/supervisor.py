@@ -134,7 +134,7 @@ class Supervisor:
         async with await start() as process:
             self._process = process
             if process.without_agent:
-                await self._say(process.without_agent)
+                await self._say(f"{process.without_agent}; the command runs without it")
             for number in self._to_forward:
                 self.forward(number)
             if self._tells_leash:
