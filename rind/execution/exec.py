@@ -107,7 +107,7 @@ class Exec:
         left_running: after leaving: why the tree could not be ended; None if it was.
         without_agent: why it has no ssh agent, although its container's label gives it one; else
             empty.
-        carrier: carries the ssh agent for it, and is closed with it; None for none.
+        carrier: internal: carries the ssh agent for it, and is closed with it.
     """
 
     def __init__(  # noqa: PLR0913 # only open_exec() calls it
