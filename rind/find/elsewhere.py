@@ -178,7 +178,7 @@ class Elsewhere:
         node = None if number is None else self._nodes.get(number)
         if node is None:
             raise SelectionError(
-                f"the node of {task.title} is unknown: this engine does not manage it"
+                f"this engine does not know the node of {task.title}; connect to a manager of its swarm"
             )
         return node
 
