@@ -228,7 +228,8 @@ def minute(side: Side, number: int) -> Iterator[tuple[str, object]]:
     name, other = chance.sample(NAMES, 2)
     text, uri = "".join(chance.choices(PIECES, k=9)), side.lax_uri(name)
     at = {"start": {"line": number, "character": 0}, "end": {"line": number, "character": 9}}
-    edit, where = {"range": at, "newText": text}, {"uri": uri, "range": at}
+    edit: dict[str, object] = {"range": at, "newText": text}
+    where: dict[str, object] = {"uri": uri, "range": at}
     document = {"textDocument": {"uri": uri, "version": number}}
     for key in text:
         change = {**document, "contentChanges": [{"range": at, "text": key}]}
@@ -245,7 +246,7 @@ def minute(side: Side, number: int) -> Iterator[tuple[str, object]]:
         [{"targetUri": side.libraries, "originSelectionRange": at}, where],
         {"changes": {uri: [edit], side.lax_uri(other): [edit, edit]}},
         {"documentChanges": [{**document, "edits": [edit]}, new]},
-        [{"from": {"name": "x", **where}, "fromRanges": [at]}],
+        [{"from": {"name": "x", "uri": uri}, "fromRanges": [at]}],
         [{"command": "x", "arguments": [uri, 1.50, {"fsPath": side.folder}]}],
         *(markdown, None),
     ]
