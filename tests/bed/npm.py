@@ -28,8 +28,8 @@ def devcontainer() -> Path:
 
 def _install(folder: Path) -> None:
     folder.mkdir()
-    for path in _LOCK:
-        shutil.copy(path, folder)
+    for file in _LOCK:
+        shutil.copy(file, folder)
     # npm's script runs the node on the PATH, which has its own certificates.
     path = os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", os.defpath)])
     environ = {"NODE_EXTRA_CA_CERTS": str(_CERTIFICATES), **os.environ, "PATH": path}
