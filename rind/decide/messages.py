@@ -29,6 +29,9 @@ LONGEST_MESSAGE: Final = 256 * 1024 * 1024
 
 _LENGTH: Final = re.compile(rb"content-length:[ \t]*([0-9]{1,12})[ \t]*", re.IGNORECASE)
 _URI: Final = re.compile(r"file://[^\s\"'<>)\]}`|\\]*")
+"""A URI within displayed text."""
+_ONE_URI: Final = re.compile(r"file://[^\s\"<>`|\\]*")
+"""A value that is a URI; editors need not quote apostrophes and parentheses (RFC 3986, 3.3)."""
 _DOCUMENTS: Final = {"text", "newText", "insertText"}
 """Fields whose strings are a document's own content."""
 _PATHS: Final[dict[str, set[str]]] = {
@@ -151,7 +154,8 @@ class MessageStream:
         mapped = self._value(message, "")
         if mapped != message:
             text = json.dumps(mapped, ensure_ascii=False, separators=(",", ":"))
-            body = text.encode(errors="surrogatepass")
+            # Half a UTF-16 pair, which UTF-8 cannot encode, becomes an escape of JSON again.
+            body = text.encode(errors="backslashreplace")
         return framed(body)
 
     def close(self) -> bytes:
@@ -188,4 +192,6 @@ class MessageStream:
             return self._map_path(text) if text.startswith("/") else self._map_uri(text)
         if not self._is_lsp or name in _DOCUMENTS:
             return text
+        if _ONE_URI.fullmatch(text):
+            return self._map_uri(text)
         return _URI.sub(lambda match: self._map_uri(match[0]), text)

@@ -13,7 +13,8 @@ The tests find the engines in the variable RIND_TEST_ENGINES, a JSON list of obj
 They find a busybox, whose shell is ash, in RIND_TEST_BUSYBOX, interactive shells in RIND_TEST_ZSH
 and RIND_TEST_FISH, bash-completion's folder in RIND_TEST_BASH_COMPLETION, editors in
 RIND_TEST_NVIM, RIND_TEST_EMACS and RIND_TEST_HELIX, the devcontainer CLI in
-RIND_TEST_DEVCONTAINER, and the folder of OpenSSH in RIND_TEST_SSH.
+RIND_TEST_DEVCONTAINER, packages for Node in RIND_TEST_NODE_MODULES, and the folder of OpenSSH in
+RIND_TEST_SSH.
 
 They find Podmans in RIND_TEST_PODMANS, and a swarm's manager and worker in RIND_TEST_SWARM, lists
 of the same with the image `busybox` alone.
@@ -36,7 +37,7 @@ import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from bed import devcontainer, editors, haproxy, images, machine, shells, ssh, venv
+from bed import editors, haproxy, images, machine, npm, shells, ssh, venv
 from bed.checkout import BED, ROOT, SUITE, VENV, locked, remove
 from bed.engines import DAEMONS, Docker, Engine, configuration, environment
 from bed.keeper import kept
@@ -63,7 +64,8 @@ _PROGRAMS = {
     "RIND_TEST_HELIX": editors.helix,
     "RIND_TEST_SSH": ssh.programs,
     "RIND_TEST_HAPROXY": haproxy.program,
-    "RIND_TEST_DEVCONTAINER": devcontainer.devcontainer,
+    "RIND_TEST_DEVCONTAINER": npm.devcontainer,
+    "RIND_TEST_NODE_MODULES": npm.modules,
 }
 _ELSEWHERE = f"point the tests at an existing engine with {_EXISTING}=unix:///path/of/its/socket"
 # The linter would not take these for Python by their names.

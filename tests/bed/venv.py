@@ -29,7 +29,7 @@ _INSTALLED = BED / "installed"  # names the installed recipe
 def make(extra: str) -> None:
     """Make it, with the project and an extra's locked packages, unless that was done before."""
     lock = _LOCKS / f"{extra}.txt"
-    sources = (ROOT / "pyproject.toml", *sorted(_LOCKS.iterdir()))
+    sources = (ROOT / "pyproject.toml", *sorted(_LOCKS.glob("*.txt")))
     recipe = digest(str(ROOT), sys.version, *(path.read_bytes() for path in sources))
     if _installed() in {f"{recipe} {extra}", f"{recipe} dev"}:
         return  # the extra dev includes the others

@@ -1,10 +1,15 @@
 import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from traffic import with_paths
 
 from rind.decide.messages import BrokenFrame, Messages, MessageStream, framed
 from rind.decide.path_map import PathMap
@@ -107,6 +112,24 @@ def test_a_debug_adapter_and_its_client() -> None:
     assert mapped(said, "dap", outward=True) == expected
 
 
+@pytest.mark.parametrize("quoted", ["Bob's%20shop%20(1)", "Bob%27s%20shop%20%281%29"])
+def test_a_uri_ends_where_its_string_does(quoted: str) -> None:
+    """Neovim, Emacs and Helix leave apostrophes and parentheses as they are."""
+    stream = MessageStream(
+        PathMap([Mount("/home/me/Bob's shop (1)", "/app")]), "lsp", outward=False
+    )
+    said = b'{"uri":"file:///home/me/%b/x.py","k":["file:///home/me/%b/"]}'
+    expected = b'{"uri":"file:///app/x.py","k":["file:///app/"]}'
+    assert stream.feed(framed(said % ((quoted.encode(),) * 2))) == framed(expected)
+
+
+def test_half_a_character_stays() -> None:
+    """UTF-8 has no bytes for it: editors and servers that count in UTF-16 write an escape."""
+    said = rb'{"uri":"file:///home/me/shop/x","text":"\ud83d","range":1}'
+    stream = MessageStream(SHOP, "lsp", outward=False)
+    assert stream.feed(framed(said)) == framed(said.replace(b"/home/me/shop", b"/app"))
+
+
 @pytest.mark.parametrize(
     ("said", "why"),
     [
@@ -174,3 +197,101 @@ def test_a_recorded_session_differs_in_its_paths_alone() -> None:
         assert before != after or body == before.encode()
         differing += before != after
     assert differing > len(RECORDED) / 2
+
+
+@dataclass(frozen=True)
+class Side:
+    """Where the same files are for an editor, or for its server."""
+
+    folder: str
+    libraries: str
+
+    def uri(self, name: str) -> str:
+        return f"file://{quote(self.folder)}/{quote(name)}"
+
+    def lax_uri(self, name: str) -> str:
+        """Return the URI with as few quotes as Neovim, Emacs and Helix have."""
+        return f"file://{quote(f'{self.folder}/{name}', safe=SAFE)}"
+
+
+SAFE = "/~!$&'()*+,;=:@"
+EDITOR = Side("/home/me/Bob's shop (1)", f"file://{CACHE}/usr/lib/python3.11/os.py")
+SERVER = Side("/srv/shop", "file:///usr/lib/python3.11/os.py")
+NAMES = ["shop.py", "a b/x.py", "größe 100%.py", "#1?.py", "日本/語.py", "'(x)'.py"]
+PIECES = ["x", "\r\n", "\t", "é", "😀", "\ud83d", '"', "\\", "\u2028", "\0", "100%25"]
+PIECES += [f"see {side.uri('shop.py')}\r\n{side.folder}" for side in (EDITOR, SERVER)]
+
+
+def minute(side: Side, number: int) -> Iterator[tuple[str, object]]:
+    """Yield who says what while somebody types: each kind of message that can have paths."""
+    chance = random.Random(number)
+    name, other = chance.sample(NAMES, 2)
+    text, uri = "".join(chance.choices(PIECES, k=9)), side.lax_uri(name)
+    at = {"start": {"line": number, "character": 0}, "end": {"line": number, "character": 9}}
+    edit: dict[str, object] = {"range": at, "newText": text}
+    where: dict[str, object] = {"uri": uri, "range": at}
+    document = {"textDocument": {"uri": uri, "version": number}}
+    for key in text:
+        change = {**document, "contentChanges": [{"range": at, "text": key}]}
+        yield "editor", {"method": "textDocument/didChange", "params": change}
+        yield "editor", {"method": "$/cancelRequest", "params": {"id": number}}
+
+    shown = f"[x]({side.uri(name)}#L{number}) `{side.libraries}` {side.uri(other)}: 😀 \ud83d"
+    markdown = {"contents": {"kind": "markdown", "value": shown}}
+    new = {"kind": "rename", "oldUri": uri, "newUri": side.lax_uri(other)}
+    results = [
+        {"isIncomplete": True, "items": [{"textEdit": edit, "data": where}] * (number * 3)},
+        [{"name": "\ud83d", "location": where}, {"name": "x", "children": []}] * (number * 3),
+        {"data": [chance.randrange(99) for _ in range(number * 9)], "resultId": "1"},
+        [{"targetUri": side.libraries, "originSelectionRange": at}, where],
+        {"changes": {uri: [edit], side.lax_uri(other): [edit, edit]}},
+        {"documentChanges": [{**document, "edits": [edit]}, new]},
+        [{"from": {"name": "x", "uri": uri}, "fromRanges": [at]}],
+        [{"command": "x", "arguments": [uri, 1.50, {"fsPath": side.folder}]}],
+        *(markdown, None),
+    ]
+    for result in results:
+        asked = {"id": number, "params": {**document, "position": at["start"]}}
+        yield "editor", {"method": "textDocument/x", **asked}
+        yield "server", {"id": number, "result": result}
+    related = [{"message": shown, "relatedInformation": [{"location": where}]}]
+    said = {
+        "textDocument/publishDiagnostics": {"uri": uri, "diagnostics": related},
+        "$/progress": {"token": 1.5, "value": {"kind": "report", "message": shown}},
+        "workspace/configuration": {"items": [{"scopeUri": uri, "section": "x"}]},
+        "window/showDocument": {"uri": uri, "selection": at},
+        "workspace/applyEdit": {"edit": {"documentChanges": [new]}},
+    }
+    for method, params in said.items():
+        yield "server", {"id": f"{method}-{number}", "method": method, "params": params}
+        yield (
+            "editor",
+            {"id": f"{method}-{number}", "result": [{"cwd": side.folder, "uri": side.libraries}]},
+        )
+
+
+@pytest.mark.parametrize("who", ["editor", "server"])
+def test_a_long_session_differs_in_its_paths_alone(who: str) -> None:
+    mounts = [Mount(EDITOR.folder, SERVER.folder)]
+    chance = random.Random(who)
+    if who == "editor":
+        paths, before, after = PathMap([*mounts, Mount(CACHE, "/")]), EDITOR, SERVER
+    else:
+        library = SERVER.libraries.removeprefix("file://")
+        paths, before, after = PathMap(mounts, {library: CACHE + library}), SERVER, EDITOR
+    said, expected = (
+        [what for number in range(30) for speaker, what in minute(side, number) if speaker == who]
+        for side in (before, after)
+    )
+    bodies = [json.dumps(what, ensure_ascii=chance.random() < 0.5) for what in said]
+    stream = b"".join(framed(body.encode(errors="backslashreplace")) for body in bodies)
+    mapper = MessageStream(paths, "lsp", outward=who == "server")
+    result, end = bytearray(), 0
+    while end < len(stream):
+        start, end = end, end + chance.choice([1, 20, 4096, 65536])
+        result += mapper.feed(stream[start:end])
+    originals, results = (Messages().feed(bytes(data)) for data in (stream, result))
+    for original, written, what in zip(originals, results, expected, strict=True):
+        assert with_paths(json.loads(written.decode()), {}) == with_paths(what, {})
+        assert written == original or json.loads(written) != json.loads(original)
+    assert len(results) > 400

@@ -15,6 +15,7 @@ import pytest
 from conftest import RIND, TIMEOUT, Containers, TestContainer, wait_until
 from console import assert_says, examples
 from screen import Screen
+from traffic import differing, recorder
 
 pytestmark = pytest.mark.newest_engine
 
@@ -34,7 +35,8 @@ class Project:
 
     def environ(self, **more: str) -> dict[str, str]:
         """Return what an editor starts with, which has rind on its PATH."""
-        path = os.pathsep.join([str(Path(RIND).parent), os.environ["PATH"]])
+        folders = [str(self.home / "bin"), str(Path(RIND).parent), os.environ["PATH"]]
+        path = os.pathsep.join(folders)
         docker = shlex.join(["env", f"DOCKER_HOST={self.container.engine.host}"])
         docker += shlex.join([" ", self.container.engine.docker]).removeprefix("' '")
         restart = f"{docker} restart -t0 {self.container.name} >/dev/null"
@@ -53,6 +55,7 @@ class Project:
         )
         said = done.stdout.decode().splitlines()
         assert done.returncode == 0, (said, done.stderr.decode())
+        assert b"ResourceWarning" not in done.stderr, done.stderr
         result: dict[str, str] = json.loads(said[-1])
         return result
 
@@ -64,7 +67,7 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path, containers: Containers) -> Project:
-    folder, home = tmp_path / "my shop", tmp_path / "home"
+    folder, home = tmp_path / "Bob's shop (1)", tmp_path / "home"
     for made in (folder / ".git", home):
         made.mkdir(parents=True)
     (folder / "stock.py").write_text(STOCK)
@@ -152,6 +155,39 @@ def test_helix(project: Project) -> None:
     wait_until(project.is_renamed)
     child.send(":qa!\r")
     child.expect(pexpect.EOF)
+
+
+def test_visual_studio_code(project: Project) -> None:
+    """Its own language client, in Node; all its messages are compared with what Rind made of them.
+
+    `vscode-languageclient` has the editor's transport, its way to quote a URI and to restart a
+    server. A stub replaces the module `vscode`, which only the editor itself has.
+    """
+    here, there = project.home / "here", project.folder / ".git" / "there"
+    extension, program = project.home / "extension.js", project.home / "bin" / "rind"
+    extension.write_text(recipe("extension.js"))
+    program.parent.mkdir()
+    program.write_text(recorder(RIND, str(here)))
+    program.chmod(0o755)
+    script = shlex.quote(recorder("/venv/bin/server", "/srv/shop/.git/there"))
+    project.container.inside(
+        "cp -p /venv/bin/pylsp /venv/bin/server && printf %s " + script + " >/venv/bin/pylsp"
+    )
+    modules = os.pathsep.join([str(HERE), os.environ["RIND_TEST_NODE_MODULES"]])
+    words = ("node", str(HERE / "check.js"), str(extension), "größe #1+.py")
+    seen = project.edit(*words, NODE_PATH=modules)
+    stock, library = str(project.folder / "stock.py"), seen.pop("library")
+    assert seen.pop("hover").count("Be wanted.") == 1
+    assert seen == {"definition": stock, "after_restart": stock, "status": "0"}
+    assert project.is_renamed()
+
+    copies = library.removesuffix("/usr/lib/python3.11/os.py")
+    assert copies.startswith(str(project.home / ".cache"))
+    inward = {copies: "", str(project.folder): "/srv/shop"}
+    assert differing(f"{here}.in", f"{there}.in", inward) > 200
+    outward = {"file:///srv/shop": f"file://{project.folder}"}
+    outward |= {f"file://{folder}": f"file://{copies}{folder}" for folder in ("/usr", "/venv")}
+    assert differing(f"{there}.out", f"{here}.out", outward) > 20
 
 
 def test_the_examples(project: Project) -> None:

@@ -51,6 +51,7 @@ def with_library(
         return config
     paths = PathMap(config.mapped, copies.paths)
     library = LibraryFiles(target, config.user, copies, paths)
+    local.output.close()  # its descriptors; the inherited ones stay open
     local.output = LibraryOutput(MessageStream(paths, "lsp", outward=True), library)
     return replace(config, library=str(copies.folder))
 
