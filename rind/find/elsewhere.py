@@ -178,7 +178,8 @@ class Elsewhere:
         node = None if number is None else self._nodes.get(number)
         if node is None:
             raise SelectionError(
-                f"this engine does not know the node of {task.title}; connect to a manager of its swarm"
+                f"this engine does not know the node of {task.title}; "
+                "connect to a manager of its swarm"
             )
         return node
 
