@@ -181,9 +181,10 @@ def read_exec_state(data: bytes, *, is_podman: bool = False) -> ExecState:
     running = _typed(state.get("Running"), bool, "Running")
     code, pid = state.get("ExitCode"), number(state.get("Pid"), "Pid", MOST_PID)
     # Podman marks the end by CanRemove, as its ExitCode is 0 from the start, and its Pid is 0 then.
-    # Docker sets CanRemove minutes later, and keeps the Pid.
-    ended = state.get("CanRemove") is True
-    is_unsettled = is_podman and ended and pid > 0
+    # Docker keeps the Pid, and sets CanRemove by the clock: perhaps at once, also after a failed
+    # start (moby, daemon/exec.go, execCommandGC).
+    ended = is_podman and state.get("CanRemove") is True
+    is_unsettled = ended and pid > 0
     # The code is not final while the command runs, while Docker's is null, while Podman's is early,
     # and before Podman starts the command.
     if running or code is None or is_unsettled or (code == pid == 0 and not ended):

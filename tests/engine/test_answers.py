@@ -122,10 +122,9 @@ def test_an_invalid_folder_is_read_as_none(folder: str) -> None:
         (STATE, ExecState(running=False, exit_code=3, pid=4711)),
         (STATE | {"Running": True, "ExitCode": 0}, ExecState(True, None, 4711)),
         (STATE | {"ExitCode": None, "Pid": 0}, ExecState(running=False, exit_code=None, pid=0)),
-        # Podman's, before the start, while it runs, and after the end.
+        # Podman's, before the start and while it runs.
         (STATE | {"ExitCode": 0, "Pid": 0, "CanRemove": False}, ExecState(False, None, 0)),
         (STATE | {"Running": True, "ExitCode": 0, "CanRemove": False}, ExecState(True, None, 4711)),
-        (STATE | {"ExitCode": 0, "Pid": 0, "CanRemove": True}, ExecState(False, 0, 0, True)),
     ],
 )
 def test_the_state_of_an_exec_instance_is_read(state: object, expected: ExecState) -> None:
@@ -149,8 +148,15 @@ def test_podmans_exit_code_is_read_once_it_is_final() -> None:
     assert read_exec_state(resized, is_podman=True) == ExecState(False, None, 4711)
     settled = said(STATE | {"ExitCode": 6, "Pid": 0, "CanRemove": True})
     assert read_exec_state(settled, is_podman=True) == ExecState(False, 6, 0, True)
-    # Docker's state minutes later; it keeps the pid.
-    assert read_exec_state(resized) == ExecState(False, 0, 4711)
+    ended = said(STATE | {"ExitCode": 0, "Pid": 0, "CanRemove": True})
+    assert read_exec_state(ended, is_podman=True) == ExecState(False, 0, 0, True)
+
+
+def test_dockers_mark_for_removal_hides_no_start_failure() -> None:
+    """It comes every five minutes, to all that have ended: so it can come at once."""
+    assert read_exec_state(said(STATE | {"CanRemove": True})) == ExecState(False, 3, 4711)
+    failed = read_exec_state(said(STATE | {"ExitCode": 127, "Pid": 0, "CanRemove": True}))
+    assert failed.has_started is False
 
 
 def test_an_engines_description_is_read() -> None:
