@@ -18,6 +18,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
@@ -61,6 +62,8 @@ SHELLS = {
     "ash": [BUSYBOX, "sh"],
 }
 """This machine's shells: their command lines by name."""
+linux_only = partial(pytest.mark.skipif, sys.platform != "linux")
+"""Skips a test of what only Linux has, on macOS and under tests/macos, for a ``reason``."""
 
 
 @dataclass(frozen=True)

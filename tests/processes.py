@@ -8,11 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import TestContainer
+from conftest import TestContainer, linux_only
 
 from rind.reaper.leash import Leash
 from rind.reaper.scripts import Session
 
+sees_processes = linux_only(reason="only on Linux does this machine show a container's processes")
 MARK = "424242"
 IN_CONTAINER = f"""
 trap '' HUP INT QUIT TERM

@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 from conftest import TestContainer, TestEngine, wait_until
+from processes import sees_processes
 
 from rind.reaper.host_processes import is_engine, is_up, session_of, signal_tree, until_ended
+
+pytestmark = sees_processes
 
 
 @pytest.fixture

@@ -10,8 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import RIND, TIMEOUT, Containers, TestContainer, ended, lines, wait_until
-from processes import is_leashed, kill_all, sleepers
+from conftest import (
+    RIND,
+    TIMEOUT,
+    Containers,
+    TestContainer,
+    ended,
+    lines,
+    wait_until,
+)
+from processes import is_leashed, kill_all, sees_processes, sleepers
 
 import rind
 from rind.reaper import host_processes
@@ -103,6 +111,7 @@ async def test_a_tree_in_a_full_container_is_ended_remotely(full: TestContainer)
             assert await process.wait() == 143
 
 
+@sees_processes
 def test_a_tree_that_seccomp_protects_is_signalled_from_the_host(
     mute: TestContainer,
 ) -> None:

@@ -17,12 +17,13 @@ from conftest import (
     Containers,
     TestContainer,
     ended,
+    linux_only,
     one_line,
     wait_until,
 )
 from faults import Fault, FaultProxy, fault_proxy
 from local_terminal import Terminal
-from processes import IN_CONTAINER, MARK, HeldTrees, is_leashed, kill_all, sleepers
+from processes import IN_CONTAINER, MARK, HeldTrees, is_leashed, kill_all, sees_processes, sleepers
 
 import rind
 from rind.endpoint.endpoint import Endpoint
@@ -129,6 +130,7 @@ def test_a_signal_ends_the_stubborn_tree(
         assert process.stderr.read() == b""
 
 
+@linux_only(reason="elsewhere its session is found after the leash began: see test_root_process.py")
 @pytest.mark.parametrize("how", [signals.SIGTERM, signals.SIGKILL])
 def test_a_command_with_no_environment_at_all_is_found(
     busybox: TestContainer, how: signals.Signals
@@ -379,6 +381,7 @@ def test_a_tree_of_another_user_on_a_read_only_root_is_ended(containers: Contain
         assert sleepers(target) == 0
 
 
+@sees_processes
 def test_without_a_shell_the_tree_is_signalled_from_the_host(distroless: TestContainer) -> None:
     mark = "535353"
     with subprocess.Popen(
@@ -390,6 +393,7 @@ def test_without_a_shell_the_tree_is_signalled_from_the_host(distroless: TestCon
     assert sleepers(distroless, mark) == 0
 
 
+@sees_processes
 async def test_without_a_shell_or_permission_the_failure_is_reported(
     distroless: TestContainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -449,6 +453,7 @@ async def test_an_unreachable_command_is_reported(
     await asyncio.to_thread(subprocess.run, ["pkill", "-x", "-f", f"sleep {mark}"], check=True)
 
 
+@sees_processes
 def test_a_flooding_shell_counts_as_none(containers: Containers) -> None:
     target = containers("busybox")
     target.inside("rm /bin/sh; printf '#!/bin/busybox yes\n' >/bin/sh; chmod +x /bin/sh")

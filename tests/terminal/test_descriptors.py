@@ -3,19 +3,19 @@
 import asyncio
 import os
 import socket
-import sys
 import threading
 import tty
 from pathlib import Path
 
 import pytest
+from conftest import linux_only
 
 from rind.terminal.descriptors import Sink, Source
 
 DATA = bytes(range(256)) * 2000
 
 # See tests/macos for the others.
-opens_pipes_again = pytest.mark.skipif(sys.platform != "linux", reason="it takes /proc")
+opens_pipes_again = linux_only(reason="it takes /proc")
 
 
 async def read_all(fd: int) -> bytes:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from conftest import linux_only
 
 from rind.errors import Broken
 from rind.transport import wire
@@ -122,7 +123,7 @@ async def test_closing_ends_the_handing_on(pair: Pair) -> None:
         await handing
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has splice")
+@linux_only(reason="only Linux has splice")
 @pytest.mark.parametrize("kind", ["pipe", "file"])
 async def test_a_file_or_a_pipe_is_sent_by_the_kernel(
     pair: Pair, tmp_path: Path, kind: str
@@ -175,6 +176,7 @@ async def test_write_at_once_returns_the_bytes_sent(pair: Pair) -> None:
     assert stream.write_at_once(b"x") == 0
 
 
+@linux_only(reason="only Linux has splice")
 async def test_a_pipe_is_not_read_after_the_peer_stops_receiving(pair: Pair) -> None:
     stream, theirs = pair
     reader, writer = os.pipe()

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+from conftest import linux_only
 from processes import descriptors
 from tls_peer import issued, serving
 
@@ -73,6 +74,7 @@ async def test_reading_continues_after_the_end_of_writing(tmp_path: Path) -> Non
         assert await whole(stream) == b"early" + MUCH
 
 
+@linux_only(reason="only Linux has splice and moves a file's position with sendfile")
 async def test_the_kernel_sends_a_file_over_tls(tmp_path: Path) -> None:
     (tmp_path / "much").write_bytes(MUCH)
     fd = os.open(tmp_path / "much", os.O_RDONLY)

@@ -54,7 +54,8 @@ def test_the_doctor_reports_failures_and_suggests_fixes(containers: Containers) 
     nowhere = target.rind("--doctor", DOCKER_HOST="unix:///nowhere.sock")
     assert nowhere.returncode == 1
     assert b"there is no socket at unix:///nowhere.sock" in nowhere.stdout
-    assert nowhere.stdout.splitlines()[-1] == b"      try: sudo systemctl start docker"
+    start = b"open -a Docker" if sys.platform == "darwin" else b"sudo systemctl start docker"
+    assert nowhere.stdout.splitlines()[-1] == b"      try: " + start
 
 
 @pytest.mark.newest_engine
@@ -140,6 +141,7 @@ async def test_the_doctor_notes_root_writing_into_the_users_folder(
         assert await diagnose(options, {"DOCKER_HOST": target.engine.host}, found.append) == 0
         return [line for line in found if line.startswith("note ")]
 
+    monkeypatch.setattr(sys, "platform", "linux")
     (note,) = await said(target)
     assert note.startswith(f"note {target.name}: commands run as root there, and {tmp_path}/mine")
     assert note.endswith(" is yours; set app.rind.user: host")
