@@ -170,12 +170,17 @@ class Portal:
             struck.add_note(note)
 
     def _result(self, call: _Call[T]) -> T:
+        closed = Closed(f"{self._name} was closed during the call")
         try:
-            if call.task is None or not call.task.done() or call.task.cancelled():
-                raise Closed(f"{self._name} was closed during the call")
-            return call.task.result()
+            if call.task is not None and call.task.done() and not call.task.cancelled():
+                return call.task.result()
+        except RuntimeError as exc:
+            if self._ending:  # it met what is closed already
+                raise closed from exc
+            raise
         finally:
             del call  # as above
+        raise closed
 
     def _begin_to_end(self) -> None:
         with self._lock:

@@ -97,6 +97,27 @@ def test_calls_of_its_own_thread_are_rejected(portal: Portal) -> None:
         portal.call(work)
 
 
+def test_a_call_that_meets_a_closed_client_reports_that() -> None:
+    portal, ending, failed = Portal("the portal"), asyncio.Event(), asyncio.Event()
+
+    async def work(begin: Callable[[], object]) -> None:
+        begin()
+        await ending.wait()
+        failed.set()
+        raise RuntimeError("the client is not connected")
+
+    async def end() -> None:
+        ending.set()
+        await failed.wait()
+        await asyncio.sleep(0)
+
+    portal.at_end = end
+    closing = threading.Thread(target=portal.close)
+    with pytest.raises(RuntimeError, match="the portal was closed during the call"):
+        portal.call(work, closing.start)
+    closing.join()
+
+
 def test_a_failing_end_is_raised() -> None:
     async def fail() -> None:
         raise OSError("gone")
