@@ -165,7 +165,7 @@ async def test_output_unread_until_the_end_is_complete(busybox: TestContainer) -
                     received += len(part[1])
                 return received if await process.wait() == 0 else -1
 
-        sizes = list(range(900_000, 2_000_000, 96_000))
+        sizes = list(range(900_000, 2_000_000, 240_000))
         async with asyncio.timeout(TIMEOUT):
             assert await asyncio.gather(*map(one, sizes)) == sizes
 
