@@ -82,7 +82,8 @@ async def _pump(process: Exec, local: Local, *, stdin: bool) -> bool:
             local.raw = resources.enter_context(raw_mode(STDIN_FD))
         output = asyncio.create_task(_copy_output(process, local.output))
         tasks = {output, asyncio.create_task(_end_on_closed_stdout(process, local.output))}
-        if stdin and not local.stdin_ended:
+        local.output.gathers = not stdin or local.stdin_ended
+        if not local.output.gathers:
             # With a TTY, reading in the background stops us, as it stops any local program.
             source = Source(STDIN_FD, wait_for_foreground=not process.tty)
             resources.callback(source.close)
@@ -110,6 +111,7 @@ async def _feed_rest(source: Source, process: Exec, local: Local) -> None:
             await process.write(local.unsent)
         if not local.keys.seen:
             await _feed(source, process, local.keys)
+            local.output.gathers = True
 
 
 async def _feed(source: Source, process: Exec, keys: DetachKeys | SshEscapes) -> None:

@@ -151,11 +151,14 @@ class Output:
         failure: the first error of a stream that was open when Rind began.
         stdout_failed: whether stdout cannot be written.
         on_stdout_failed: is called once it cannot.
+        gathers: whether small parts in quick succession are written together. Not while our stdin
+            is open: then output may be the reply that somebody waits for.
     """
 
     def __init__(self, modes: TerminalModes | None) -> None:
         self.failure: OSError | None = None
         self.stdout_failed = False
+        self.gathers = False
         self.on_stdout_failed: Callable[[], object] = bool
         self._modes = modes
         self._sinks = {STDOUT: Sink(STDOUT_FD), STDERR: Sink(STDERR_FD)}
@@ -168,7 +171,8 @@ class Output:
 
         :meth:`flush` writes the rest.
         """
-        self._gather(sum(len(data) for _, data in parts))
+        if self.gathers:
+            self._gather(sum(len(data) for _, data in parts))
         for stream, data in _grouped(parts):
             if self._modes is not None:
                 self._modes.feed(b"".join(data))
