@@ -52,7 +52,7 @@ _LABELS: Final = {
     "app.rind.pass-env": "The names of your variables to pass on.",
     "app.rind.map-paths": '"true" to map paths, as --map-paths does.',
     "app.rind.ssh-agent": (
-        '"true" for your ssh agent, as with --ssh-agent. If there is none, a line says so.'
+        '"true" for your ssh agent, as with --ssh-agent. Without an agent, Rind prints a line.'
     ),
     "app.rind.shims": "The shims that rind --shim DIR writes if it has no names.",
 }
